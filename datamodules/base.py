@@ -1,0 +1,131 @@
+"""What every data set offers to training: names, sizes, an identity, and three sized iterables of (images, labels)."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from lightning.pytorch import LightningDataModule
+
+from datamodules.batches import Batch, EpochLoader
+from datamodules.draws import order
+from datamodules.shares import Place, eval_batches, train_batches
+from datamodules.split import held_out
+
+
+class ImageData(LightningDataModule, ABC):
+    """`batch` counts the images of all processes together; `seed` enters order and augmentation, never the split."""
+
+    name: str
+
+    def __init__(self, batch: int, val: float | int, seed: int) -> None:
+        super().__init__()
+        if isinstance(batch, bool) or int(batch) != batch or batch < 1:
+            raise ValueError(f"batch must be a whole number of 1 or more, got {batch}: set recipe.batch=128")
+        self.batch, self.val, self.seed = int(batch), val, seed
+        self._train_loader: EpochLoader | None = None
+
+    @property
+    @abstractmethod
+    def classes(self) -> tuple[str, ...]:
+        """In the order of the labels."""
+
+    @property
+    @abstractmethod
+    def image_shape(self) -> tuple[int, int, int]:
+        """(3, height, width)."""
+
+    @property
+    @abstractmethod
+    def labels(self) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:
+        """Of all training images, those held out included, and of the test images."""
+
+    @property
+    @abstractmethod
+    def content(self) -> str:
+        """Hex digest of what the images and their labels are, wherever they lie."""
+
+    @property
+    @abstractmethod
+    def preparation(self) -> str:
+        """What is done to every image alike (normalisation, resizing), in words that change when it changes."""
+
+    @abstractmethod
+    def load(self) -> None:
+        """Reads, checks, and fetches what is missing; the second call is free."""
+
+    @abstractmethod
+    def train_batches(self, batches: list[Int[np.ndarray, " b"]], epoch: int) -> EpochLoader:
+        """Augmented training images by their numbers."""
+
+    @abstractmethod
+    def plain_batches(self, part: str, batches: list[Int[np.ndarray, " b"]]) -> Iterable[Batch]:
+        """Images of part `train` or `test` by their numbers, as they are."""
+
+    def prepare_data(self) -> None:
+        self.load()
+
+    def setup(self, stage: str | None = None) -> None:
+        self.load()
+
+    @property
+    def place(self) -> Place:
+        if self.trainer is None:
+            return Place()
+        return Place(self.trainer.current_epoch, self.trainer.global_rank, self.trainer.world_size)
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+
+    @cached_property
+    def _parts(self) -> dict[str, Int[np.ndarray, " n"]]:
+        train, test = self.labels
+        chosen = held_out(train, self.val)
+        return {"train": np.flatnonzero(~chosen), "val": np.flatnonzero(chosen), "test": np.arange(len(test))}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {part: len(indices) for part, indices in self._parts.items()}
+
+    @cached_property
+    def identity(self) -> str:
+        """Equal exactly when images, labels, class names, split and normalisation are; not of seed, batch or paths."""
+        parts = (self.content, "\n".join(self.classes), self._parts["val"].tobytes().hex(), self.preparation)
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    @property
+    def val_seen_note(self) -> str:
+        """What to say when the weights were loaded: they were trained on we do not know what."""
+        if not self.sizes["val"]:
+            return ""
+        return f"the {self.sizes['val']} validation images are cut from train: loaded weights may have seen them"
+
+    def train_dataloader(self) -> EpochLoader:
+        place = self.place
+        indices = order(self.seed, place.epoch, self._parts["train"])
+        self._train_loader = self.train_batches(train_batches(indices, self.batch, place), place.epoch)
+        return self._train_loader
+
+    def val_dataloader(self) -> Iterable[Batch]:
+        """Empty when val=0."""
+        return self._plain("train", self._parts["val"]) if self.sizes["val"] else []
+
+    def test_dataloader(self) -> Iterable[Batch]:
+        return self._plain("test", self._parts["test"])
+
+    def _plain(self, part: str, indices: Int[np.ndarray, " n"]) -> Iterable[Batch]:
+        return self.plain_batches(part, eval_batches(indices, self.batch, self.place))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {} if self._train_loader is None else self._train_loader.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Lightning hands the loaders their state only when it makes them; one that a callback's set-up asked for
+        (`estimated_stepping_batches`) exists already, and would begin epoch 0 anew."""
+        if state_dict and self._train_loader is not None:
+            self._train_loader.load_state_dict(state_dict)

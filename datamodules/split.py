@@ -1,0 +1,35 @@
+"""The validation part of the training images: stratified, and fixed by the data alone."""
+
+import math
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from datamodules.draws import Purpose, draw
+
+FIXED = 0  # no run's seed enters the split
+
+
+def wanted(val: float | int, images: int) -> int:
+    """How many images `val` asks for: a share below 1, or a count."""
+    if isinstance(val, bool) or not math.isfinite(val) or val < 0 or val >= images or (val >= 1 and val != int(val)):
+        raise ValueError(
+            f"data.val must be a share in [0, 1) or a count below the {images} training images, got {val}: "
+            "give for example data.val=0.1, or data.val=0 to train on all"
+        )
+    return int(val) if val >= 1 else round(val * images)
+
+
+def held_out(labels: Int[np.ndarray, " n"], val: float | int, part: int = 0) -> Bool[np.ndarray, " n"]:
+    """True for the images held out: each class gives its proportion. Another `part` is another draw."""
+    count = wanted(val, len(labels))
+    sizes = np.bincount(labels)
+    exact = sizes * (count / len(labels))
+    quota = np.floor(exact + 1e-9).astype(int)
+    quota[np.argsort(quota - exact, kind="stable")[: count - quota.sum()]] += 1
+    lot = draw(FIXED, part, Purpose.SPLIT, np.arange(len(labels)))
+    chosen = np.zeros(len(labels), bool)
+    for label, taken in enumerate(quota):
+        members = np.flatnonzero(labels == label)
+        chosen[members[np.argsort(lot[members], kind="stable")[:taken]]] = True
+    return chosen

@@ -1,0 +1,114 @@
+"""Checkpoints inside a stage: durable, verified, and the previous one kept until the next is safe."""
+
+import hashlib
+import io
+import os
+import time
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.fabric.plugins import CheckpointIO
+from lightning.pytorch.callbacks import Checkpoint
+from safetensors.torch import load, save
+
+from experiments import durable
+from experiments.curves import MetricsFile
+
+DIGEST = 64  # hexadecimal characters of SHA-256 before the content: one file, so digest and content cannot part
+
+
+class DurableCheckpoints(CheckpointIO):
+    """Lightning's own goes through TMPDIR: a kill in the middle of that copy loses the new file and the old."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        path, content = Path(path), buffer.getvalue()
+        if path.exists():
+            os.replace(path, previous(path))
+        durable.write(path, hashlib.sha256(content).hexdigest().encode() + content)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = True
+    ) -> dict[str, Any]:
+        return torch.load(io.BytesIO(newest(Path(path))), map_location=map_location, weights_only=True)
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        for each in (Path(path), previous(Path(path))):
+            each.unlink(missing_ok=True)
+
+
+def previous(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def exists(path: Path) -> bool:
+    return path.exists() or previous(path).exists()
+
+
+def newest(path: Path) -> bytes:
+    """The content of the newest undamaged checkpoint; says so by name when that is not the last one written."""
+    candidates = [each for each in (path, previous(path)) if each.exists()]
+    for candidate in candidates:
+        content = verified(candidate)
+        if content is not None:
+            return content
+        print(f"checkpoint {candidate} is damaged: falling back to the one before it")
+    raise ValueError(f"no checkpoint of {path.parent} is intact: delete that folder to start the stage again")
+
+
+def verified(path: Path) -> bytes | None:
+    stored = path.read_bytes()
+    digest, content = stored[:DIGEST], stored[DIGEST:]
+    return content if hashlib.sha256(content).hexdigest().encode() == digest else None
+
+
+@final
+class Keep(Checkpoint):
+    """After each epoch: a checkpoint to go on from, and the best weights so far where validation chooses them."""
+
+    def __init__(self, folder: Path, best: bool) -> None:
+        self.last, self.weights = folder / "last.ckpt", folder / "best.safetensors"
+        self.choose_best = best
+        self.accuracy, self.epoch = -1.0, 0
+        self.seconds, self.since = 0.0, 0.0  # of all attempts
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"accuracy": self.accuracy, "epoch": self.epoch, "seconds": self.seconds}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.accuracy, self.epoch, self.seconds = state["accuracy"], state["epoch"], state["seconds"]
+
+    def on_fit_start(self, trainer: Trainer, task: LightningModule) -> None:
+        """Lines that a killed process wrote after its last checkpoint are written again."""
+        if isinstance(trainer.logger, MetricsFile) and trainer.is_global_zero:
+            trainer.logger.rewind(trainer.global_step)
+        self.since = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
+        now = time.monotonic()
+        self.seconds, self.since = self.seconds + now - self.since, now
+        accuracy = float(trainer.callback_metrics.get("val_accuracy", -1.0))
+        if not self.choose_best:
+            self.epoch = trainer.current_epoch
+        elif accuracy > self.accuracy:  # the first of equals
+            self.accuracy, self.epoch = accuracy, trainer.current_epoch
+            if trainer.is_global_zero:
+                durable.write(self.weights, save(weights(task.network)))
+        trainer.save_checkpoint(self.last)
+
+    def restore(self, task: LightningModule) -> None:
+        """Puts the chosen epoch's weights into the trained network."""
+        if self.choose_best:
+            task.network.load_state_dict(load(self.weights.read_bytes()))
+
+    def clear(self) -> None:
+        DurableCheckpoints().remove_checkpoint(self.last)
+        self.weights.unlink(missing_ok=True)
+
+
+def weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Safetensors takes no views and no shared storage."""
+    return {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}

@@ -1,0 +1,83 @@
+"""Around a run: the words of --help, overrides that Hydra cannot read, and how a run says no. Imports no torch."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import InstantiationException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+CONF = Path(__file__).parent.parent / "conf"
+
+
+class Refusal(Exception):  # noqa: N818 (no error of the program: the word says what it is)
+    """A request that cannot be met, in one line: value, rule, remedy. Raised before anything is trained or written."""
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turns what a bad value raises into a Refusal; anything else is a fault of ours and keeps its traceback."""
+    try:
+        yield
+    except InstantiationException as error:
+        raise Refusal(one_line(reason(error))) from error
+    except (ValueError, OSError) as error:
+        raise Refusal(one_line(error)) from error
+
+
+def reason(error: InstantiationException) -> BaseException:
+    """Hydra wraps what a constructor raised, once for each nested `_target_`: the innermost is the one to read."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    return cause
+
+
+def one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def check_quotes(arguments: list[str]) -> None:
+    """A path with `=` or `(` needs quotes within Hydra's grammar, and its own message does not say so."""
+    parser = OverridesParser.create()
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if argument.startswith("-") or not any(mark in value for mark in "=()") or value[0] in "'\"[{":
+            continue
+        try:
+            parser.parse_override(argument)
+        except OverrideParseException:
+            sys.exit(f"{argument}: a value with '=', '(' or ')' needs two pairs of quotes: '{key}=\"{value}\"'")
+
+
+def explain(group: str) -> str:
+    """A group's choices, each with the first comment line of its file."""
+    folder = CONF / group
+    files = sorted(path for path in folder.rglob("*.yaml") if "by_method" not in path.parts)
+    names = [path.relative_to(folder).with_suffix("").as_posix() for path in files]
+    rows = [f"    {name:<15}  {headline(path)}".rstrip() for name, path in zip(names, files, strict=True)]
+    return "\n".join([f"{group}=", *rows, ""])
+
+
+def headline(path: Path) -> str:
+    comments = (line[1:].strip() for line in path.read_text().splitlines() if line.startswith("#"))
+    return next((line for line in comments if not line.startswith("@package")), "")
+
+
+def register() -> None:
+    OmegaConf.register_new_resolver("explain", explain, replace=True)
+
+
+def answer(run: Callable[[DictConfig], object], config: DictConfig) -> None:
+    """Runs one job; a refusal or a diverged loss ends as one line and exit code 1."""
+    try:
+        run(config)
+    except (Refusal, FloatingPointError) as error:
+        if HydraConfig.get().mode == RunMode.MULTIRUN:  # SystemExit inside a job would end the whole sweep
+            print(error, file=sys.stderr, flush=True)
+            raise
+        sys.exit(str(error))

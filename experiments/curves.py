@@ -1,0 +1,59 @@
+"""metrics.jsonl: figures of a step or an epoch per line. Always readable, and the source of all that W&B is shown."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+from experiments import durable
+
+
+class MetricsFile(Logger):
+    """A Lightning logger that appends to one file of a stage."""
+
+    def __init__(self, path: Path, stage: str) -> None:
+        super().__init__()
+        self.path, self.stage = path, stage
+
+    @property
+    def name(self) -> str:
+        return self.stage
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """The resolved config stands in the record."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        line = {
+            "stage": self.stage,
+            "step": (step or 0) + 1,
+            **metrics,
+        }  # Lightning counts from 0: steps done, not index
+        with open(self.path, "a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def rewind(self, steps: int) -> None:
+        """Keeps the lines of the first `steps` steps: what was written after the checkpoint comes again."""
+        kept = [line for line in read([self.path]) if line["step"] <= steps]
+        durable.write(self.path, encode(kept))
+
+
+def read(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    """Every whole line; a kill may leave the last one torn."""
+    for path in paths:
+        for line in path.read_text().splitlines() if path.exists() else ():
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                continue
+
+
+def encode(lines: Iterable[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()

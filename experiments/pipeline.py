@@ -1,0 +1,59 @@
+"""The experiment, top to bottom. Arrows only go down: no stage changes what an earlier one made."""
+
+import copy
+from dataclasses import replace
+
+from omegaconf import DictConfig
+
+from experiments import summary
+from experiments.commandline import refusals
+from experiments.plan import plan
+from experiments.prepare import Bench, prepare
+from experiments.record import Record
+from experiments.results import Results, finished, gates_as_they_are, to_record
+from experiments.stages import Lesson, Trained, train
+from experiments.tracking import tracked
+from pruning.models import initialise
+from pruning.objectives import CrossEntropy
+from pruning.surgery import certify, compact, mask
+
+
+def run(config: DictConfig) -> Record | None:
+    with refusals():
+        bench = prepare(config)
+    if bench.settings.plan:
+        return plan(bench)
+    record = finished(bench)
+    with tracked(bench) as records:
+        record = record or to_record(bench, experiment(bench))
+        record.write(bench.folder / "record.json")
+        records.append(record)
+    summary.show(record, bench.folder)
+    return record
+
+
+def experiment(bench: Bench) -> Results:
+    dense = baseline(bench)
+    learned = train(bench, dense, Lesson("prune", "prune", CrossEntropy(), method=bench.method))
+    choice = bench.method.select(learned.network)
+    gates = gates_as_they_are(bench, learned.network)
+    bench.method.detach(learned.network)  # ours alone, and torch cannot detach a copy: copies share their class
+    small = compact(learned.network, choice, bench.image_shape)
+    certificate = certify(mask(learned.network, choice, bench.image_shape), small, bench.probe)
+    lesson = Lesson("finetune", "finetune", bench.objective.taught_by(dense.network), teacher=dense.network)
+    tuned = train(bench, replace(learned, network=small), lesson)
+    scratch = from_scratch(bench, replace(learned, network=small), lesson) if bench.settings.control else None
+    return Results(dense, choice, gates, small, certificate, tuned, scratch)
+
+
+def baseline(bench: Bench) -> Trained:
+    if bench.baseline_digest is not None:
+        return Trained(bench.network, bench.baseline_digest)
+    return train(bench, Trained(bench.network, ""), Lesson("baseline", "baseline", CrossEntropy()))
+
+
+def from_scratch(bench: Bench, small: Trained, lesson: Lesson) -> Trained:
+    """The pruned shape with fresh weights, by the baseline's recipe and then by fine-tuning's."""
+    fresh = initialise(copy.deepcopy(small.network), bench.settings.seed)
+    trained = train(bench, replace(small, network=fresh, stages=()), Lesson("scratch", "baseline", CrossEntropy()))
+    return train(bench, trained, replace(lesson, stage="scratch_tune"))

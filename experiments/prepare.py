@@ -1,0 +1,142 @@
+"""Everything a run needs, made and tried out before anything is trained: whatever cannot work is refused here."""
+
+import copy
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from jaxtyping import Float
+from lightning import Callback, LightningDataModule
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+
+from experiments import baseline, hardware, recipes, schema
+from experiments.digest import digest, of_file
+from experiments.store import Store
+from experiments.terminal import say
+from pruning.methods.base import PruningMethod
+from pruning.objectives import Objective
+from pruning.selection import Selection
+from pruning.surgery import compact
+
+PROBE = 64  # images of the certificate and of the latency
+
+
+@dataclass
+class Bench:
+    """The run's tools, laid out."""
+
+    settings: schema.Config
+    values: dict[str, Any]  # the resolved config, plain
+    data: Any  # datamodules.base.ImageData
+    network: nn.Module
+    method: PruningMethod
+    objective: Objective
+    recipes: dict[str, schema.Stage]
+    device: torch.device
+    precision: str
+    store: Store
+    watchers: list[Callback] = field(default_factory=list)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.data.image_shape
+
+    @cached_property
+    def baseline_digest(self) -> str | None:
+        return of_file(Path(self.settings.baseline)) if self.settings.baseline else None
+
+    @cached_property
+    def digest(self) -> str:
+        return digest("run", self.values, **self.content())
+
+    def content(self) -> dict[str, Any]:
+        """What every stage depends on beside the config."""
+        return {"data": self.data.identity, "precision": self.precision, "baseline": self.baseline_digest}
+
+    def steps(self, recipe: str) -> int:
+        return self.recipes[recipe].epochs * len(self.data.train_dataloader())
+
+    def chooses(self, recipe: str) -> bool:
+        """Whether validation picks the epoch. Gates are never picked half-way to their values."""
+        seen = recipe == "prune" or self.settings.baseline is not None
+        return self.settings.recipe.choose == "best" and self.data.sizes["val"] > 0 and not seen
+
+    @cached_property
+    def probe(self) -> Float[Tensor, "b 3 h w"]:
+        """Images without their labels, as evaluation sees them: of validation where there is one."""
+        loader = self.data.val_dataloader() if self.data.sizes["val"] else self.data.train_dataloader()
+        batches = [images for images, _ in islice(loader, -(-PROBE // self.settings.recipe.batch))]
+        return torch.cat(batches)[:PROBE]
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.settings.folder) / f"{file_name(self.settings.name)}-{self.digest[:8]}"
+
+
+def prepare(config: DictConfig) -> Bench:
+    values = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(values, dict)
+    schema.check(values)
+    settings: schema.Config = OmegaConf.to_object(config)  # type: ignore[assignment]
+    refuse_unwritable(Path(settings.folder))
+    data = ready(instantiate(values["data"], _convert_="all"))
+    bench = build(settings, values, data)
+    rehearse(bench)
+    return bench
+
+
+def build(settings: schema.Config, values: dict[str, Any], data: Any) -> Bench:
+    network = instantiate(values["model"], classes=len(data.classes), image_shape=data.image_shape, seed=settings.seed)
+    if settings.baseline:
+        baseline.load(network, Path(settings.baseline))
+    method = instantiate(values["method"], _convert_="all")
+    device = hardware.device(settings.trainer.accelerator)
+    precision, why = hardware.precision(settings.trainer.precision, device)
+    say(f"training in {precision}: {why}")
+    return Bench(
+        settings,
+        values,
+        data,
+        network,
+        method,
+        instantiate(values["objective"], _convert_="all"),
+        recipes.stages(settings.recipe, one_shot=not method.needs_training),
+        device,
+        precision,
+        Store(Path(settings.folder) / "store", settings.store),
+    )
+
+
+def ready(data: LightningDataModule) -> Any:
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def rehearse(bench: Bench) -> tuple[Selection, nn.Module]:
+    """The cut on the untrained network: a ratio or a stage that cannot work fails now, not after the baseline."""
+    network = copy.deepcopy(bench.network)
+    bench.method.attach(network, bench.image_shape, bench.steps("prune"))
+    choice = bench.method.select(network)
+    bench.method.detach(network)
+    return choice, compact(network, choice, bench.image_shape)
+
+
+def refuse_unwritable(folder: Path) -> None:
+    nearest = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise PermissionError(
+            f"folder={folder} cannot be written: {nearest} is not a folder one may write to; choose another"
+        )
+
+
+def file_name(name: str) -> str:
+    """One path component, whatever a user writes: no separators, no leading dot, at most 100 characters."""
+    safe = "".join(mark if mark.isascii() and (mark.isalnum() or mark in "-_.+") else "_" for mark in name)
+    return safe.lstrip(".")[:100] or "run"

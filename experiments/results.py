@@ -1,0 +1,116 @@
+"""What an experiment made, measured once and written down: the record."""
+
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import nn
+
+from experiments import hardware, measure, record
+from experiments.prepare import Bench
+from experiments.record import Budget, Layer, Record
+from experiments.stages import Trained
+from pruning.selection import Selection
+
+
+@dataclass(frozen=True)
+class Gates:
+    """The learned network before its dead filters are silenced. No accuracy where nothing is gated."""
+
+    accuracy: float | None
+    figures: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Results:
+    dense: Trained
+    choice: Selection
+    gates: Gates
+    small: nn.Module  # before fine-tuning
+    certificate: float
+    tuned: Trained
+    scratch: Trained | None
+
+
+def finished(bench: Bench) -> Record | None:
+    """The record of the same run made before, unless everything is to be made again."""
+    path = bench.folder / "record.json"
+    return record.read(path) if bench.settings.store and path.exists() else None
+
+
+def to_record(bench: Bench, made: Results) -> Record:
+    choice, settings = bench.settings.choice, bench.settings
+    dense, pruned = measured(bench, made.dense.network), measured(bench, made.small)
+    scratch = retrained(bench, pruned, made.scratch.network) if made.scratch else None
+    return Record(
+        schema=record.SCHEMA,
+        digest=bench.digest,
+        name=settings.name,
+        command=shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
+        method=choice.method,
+        model=choice.model,
+        data=choice.data,
+        recipe=choice.recipe,
+        objective=choice.objective,
+        experiment=choice.experiment,
+        seed=settings.seed,
+        ratio=settings.ratio,
+        budget=budget(bench, made.choice, dense, pruned),
+        classes=list(bench.data.classes),
+        val_seen=settings.baseline is not None and bench.data.sizes["val"] > 0,
+        dense=dense,
+        pruned=pruned,
+        tuned=retrained(bench, pruned, made.tuned.network),
+        scratch=scratch,
+        control=settings.control,
+        gates_accuracy=made.gates.accuracy,
+        certificate=made.certificate,
+        layers=layers(made.choice),
+        stages=[*made.tuned.stages, *(made.scratch.stages if made.scratch else ())],
+        epochs_total=sum(stage.epochs for stage in made.tuned.stages),
+        method_figures=made.gates.figures,
+        git_commit=hardware.commit(),
+        versions=hardware.versions(),
+        device=hardware.describe(bench.device),
+        precision=bench.precision,
+        config=bench.values,
+    )
+
+
+def measured(bench: Bench, network: nn.Module) -> record.Network:
+    return measure.network(network, bench.data.test_dataloader(), bench.probe, len(bench.data.classes), bench.device)
+
+
+def retrained(bench: Bench, shape: record.Network, network: nn.Module) -> record.Network:
+    """Other weights in the same shape: only the accuracy is new, and two timings of one shape would differ by noise."""
+    top1, top5 = accuracy(bench, network)
+    return replace(shape, accuracy=top1, accuracy_top5=None if shape.accuracy_top5 is None else top5)
+
+
+def gates_as_they_are(bench: Bench, learned: nn.Module) -> Gates:
+    figures = record.finite(bench.method.report(learned))
+    return Gates(accuracy(bench, learned)[0] if bench.method.gated else None, figures)
+
+
+def accuracy(bench: Bench, network: nn.Module) -> tuple[float, float]:
+    return measure.accuracy(measure.copied(network, bench.device), bench.data.test_dataloader(), bench.device)
+
+
+def budget(bench: Bench, choice: Selection, dense: record.Network, pruned: record.Network) -> Budget:
+    rows = layers(choice).values()
+    return Budget(
+        of=bench.settings.choice.budget,
+        asked=bench.settings.ratio,
+        got_filters=1 - sum(row.filters_kept for row in rows) / sum(row.filters_total for row in rows),
+        got_kernels=1 - sum(row.kernels_kept for row in rows) / sum(row.kernels_total for row in rows),
+        got_macs=1 - pruned.macs / dense.macs,
+        got_params=1 - pruned.params / dense.params,
+    )
+
+
+def layers(choice: Selection) -> dict[str, Layer]:
+    return {
+        name: Layer(choice.kept(name), choice.total(name), int(kernels.sum()), kernels.numel())
+        for name, kernels in choice.items()
+    }

@@ -1,0 +1,133 @@
+"""The type of every value in conf/. No defaults here: a default has one home, the YAML. Imports no torch."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "64-true")  # no 16-mixed: fused optimisers skip its unscaling
+CHOICES = {
+    "control": (None, "scratch"),
+    "recipe.choose": ("best", "last"),
+    "tracking.mode": ("offline", "online", "none"),
+    "trainer.precision": PRECISIONS,
+    **{f"recipe.{stage}.schedule": ("constant", "step", "cosine") for stage in ("baseline", "prune", "finetune")},
+}
+
+
+@dataclass
+class Stage:
+    epochs: int = MISSING
+    lr: float = MISSING
+    momentum: float = MISSING
+    weight_decay: float = MISSING
+    schedule: str = MISSING
+    milestones: list[float] = MISSING
+    factor: float = MISSING
+    warmup: float = MISSING
+
+
+@dataclass
+class Recipe:
+    batch: int = MISSING
+    scale: float = MISSING
+    choose: str = MISSING
+    grant: bool = MISSING
+    baseline: Stage = MISSING
+    prune: Stage = MISSING
+    finetune: Stage = MISSING
+
+
+@dataclass
+class Trainer:
+    accelerator: str = MISSING
+    devices: Any = MISSING  # a number, a list of indices, or "auto"
+    strategy: str = MISSING
+    num_nodes: int = MISSING
+    precision: str = MISSING
+    compile: bool = MISSING
+    progress: bool = MISSING
+
+
+@dataclass
+class Tracking:
+    mode: str = MISSING
+    project: str = MISSING
+    entity: str | None = None
+    group: str | None = None
+
+
+@dataclass
+class Choice:
+    method: str = MISSING
+    model: str = MISSING
+    data: str = MISSING
+    budget: str = MISSING
+    recipe: str = MISSING
+    objective: str = MISSING
+    experiment: str | None = None
+
+
+@dataclass
+class Config:
+    """`Any` where a file of conf/ names a `_target_`: its class checks its own arguments."""
+
+    objective: Any = MISSING
+    recipe: Recipe = MISSING
+    tracking: Tracking = MISSING
+    budget: Any = MISSING
+    data: Any = MISSING
+    model: Any = MISSING
+    method: Any = MISSING
+    trainer: Trainer = MISSING
+    choice: Choice = MISSING
+    ratio: float = MISSING
+    seed: int = MISSING
+    baseline: str | None = None
+    control: str | None = None
+    plan: bool = MISSING
+    sensitivity: bool = MISSING
+    store: bool = MISSING
+    folder: str = MISSING
+    name: str = MISSING
+
+
+def register() -> None:
+    ConfigStore.instance().store(name="schema", node=Config)
+
+
+def check(values: dict[str, Any]) -> None:
+    """Raises ValueError for what types cannot say."""
+    found = dict(leaves(values))
+    for path, value in found.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{path} must be a finite number, got {value}")
+    if not 0 <= found["ratio"] < 1:
+        raise ValueError(f"ratio must lie in [0, 1), got {found['ratio']:g}: it is the share that is removed")
+    for path, allowed in CHOICES.items():
+        if found[path] not in allowed:
+            raise ValueError(f"{path} must be one of {', '.join(map(str, allowed))}, got {found[path]}")
+    check_recipe(found)
+
+
+def check_recipe(found: dict[str, Any]) -> None:
+    if found["recipe.batch"] < 1:
+        raise ValueError(f"recipe.batch must be 1 or more, got {found['recipe.batch']}")
+    if found["recipe.scale"] <= 0:
+        raise ValueError(f"recipe.scale must be above 0, got {found['recipe.scale']:g}")
+    for path, value in found.items():
+        if path.startswith("recipe.") and isinstance(value, int | float) and value < 0:
+            raise ValueError(f"{path} must be 0 or more, got {value:g}")
+
+
+def leaves(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every scalar of a nested config with its dotted path."""
+    if isinstance(values, dict | list) and values:
+        pairs = values.items() if isinstance(values, dict) else enumerate(values)
+        for key, value in pairs:
+            yield from leaves(value, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, values

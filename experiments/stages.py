@@ -1,0 +1,166 @@
+"""Train, prune, fine-tune: each one Trainer.fit over a copy of what it is given, its result kept in the store."""
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from lightning import Trainer
+from torch import nn
+
+from experiments import hardware
+from experiments.checkpoints import DurableCheckpoints, Keep, exists, weights
+from experiments.curves import MetricsFile
+from experiments.digest import digest
+from experiments.prepare import Bench
+from experiments.progress import StageBar
+from experiments.record import Stage
+from experiments.store import Weights
+from experiments.terminal import say
+from pruning.cost import count_macs
+from pruning.methods.base import PruningMethod
+from pruning.objectives import Objective
+from pruning.task import ClassificationTask
+
+QUIET = (  # (message, why it is no news here)
+    (r"The '\w+_dataloader' does not have many workers", "batches are made in memory, by whole batches"),
+    (
+        r"The number of training batches \(\d+\) is smaller than the logging interval",
+        "every epoch logs its own figures",
+    ),
+    (r"Checkpoint directory .* exists and is not empty", "that is how a killed stage goes on"),
+    (r"Found \d+ module\(s\) in eval mode", "a network's parts that are frozen on purpose"),
+    (r"`isinstance\(treespec, LeafSpec\)` is deprecated", "between lightning and torch, not ours"),
+)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network at the end of a stage, the digest of all that led to it, and what each stage on the way cost."""
+
+    network: nn.Module
+    digest: str
+    stages: tuple[Stage, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one stage adds to the network it starts from."""
+
+    stage: str
+    recipe: str  # which of the recipes
+    objective: Objective
+    method: PruningMethod | None = None
+    teacher: nn.Module | None = None  # for its cost
+
+
+def train(bench: Bench, start: Trained, lesson: Lesson) -> Trained:
+    """`start` stays as it is."""
+    key = digest(lesson.stage, bench.values, parent=start.digest, **bench.content())
+    recipe, network = bench.recipes[lesson.recipe], copy.deepcopy(start.network)
+    if lesson.method is not None and not recipe.epochs:  # a one-shot method decides on the network as it is
+        lesson.method.attach(network, bench.image_shape, 0)
+        return replace(start, network=network, digest=key)
+    finished = bench.store.stage(lesson.stage, key, lambda folder: fit(bench, network, lesson, folder, key))
+    if finished.stage.reused:
+        adopt(bench, network, lesson, finished.weights)
+    return Trained(network, key, (*start.stages, finished.stage))
+
+
+def adopt(bench: Bench, network: nn.Module, lesson: Lesson, stored: Weights) -> None:
+    """Gates first: a learned network is stored with them."""
+    if lesson.method is not None:
+        lesson.method.attach(network, bench.image_shape, bench.steps(lesson.recipe))
+    network.load_state_dict(stored)
+
+
+def fit(bench: Bench, network: nn.Module, lesson: Lesson, folder: Path, key: str) -> tuple[Weights, Stage]:
+    """Trains the network in place, going on from a checkpoint in the folder if a killed attempt left one."""
+    recipe, macs = bench.recipes[lesson.recipe], train_macs(bench, network, lesson)
+    task = ClassificationTask(
+        network, lesson.objective, recipe, len(bench.data.classes), bench.image_shape, bench.settings.seed
+    )
+    keep = Keep(folder, best=bench.chooses(lesson.recipe))
+    network.to(memory_format=layout(bench))
+    if bench.settings.trainer.compile:
+        network.compile()  # in place, so that names stay
+    with quiet():
+        trainer = build_trainer(bench, lesson, keep, folder)
+        trainer.fit(task, datamodule=bench.data, ckpt_path=resume(keep.last), weights_only=True)
+    keep.restore(task)
+    network.to("cpu", memory_format=torch.contiguous_format)
+    keep.clear()
+    images = recipe.epochs * bench.data.sizes["train"]
+    return weights(network), Stage(
+        name=lesson.stage,
+        epochs=recipe.epochs,
+        chosen_epoch=keep.epoch + 1,
+        val_accuracy=keep.accuracy if keep.accuracy >= 0 else None,
+        seconds=keep.seconds,
+        images_per_second=images / keep.seconds,
+        train_macs=macs * images,
+        digest=key,
+        commit=hardware.commit(),
+        reused=False,
+    )
+
+
+def layout(bench: Bench) -> torch.memory_format:
+    """Channels-last pays on GPUs and in float32 (VGG-16, two cores: 155 to 116 images/s), not in bf16 on a CPU."""
+    pays = bench.device.type != "cpu" or bench.precision == "32-true"
+    return torch.channels_last if pays else torch.contiguous_format
+
+
+def train_macs(bench: Bench, network: nn.Module, lesson: Lesson) -> int:
+    """Per image: forward once, backward twice, the teacher's forward once."""
+    taught = count_macs(lesson.teacher, bench.image_shape) if lesson.teacher is not None else 0
+    return 3 * count_macs(network, bench.image_shape) + taught
+
+
+def resume(checkpoint: Path) -> str | None:
+    if not exists(checkpoint):
+        return None
+    say(f"going on from {checkpoint}")
+    return str(checkpoint)
+
+
+def build_trainer(bench: Bench, lesson: Lesson, keep: Keep, folder: Path) -> Trainer:
+    asked = bench.settings.trainer
+    bar = StageBar(lesson.stage, asked.progress)
+    return Trainer(
+        accelerator=asked.accelerator,
+        devices=asked.devices,
+        strategy=asked.strategy,
+        num_nodes=asked.num_nodes,
+        precision=bench.precision,  # type: ignore[arg-type]
+        max_epochs=bench.recipes[lesson.recipe].epochs,
+        logger=MetricsFile(folder / "metrics.jsonl", lesson.stage),
+        callbacks=[bar, *([lesson.method] if lesson.method else []), keep, *bench.watchers],
+        plugins=[DurableCheckpoints()],
+        default_root_dir=folder,
+        limit_val_batches=1.0 if bench.data.sizes["val"] else 0,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        reload_dataloaders_every_n_epochs=1,  # order and augmentation are functions of the epoch
+        enable_model_summary=False,
+        use_distributed_sampler=False,  # the data splits itself over processes, by (seed, epoch, index)
+    )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No wall of words: Lightning's notices about itself, and the warnings of QUIET."""
+    notices = logging.getLogger("lightning.pytorch")
+    level = notices.level
+    notices.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for message, _ in QUIET:
+                warnings.filterwarnings("ignore", message=message)
+            yield
+    finally:
+        notices.setLevel(level)

@@ -1,0 +1,93 @@
+"""Finished stages on disk under the digest of what they were made from: reuse or compute, never twice at once.
+
+A stage's folder holds `weights.safetensors`, `metrics.jsonl` and, written last, `stage.json`: without it, unfinished.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from safetensors.torch import load, save
+from torch import Tensor
+
+from experiments import durable
+from experiments.record import Stage
+from experiments.terminal import say
+
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Finished:
+    weights: Weights
+    stage: Stage
+    folder: Path
+
+
+class Store:
+    def __init__(self, root: Path, reuse: bool) -> None:
+        self.root, self.reuse = root, reuse
+        self.visited: list[Path] = []  # folders of this process's stages, in order
+
+    def stage(self, name: str, digest: str, compute: Callable[[Path], tuple[Weights, Stage]]) -> Finished:
+        """`compute` gets the stage's folder, where checkpoints of a killed attempt may lie."""
+        folder = self.root / f"{name}-{digest[:16]}"
+        self.visited.append(folder)
+        with held(folder):
+            found = read(folder) if self.reuse else clear(folder)
+            if found is not None:
+                say(f"[green]reused[/] {name} {digest[:8]} (made at commit {found.stage.commit})")
+                return found
+            weights, stage = compute(folder)
+            write(folder, weights, stage)
+        return Finished(weights, stage, folder)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """The kernel frees the lock when its holder dies, however it dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"another process is making {folder.name}: waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def write(folder: Path, weights: Weights, stage: Stage) -> None:
+    content = save(weights)
+    durable.write(folder / "weights.safetensors", content)
+    facts = {**asdict(stage), "weights_sha256": hashlib.sha256(content).hexdigest()}
+    durable.write(folder / "stage.json", json.dumps(facts, indent=1).encode())
+
+
+def read(folder: Path) -> Finished | None:
+    """None when the stage is not finished, or is damaged, which is said."""
+    if not (folder / "stage.json").exists():
+        return None
+    try:
+        facts = json.loads((folder / "stage.json").read_text())
+        content = (folder / "weights.safetensors").read_bytes()
+        if hashlib.sha256(content).hexdigest() != facts.pop("weights_sha256"):
+            raise ValueError("weights.safetensors is not what was written")
+        return Finished(load(content), replace(Stage(**facts), reused=True), folder)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        say(f"[yellow]{folder} is damaged ({error}): made again[/]")
+        return clear(folder)
+
+
+def clear(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name != "lock":
+            shutil.rmtree(path) if path.is_dir() else os.remove(path)

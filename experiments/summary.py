@@ -1,0 +1,117 @@
+"""The end of a run, for the eye. Reads a record; imports no torch."""
+
+import math
+from pathlib import Path
+
+from rich import box
+from rich.table import Table
+
+from experiments.record import Network, Record, Stage
+from experiments.terminal import console, say
+
+PREFIXES = ("", "k", "M", "G", "T")
+
+
+def show(record: Record, folder: Path) -> None:
+    console.print()
+    console.print(networks(record))
+    console.print(stages(record))
+    for line in remarks(record):
+        say(line)
+    say(f"record       {folder / 'record.json'}")
+    say(f"{'on CIFAR-10' if record.data != 'cifar10' else 'compare':<12} {elsewhere(record)}")
+
+
+def networks(record: Record) -> Table:
+    columns = {"dense": record.dense, "pruned": record.pruned, "fine-tuned": record.tuned, "scratch": record.scratch}
+    shown = {name: network for name, network in columns.items() if network is not None}
+    table = Table(title=title(record), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("", no_wrap=True)
+    for name in shown:
+        table.add_column(name, justify="right", style="bold" if name == "fine-tuned" else "")
+    table.add_column("change", justify="right", style="green")
+    table.add_row("test accuracy", *(percent(each.accuracy) for each in shown.values()), points(record))
+    for name, values in rows(list(shown.values())).items():
+        table.add_row(name, *(text for _, text in values), cut(values[0][0], values[1][0]))
+    return table
+
+
+def title(record: Record) -> str:
+    asked = f"ratio {record.ratio:g} ({record.budget.of}), seed {record.seed}"
+    return f"{record.method} on {record.model}, {record.data}, {asked}"
+
+
+def rows(networks: list[Network]) -> dict[str, list[tuple[float, str]]]:
+    """Each figure as a number, for the cut, and as text."""
+    found = {
+        "MACs": [(each.macs, si(each.macs)) for each in networks],
+        "parameters": [(each.params, si(each.params)) for each in networks],
+        "size": [(each.bytes, si(each.bytes) + "B") for each in networks],
+    }
+    for batch in networks[0].latency_ms:
+        times = [each.latency_ms[batch] for each in networks]
+        found[f"latency batch {batch}"] = [(time, f"{time:.3g} ms") for time in times]
+    return found
+
+
+def cut(before: float, after: float) -> str:
+    if before == after:
+        return "same"
+    return f"{100 * (after / before - 1):+.1f} %  {before / after:5.2f}x"
+
+
+def points(record: Record) -> str:
+    return f"{100 * (record.tuned.accuracy - record.dense.accuracy):+.2f} points"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def si(number: float) -> str:
+    """Three figures and a prefix."""
+    power = min(len(PREFIXES) - 1, int(math.log(number, 1000) + 1e-9)) if number >= 1 else 0
+    return f"{number / 1000**power:.3g} {PREFIXES[power]}"
+
+
+def stages(record: Record) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("stage", "epochs", "epoch taken", "validation", "time", "images/s", "made at"):
+        table.add_column(name, justify="left" if name in ("stage", "made at") else "right")
+    for stage in record.stages:
+        table.add_row(*stage_row(stage))
+    return table
+
+
+def stage_row(stage: Stage) -> tuple[str, ...]:
+    return (
+        stage.name,
+        str(stage.epochs),
+        str(stage.chosen_epoch) if stage.chosen_epoch else "-",
+        percent(stage.val_accuracy) if stage.val_accuracy is not None else "-",
+        clock(stage.seconds),
+        f"{stage.images_per_second:.0f}" if stage.images_per_second else "-",
+        (stage.commit or "-") + (" (reused)" if stage.reused else ""),
+    )
+
+
+def clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def remarks(record: Record) -> list[str]:
+    found = [f"certificate  {record.certificate:.1e} (largest |masked - small| on a real batch, relative; limit 1e-4)"]
+    if record.gates_accuracy is not None:
+        found.append(f"gates as is  {percent(record.gates_accuracy)} before the dead filters were silenced and removed")
+    if record.val_seen:
+        found.append("validation   may have been seen by the baseline: it selected nothing, the last epoch was taken")
+    found.append(f"measured on  {record.device}, trained in {record.precision}")
+    return found
+
+
+def elsewhere(record: Record) -> str:
+    if record.data == "cifar10":
+        return f"python run.py method=random model={record.model} data=cifar10 ratio={record.ratio:g}"
+    return f"python run.py method={record.method} model={record.model} data=cifar10"

@@ -1,0 +1,164 @@
+"""How many filters go where. Every budget answers with exact counts, or refuses before anything is trained.
+
+keep = floor(C - C ratio): never int(C * (1 - ratio)), which loses a filter to rounding (0.9 * 10).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pruning.cost import Cost
+from pruning.sites import matching
+
+Counts = dict[str, int]
+Magnitudes = Mapping[str, Float[Tensor, " units"]]
+
+
+def keep(units: int, ratio: float) -> int:
+    """Units that stay of `units` when the share `ratio` goes."""
+    return math.floor(units - units * ratio + 1e-9)
+
+
+def checked_ratio(ratio: float, name: str = "ratio") -> float:
+    """The ratio, or ValueError when it is not in [0, 1)."""
+    if not 0 <= ratio < 1:
+        raise ValueError(f"{name} must lie in [0, 1), got {ratio}")
+    return ratio
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a method lays before a budget.
+
+    `widths`: units (filters, or kernels of a pattern) at each site, by name. `magnitudes`: one figure for each unit,
+    comparable over layers. `cost`: what the whole network would cost with given counts, by the method's own choice.
+    """
+
+    widths: Mapping[str, int]
+    magnitudes: Magnitudes
+    cost: Callable[[Mapping[str, int]], Cost]
+
+
+class Budget(ABC):
+    """A share to remove, and the rule that spreads it over the sites."""
+
+    @abstractmethod
+    def counts(self, demand: Demand) -> Counts:
+        """Units to keep at each site, at least 1.
+
+        Raises:
+            ValueError: a site would be emptied, or the target cannot be met.
+        """
+
+
+class PerLayer(Budget):
+    """The same share at every site, but for the sites that `table` names.
+
+    `table` maps shell-style patterns of names to ratios, the last one that fits counts: {"layer1.*": 0.6}.
+    """
+
+    def __init__(self, ratio: float, table: Mapping[str, float] | None = None) -> None:
+        self.ratio = checked_ratio(ratio)
+        self.table = {pattern: checked_ratio(r, f"budget.table[{pattern}]") for pattern, r in (table or {}).items()}
+
+    def counts(self, demand: Demand) -> Counts:
+        ratios = dict.fromkeys(demand.widths, self.ratio)
+        for pattern, ratio in self.table.items():
+            ratios |= dict.fromkeys(matching(list(ratios), [pattern]), ratio)
+        kept = {name: keep(width, ratios[name]) for name, width in demand.widths.items()}
+        for name, count in kept.items():
+            if count < 1:
+                width = demand.widths[name]
+                raise ValueError(
+                    f"ratio {ratios[name]} would empty layer {name!r} of {width}: at least one must stay; "
+                    f"use {1 - 1 / width:.4g} or less, or give this layer a ratio of its own in budget.table"
+                )
+        return kept
+
+
+class Global(Budget):
+    """Rank all units of the network by magnitude; the smallest go, but each layer keeps a share in [floor, ceiling].
+
+    Li et al. 2019, section 4: 0.1 and 0.9. This sets the counts only, not which units stay.
+    """
+
+    def __init__(self, ratio: float, floor: float = 0.1, ceiling: float = 0.9) -> None:
+        self.ratio = checked_ratio(ratio)
+        if not 0 <= floor <= ceiling <= 1:
+            raise ValueError(
+                f"budget.floor and budget.ceiling must lie in [0, 1] in this order, got {floor} and {ceiling}"
+            )
+        self.floor, self.ceiling = floor, ceiling
+
+    def counts(self, demand: Demand) -> Counts:
+        if self.ratio == 0:
+            return dict(demand.widths)
+        ranked = torch.cat([demand.magnitudes[name] for name in demand.widths]).sort(descending=True).values
+        threshold = ranked[max(keep(len(ranked), self.ratio), 1) - 1]
+        return {
+            name: self._clipped(int((demand.magnitudes[name] >= threshold).sum()), w)
+            for name, w in demand.widths.items()
+        }
+
+    def _clipped(self, count: int, width: int) -> int:
+        least, most = max(1, math.ceil(self.floor * width - 1e-9)), max(1, math.floor(self.ceiling * width + 1e-9))
+        return min(max(count, least), most)
+
+
+class Share(Budget):
+    """A share of the whole network's MACs or parameters, counted after liveness, met within one unit at one site.
+
+    Units go one at a time, evenly over the sites, until the cut is reached.
+    """
+
+    def __init__(self, ratio: float, of: str, floor: float = 0.0) -> None:
+        self.ratio = checked_ratio(ratio)
+        self.floor = checked_ratio(floor, "budget.floor")
+        if of not in ("macs", "params"):
+            raise ValueError(f"budget.of must be macs or params, got {of!r}")
+        self.of = of
+
+    def counts(self, demand: Demand) -> Counts:
+        removals = self._removals(demand.widths)
+        whole = self._cost(demand, removals, 0)
+        low, high = 0, len(removals)  # the cut is reached after `high` removals, if ever
+        if self.ratio and self._cut(demand, removals, high, whole) < self.ratio:
+            raise ValueError(
+                f"ratio {self.ratio} of {self.of} cannot be met at these sites: keeping the least of each "
+                f"cuts {self._cut(demand, removals, high, whole):.4f}; lower it, or prune more (method.joined=expand)"
+            )
+        while low < high:
+            middle = (low + high) // 2
+            reached = self._cut(demand, removals, middle, whole) >= self.ratio
+            low, high = (low, middle) if reached else (middle + 1, high)
+        return _after(demand.widths, removals[:low])
+
+    def _removals(self, widths: Mapping[str, int]) -> list[str]:
+        """The sites in the order in which each gives up one unit, evenly by share."""
+        least = {name: max(1, math.ceil(self.floor * width - 1e-9)) for name, width in widths.items()}
+        events = [
+            ((gone + (place + 0.5) / len(widths)) / width, name)
+            for place, (name, width) in enumerate(widths.items())
+            for gone in range(width - least[name])
+        ]
+        return [name for _, name in sorted(events)]
+
+    def _cost(self, demand: Demand, removals: list[str], gone: int) -> int:
+        return getattr(demand.cost(_after(demand.widths, removals[:gone])), self.of)
+
+    def _cut(self, demand: Demand, removals: list[str], gone: int, whole: int) -> float:
+        return 1 - self._cost(demand, removals, gone) / whole
+
+
+def _after(widths: Mapping[str, int], removals: list[str]) -> Counts:
+    counts = dict(widths)
+    for name in removals:
+        counts[name] -= 1
+    return counts

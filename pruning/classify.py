@@ -1,0 +1,163 @@
+"""Give every node of a traced network its operation on channels."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
+
+from pruning import tables
+from pruning.ops import Add, Barrier, Cat, Channelwise, Conv, Index, Linear, Mul, Norm, Op, Rising, Source
+from pruning.reshaping import index_of, is_reshaping
+from pruning.selection import CONVOLUTIONS
+from pruning.tracing import Trace
+
+CHANNELS = 1  # where images and convolutions have their channels
+
+
+def classify(trace: Trace) -> dict[fx.Node, Op]:
+    """The operation of every node that makes a tensor, in order of execution."""
+    ops: dict[fx.Node, Op] = {}
+    for node in trace.nodes:
+        if node.op == "output":
+            ops[node] = Barrier(node, _tensors(node, trace), 0, 0)
+        elif node in trace.shapes:
+            ops[node] = _operation(node, trace, ops)
+        elif node in trace.bundles and not is_reshaping(node, trace):
+            ops[node] = Barrier(node, _tensors(node, trace), 0, 0)
+    return ops
+
+
+def _operation(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op:
+    if node.op in ("placeholder", "get_attr"):
+        return _whole(Source, node, trace, ())
+    if is_reshaping(node, trace):
+        found = index_of(node, trace, ops)
+        return found or _whole(Barrier, node, trace, _tensors(node, trace))
+    layer = trace.layer(node)
+    made = _of_layer(node, layer, trace, ops) if layer is not None else _of_function(node, trace, ops)
+    return made or _whole(Barrier, node, trace, _tensors(node, trace))
+
+
+def _whole(kind: type[Op], node: fx.Node, trace: Trace, inputs: tuple[fx.Node, ...]) -> Op:
+    """An operation whose channels lie on the usual axis (the last one of tensors without any other)."""
+    shape = trace.shapes[node]
+    axis = min(CHANNELS, len(shape) - 1)
+    return kind(node, inputs, axis, shape[axis] if shape else 0)
+
+
+def _tensors(node: fx.Node, trace: Trace) -> tuple[fx.Node, ...]:
+    return tuple(n for n in node.all_input_nodes if n in trace.shapes or n in trace.bundles)
+
+
+def _of_layer(node: fx.Node, layer: nn.Module, trace: Trace, ops: dict[fx.Node, Op]) -> Op | None:
+    (source, *others), kind = node.all_input_nodes, type(layer)
+    axis, shape = ops[source].axis, trace.shapes[node]
+    if others or (trace.calls[str(node.target)] > 1 and any(True for _ in layer.parameters())):
+        return None  # a layer called twice has one weight for two inputs
+    if kind in CONVOLUTIONS and axis == CHANNELS:
+        return Conv(node, (source,), CHANNELS, shape[CHANNELS], layer)  # type: ignore[arg-type]
+    if kind is nn.Linear and axis == len(shape) - 1:
+        return Linear(node, (source,), axis, shape[axis], layer)  # type: ignore[arg-type]
+    if kind in tables.NORMS and axis == CHANNELS:
+        return Norm(node, (source,), axis, shape[axis])
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    if kind in tables.ZERO_KEEPING_LAYERS or name in tables.ZERO_KEEPING_BY_NAME or _safe_hardtanh(layer):
+        return Channelwise(node, (source,), axis, shape[axis])
+    return Rising(node, (source,), axis, shape[axis]) if kind in tables.RISING_LAYERS else None
+
+
+def _safe_hardtanh(layer: nn.Module) -> bool:
+    return type(layer) is nn.Hardtanh and layer.min_val <= 0 <= layer.max_val
+
+
+def _of_function(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op | None:
+    target, tensors = node.target, _tensors(node, trace)
+    if not tensors:
+        return _whole(Source, node, trace, ())
+    axis = ops[tensors[0]].axis
+    if target in tables.CONCATENATIONS:
+        return _cat(node, trace, ops, tensors)
+    if target in tables.ADDITIONS or target in tables.PRODUCTS:
+        return _arithmetic(node, trace, ops, tensors)
+    if len(tensors) != 1 or tensors[0] is not node.args[0]:
+        return None
+    if target is F.pad:
+        return _pad(node, trace, axis)
+    if target in tables.MEANS:
+        return _mean(node, trace, axis)
+    if target in tables.ZERO_KEEPING or target in tables.QUOTIENTS:
+        return Channelwise(node, tensors, axis, trace.shapes[node][axis])
+    return Rising(node, tensors, axis, trace.shapes[node][axis]) if target in tables.RISING else None
+
+
+def _cat(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op], tensors: tuple[fx.Node, ...]) -> Op | None:
+    axis = ops[tensors[0]].axis
+    listed = node.args[0]
+    dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
+    whole = isinstance(listed, (list, tuple)) and all(ops[t].axis == axis for t in listed)  # type: ignore[index]
+    if not whole or not isinstance(dim, int) or dim % len(trace.shapes[node]) != axis:
+        return None
+    return Cat(node, tuple(listed), axis, trace.shapes[node][axis])  # type: ignore[arg-type]
+
+
+def _arithmetic(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op], tensors: tuple[fx.Node, ...]) -> Op | None:
+    """Tensor with tensor, channels facing channels; or tensor with number."""
+    shape = trace.shapes[node]
+    widest = max(tensors, key=lambda t: len(trace.shapes[t]))
+    axis = ops[widest].axis
+    operands = tuple(a for a in node.args if isinstance(a, fx.Node) and a in trace.shapes)
+    if len(operands) < 2:
+        number_moves_zero = node.target in tables.ADDITIONS
+        return (Rising if number_moves_zero else Channelwise)(node, tensors[:1], axis, shape[axis])
+    spread = tuple(_spreads(trace.shapes[t], len(shape) - axis, shape[axis]) for t in operands)
+    aligned = (
+        spreads or len(trace.shapes[t]) - ops[t].axis == len(shape) - axis or isinstance(ops[t], Source)
+        for t, spreads in zip(operands, spread, strict=True)
+    )
+    if not all(aligned) or (node.target in tables.PRODUCTS and len(operands) > 2):
+        return None
+    kind = Add if node.target in tables.ADDITIONS else Mul
+    return kind(node, operands, axis, shape[axis], spread)
+
+
+def _spreads(shape: tuple[int, ...], from_right: int, width: int) -> bool:
+    """Does an operand of this shape face the channels with one value for all of them?"""
+    return len(shape) < from_right or (shape[-from_right] == 1 and width > 1)
+
+
+def _mean(node: fx.Node, trace: Trace, axis: int) -> Op | None:
+    dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
+    source = node.all_input_nodes[0]
+    rank = len(trace.shapes[source])
+    if dims is None:
+        return None
+    over = {int(d) % rank for d in ((dims,) if isinstance(dims, int) else dims)}  # type: ignore[union-attr, arg-type]
+    keep = bool(node.kwargs.get("keepdim", node.args[2] if len(node.args) > 2 else False))
+    if axis in over or 0 in over:
+        return None
+    moved = axis if keep else axis - sum(d < axis for d in over)
+    return Channelwise(node, (source,), moved, trace.shapes[node][moved])
+
+
+def _pad(node: fx.Node, trace: Trace, axis: int) -> Op | None:
+    """Constant padding: of pixels it keeps zero when it adds zeros; of channels it shifts them."""
+    source = node.all_input_nodes[0]
+    pads = node.args[1] if len(node.args) > 1 else node.kwargs["pad"]
+    mode = node.args[2] if len(node.args) > 2 else node.kwargs.get("mode", "constant")
+    value = node.args[3] if len(node.args) > 3 else node.kwargs.get("value", 0)
+    if mode != "constant" or value or not all(isinstance(p, int) for p in pads):  # type: ignore[union-attr]
+        return None
+    before, after = channel_padding(list(pads), len(trace.shapes[source]), axis)  # type: ignore[arg-type]
+    wide, width = trace.shapes[source][axis], trace.shapes[node][axis]
+    if before < 0 or after < 0:
+        return None
+    origin = torch.full((width,), -1)
+    origin[before : before + wide] = torch.arange(wide)
+    return Index(node, (source,), axis, width, origin, "pad")
+
+
+def channel_padding(pads: list[int], rank: int, axis: int) -> tuple[int, int]:
+    """The two entries of F.pad's list that speak of the channel axis; it runs from the last axis backwards."""
+    place = 2 * (rank - 1 - axis)
+    return (pads[place], pads[place + 1]) if place + 1 < len(pads) else (0, 0)

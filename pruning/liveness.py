@@ -1,0 +1,85 @@
+"""Which channels of every tensor can be non-zero, and which of those anyone reads: dead-channel elimination.
+
+Forward, a channel is live unless what makes it is silenced; backward, a channel is read when something that is needed
+looks at it. A small network carries the channels that are both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor, fx
+
+from pruning.graph import Graph
+from pruning.ops import Conv, Flags
+from pruning.selection import Selection
+
+
+@dataclass(frozen=True)
+class Liveness:
+    """The two-way analysis of one network under one selection."""
+
+    graph: Graph
+    selection: Selection
+    live: dict[fx.Node, Flags]
+    read: dict[fx.Node, Flags]
+
+    def need(self, node: fx.Node) -> Flags:
+        """The channels a small network carries at this point."""
+        return self.live[node] & self.read[node]
+
+    def kernels(self, conv: Conv) -> Bool[Tensor, "out in"]:
+        """The 2D kernels of a convolution that do any work."""
+        return conv.kernels(self.live[conv.inputs[0]], self.selection) & self.need(conv.node)[:, None]
+
+
+def analyse(graph: Graph, selection: Selection) -> Liveness:
+    """Both passes.
+
+    Raises:
+        ValueError: the selection does not fit the network, speaks of a layer that cannot be cut, or leaves a layer
+            without a live filter.
+    """
+    selection.check(graph.trace.module)
+    _refuse_uncuttable(graph, selection)
+    live = _forward(graph, selection)
+    _refuse_emptied(graph, live)
+    return Liveness(graph, selection, live, _backward(graph, live, selection))
+
+
+def _forward(graph: Graph, selection: Selection) -> dict[fx.Node, Flags]:
+    live: dict[fx.Node, Flags] = {}
+    for node, op in graph.ops.items():
+        live[node] = op.live([live[n] for n in op.inputs], selection)
+    return live
+
+
+def _backward(graph: Graph, live: dict[fx.Node, Flags], selection: Selection) -> dict[fx.Node, Flags]:
+    read = {node: torch.zeros_like(flags) for node, flags in live.items()}
+    used = {node for node in graph.ops if node.op == "output"}
+    for node, op in reversed(graph.ops.items()):
+        need = read[node] & live[node]
+        if node not in used or (op.width and not need.any()):
+            continue
+        ins = [live[n] for n in op.inputs]
+        for source, flags in zip(op.inputs, op.reads(need, ins, selection), strict=True):
+            read[source] |= flags
+            used.add(source)
+    return read
+
+
+def _refuse_uncuttable(graph: Graph, selection: Selection) -> None:
+    for name, reason in graph.uncuttable().items():
+        if name in selection and not selection[name].all():
+            raise ValueError(f"convolution {name!r} cannot be cut ({reason}); let the selection keep it whole")
+
+
+def _refuse_emptied(graph: Graph, live: dict[fx.Node, Flags]) -> None:
+    for name, conv in graph.convolutions().items():
+        if not live[conv.node].any():
+            raise ValueError(
+                f"layer {name!r} is emptied: none of its kept kernels has a live input; "
+                "keep more of this layer or of the layers before it"
+            )

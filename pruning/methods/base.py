@@ -1,0 +1,93 @@
+"""The life of a pruning method: five verbs, called by the Trainer (three) and by the pipeline (two).
+
+    attach   in setup, before the optimiser exists       add gates; offer their parameter group
+    steer    after backward, before the step             edit gradients
+    settle   after each optimiser step                   move duals, project
+    select   asked after training                        return a Selection; change nothing
+    detach   last                                        leave a plain network, names and order of parameters as before
+
+A method sees the network, never the Trainer. All that it learns lives in the network's module tree, so that
+checkpoints, resuming, device moves and several processes come free. The wiring here is final; a method gives the verbs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, final
+
+from lightning import Callback, Trainer
+from torch import nn
+
+from pruning.selection import Selection
+from pruning.task import ClassificationTask
+
+
+class PruningMethod(Callback, ABC):
+    """Abstract; every concrete method is final."""
+
+    needs_training: ClassVar[bool] = False  # False: decides on the network as it is; its stage has no epochs of its own
+    gated: ClassVar[bool] = False  # True: while attached, the network computes something else than when silenced
+
+    # -- the verbs -----------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
+        """Prepare a plain network, in place, for a stage of `steps` optimiser steps; its output does not change.
+
+        Raises:
+            ValueError: the budget cannot be met on this network, or the stage is too short.
+        """
+
+    @abstractmethod
+    def select(self, network: nn.Module) -> Selection:
+        """The choice, by the state of an attached network; exact in number, ties by index. Changes nothing."""
+
+    def detach(self, network: nn.Module) -> None:
+        """Take everything off that attach put on; names and order of parameters are as before."""
+
+    def steer(self, network: nn.Module) -> None:
+        """Edit gradients between backward and the optimiser's step."""
+
+    def settle(self, network: nn.Module) -> None:
+        """Follow the weights after the optimiser's step."""
+
+    def groups(self, network: nn.Module) -> list[dict[str, Any]]:
+        """Optimiser groups of the method's own parameters; one with `constant=True` keeps its learning rate."""
+        return []
+
+    def report(self, network: nn.Module) -> dict[str, float]:
+        """Figures of the moment, by name."""
+        return {}
+
+    # -- the wiring ----------------------------------------------------------------------------------------------------
+
+    @final
+    def setup(self, trainer: Trainer, pl_module: ClassificationTask, stage: str) -> None:  # type: ignore[override]
+        if stage != "fit":
+            return
+        if self.gated and str(trainer.precision) == "16-mixed":
+            raise ValueError(
+                "trainer.precision=16-mixed scales gradients, and gates would be steered by scaled ones; "
+                "use bf16-mixed or 32-true"
+            )
+        self.attach(pl_module.network, pl_module.image_shape, int(trainer.estimated_stepping_batches))
+        pl_module.extra_groups = self.groups(pl_module.network)
+
+    @final
+    def on_train_start(self, trainer: Trainer, pl_module: ClassificationTask) -> None:  # type: ignore[override]
+        self._settled = trainer.global_step
+
+    @final
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: ClassificationTask, optimizer: Any) -> None:  # type: ignore[override]
+        self.steer(pl_module.network)
+
+    @final
+    def on_train_batch_end(self, trainer: Trainer, pl_module: ClassificationTask, *_: Any) -> None:  # type: ignore[override]
+        if trainer.global_step > self._settled:  # with accumulated gradients not every batch is a step
+            self._settled = trainer.global_step
+            self.settle(pl_module.network)
+
+    @final
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: ClassificationTask) -> None:  # type: ignore[override]
+        for name, figure in self.report(pl_module.network).items():
+            pl_module.log(name, figure)

@@ -1,0 +1,5 @@
+"""Method card: card.md."""
+
+from pruning.methods.dense.callback import Dense
+
+__all__ = ["Dense"]

@@ -1,0 +1,5 @@
+"""Method card: card.md."""
+
+from pruning.methods.fcf.callback import FCF
+
+__all__ = ["FCF"]

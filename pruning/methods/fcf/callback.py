@@ -1,0 +1,161 @@
+"""FCF-ADMM (Li et al., "Compressing CNNs via Factorized Convolutional Filters", CVPR 2019)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, ClassVar, final
+
+import torch
+from torch import Tensor, nn
+
+from pruning.budget import Budget
+from pruning.methods.fcf.gates import gate_at, gate_places, hang, originals, take_down
+from pruning.methods.fcf.lpbox import LpBox
+from pruning.methods.filters import FilterMethod, Scores
+
+LEAST_STEPS = 150  # fewer, and gates end near 1/2 (METHODS section 1)
+UNSTABLE = 4 / 3  # the gate step with its duals diverges from lr * alpha * 2 rho_max = 4/3 on
+BINARY = 0.05  # mean distance from {0, 1} under which gates count as binary
+PUBLISHED_THRESHOLD = 0.1  # the authors keep v >= 0.1, whatever number that gives
+STATE = "fcf"  # where the duals live in the network
+
+
+@final
+class FCF(FilterMethod):
+    """Learns which filters stay: binary gates by lp-box ADMM, trained together with the weights.
+
+    Args:
+        budget, joined, only, cross: as in FilterMethod; the paper's form is joined="expand", cross=True.
+        gate: "filter", v scales the filter (the paper); "norm", v scales what the norm behind it gives.
+        alpha: weight of the constraints in the gates' gradient, in [0, 1).
+        rho, mu, rho_max: penalty at the start, its growth at each step, its end. A stage whose first half is too
+            short for this growth gets a steeper one.
+        lr: learning rate of the gates, constant.
+    """
+
+    needs_training: ClassVar[bool] = True
+    gated: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        budget: Budget,
+        joined: str,
+        cross: bool,
+        gate: str,
+        alpha: float,
+        rho: float,
+        mu: float,
+        rho_max: float,
+        lr: float,
+        only: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(budget, joined, only, cross)
+        _check(gate, alpha, rho, mu, rho_max, lr)
+        self.gate, self.alpha, self.rho, self.mu, self.rho_max, self.lr = gate, alpha, rho, mu, rho_max, lr
+
+    def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
+        if steps < LEAST_STEPS:
+            raise ValueError(
+                f"FCF needs {LEAST_STEPS} steps or more for its gates to become binary, got {steps}; "
+                "raise recipe.prune.epochs or lower recipe.batch"
+            )
+        self.survey(network, image_shape)
+        self.settle_counts(network, self.magnitudes(network))
+        self.places = gate_places(self.graph, list(self.units.members), self.gate)
+        hang(network, self.places)
+        widths = [len(gate_at(network, place).v) for place in self.places.values()]
+        keep = [self.counts[name] for name in self.places]
+        network.add_module(STATE, LpBox(widths, keep, self.alpha, self.rho, self.growth(steps), self.rho_max))
+        network.get_submodule(STATE).to(next(network.parameters()))
+
+    def growth(self, steps: int) -> float:
+        """mu, or what brings the penalty to its end within half of the steps if that is more."""
+        return max(self.mu, (self.rho_max / self.rho) ** (2 / steps))
+
+    def groups(self, network: nn.Module) -> list[dict[str, Any]]:
+        gates = [gate_at(network, place).v for place in self.places.values()]
+        return [{"params": gates, "lr": self.lr, "momentum": 0.0, "weight_decay": 0.0, "constant": True}]
+
+    @torch.no_grad()
+    def steer(self, network: nn.Module) -> None:
+        box, gates = self.box(network), self.gates(network)
+        grads = [gate.grad if gate.grad is not None else torch.zeros_like(gate) for gate in gates]
+        self.weigh(network, grads)
+        steered = box.steered(box.stack([gate.detach() for gate in gates]), box.stack(grads))
+        torch._foreach_copy_(grads, box.rows(steered))
+
+    def weigh(self, network: nn.Module, grads: list[Tensor]) -> None:
+        """How much of the loss a gate can feel: behind a norm, sum W dL/dW over a filter is nothing but rounding."""
+        scaled = [p for place in self.places.values() for p in originals(network, place)]
+        products = torch._foreach_mul(
+            [p for p in scaled if p.grad is not None], [p.grad for p in scaled if p.grad is not None]
+        )
+        box = self.box(network)
+        box.pull = torch.stack(torch._foreach_norm(grads, 1)).sum()
+        box.force = torch.stack(torch._foreach_norm(products, 1)).sum()
+
+    @torch.no_grad()
+    def settle(self, network: nn.Module) -> None:
+        box = self.box(network)
+        box.settle(box.stack([gate.detach() for gate in self.gates(network)]))
+
+    def scores(self, network: nn.Module) -> Scores:
+        return {name: gate_at(network, place).v.detach() for name, place in self.places.items()}
+
+    def detach(self, network: nn.Module) -> None:
+        gap = self.report(network)["gap"]
+        if gap > BINARY:
+            warnings.warn(
+                f"FCF's gates are not binary at the end of their stage: mean distance {gap:.3f} from 0 or 1, more than "
+                f"{BINARY}; train them longer (recipe.prune.epochs)",
+                stacklevel=2,
+            )
+        take_down(network, self.places)
+        delattr(network, STATE)
+
+    @torch.no_grad()
+    def report(self, network: nn.Module) -> dict[str, float]:
+        """The penalty, how far the gates are from their constraints, and how much the loss has to say.
+
+        `gate_pull` = sum |g_v| against `weight_force` = sum |W dL/dW|; `over_threshold` = filters with v >= 0.1, the
+        authors' own rule; `crossings` = how often gates have crossed 1/2.
+        """
+        box = self.box(network)
+        v = box.stack([gate.detach() for gate in self.gates(network)])
+        kept = box.stack([(gate >= PUBLISHED_THRESHOLD).float() for gate in self.gates(network)])
+        return {
+            "rho": box.rho.item(),
+            "primal_box": ((v - box.z1) * box.valid).norm().item(),
+            "primal_sphere": ((v - box.z2) * box.valid).norm().item(),
+            "dual": box.dual.item(),
+            "gap": box.gap(v).mean().item(),
+            "crossings": box.crossings.item(),
+            "over_threshold": kept.sum().item(),
+            "gate_pull": box.pull.item(),
+            "weight_force": box.force.item(),
+        }
+
+    def gates(self, network: nn.Module) -> list[nn.Parameter]:
+        return [gate_at(network, place).v for place in self.places.values()]
+
+    def box(self, network: nn.Module) -> LpBox:
+        return getattr(network, STATE)
+
+
+def _check(gate: str, alpha: float, rho: float, mu: float, rho_max: float, lr: float) -> None:
+    if gate not in ("filter", "norm"):
+        raise ValueError(f"method.gate must be filter (the paper) or norm, got {gate!r}")
+    if not 0 <= alpha < 1:
+        raise ValueError(f"method.alpha must lie in [0, 1), got {alpha}")
+    if not (0 < rho <= rho_max and mu >= 1):
+        raise ValueError(
+            f"0 < method.rho <= method.rho_max and method.mu >= 1 are needed, got {rho}, {rho_max} and {mu}"
+        )
+    step = lr * alpha * 2 * rho_max
+    if step >= 1.25:
+        warnings.warn(
+            f"the gates' step is lr * alpha * 2 rho_max = {step:.3f}; from {UNSTABLE:.3f} on it diverges "
+            "(the paper's values give 1.19): lower method.lr or method.rho_max",
+            stacklevel=3,
+        )

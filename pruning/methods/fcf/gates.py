@@ -1,0 +1,79 @@
+"""Gates as parametrisations: v scales every filter, before the norm (the paper) or after it."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from pruning.graph import Graph
+from pruning.ops import Norm
+
+GATED = ("weight", "bias")
+
+
+class Gate(nn.Module):
+    """v in R^m, one figure for each filter; starts at 1, so that nothing changes."""
+
+    def __init__(self, like: Float[Tensor, "filters ..."]) -> None:
+        super().__init__()
+        self.v = nn.Parameter(torch.ones(len(like), dtype=like.dtype, device=like.device))
+
+    def forward(self, value: Float[Tensor, "filters ..."]) -> Float[Tensor, "filters ..."]:
+        return value * self.v.view(-1, *(1,) * (value.ndim - 1))
+
+
+def gate_places(graph: Graph, sites: list[str], kind: str) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """For every site the layer that its gate sits on, and which of that layer's tensors the gate scales.
+
+    "filter": the convolution's weight (diag(v) W, Li et al. 2019, equation 3). "norm": scale and shift of the norm that
+    alone reads the convolution, or, where there is none, the convolution's own weight and bias.
+    """
+    convs = graph.convolutions()
+    if kind == "filter":
+        return {name: (name, ("weight",)) for name in sites}
+    return {name: (_norm_after(graph, convs[name].node) or name, GATED) for name in sites}
+
+
+def _norm_after(graph: Graph, node: torch.fx.Node) -> str | None:
+    readers = list(node.users)
+    op = graph.ops.get(readers[0]) if len(readers) == 1 else None
+    layer = graph.trace.layer(op.node) if isinstance(op, Norm) else None
+    return str(readers[0].target) if layer is not None and layer.affine else None
+
+
+def hang(network: nn.Module, places: dict[str, tuple[str, tuple[str, ...]]]) -> dict[str, Gate]:
+    """Put a gate on every place, in place; the gates by site."""
+    gates = {}
+    for site, (name, tensors) in places.items():
+        layer = network.get_submodule(name)
+        gates[site] = Gate(layer.get_parameter("weight"))
+        for tensor in tensors:
+            if getattr(layer, tensor) is not None:
+                parametrize.register_parametrization(layer, tensor, gates[site], unsafe=True)
+    return gates
+
+
+def gate_at(network: nn.Module, place: tuple[str, tuple[str, ...]]) -> Gate:
+    """The gate that sits on a place of an attached network."""
+    gate = network.get_submodule(place[0]).parametrizations.weight[0]  # type: ignore[union-attr, index]
+    assert isinstance(gate, Gate)
+    return gate
+
+
+def originals(network: nn.Module, place: tuple[str, tuple[str, ...]]) -> list[nn.Parameter]:
+    """The tensors that a gate scales, as they are without it."""
+    made = network.get_submodule(place[0]).parametrizations
+    return [made[tensor].original for tensor in place[1] if tensor in made]  # type: ignore[index, operator, union-attr]
+
+
+def take_down(network: nn.Module, places: dict[str, tuple[str, tuple[str, ...]]]) -> None:
+    """Remove the gates, in place; the tensors are as they were trained, not scaled by v, in their old order."""
+    for name, tensors in places.values():
+        layer = network.get_submodule(name)
+        for tensor in tensors:
+            if parametrize.is_parametrized(layer, tensor):
+                parametrize.remove_parametrizations(layer, tensor, leave_parametrized=False)
+        order = sorted(layer._parameters, key=lambda key: GATED.index(key) if key in GATED else len(GATED))
+        layer._parameters = {key: layer._parameters[key] for key in order}

@@ -1,0 +1,95 @@
+"""Methods that remove whole filters: where, how many, and which by a score. What they score is left to them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from pruning.budget import Budget, Counts, Demand
+from pruning.cost import Cost, predict
+from pruning.graph import Graph, trace
+from pruning.liveness import analyse
+from pruning.methods.base import PruningMethod
+from pruning.selection import Selection
+from pruning.units import Units, units
+
+Scores = dict[str, Float[Tensor, " filters"]]
+
+
+class FilterMethod(PruningMethod):
+    """Keeps the filters with the largest scores at each site, in the number that the budget sets.
+
+    Args:
+        budget: how many filters stay where.
+        joined: what to do with convolutions whose outputs are added to others: "keep" them whole; "expand", each is
+            cut on its own and its output spread into the full stream; "couple", all members of a stream lose the
+            same channels, so that the stream gets narrower.
+        only: shell-style patterns of the sites to prune; None takes all that `joined` allows.
+        cross: also drop, from the first reader of a join, the input channels of the filters that the last
+            convolution before that join lost (FCF's authors do; needs joined="expand").
+    """
+
+    graph: Graph
+    units: Units
+    counts: Counts
+
+    def __init__(
+        self, budget: Budget, joined: str = "keep", only: Sequence[str] | None = None, cross: bool = False
+    ) -> None:
+        if cross and joined != "expand":
+            raise ValueError(f"method.cross=true needs method.joined=expand, got method.joined={joined}")
+        self.budget, self.joined, self.only, self.cross = budget, joined, only, cross
+
+    @abstractmethod
+    def scores(self, network: nn.Module) -> Scores:
+        """A figure for every filter of every unit, by the unit's name; the largest stay."""
+
+    def survey(self, network: nn.Module, image_shape: tuple[int, int, int]) -> None:
+        """Trace a plain network and find the sites."""
+        self.graph = trace(network, image_shape)
+        self.units = units(self.graph, self.joined, self.only)
+
+    def settle_counts(self, network: nn.Module, scores: Scores) -> None:
+        """How many filters each site keeps; `scores` stand in for a choice that is yet to be learned."""
+        widths = {name: len(scores[name]) for name in self.units.members}
+        demand = Demand(widths, self.magnitudes(network), lambda counts: self.cost(scores, counts))
+        self.counts = self.budget.counts(demand)
+
+    def cost(self, scores: Scores, counts: Mapping[str, int]) -> Cost:
+        return predict(analyse(self.graph, self.choose(scores, counts)))
+
+    def choose(self, scores: Scores, counts: Mapping[str, int]) -> Selection:
+        """The selection that keeps `counts` filters with the largest scores."""
+        rows = {
+            member: largest(scores[name], counts[name])
+            for name, members in self.units.members.items()
+            for member in members
+        }
+        choice = Selection.of_rows(self.graph.trace.module, rows)
+        if not self.cross:
+            return choice
+        return choice.without_columns({reader: ~rows[last] for reader, last in self.units.readers.items()})
+
+    def select(self, network: nn.Module) -> Selection:
+        return self.choose(self.scores(network), self.counts)
+
+    def magnitudes(self, network: nn.Module) -> Scores:
+        """Mean |W| of every filter, comparable over layers."""
+        return {name: self.over_members(network, members, "mean") for name, members in self.units.members.items()}
+
+    def over_members(self, network: nn.Module, members: Sequence[str], norm: str) -> Float[Tensor, " filters"]:
+        """L1 norms (sum or mean) of the filters, added up over the members of a unit or taken from its leader."""
+        names = [self.units.leaders[members[0]]] if members[0] in self.units.leaders else members
+        weights = [network.get_submodule(name).get_parameter("weight").detach() for name in names]
+        return torch.stack([getattr(w.abs().flatten(1), norm)(1).float().cpu() for w in weights]).sum(0)
+
+
+def largest(scores: Float[Tensor, " filters"], count: int) -> Bool[Tensor, " filters"]:
+    """The `count` largest scores; of equal ones the first."""
+    kept = torch.zeros(len(scores), dtype=torch.bool)
+    kept[scores.cpu().sort(descending=True, stable=True).indices[:count]] = True
+    return kept

@@ -1,0 +1,31 @@
+"""Random filters: the control that every ranking has to beat."""
+
+import zlib
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import nn
+
+from pruning.budget import Budget
+from pruning.methods.filters import FilterMethod, Scores
+
+
+@final
+class Random(FilterMethod):
+    """Keeps filters by lot, a pure function of (seed, name of the layer); a larger budget keeps a superset."""
+
+    def __init__(self, budget: Budget, seed: int, joined: str = "keep", only: Sequence[str] | None = None) -> None:
+        super().__init__(budget, joined, only)
+        self.seed = seed
+
+    def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
+        self.survey(network, image_shape)
+        self.settle_counts(network, self.scores(network))
+
+    def scores(self, network: nn.Module) -> Scores:
+        return {name: self.lots(name, self.graph.convolutions()[name].width) for name in self.units.members}
+
+    def lots(self, name: str, filters: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(self.seed * 2**32 + zlib.crc32(name.encode()))
+        return torch.rand(filters, generator=generator)

@@ -1,0 +1,161 @@
+"""What one node of a network does to channels: which can be non-zero after it, and which it reads.
+
+Every operation is channel-wise, a permutation (an index operation), a mixing of channels (convolution, linear), or a
+barrier that reads everything and leaves everything live. What is unknown is a barrier; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor, fx, nn
+
+Flags = Bool[Tensor, " _"]  # sizes differ from tensor to tensor
+Kernels = Mapping[str, Bool[Tensor, "_ _"]]
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """A node, the tensors whose channels it takes, the axis its own channels lie on and how many there are."""
+
+    node: fx.Node
+    inputs: tuple[fx.Node, ...]
+    axis: int
+    width: int
+
+    def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
+        """Which output channels can be non-zero, given which input channels can."""
+        return torch.ones(self.width, dtype=torch.bool)
+
+    def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
+        """Which channels of each input are read to make the output channels in `need`."""
+        return [torch.ones_like(flags) for flags in ins]
+
+
+class Source(Op):
+    """An image, a parameter or a constant."""
+
+
+class Barrier(Op):
+    """Mixes channels or is unknown: reads every channel at full width, every output is live."""
+
+
+class Channelwise(Op):
+    """Acts on every channel by itself and keeps zero: activation, pooling, dropout, scaling by a number."""
+
+    def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
+        return ins[0].clone()
+
+    def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
+        return [need]
+
+
+class Norm(Channelwise):
+    """A per-channel norm: a dead channel that enters it leaves it dead, because its shift is silenced too."""
+
+
+class Rising(Channelwise):
+    """Acts on every channel by itself but turns zero into something else (sigmoid, adding a number)."""
+
+    def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
+        return torch.ones_like(ins[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Broadcast(Op):
+    """Two tensors, channel by channel; an operand that is `spread` has one channel, or none, for all of them."""
+
+    spread: tuple[bool, ...]
+
+    def sides(self, ins: list[Flags]) -> list[Flags]:
+        pairs = zip(ins, self.spread, strict=True)
+        return [flags.any().expand(self.width) if spread else flags for flags, spread in pairs]
+
+    def back(self, needs: list[Flags], ins: list[Flags]) -> list[Flags]:
+        triples = zip(needs, ins, self.spread, strict=True)
+        return [torch.ones_like(flags) if spread else need for need, flags, spread in triples]
+
+
+class Add(Broadcast):
+    """A sum or difference: live where either side is."""
+
+    def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
+        return torch.stack(self.sides(ins)).any(0)
+
+    def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
+        return self.back([need] * len(ins), ins)
+
+
+class Mul(Broadcast):
+    """A product: dead where either side is."""
+
+    def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
+        return torch.stack(self.sides(ins)).all(0)
+
+    def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
+        return self.back([need] * len(ins), ins)
+
+
+@dataclass(frozen=True, eq=False)
+class Index(Op):
+    """Output channel k is input channel `origin[k]`, or zero where that is -1: slices, shuffles, flattening, padding.
+
+    `form` says how a narrow network performs it: "gather" (choosing channels is all there is to it), "replay" (the
+    nodes of `chain` name no channel count and run as they are), "flatten", "pad", or "opaque" (run at full width).
+    """
+
+    origin: Int[Tensor, " channels"]
+    form: str
+    chain: tuple[fx.Node, ...] = ()
+
+    def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
+        return torch.cat([ins[0], ins[0].new_zeros(1)])[self.origin]
+
+    def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
+        read = ins[0].new_zeros(len(ins[0]) + 1)
+        read[self.origin[need]] = True
+        return [read[:-1]]
+
+
+class Cat(Op):
+    """Channels of one tensor after those of another."""
+
+    def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
+        return torch.cat(ins)
+
+    def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
+        return list(need.split([len(flags) for flags in ins]))
+
+
+@dataclass(frozen=True, eq=False)
+class Conv(Op):
+    """A convolution: row r is live when one of its kept kernels has a live input."""
+
+    layer: nn.Conv2d
+
+    @property
+    def name(self) -> str:
+        return str(self.node.target)
+
+    def kernels(self, live: Flags, kernels: Kernels) -> Bool[Tensor, "out in"]:
+        """The kept kernels whose input channel is live."""
+        rows, columns = self.layer.weight.shape[:2]
+        seen = live.view(self.layer.groups, columns).repeat_interleave(rows // self.layer.groups, 0)
+        return kernels[self.name] & seen if self.name in kernels else seen
+
+    def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
+        return self.kernels(ins[0], kernels).any(1)
+
+    def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
+        used = self.kernels(ins[0], kernels) & need[:, None]
+        return [used.view(self.layer.groups, -1, used.shape[1]).any(1).flatten()]
+
+
+@dataclass(frozen=True, eq=False)
+class Linear(Op):
+    """A linear layer on the last axis: every output is live and computed; every live input is read."""
+
+    layer: nn.Linear

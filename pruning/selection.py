@@ -1,0 +1,116 @@
+"""Selection: which 2D kernels of every convolution survive. The one currency between the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor, nn
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+def convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
+    """Every convolution of a network that a selection may speak of, by dotted name, in order of registration."""
+    return {name: module for name, module in network.named_modules() if type(module) in CONVOLUTIONS}
+
+
+class Selection(Mapping[str, Tensor]):
+    """Per convolution the 2D kernels that survive: boolean, the shape of `weight.shape[:2]` ([out, in / groups]).
+
+    A convolution that is not named survives whole. Values are copies on the CPU and are not to be written to.
+
+    Raises:
+        ValueError: a mask that is not a boolean matrix, or that keeps nothing at all.
+    """
+
+    def __init__(self, masks: Mapping[str, Bool[Tensor, "out in"]]) -> None:
+        self._masks = {name: _checked(name, mask) for name, mask in masks.items()}
+
+    @classmethod
+    def full(cls, network: nn.Module) -> Selection:
+        """Everything survives."""
+        return cls({name: _ones(conv) for name, conv in convolutions(network).items()})
+
+    @classmethod
+    def of_rows(cls, network: nn.Module, rows: Mapping[str, Bool[Tensor, " out"]]) -> Selection:
+        """Whole filters survive or go; convolutions that are not named survive whole."""
+        masks = {name: _ones(conv) for name, conv in convolutions(network).items()}
+        for name, row in rows.items():
+            masks[name] &= row.cpu()[:, None]
+        return cls(masks)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Selection:
+        return cls({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        return {name: mask.numpy().copy() for name, mask in self._masks.items()}
+
+    def kept(self, name: str) -> int:
+        """Filters of which at least one kernel survives."""
+        return int(self._masks[name].any(1).sum())
+
+    def total(self, name: str) -> int:
+        return len(self._masks[name])
+
+    def without_columns(self, dropped: Mapping[str, Bool[Tensor, " in"]]) -> Selection:
+        """The same selection with input channels of some convolutions dropped too."""
+        return Selection({n: m & ~dropped[n].cpu() if n in dropped else m for n, m in self._masks.items()})
+
+    def check(self, network: nn.Module) -> None:
+        """Raise ValueError unless every name is a convolution of the network and every shape is its weight's."""
+        convs = convolutions(network)
+        for name, mask in self._masks.items():
+            if name not in convs:
+                raise ValueError(
+                    f"selection names {name!r}, which is not a convolution of the network; it has {_some(convs)}"
+                )
+            shape = tuple(convs[name].weight.shape[:2])
+            if tuple(mask.shape) != shape:
+                raise ValueError(
+                    f"selection of {name!r} must have the shape {shape} of its weight, got {tuple(mask.shape)}"
+                )
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._masks[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._masks)
+
+    def __len__(self) -> int:
+        return len(self._masks)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Selection) or self.keys() != other.keys():
+            return False
+        return all(torch.equal(mask, other[name]) for name, mask in self._masks.items())
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{name} {self.kept(name)}/{self.total(name)}" for name in self._masks)
+        return f"Selection({rows})"
+
+
+def _ones(conv: nn.Conv2d) -> Tensor:
+    return torch.ones(conv.weight.shape[:2], dtype=torch.bool)
+
+
+def _checked(name: str, mask: Tensor) -> Tensor:
+    if mask.dtype != torch.bool or mask.ndim != 2:
+        raise ValueError(
+            f"selection of {name!r} must be a boolean matrix, got {mask.dtype} of shape {tuple(mask.shape)}"
+        )
+    if not mask.any():
+        raise ValueError(
+            f"selection empties {name!r}: at least one kernel must survive; lower the ratio for this layer"
+        )
+    return mask.detach().cpu().clone()
+
+
+def _some(convs: Mapping[str, nn.Module]) -> str:
+    names = list(convs)
+    return ", ".join(names[:4]) + (f" ... ({len(names)} in all)" if len(names) > 4 else "")

@@ -1,0 +1,56 @@
+"""Modules that a small network needs and a full-size one does not: choosing, spreading and grouping channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+
+class Choose(nn.Module):
+    """The channels `index` of a tensor, in that order."""
+
+    index: Tensor
+
+    def __init__(self, index: Int[Tensor, " channels"], axis: int) -> None:
+        super().__init__()
+        self.axis = axis
+        self.register_buffer("index", index, persistent=False)
+
+    def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        return x.index_select(self.axis, self.index)
+
+    def extra_repr(self) -> str:
+        return f"{len(self.index)} channels, axis={self.axis}"
+
+
+class Spread(nn.Module):
+    """Channel k of a tensor becomes channel `places[k]` of `width`; the others are zero."""
+
+    places: Tensor
+
+    def __init__(self, places: Int[Tensor, " channels"], width: int, axis: int) -> None:
+        super().__init__()
+        self.width, self.axis = width, axis
+        self.register_buffer("places", places, persistent=False)
+
+    def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        shape = [self.width if d == self.axis else size for d, size in enumerate(x.shape)]
+        return x.new_zeros(shape).index_copy(self.axis, self.places, x)
+
+    def extra_repr(self) -> str:
+        return f"{len(self.places)} -> {self.width} channels, axis={self.axis}"
+
+
+class ColumnGroups(nn.Module):
+    """Groups of filters with input channels of their own: one small convolution each, outputs one after another."""
+
+    def __init__(self, convs: Sequence[nn.Module], columns: Sequence[Int[Tensor, " channels"]]) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(convs)
+        self.gathers = nn.ModuleList(Choose(index, axis=1) for index in columns)
+
+    def forward(self, x: Float[Tensor, "b c *size"]) -> Float[Tensor, "b d *size2"]:
+        return torch.cat([conv(gather(x)) for conv, gather in zip(self.convs, self.gathers, strict=True)], dim=1)

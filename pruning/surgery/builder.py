@@ -1,0 +1,136 @@
+"""Build the graph of the small network, operation by operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
+
+from pruning.classify import channel_padding
+from pruning.layout import Block, blocks, rectangle
+from pruning.liveness import Liveness
+from pruning.ops import Barrier, Broadcast, Cat, Conv, Index, Linear, Norm, Op, Source
+from pruning.surgery.align import ColumnGroups
+from pruning.surgery.narrow import narrow_conv, narrow_grouped, narrow_linear, narrow_norm
+from pruning.surgery.wiring import NOTHING, Carried, Numbers, Wiring
+
+
+class Builder:
+    """One pass over the full-size graph."""
+
+    def __init__(self, network: nn.Module, liveness: Liveness) -> None:
+        self.liveness = liveness
+        self.wiring = Wiring(network, liveness.graph)
+
+    def build(self) -> tuple[dict[str, Any], fx.Graph]:
+        """The layers of the small network by name, and its graph."""
+        for node, op in self.liveness.graph.ops.items():
+            idle = op.width and not len(self.need(node)) and node.op != "placeholder"
+            self.wiring.carried[node] = NOTHING if idle else self.emit(op)
+        return self.wiring.modules, self.wiring.new
+
+    def need(self, node: fx.Node) -> Numbers:
+        return self.liveness.need(node).nonzero().flatten()
+
+    def emit(self, op: Op) -> Carried:
+        return next((verb for kind, verb in VERBS if isinstance(op, kind)), Builder.channelwise)(self, op)
+
+    def layer(self, op: Op) -> Any:
+        return self.wiring.original(str(op.node.target))
+
+    def replace(self, op: Op, layer: nn.Module) -> None:
+        self.wiring.modules[str(op.node.target)] = layer
+
+    def on(self, op: Op, want: Numbers) -> fx.Node:
+        """The node of an operation with one input, on these channels of it."""
+        return self.wiring.copied(op.node, {op.inputs[0]: self.wiring.bring(op.inputs[0], want)})
+
+    def barrier(self, op: Op) -> Carried:
+        return Carried(self.wiring.copied(op.node, {}), torch.arange(op.width))
+
+    def channelwise(self, op: Op) -> Carried:
+        want = self.wiring.order(op.inputs[0], self.need(op.node))
+        if isinstance(op, Norm):
+            self.replace(op, narrow_norm(self.layer(op), want))
+        return Carried(self.on(op, want), want)
+
+    def broadcast(self, op: Broadcast) -> Carried:
+        spread, wiring = dict(zip(op.inputs, op.spread, strict=True)), self.wiring
+        leader = next(n for n in op.inputs if not spread[n])
+        want = wiring.order(leader, self.need(op.node))
+        given = {n: wiring.bring(n, wiring.every(n) if spread[n] else want) for n in op.inputs if wiring.holds(n)}
+        present = next(iter(given.values()))
+        absent = {n: wiring.new.call_function(torch.zeros_like, (present,)) for n in op.inputs if n not in given}
+        return Carried(wiring.copied(op.node, given | absent), want)
+
+    def cat(self, op: Cat) -> Carried:
+        needs = self.liveness.need(op.node).split([self.wiring.old.ops[n].width for n in op.inputs])
+        parts, channels, start = [], [], 0
+        for source, need in zip(op.inputs, needs, strict=True):
+            want = self.wiring.order(source, need.nonzero().flatten())
+            parts += [self.wiring.bring(source, want)] if len(want) else []
+            channels.append(want + start)
+            start += len(need)
+        node = parts[0] if len(parts) == 1 else self.wiring.new.call_function(torch.cat, (parts, op.axis))
+        return Carried(node, torch.cat(channels))
+
+    def linear(self, op: Linear) -> Carried:
+        want = self.wiring.order(op.inputs[0], self.need(op.inputs[0]))
+        self.replace(op, narrow_linear(self.layer(op), want))
+        return Carried(self.on(op, want), torch.arange(op.width))
+
+    def conv(self, op: Conv) -> Carried:
+        kernels = self.liveness.kernels(op)
+        if op.layer.groups > 1:
+            shape = rectangle(kernels, op.layer.groups)
+            self.replace(op, narrow_grouped(self.layer(op), kernels, shape))
+            return Carried(self.on(op, shape.columns.flatten()), shape.rows.flatten())
+        parts = blocks(op.name, kernels)
+        columns = self.wiring.order(op.inputs[0], torch.cat([part.columns for part in parts]).unique())
+        one = len(parts) == 1
+        self.replace(
+            op, narrow_conv(self.layer(op), parts[0].rows, columns) if one else self.groups(op, parts, columns)
+        )
+        return Carried(self.on(op, columns), torch.cat([part.rows for part in parts]))
+
+    def groups(self, op: Conv, parts: list[Block], columns: Numbers) -> ColumnGroups:
+        place = torch.empty(op.layer.in_channels, dtype=torch.long)
+        place[columns] = torch.arange(len(columns))
+        convs = [narrow_conv(self.layer(op), part.rows, part.columns) for part in parts]
+        return ColumnGroups(convs, [place[part.columns].to(self.wiring.device) for part in parts])
+
+    def index(self, op: Index) -> Carried:
+        source, need, wiring = op.inputs[0], self.need(op.node), self.wiring
+        if op.form == "gather":
+            return Carried(wiring.bring(source, op.origin[need]), need)
+        if op.form == "pad":
+            return Carried(self.padded(op, wiring.bring(source, op.origin[need])), need)
+        if op.form == "opaque":
+            return Carried(wiring.replayed(op, wiring.bring(source, wiring.every(source))), torch.arange(op.width))
+        want = op.origin[need].unique()
+        x = wiring.bring(source, want)
+        node = wiring.new.call_method("flatten", (x, 1)) if op.form == "flatten" else wiring.replayed(op, x)
+        return Carried(node, torch.isin(op.origin, want).nonzero().flatten())
+
+    def padded(self, op: Index, x: fx.Node) -> fx.Node:
+        """Pixels are padded as before; padded channels are zero, and so nobody carries them."""
+        pads = list(op.node.args[1] if len(op.node.args) > 1 else op.node.kwargs["pad"])  # type: ignore[arg-type]
+        rank = len(self.wiring.old.shape(op.node))
+        if any(channel_padding(pads, rank, op.axis)):
+            place = 2 * (rank - 1 - op.axis)
+            pads[place : place + 2] = 0, 0
+        return self.wiring.new.call_function(F.pad, (x, tuple(pads))) if any(pads) else x
+
+
+VERBS: tuple[tuple[type[Op], Callable[[Builder, Any], Carried]], ...] = (
+    (Source, Builder.barrier),
+    (Barrier, Builder.barrier),
+    (Broadcast, Builder.broadcast),
+    (Cat, Builder.cat),
+    (Linear, Builder.linear),
+    (Conv, Builder.conv),
+    (Index, Builder.index),
+)

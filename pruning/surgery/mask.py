@@ -1,0 +1,57 @@
+"""What the pruned network means: the full-size network with every dead channel silenced."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from pruning.graph import Graph, trace
+from pruning.liveness import Liveness, analyse
+from pruning.ops import Conv, Flags, Norm
+from pruning.selection import Selection
+
+
+def mask(
+    network: nn.Module, selection: Selection, image_shape: tuple[int, int, int], graph: Graph | None = None
+) -> nn.Module:
+    """A copy of the network in which the kernels that do not survive, and all they silence, are zero.
+
+    A filter none of whose kept kernels has a live input is dead: its weights and its bias are zero, and so is what
+    every per-channel norm behind it makes of it. `graph` may be given when the network has been traced already.
+
+    Raises:
+        ValueError: as `analyse`.
+    """
+    masked = copy.deepcopy(network)
+    silence(masked, analyse(graph or trace(network, image_shape), selection))
+    return masked
+
+
+@torch.no_grad()
+def silence(network: nn.Module, liveness: Liveness) -> None:
+    """Zero, in place, what the selection of `liveness` removes; to be repeated after each step of a masked training."""
+    for node, op in liveness.graph.ops.items():
+        live = liveness.live[node]
+        if isinstance(op, Conv):
+            _silence_conv(network.get_submodule(op.name), live, liveness.selection.get(op.name))
+        elif isinstance(op, Norm):
+            _silence_norm(network.get_submodule(str(node.target)), live)
+
+
+def _silence_conv(layer: nn.Module, live: Flags, kept: torch.Tensor | None) -> None:
+    working = live[:, None] if kept is None else kept & live[:, None]
+    weight = layer.get_parameter("weight")
+    weight.mul_(working.to(weight.device)[(...,) + (None,) * (weight.ndim - 2)])
+    if layer.bias is not None:
+        layer.get_parameter("bias").mul_(live.to(weight.device))
+
+
+def _silence_norm(layer: nn.Module, live: Flags) -> None:
+    """Scale and shift of dead channels are zero; a norm without them remembers a mean of zero."""
+    names = ("weight", "bias") if layer.affine else ("running_mean",)
+    for name in names:
+        value = getattr(layer, name, None)
+        if value is not None:
+            value.mul_(live.to(value.device))

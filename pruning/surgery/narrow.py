@@ -1,0 +1,77 @@
+"""Narrow copies of single layers. Every copy keeps mode, device, dtype and requires_grad; the original is untouched."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor, nn
+
+from pruning.layout import Rectangle
+
+Numbers = Int[Tensor, " _"]
+
+
+def narrow_conv(layer: nn.Conv2d, rows: Numbers, columns: Numbers) -> nn.Conv2d:
+    """Filters `rows` and input channels `columns` of a convolution without groups."""
+    small = _hollow(layer)
+    small.in_channels, small.out_channels = len(columns), len(rows)
+    index = _on(layer.weight, rows)[:, None], _on(layer.weight, columns)
+    _fill(small, layer, weight=layer.weight[index], bias=_rows(layer.bias, rows))
+    return small
+
+
+def narrow_grouped(layer: nn.Conv2d, kernels: Bool[Tensor, "out in"], shape: Rectangle) -> nn.Conv2d:
+    """The surviving rectangle of a grouped convolution; what does no work in it is stored as zeros."""
+    small = _hollow(layer)
+    small.groups, small.in_channels, small.out_channels = len(shape.rows), shape.columns.numel(), shape.rows.numel()
+    rows = shape.rows.flatten()
+    local = (shape.columns % kernels.shape[1]).repeat_interleave(shape.rows.shape[1], 0)
+    working = kernels.to(layer.weight.device)
+    zeroed = layer.weight * working[(...,) + (None,) * (layer.weight.ndim - 2)]
+    bias = None if layer.bias is None else layer.bias * working.any(1)
+    _fill(small, layer, weight=zeroed[_on(zeroed, rows)[:, None], _on(zeroed, local)], bias=_rows(bias, rows))
+    return small
+
+
+def narrow_norm(layer: Any, channels: Numbers) -> nn.Module:
+    """The channels of a per-channel norm, running statistics included."""
+    small = _hollow(layer)
+    small.num_features = len(channels)  # type: ignore[assignment]
+    _fill(small, layer, weight=_rows(layer.weight, channels), bias=_rows(layer.bias, channels))
+    for name in ("running_mean", "running_var"):
+        value = getattr(layer, name)
+        setattr(small, name, None if value is None else value[_on(value, channels)].clone())
+    return small
+
+
+def narrow_linear(layer: nn.Linear, columns: Numbers) -> nn.Linear:
+    """The input features `columns` of a linear layer."""
+    small = _hollow(layer)
+    small.in_features = len(columns)
+    _fill(small, layer, weight=layer.weight[:, _on(layer.weight, columns)], bias=layer.bias)
+    return small
+
+
+def _hollow(layer: nn.Module) -> Any:
+    """A copy of a layer that shares no tensor with it and whose parameters are about to be replaced."""
+    memo = {id(p): p for p in layer.parameters()}  # deepcopy takes these as done and does not copy them
+    return copy.deepcopy(layer, memo)
+
+
+def _fill(small: nn.Module, layer: nn.Module, **values: Tensor | None) -> None:
+    for name, value in values.items():
+        own: Tensor | None = getattr(layer, name)
+        if value is not None and own is not None:
+            fresh = value.detach().clone(memory_format=torch.contiguous_format)
+            setattr(small, name, nn.Parameter(fresh, requires_grad=own.requires_grad))
+
+
+def _rows(value: Tensor | None, rows: Numbers) -> Tensor | None:
+    return None if value is None else value[_on(value, rows)]
+
+
+def _on(value: Tensor, numbers: Tensor) -> Tensor:
+    return numbers.to(value.device)

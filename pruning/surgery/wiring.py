@@ -1,0 +1,147 @@
+"""The small network's graph while it is being built: which node holds which channels, and bringing them together.
+
+Invariant: the tensor that a new node makes holds, at place k, channel `channels[k]` of the masked network's tensor;
+a channel that is not held is zero there, or nobody reads it.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, fx, nn
+
+from pruning.graph import Graph
+from pruning.ops import Index
+from pruning.surgery.align import Choose, Spread
+
+Numbers = Int[Tensor, " _"]
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A node of the new graph and the channels it holds; no node when there are none."""
+
+    node: fx.Node | None
+    channels: Numbers
+
+
+NOTHING = Carried(None, torch.empty(0, dtype=torch.long))
+
+
+class Wiring:
+    """The new graph; `modules` are its layers by name; `carried`: what stands for each node of the old one."""
+
+    def __init__(self, network: nn.Module, graph: Graph) -> None:
+        self.network, self.old = network, graph
+        self.new = fx.Graph()
+        self.modules: dict[str, Any] = {}
+        self.carried: dict[fx.Node, Carried] = {}
+        self.sizes: dict[fx.Node, fx.Node] = {}
+        first = next(network.parameters(), None)
+        self.device = torch.device("cpu") if first is None else first.device
+
+    # -- channels ------------------------------------------------------------------------------------------------------
+
+    def holds(self, source: fx.Node) -> bool:
+        return self.carried[source].node is not None
+
+    def every(self, source: fx.Node) -> Numbers:
+        """All channels of the full-size network at this point."""
+        return torch.arange(self.old.ops[source].width)
+
+    def order(self, source: fx.Node, want: Numbers) -> Numbers:
+        """The wanted channels in the order in which the source holds them, if it holds them all; else ascending."""
+        held = self.carried[source].channels
+        chosen = held[torch.isin(held, want)]
+        return chosen if len(chosen) == len(want) else want
+
+    def bring(self, source: fx.Node, want: Numbers) -> fx.Node:
+        """A node with exactly the wanted channels of a source; those it does not hold are zero."""
+        node, held = self.carried[source].node, self.carried[source].channels
+        if node is None:
+            raise ValueError(
+                f"nothing is left of {source.name} but its size is needed; keep more of the layers before it"
+            )
+        if torch.equal(held, want):
+            return node
+        place = torch.full((self.old.ops[source].width,), -1)
+        place[held] = torch.arange(len(held))
+        chosen, there = place[want][place[want] >= 0], place[want] >= 0
+        if not torch.equal(chosen, torch.arange(len(held))):
+            node = self.insert(source, "choose", Choose(chosen.to(self.device), self.old.ops[source].axis), node)
+        if there.all():
+            return node
+        places = there.nonzero().flatten().to(self.device)
+        return self.insert(source, "spread", Spread(places, len(want), self.old.ops[source].axis), node)
+
+    def insert(self, source: fx.Node, verb: str, module: nn.Module, node: fx.Node) -> fx.Node:
+        """A module of our own after a node, under a name that nobody has."""
+        taken = {name.partition(".")[0] for name, _ in self.network.named_modules()}
+        name = f"{source.name}_{verb}"
+        while name in self.modules or name in taken:
+            name += "_"
+        self.modules[name] = module
+        return self.new.call_module(name, (node,))
+
+    # -- nodes ---------------------------------------------------------------------------------------------------------
+
+    def copied(self, node: fx.Node, given: dict[fx.Node, fx.Node]) -> fx.Node:
+        """The node in the new graph, on the tensors that are given and otherwise on full-width ones."""
+        if node.op in ("call_module", "get_attr") and node.target not in self.modules:
+            self.modules[str(node.target)] = copy.deepcopy(self.original(str(node.target)))
+        return self.new.node_copy(node, lambda n: given[n] if n in given else self.whole(n))
+
+    def replayed(self, op: Index, x: fx.Node) -> fx.Node:
+        """A chain of reshapings run anew on `x`; sizes that it asks for are those of `x`."""
+        known = {op.inputs[0]: x}
+
+        def argument(node: fx.Node) -> fx.Node:
+            if node not in known and (node in self.old.ops or node in self.old.trace.bundles):
+                return self.whole(node)
+            if node not in known:
+                known[node] = self.new.node_copy(node, argument)
+            return known[node]
+
+        for step in op.chain:
+            if step.op == "call_module":
+                self.modules[str(step.target)] = copy.deepcopy(self.original(str(step.target)))
+            known[step] = self.new.node_copy(step, argument)
+        return known[op.chain[-1]]
+
+    def whole(self, node: fx.Node) -> fx.Node:
+        """A full-width tensor, several tensors at once, or a size."""
+        if node not in self.old.ops:
+            return self.size(node)
+        bundle = self.carried[node].node
+        return bundle if node in self.old.trace.bundles and bundle else self.bring(node, self.every(node))
+
+    def size(self, node: fx.Node) -> fx.Node:
+        """A question about any axis but that of the channels is put to the narrow tensor itself."""
+        if node not in self.sizes:
+            source = node.all_input_nodes[0]
+            spared = source in self.old.ops and self.holds(source) and asks_size(node, self.old.ops[source].axis)
+            given = {source: self.carried[source].node} if spared else {}
+            self.sizes[node] = self.copied(node, given)  # type: ignore[arg-type]
+        return self.sizes[node]
+
+    def original(self, name: str) -> Any:
+        """A layer or a parameter of the network that is being copied."""
+        parent, _, last = name.rpartition(".")
+        return getattr(self.network.get_submodule(parent), last)
+
+
+def asks_size(node: fx.Node, axis: int) -> bool:
+    """Does a node ask for sizes other than that of `axis`?"""
+    if node.target == "size" and len(node.args) > 1:
+        return isinstance(node.args[1], int) and 0 <= node.args[1] != axis
+    asked = node.target == "size" or (node.target is getattr and node.args[1:] == ("shape",))
+    return asked and all(_spares(user, axis) for user in node.users)
+
+
+def _spares(user: fx.Node, axis: int) -> bool:
+    place = user.args[1] if len(user.args) > 1 else None
+    return isinstance(place, int) and 0 <= place != axis

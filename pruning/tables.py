@@ -1,0 +1,94 @@
+"""Which layers and functions act on each channel by itself, and which of them keep zero.
+
+A layer is in a table by its exact class: a subclass may change the arithmetic. What is in no table is a barrier.
+"""
+
+import operator
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+ZERO_KEEPING_LAYERS: frozenset[type] = frozenset(
+    {
+        *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish),
+        *(nn.Tanh, nn.Softsign, nn.Tanhshrink, nn.Softshrink, nn.Hardshrink, nn.RReLU),
+        *(nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.FeatureAlphaDropout),
+        *(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
+        *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d),
+        *(
+            nn.Upsample,
+            nn.UpsamplingBilinear2d,
+            nn.UpsamplingNearest2d,
+            nn.ZeroPad2d,
+            nn.ReflectionPad2d,
+            nn.ReplicationPad2d,
+        ),
+    }
+) - {nn.FeatureAlphaDropout}  # alpha dropout fills with a negative constant
+ZERO_KEEPING_BY_NAME = frozenset({"torchvision.ops.stochastic_depth.StochasticDepth", "timm.layers.drop.DropPath"})
+RISING_LAYERS: frozenset[type] = frozenset({nn.Sigmoid, nn.Hardsigmoid, nn.Softplus, nn.LogSigmoid})
+NORMS: frozenset[type] = frozenset(
+    {nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.InstanceNorm1d, nn.InstanceNorm2d}
+)
+
+ZERO_KEEPING: frozenset[object] = frozenset(
+    {
+        *(
+            F.relu,
+            F.relu6,
+            F.leaky_relu,
+            F.elu,
+            F.selu,
+            F.celu,
+            F.gelu,
+            F.silu,
+            F.mish,
+            F.hardswish,
+            F.tanh,
+            F.softsign,
+        ),
+        *(torch.relu, torch.relu_, torch.tanh, torch.abs, torch.neg, operator.neg, operator.pos, torch.clone),
+        *(F.dropout, F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d, F.interpolate),
+        *("relu", "relu_", "tanh", "abs", "neg", "clone", "contiguous", "detach", "float"),
+    }
+)
+RISING: frozenset[object] = frozenset({F.sigmoid, torch.sigmoid, F.hardsigmoid, F.softplus, "sigmoid"})
+ADDITIONS: frozenset[object] = frozenset(
+    {operator.add, operator.iadd, operator.sub, operator.isub, torch.add, torch.sub, "add", "add_"}
+)
+PRODUCTS: frozenset[object] = frozenset({operator.mul, operator.imul, torch.mul, "mul", "mul_"})
+QUOTIENTS: frozenset[object] = frozenset({operator.truediv, torch.div, "div"})
+MEANS: frozenset[object] = frozenset({torch.mean, torch.sum, "mean", "sum"})
+CONCATENATIONS: frozenset[object] = frozenset({torch.cat, torch.concat})
+
+RESHAPING_LAYERS: frozenset[type] = frozenset(
+    {nn.Flatten, nn.Unflatten, nn.ChannelShuffle, nn.PixelShuffle, nn.PixelUnshuffle}
+)
+RESHAPING: frozenset[object] = frozenset(
+    {
+        *(torch.flatten, torch.reshape, torch.permute, torch.transpose, torch.squeeze, torch.unsqueeze, torch.swapaxes),
+        *(torch.chunk, torch.split, torch.unbind, torch.narrow, operator.getitem, F.channel_shuffle, F.pixel_shuffle),
+        *(
+            "flatten",
+            "reshape",
+            "view",
+            "permute",
+            "transpose",
+            "squeeze",
+            "unsqueeze",
+            "chunk",
+            "split",
+            "unbind",
+            "narrow",
+        ),
+        *("contiguous", "swapaxes"),
+    }
+)
+# Those whose arguments never name a number of channels: they mean the same on a narrow tensor.
+SIZELESS: frozenset[object] = frozenset(
+    {
+        *(torch.flatten, torch.permute, torch.transpose, torch.unsqueeze, torch.swapaxes),
+        *("flatten", "permute", "transpose", "unsqueeze", "contiguous", "swapaxes"),
+    }
+)

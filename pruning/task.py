@@ -1,0 +1,141 @@
+"""One network trained for one objective by one recipe. No word about pruning: a method brings its own groups."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Float, Int
+from lightning import LightningModule
+from torch import Tensor, nn
+from torch.optim import SGD
+from torch.optim.lr_scheduler import LambdaLR
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassAccuracy
+
+from pruning.objectives import Objective
+
+Batch = tuple[Float[Tensor, "batch channels height width"], Int[Tensor, " batch"]]
+
+
+class Recipe(Protocol):
+    epochs: int
+    lr: float
+    momentum: float
+    weight_decay: float
+    schedule: str
+    milestones: list[float]
+    factor: float
+    warmup: float
+
+
+def rate(epoch: float, recipe: Recipe) -> float:
+    """The share of recipe.lr at a point of the stage, counted in epochs and their fractions."""
+    if epoch < recipe.warmup:
+        return (epoch + 1e-3) / (recipe.warmup + 1e-3)  # a rate of exactly 0 would waste the first step
+    if recipe.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * (epoch - recipe.warmup) / max(recipe.epochs - recipe.warmup, 1e-9)))
+    if recipe.schedule == "step":
+        return recipe.factor ** sum(epoch >= mark for mark in milestones(recipe))
+    return 1.0
+
+
+def milestones(recipe: Recipe) -> list[float]:
+    """In epochs: a milestone below 1 is a fraction of the stage. On the first step of the nearest epoch."""
+    return [round(mark * recipe.epochs) if mark < 1 else mark for mark in recipe.milestones]
+
+
+def accuracies(classes: int) -> MetricCollection:
+    ranks = {"accuracy": 1} if classes < 100 else {"accuracy": 1, "accuracy_top5": 5}
+    metrics = {
+        name: MulticlassAccuracy(classes, top_k=k, average="micro", validate_args=False) for name, k in ranks.items()
+    }
+    return MetricCollection(dict(metrics))
+
+
+class ClassificationTask(LightningModule):
+    """Logs `loss` and `train_accuracy` while training, `val_loss`, `val_accuracy` (and `_top5`) after each epoch."""
+
+    extra_groups: Sequence[
+        dict[str, Any]
+    ] = ()  # optimiser groups of a method; `constant` ones leave the schedule alone
+
+    def __init__(
+        self,
+        network: nn.Module,
+        objective: Objective,
+        recipe: Recipe,
+        classes: int,
+        image_shape: tuple[int, int, int],
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.network, self.objective, self.recipe = network, objective, recipe
+        self.image_shape, self.seed = image_shape, seed
+        self.train_metrics = accuracies(classes).clone(prefix="train_")
+        self.val_metrics = accuracies(classes).clone(prefix="val_")
+
+    def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
+        return self.network(images)
+
+    def on_fit_start(self) -> None:
+        self.objective = self.objective.to(self.device)
+
+    def on_train_epoch_start(self) -> None:
+        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)  # dropout too is the same after a resume
+
+    def training_step(self, batch: Batch, index: int) -> Float[Tensor, ""]:
+        images, labels = batch
+        logits = self(images)
+        loss = self.objective(logits, labels, images)
+        self.refuse_non_finite(loss)
+        self.train_metrics.update(logits.detach(), labels)
+        self.log("loss", loss.detach(), on_step=True, on_epoch=False)
+        return loss
+
+    def refuse_non_finite(self, loss: Float[Tensor, ""]) -> None:
+        """Before the backward pass, so that weights and the last checkpoint stay finite."""
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss is {loss.item()} at step {self.global_step} of epoch {self.current_epoch}: "
+                f"stopped before the weights change; try a lower learning rate than {self.recipe.lr:g}"
+            )
+
+    def on_train_epoch_end(self) -> None:
+        self.log_dict(self.train_metrics.compute())
+        self.train_metrics.reset()
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        images, labels = batch
+        logits = self(images)
+        self.val_metrics.update(logits, labels)
+        self.log("val_loss", torch.nn.functional.cross_entropy(logits, labels), batch_size=len(labels))
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict(self.val_metrics.compute())
+        self.val_metrics.reset()
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        optimiser = SGD(self.groups(), lr=self.recipe.lr, fused=True)
+        steps = self.trainer.estimated_stepping_batches / max(self.recipe.epochs, 1)
+        schedules = [self.schedule(group, steps) for group in optimiser.param_groups]
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": LambdaLR(optimiser, schedules), "interval": "step"},
+        }
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Every parameter of the network that no extra group has claimed, then the extra groups."""
+        claimed = {id(parameter) for group in self.extra_groups for parameter in group["params"]}
+        rest = [
+            parameter
+            for parameter in self.network.parameters()
+            if id(parameter) not in claimed and parameter.requires_grad
+        ]
+        main = {"params": rest, "momentum": self.recipe.momentum, "weight_decay": self.recipe.weight_decay}
+        return [main, *self.extra_groups]
+
+    def schedule(self, group: dict[str, Any], steps_per_epoch: float) -> Callable[[int], float]:
+        if group.get("constant", False):
+            return lambda step: 1.0
+        return lambda step: rate(step / steps_per_epoch, self.recipe)

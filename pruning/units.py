@@ -1,0 +1,70 @@
+"""What is pruned as one: a single convolution, or all members of a residual stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pruning.graph import Graph
+from pruning.sites import Site, matching, sites
+from pruning.streams import streams
+
+JOINED = ("keep", "expand", "couple")
+
+
+@dataclass(frozen=True)
+class Units:
+    """`members`: the convolutions that lose the same filters, by the unit's name (its first member).
+
+    `leaders`: by the unit's name, the projection shortcut whose ranking a stream follows (Li et al. 2017, section 3.3);
+    a stream without one is ranked by all its members. `readers`: the first reader of a join, and the last convolution
+    before it, both of them sites.
+    """
+
+    members: dict[str, tuple[str, ...]]
+    leaders: dict[str, str]
+    readers: dict[str, str]
+
+
+def units(graph: Graph, joined: str, only: Sequence[str] | None = None) -> Units:
+    """The units of a network under one of the three ways with joins.
+
+    Raises:
+        ValueError: an unknown way, a pattern that fits no site, a network without any site, or as `streams`.
+    """
+    if joined not in JOINED:
+        raise ValueError(f"method.joined must be one of {', '.join(JOINED)}, got {joined!r}")
+    found = sites(graph)
+    members: dict[str, tuple[str, ...]] = {
+        name: (name,) for name, site in found.items() if why_not(site, joined) is None
+    }
+    free = (
+        [stream for stream in streams(graph) if not any(found[name].pinned for name in stream)]
+        if joined == "couple"
+        else []
+    )
+    members |= {stream[0]: tuple(name for name in stream if not found[name].grouped) for stream in free}
+    leaders = {stream[0]: name for stream in free for name in stream if found[name].shortcut}
+    if only is not None:
+        members = {name: members[name] for name in matching(list(members), list(only))}
+    if not members:
+        raise ValueError(
+            f"no convolution of this network may be cut with method.joined={joined}; plan=true shows the reasons"
+        )
+    readers = {n: s.drops_with for n, s in found.items() if n in members and s.drops_with in members}
+    return Units(members, leaders, readers)  # type: ignore[arg-type]
+
+
+def why_not(site: Site, joined: str) -> str | None:
+    """Why a site is left whole when it stands for itself; None when it may be cut."""
+    if site.grouped:
+        return "grouped or depthwise: follows its input"
+    if site.gating:
+        return "squeeze-excitation: sigmoid(0) is 1/2"
+    if site.final:
+        return "its filters are the classes"
+    if not site.joined:
+        return None
+    if joined == "expand":
+        return "shortcut: carries the stream" if site.shortcut else "stem: carries the stream" if site.stem else None
+    return "joined: added to others" if joined == "keep" else "member of a stream"

@@ -1,0 +1,28 @@
+"""python run.py method=fcf model=vgg16; --help for the choices, -m for a sweep."""
+
+import os
+import sys
+
+os.environ.setdefault(
+    "GOMP_SPINCOUNT", "0"
+)  # before torch loads: spinning OpenMP threads lose 3 to 10 times beside a busy process
+
+import hydra
+from omegaconf import DictConfig
+
+from experiments import commandline, schema
+
+schema.register()
+commandline.register()
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(config: DictConfig) -> None:
+    from experiments.pipeline import run  # torch loads here, not for --help
+
+    commandline.answer(run, config)
+
+
+if __name__ == "__main__":
+    commandline.check_quotes(sys.argv[1:])
+    main()

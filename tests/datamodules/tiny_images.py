@@ -1,0 +1,32 @@
+"""What the tests of this folder share: tiny folders of images, and digests of batches."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from PIL import Image
+
+CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+
+
+def digest(batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> str:
+    whole = hashlib.sha256()
+    for images, labels in batches:
+        whole.update(images.contiguous().numpy().tobytes() + labels.numpy().tobytes())
+    return whole.hexdigest()
+
+
+def stand(data: LightningDataModule, epoch: int = 0, rank: int = 0, world: int = 1) -> None:
+    """Where a Trainer would have put the data."""
+    strategy = SimpleNamespace(root_device=torch.device("cpu"))
+    data.trainer = SimpleNamespace(current_epoch=epoch, global_rank=rank, world_size=world, strategy=strategy)
+
+
+def write_images(folder: Path, count: int, seed: int, side: int = 32) -> None:
+    folder.mkdir(parents=True)
+    for number, pixels in enumerate(np.random.default_rng(seed).integers(0, 256, (count, side, side, 3), np.uint8)):
+        Image.fromarray(pixels).save(folder / f"{number:04d}.png")

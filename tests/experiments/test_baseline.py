@@ -1,0 +1,89 @@
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from tiny_run import chain
+from torch import Tensor, nn
+
+from experiments import baseline
+
+SHAPE = (3, 8, 8)
+
+
+def trained() -> dict[str, Tensor]:
+    return chain(4, SHAPE, seed=7).state_dict()
+
+
+def fresh() -> nn.Module:
+    return chain(4, SHAPE, seed=0)
+
+
+def equal(network: nn.Module, weights: dict[str, Tensor]) -> bool:
+    return all(torch.equal(value, weights[key]) for key, value in network.state_dict().items() if key in weights)
+
+
+def saved(folder: Path, weights: object, name: str = "weights.safetensors") -> Path:
+    path = folder / name
+    save_file(weights, path) if name.endswith(".safetensors") else torch.save(weights, path)  # type: ignore[arg-type]
+    return path
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.pt"])
+def test_weights_come_from_either_kind_of_file(tmp_path: Path, name: str) -> None:
+    network = fresh()
+    baseline.load(network, saved(tmp_path, trained(), name))
+    assert equal(network, trained())
+
+
+def test_prefixes_and_the_old_missing_counter_are_tolerated(tmp_path: Path) -> None:
+    old = {f"module.{key}": value for key, value in trained().items() if "num_batches" not in key}
+    network = fresh()
+    baseline.load(network, saved(tmp_path, {"state_dict": old, "epoch": 3}, "old.pt"))
+    assert equal(network, trained())
+
+
+def test_a_misfit_names_key_shapes_and_remedy(tmp_path: Path) -> None:
+    other = chain(10, SHAPE, seed=0).state_dict()
+    said = (
+        r"8\.(weight|bias) has shape \(10.*\), this network needs \(4.*\): trained for 10 classes, data= has 4; choose"
+    )
+    with pytest.raises(ValueError, match=said):
+        baseline.load(fresh(), saved(tmp_path, other))
+    wide = trained() | {"0.weight": torch.zeros(16, 3, 3, 3)}
+    with pytest.raises(ValueError, match=r"0\.weight has shape \(16, 3, 3, 3\), .* \(8, 3, 3, 3\); set model="):
+        baseline.load(fresh(), saved(tmp_path, wide))
+
+
+def test_missing_and_extra_keys_are_named(tmp_path: Path) -> None:
+    weights = trained() | {"head.weight": torch.zeros(1)}
+    del weights["3.weight"]
+    with pytest.raises(ValueError, match=r"lacks 3\.weight and has besides head\.weight: .*set model="):
+        baseline.load(fresh(), saved(tmp_path, weights))
+
+
+def test_a_refused_file_changes_nothing(tmp_path: Path) -> None:
+    network, before = fresh(), fresh().state_dict()
+    with pytest.raises(ValueError, match="lacks"):
+        baseline.load(network, saved(tmp_path, {"0.weight": trained()["0.weight"]}))
+    assert equal(network, before)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.pt"])
+def test_what_is_no_weights_file_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"not weights at all")
+    with pytest.raises(ValueError, match="cannot be read as safetensors or a weights-only state dict"):
+        baseline.load(fresh(), tmp_path / name)
+    with pytest.raises(FileNotFoundError, match="is not a file"):
+        baseline.load(fresh(), tmp_path / "nowhere.pt")
+
+
+def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "sprung"),)
+
+    with pytest.raises(ValueError, match="cannot be read"):
+        baseline.load(fresh(), saved(tmp_path, {"trap": Trap()}, "trap.pt"))
+    assert not (tmp_path / "sprung").exists()

@@ -1,0 +1,42 @@
+import pytest
+
+from experiments.commandline import Refusal, check_quotes, explain, one_line, refusals
+
+
+@pytest.mark.parametrize("argument", ["baseline=runs/a=b.pt", "baseline=runs(1)/a.pt", "data.root=photos (old)"])
+def test_a_path_that_needs_quotes_is_shown_with_them(argument: str) -> None:
+    key, _, value = argument.partition("=")
+    with pytest.raises(SystemExit, match="needs two pairs of quotes") as refused:
+        check_quotes([argument])
+    assert f"'{key}=\"{value}\"'" in str(refused.value)
+
+
+def test_what_hydra_reads_is_left_to_it() -> None:
+    check_quotes(
+        [
+            "ratio=0.5",
+            "ratio=choice(0.1,0.2)",
+            'baseline="a=b"',
+            "-m",
+            "--help",
+            "seed=range(3)",
+            "method=l1,fcf",
+            "+x=",
+        ]
+    )
+
+
+def test_the_help_lists_every_choice_with_its_headline() -> None:
+    assert "smoke            minutes on two cores" in explain("recipe")
+    assert "by_method" not in explain("recipe")
+
+
+def test_a_bad_value_is_one_line_and_a_fault_stays_a_fault() -> None:
+    with pytest.raises(Refusal, match="^ratio must lie in 0, got 1$"), refusals():
+        raise ValueError("ratio must lie in 0,\n   got 1")
+    with pytest.raises(KeyError), refusals():
+        raise KeyError("a bug")
+
+
+def test_an_empty_message_still_says_something() -> None:
+    assert one_line(PermissionError()) == "PermissionError"

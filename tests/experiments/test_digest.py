@@ -1,0 +1,75 @@
+from typing import Any
+
+import pytest
+
+from experiments.digest import digest, without
+
+CONFIG: dict[str, Any] = {
+    "seed": 0,
+    "ratio": 0.5,
+    "folder": "outputs",
+    "store": True,
+    "tracking": {"mode": "offline"},
+    "method": {"_target_": "pruning.methods.l1.L1", "joined": "keep"},
+    "budget": {"ratio": 0.5},
+    "objective": {"_target_": "pruning.objectives.CrossEntropy"},
+    "data": {"root": "here", "batch": 32, "val": 0.2},
+    "trainer": {"accelerator": "auto", "devices": 1, "compile": False, "precision": "auto"},
+    "recipe": {"batch": 32, "grant": True, "baseline": {"lr": 0.1}, "prune": {"lr": 0.1}, "finetune": {"lr": 0.1}},
+}
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    group, _, rest = path.partition(".")
+    return CONFIG | {group: CONFIG[group] | {rest: value} if rest else value}
+
+
+@pytest.mark.parametrize("stage", ["baseline", "prune", "finetune", "run"])
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("folder", "x"),
+        ("store", False),
+        ("tracking.mode", "none"),
+        ("data.root", "x"),
+        ("trainer.accelerator", "gpu"),
+        ("trainer.devices", 4),
+    ],
+)
+def test_where_and_how_it_runs_does_not_count(stage: str, path: str, value: object) -> None:
+    assert digest(stage, changed(path, value)) == digest(stage, CONFIG)
+
+
+@pytest.mark.parametrize("stage", ["baseline", "prune", "finetune", "run"])
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("seed", 1), ("data.val", 0.1), ("recipe.batch", 64), ("trainer.compile", True), ("recipe.new_key", 1)],
+)
+def test_what_can_change_a_number_counts(stage: str, path: str, value: object) -> None:
+    assert digest(stage, changed(path, value)) != digest(stage, CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "first"),
+    [
+        ("ratio", 0.3, "prune"),
+        ("method.joined", "expand", "prune"),
+        ("recipe.prune", {"lr": 0.2}, "prune"),
+        ("objective", {"_target_": "pruning.objectives.Distillation"}, "finetune"),
+        ("recipe.finetune", {"lr": 0.2}, "finetune"),
+    ],
+)
+def test_a_stage_counts_nothing_that_comes_after_it(path: str, value: object, first: str) -> None:
+    stages = ["baseline", "prune", "finetune", "run"]
+    differs = [digest(stage, changed(path, value)) != digest(stage, CONFIG) for stage in stages]
+    assert differs == [index >= stages.index(first) for index in range(4)]
+
+
+def test_content_counts() -> None:
+    assert digest("baseline", CONFIG, data="a") != digest("baseline", CONFIG, data="b")
+
+
+def test_the_config_itself_stays_whole() -> None:
+    assert without(CONFIG, ["recipe.prune", "seed"])["recipe"].keys() == {"batch", "grant", "baseline", "finetune"}
+    assert "prune" in CONFIG["recipe"]
+    assert "seed" in CONFIG

@@ -1,0 +1,89 @@
+import json
+import math
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
+
+import pytest
+
+from experiments.record import SCHEMA, Budget, Layer, Network, Record, Stage, finite, read
+
+NETWORK = Network(0.9, None, 100, 10, 40, {"1": 1.5, "64": 20.0})
+RECORD = Record(
+    schema=SCHEMA,
+    digest="d" * 64,
+    name="l1-tiny",
+    command="python run.py method=l1",
+    method="l1",
+    model="tiny",
+    data="digits",
+    recipe="smoke",
+    objective="cross_entropy",
+    experiment=None,
+    seed=0,
+    ratio=0.5,
+    budget=Budget("layer", 0.5, 0.5, 0.5, 0.7, 0.6),
+    classes=["0", "1"],
+    val_seen=False,
+    dense=NETWORK,
+    pruned=replace(NETWORK, macs=30),
+    tuned=replace(NETWORK, macs=30, accuracy=0.85),
+    scratch=None,
+    control=None,
+    gates_accuracy=0.8,
+    certificate=1e-7,
+    layers={"conv1": Layer(4, 8, 12, 24)},
+    stages=[Stage("baseline", 3, 2, 0.91, 1.0, 100.0, 3000, "e" * 64, None, False)],
+    epochs_total=3,
+    method_figures={"rho": 1.0, "gap": None},
+    git_commit=None,
+    versions={"torch": "2"},
+    device="a processor",
+    precision="32-true",
+    config={"ratio": 0.5, "data": {"val": 0.2}},
+)
+
+
+def test_it_comes_back_from_json_as_it_was(tmp_path: Path) -> None:
+    RECORD.write(tmp_path / "record.json")
+    assert read(tmp_path / "record.json") == RECORD
+
+
+def test_it_is_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        RECORD.seed = 1  # type: ignore[misc]
+
+
+def broken(tmp_path: Path, **changes: object) -> Path:
+    RECORD.write(tmp_path / "record.json")
+    values = json.loads((tmp_path / "record.json").read_text()) | changes
+    (tmp_path / "record.json").write_text(json.dumps(values))
+    return tmp_path / "record.json"
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"schema": SCHEMA + 1}, "schema 2"),
+        ({"dense": {"accuracy": 0.9}}, "macs|accuracy_top5"),
+        ({"seed": "zero"}, "expected int"),
+        ({"dense": None}, "record.json"),
+        ({"colour": "red"}, "unknown keys"),
+    ],
+)
+def test_what_is_no_record_is_named(tmp_path: Path, changes: dict[str, object], what: str) -> None:
+    with pytest.raises(ValueError, match=what):
+        read(broken(tmp_path, **changes))
+
+
+def test_a_half_written_one_is_named(tmp_path: Path) -> None:
+    path = broken(tmp_path)
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(ValueError, match=r"record\.json is not a whole record"):
+        read(path)
+
+
+def test_json_has_no_nan(tmp_path: Path) -> None:
+    assert finite({"a": math.nan, "b": [math.inf, 1.0]}) == {"a": None, "b": [None, 1.0]}
+    with pytest.raises(ValueError, match="JSON"):
+        replace(RECORD, certificate=math.nan).write(tmp_path / "record.json")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,56 @@
+import math
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+from tiny_run import config
+
+from experiments.schema import check
+
+
+def values(*overrides: str) -> dict[str, Any]:
+    return OmegaConf.to_container(config(*overrides), resolve=True)  # type: ignore[return-value]
+
+
+def test_the_default_is_accepted() -> None:
+    check(values())
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("ratio=1.0", r"ratio must lie in \[0, 1\), got 1"),
+        ("ratio=1.5", r"ratio must lie in \[0, 1\), got 1\.5"),
+        ("ratio=-0.1", r"ratio must lie in \[0, 1\), got -0\.1"),
+        ("ratio=nan", "ratio must be a finite number, got nan"),
+        ("recipe.finetune.lr=inf", r"recipe\.finetune\.lr must be a finite number, got inf"),
+        ("recipe.baseline.epochs=-1", r"recipe\.baseline\.epochs must be 0 or more, got -1"),
+        ("recipe.baseline.schedule=linear", r"recipe\.baseline\.schedule must be one of constant, step, cosine"),
+        ("recipe.batch=0", r"recipe\.batch must be 1 or more, got 0"),
+        ("recipe.scale=0", r"recipe\.scale must be above 0, got 0"),
+        ("trainer.precision=16-mixed", r"trainer\.precision must be one of auto, 32-true, bf16-mixed, 64-true"),
+        ("control=dense", r"control must be one of None, scratch, got dense"),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_its_rule(override: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        check(values(override))
+
+
+@pytest.mark.parametrize("override", ["ratio=abc", "store=maybe", "seed=1.5", "recipe.baseline.epochs=many"])
+def test_a_value_of_another_type_does_not_compose(override: str) -> None:
+    with pytest.raises(Exception, match=override.partition("=")[2]):
+        config(override)
+
+
+def test_an_unknown_key_is_refused() -> None:
+    with pytest.raises(Exception, match="ratoi"):
+        config("ratoi=0.5")
+
+
+def test_off_is_no_truthy_string() -> None:
+    assert config("store=off").store is False
+
+
+def test_the_ratio_reaches_the_budget() -> None:
+    assert math.isclose(values("ratio=0.3")["method"]["budget"]["ratio"], 0.3)

@@ -1,0 +1,89 @@
+"""Every file of conf/ composes, found by glob; every method on every data set composes and can be made."""
+
+import copy
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import get_class, get_method, instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from experiments import commandline, schema
+
+CONF = Path(__file__).parents[1] / "conf"
+GROUPS = ("objective", "recipe", "tracking", "budget", "data", "model", "method", "experiment")
+
+
+def choices(group: str) -> list[str]:
+    files = sorted((CONF / group).rglob("*.yaml"))
+    return [
+        path.relative_to(CONF / group).with_suffix("").as_posix() for path in files if "by_method" not in path.parts
+    ]
+
+
+EVERY = [(group, choice) for group in GROUPS for choice in choices(group)]
+
+
+def composed(*overrides: str) -> DictConfig:
+    schema.register()
+    commandline.register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        whole = compose("config", list(overrides), return_hydra_config=True)
+    HydraConfig.instance().set_config(whole)
+    return whole
+
+
+def plain(config: DictConfig) -> dict:
+    job = copy.deepcopy(config)
+    OmegaConf.set_struct(job, False)
+    del job["hydra"]
+    return OmegaConf.to_container(job, resolve=True, throw_on_missing=False)  # type: ignore[return-value]
+
+
+def test_every_group_has_choices() -> None:
+    assert {group for group, _ in EVERY} == set(GROUPS)
+
+
+@pytest.mark.parametrize(("group", "choice"), EVERY, ids="=".join)
+def test_every_file_composes_and_is_accepted(group: str, choice: str) -> None:
+    config = composed(f"{group}={choice}")
+    assert config.hydra.runtime.choices[group] == choice
+    schema.check(plain(config))
+
+
+@pytest.mark.parametrize("file", sorted((CONF / "recipe" / "by_method").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_method_has_its_own_recipe(file: Path) -> None:
+    recipe, _, method = file.stem.partition("_")
+    own = OmegaConf.load(file)
+    config = composed(f"recipe={recipe}", f"method={method}")
+    assert OmegaConf.merge(config.recipe, own) == config.recipe
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_file_says_in_its_first_line_what_it_is(group: str) -> None:
+    assert [choice for choice in choices(group) if not commandline.headline(CONF / group / f"{choice}.yaml")] == []
+
+
+@pytest.mark.parametrize("data", choices("data"))
+@pytest.mark.parametrize("method", choices("method"))
+def test_every_method_is_made_on_every_data_set(method: str, data: str) -> None:
+    values = plain(composed(f"method={method}", f"data={data}"))
+    made = instantiate(values["method"], _convert_="all")
+    assert type(made) is get_class(values["method"]["_target_"])
+    assert isinstance(get_class(values["data"]["_target_"]), type)
+
+
+@pytest.mark.parametrize("model", [choice for choice in choices("model") if choice != "torchvision"])
+def test_every_model_of_ours_exists(model: str) -> None:
+    assert callable(get_method(plain(composed(f"model={model}"))["model"]["_target_"]))
+
+
+def test_a_data_file_picks_its_recipe_and_the_user_has_the_last_word() -> None:
+    assert composed("data=digits").hydra.runtime.choices.recipe == "smoke"
+    assert composed("data=digits", "recipe=short").hydra.runtime.choices.recipe == "short"
+
+
+def test_the_command_line_beats_an_experiment(tmp_path: Path) -> None:
+    config = composed("experiment=l1/resnet56_a", "ratio=0.25")
+    assert config.ratio == 0.25

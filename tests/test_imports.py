@@ -1,0 +1,81 @@
+"""Imports point one way: run -> experiments -> {pruning, datamodules}; what must start fast imports no torch."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("pruning", "datamodules", "experiments")
+FORBIDDEN = {
+    "pruning": {"experiments", "datamodules", "hydra", "omegaconf", "wandb", "run"},
+    "datamodules": {"experiments", "pruning", "hydra", "omegaconf", "wandb", "run"},
+    "experiments": {"run"},
+}
+
+
+def sources(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Dotted names, wherever in the file the import stands; relative ones made absolute."""
+    package = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            prefix = package[: len(package) - node.level + 1] if node.level else ()
+            yield ".".join([*prefix, *(node.module or "").split(".")]).strip(".")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_knows_only_what_is_below_it(room: str) -> None:
+    assert sources(room)
+    wrong = [
+        (str(path), name) for path in sources(room) for name in imported(path) if name.split(".")[0] in FORBIDDEN[room]
+    ]
+    assert wrong == []
+
+
+def test_only_tracking_imports_wandb() -> None:
+    users = {path.name for path in sources("experiments") for name in imported(path) if name.split(".")[0] == "wandb"}
+    assert users == {"tracking.py"}
+
+
+def test_methods_never_import_each_other() -> None:
+    folders = [path for path in (ROOT / "pruning" / "methods").iterdir() if (path / "__init__.py").exists()]
+    names = {f"pruning.methods.{folder.name}" for folder in folders}
+    assert len(names) >= 4
+    for folder in folders:
+        others = names - {f"pruning.methods.{folder.name}"}
+        for path in folder.rglob("*.py"):
+            assert not [name for name in imported(path) if any(f"{name}.".startswith(f"{other}.") for other in others)]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_room_is_a_drawer_for_everything(room: str) -> None:
+    assert not [path for path in sources(room) if path.stem in ("utils", "helpers", "misc", "common")]
+
+
+@pytest.mark.parametrize(
+    "module", ["experiments.record", "experiments.schema", "experiments.commandline", "experiments.summary"]
+)
+def test_it_starts_without_torch(module: str) -> None:
+    code = f"import sys, {module}; print([name for name in ('torch', 'lightning', 'wandb') if name in sys.modules])"
+    assert python("-c", code).stdout.strip() == "[]"
+
+
+def test_the_help_explains_the_choices_without_torch() -> None:
+    code = "import sys, runpy; sys.argv = ['run.py', '--help']\ntry: runpy.run_path('run.py', run_name='__main__')\nfinally: assert 'torch' not in sys.modules"
+    done = python("-c", code)
+    assert done.returncode == 0, done.stderr
+    for word in ("method=", "fcf", "model=", "vgg16", "ratio=0.5", "recipe=", "handwritten digits"):
+        assert word in done.stdout
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True)
