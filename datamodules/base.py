@@ -59,11 +59,11 @@ class ImageData(LightningDataModule, ABC):
         """Reads, checks, and fetches what is missing; the second call is free."""
 
     @abstractmethod
-    def train_batches(self, batches: list[Int[np.ndarray, " b"]], epoch: int) -> EpochLoader:
+    def train_batches(self, batches: list[Int[np.ndarray, " _"]], epoch: int) -> EpochLoader:
         """Augmented training images by their numbers."""
 
     @abstractmethod
-    def plain_batches(self, part: str, batches: list[Int[np.ndarray, " b"]]) -> Iterable[Batch]:
+    def plain_batches(self, part: str, batches: list[Int[np.ndarray, " _"]]) -> Iterable[Batch]:
         """Images of part `train` or `test` by their numbers, as they are."""
 
     def prepare_data(self) -> None:

@@ -31,13 +31,13 @@ class Augment:
 class EpochLoader(ABC):
     """The batches of one epoch. `load_state_dict` moves the beginning of the next pass; later passes are whole."""
 
-    def __init__(self, batches: list[Int[np.ndarray, " b"]], epoch: int) -> None:
+    def __init__(self, batches: list[Int[np.ndarray, " _"]], epoch: int) -> None:
         self.epoch = epoch
         self._batches = batches
         self._start = self._delivered = 0
 
     @abstractmethod
-    def deliver(self, batches: list[Int[np.ndarray, " b"]]) -> Iterator[Batch]:
+    def deliver(self, batches: list[Int[np.ndarray, " _"]]) -> Iterator[Batch]:
         """One batch for each list of image numbers; at least one list."""
 
     def __len__(self) -> int:
@@ -68,14 +68,14 @@ class BatchLoader(EpochLoader):
         crops: Crops,
         normalise: Normalise,
         labels: Int[Tensor, " images"],
-        batches: list[Int[np.ndarray, " b"]],
+        batches: list[Int[np.ndarray, " _"]],
         augment: Augment | None = None,
         epoch: int = 0,
     ) -> None:
         super().__init__(batches, epoch)
         self._crops, self._normalise, self._labels, self._augment = crops, normalise, labels, augment
 
-    def deliver(self, batches: list[Int[np.ndarray, " b"]]) -> Iterator[Batch]:
+    def deliver(self, batches: list[Int[np.ndarray, " _"]]) -> Iterator[Batch]:
         """Corners and labels of the whole epoch first: what is left for each batch is two calls on the device."""
         indices, sizes = np.concatenate(batches), [len(batch) for batch in batches]
         labels = self._labels[torch.from_numpy(indices)].to(self._crops.device)

@@ -4,7 +4,6 @@ from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
 
 import numpy as np
 import torch
@@ -26,10 +25,6 @@ class Decoded:
     train_labels: Int[Tensor, " train"]
     test_pixels: UInt8[Tensor, "test h w 3"]
     test_labels: Int[Tensor, " test"]
-
-    @classmethod
-    def from_bundle(cls, bundle: Bundle) -> Self:
-        return cls(bundle.classes, **bundle.tensors)
 
     def to_bundle(self) -> Bundle:
         tensors = ("train_pixels", "train_labels", "test_pixels", "test_labels")
@@ -63,7 +58,7 @@ class SmallImages(ImageData):
 
     @cached_property
     def decoded(self) -> Decoded:
-        return Decoded.from_bundle(self._bundle)
+        return Decoded(self._bundle.classes, **self._bundle.tensors)
 
     def load(self) -> None:
         _ = self._parts  # reads the images, and checks `val` against their number
@@ -89,14 +84,14 @@ class SmallImages(ImageData):
     def preparation(self) -> str:
         return f"mean {self.mean} std {self.std}"
 
-    def train_batches(self, batches: list[Int[np.ndarray, " b"]], epoch: int) -> BatchLoader:
+    def train_batches(self, batches: list[Int[np.ndarray, " _"]], epoch: int) -> BatchLoader:
         return self._loader("train", batches, Augment(self.seed, self.flip), epoch)
 
-    def plain_batches(self, part: str, batches: list[Int[np.ndarray, " b"]]) -> Iterable[Batch]:
+    def plain_batches(self, part: str, batches: list[Int[np.ndarray, " _"]]) -> Iterable[Batch]:
         return self._loader(part, batches)
 
     def _loader(
-        self, part: str, batches: list[Int[np.ndarray, " b"]], augment: Augment | None = None, epoch: int = 0
+        self, part: str, batches: list[Int[np.ndarray, " _"]], augment: Augment | None = None, epoch: int = 0
     ) -> BatchLoader:
         crops = self._images(part)
         normalise = Normalise(self.mean, self.std, crops.width, crops.device)

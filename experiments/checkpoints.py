@@ -81,8 +81,8 @@ class Keep(Checkpoint):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.accuracy, self.epoch, self.seconds = state["accuracy"], state["epoch"], state["seconds"]
 
-    def on_fit_start(self, trainer: Trainer, task: LightningModule) -> None:
-        """Lines that a killed process wrote after its last checkpoint are written again."""
+    def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:
+        """Lines that a killed process wrote after its last checkpoint are written again: here the steps are restored."""
         if isinstance(trainer.logger, MetricsFile) and trainer.is_global_zero:
             trainer.logger.rewind(trainer.global_step)
         self.since = time.monotonic()

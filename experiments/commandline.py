@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import InstantiationException, OverrideParseException
+from hydra.errors import InstantiationException, HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -50,12 +50,12 @@ def check_quotes(arguments: list[str]) -> None:
             continue
         try:
             parser.parse_override(argument)
-        except OverrideParseException:
+        except HydraException:
             sys.exit(f"{argument}: a value with '=', '(' or ')' needs two pairs of quotes: '{key}=\"{value}\"'")
 
 
 def explain(group: str) -> str:
-    """A group's choices, each with the first comment line of its file."""
+    """A group's choices, each with the first comment of its file."""
     folder = CONF / group
     files = sorted(path for path in folder.rglob("*.yaml") if "by_method" not in path.parts)
     names = [path.relative_to(folder).with_suffix("").as_posix() for path in files]
@@ -64,7 +64,8 @@ def explain(group: str) -> str:
 
 
 def headline(path: Path) -> str:
-    comments = (line[1:].strip() for line in path.read_text().splitlines() if line.startswith("#"))
+    """The first comment of a file, on a line of its own or behind a value."""
+    comments = (line.partition("#")[2].strip() for line in path.read_text().splitlines() if "#" in line)
     return next((line for line in comments if not line.startswith("@package")), "")
 
 

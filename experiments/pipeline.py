@@ -23,10 +23,8 @@ def run(config: DictConfig) -> Record | None:
         bench = prepare(config)
     if bench.settings.plan:
         return plan(bench)
-    record = finished(bench)
     with tracked(bench) as records:
-        record = record or to_record(bench, experiment(bench))
-        record.write(bench.folder / "record.json")
+        record = finished(bench) or to_record(bench, experiment(bench))
         records.append(record)
     summary.show(record, bench.folder)
     return record

@@ -11,6 +11,7 @@ from experiments import hardware, measure, record
 from experiments.prepare import Bench
 from experiments.record import Budget, Layer, Record
 from experiments.stages import Trained
+from experiments.store import say_reused
 from pruning.selection import Selection
 
 
@@ -36,14 +37,19 @@ class Results:
 def finished(bench: Bench) -> Record | None:
     """The record of the same run made before, unless everything is to be made again."""
     path = bench.folder / "record.json"
-    return record.read(path) if bench.settings.store and path.exists() else None
+    if not (bench.settings.store and path.exists()):
+        return None
+    made = record.read(path)
+    for stage in made.stages:
+        say_reused(stage)
+    return made
 
 
 def to_record(bench: Bench, made: Results) -> Record:
     choice, settings = bench.settings.choice, bench.settings
     dense, pruned = measured(bench, made.dense.network), measured(bench, made.small)
     scratch = retrained(bench, pruned, made.scratch.network) if made.scratch else None
-    return Record(
+    made_record = Record(
         schema=record.SCHEMA,
         digest=bench.digest,
         name=settings.name,
@@ -76,6 +82,8 @@ def to_record(bench: Bench, made: Results) -> Record:
         precision=bench.precision,
         config=bench.values,
     )
+    made_record.write(bench.folder / "record.json")
+    return made_record
 
 
 def measured(bench: Bench, network: nn.Module) -> record.Network:

@@ -62,8 +62,9 @@ def train(bench: Bench, start: Trained, lesson: Lesson) -> Trained:
     """`start` stays as it is."""
     key = digest(lesson.stage, bench.values, parent=start.digest, **bench.content())
     recipe, network = bench.recipes[lesson.recipe], copy.deepcopy(start.network)
-    if lesson.method is not None and not recipe.epochs:  # a one-shot method decides on the network as it is
-        lesson.method.attach(network, bench.image_shape, 0)
+    if not recipe.epochs:  # a one-shot method decides on the network as it is
+        if lesson.method is not None:
+            lesson.method.attach(network, bench.image_shape, 0)
         return replace(start, network=network, digest=key)
     finished = bench.store.stage(lesson.stage, key, lambda folder: fit(bench, network, lesson, folder, key))
     if finished.stage.reused:

@@ -42,11 +42,15 @@ class Store:
         with held(folder):
             found = read(folder) if self.reuse else clear(folder)
             if found is not None:
-                say(f"[green]reused[/] {name} {digest[:8]} (made at commit {found.stage.commit})")
+                say_reused(found.stage)
                 return found
             weights, stage = compute(folder)
             write(folder, weights, stage)
         return Finished(weights, stage, folder)
+
+
+def say_reused(stage: Stage) -> None:
+    say(f"[green]reused[/] {stage.name} {stage.digest[:8]} (made at commit {stage.commit})")
 
 
 @contextmanager

@@ -104,7 +104,8 @@ def open_run(bench: Bench, mode: str) -> Any:
     try:
         run = wandb.init(mode=mode, resume="allow" if mode == "online" else None, **arguments)
     except wandb.Error as error:
-        say(f"[yellow]W&B is not reachable ({str(error).splitlines()[0]}): going on offline[/]")
+        say(f"[yellow]W&B cannot be reached ({str(error).splitlines()[0]}): going on offline[/]")
+        wandb.teardown()  # the failed run still holds the id
         run = wandb.init(mode="offline", **arguments)
     for stage in ("baseline", "prune", "finetune", "scratch", "scratch_tune"):
         run.define_metric(f"{stage}/step", hidden=True)

@@ -1,0 +1,23 @@
+"""Prune convolutional networks, and load what was pruned: `pruning.load("outputs/<run>/model").network`."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pruning.artifact import Pruned, load, save
+    from pruning.selection import Selection
+    from pruning.surgery import compact, mask
+
+_HOMES = {
+    **dict.fromkeys(("Pruned", "load", "save"), "pruning.artifact"),
+    **dict.fromkeys(("compact", "mask"), "pruning.surgery"),
+    "Selection": "pruning.selection",
+}
+__all__ = ["Pruned", "Selection", "compact", "load", "mask", "save"]
+
+
+def __getattr__(name: str) -> Any:
+    """On first use: importing the package alone does not pay for torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

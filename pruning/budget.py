@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -127,18 +128,23 @@ class Share(Budget):
 
     def counts(self, demand: Demand) -> Counts:
         removals = self._removals(demand.widths)
-        whole = self._cost(demand, removals, 0)
-        low, high = 0, len(removals)  # the cut is reached after `high` removals, if ever
-        if self.ratio and self._cut(demand, removals, high, whole) < self.ratio:
+        whole = getattr(demand.cost(demand.widths), self.of)
+        gone = bisect_left(range(len(removals)), True, key=lambda n: self._reached(demand, removals[:n], whole))
+        counts = _after(demand.widths, removals[:gone])
+        cut = 1 - getattr(demand.cost(counts), self.of) / whole
+        if cut < self.ratio:
             raise ValueError(
-                f"ratio {self.ratio} of {self.of} cannot be met at these sites: keeping the least of each "
-                f"cuts {self._cut(demand, removals, high, whole):.4f}; lower it, or prune more (method.joined=expand)"
+                f"ratio {self.ratio} of {self.of} cannot be met at these sites: keeping the least of each cuts "
+                f"{cut:.4f}; lower it, or prune more (method.joined=expand)"
             )
-        while low < high:
-            middle = (low + high) // 2
-            reached = self._cut(demand, removals, middle, whole) >= self.ratio
-            low, high = (low, middle) if reached else (middle + 1, high)
-        return _after(demand.widths, removals[:low])
+        return counts
+
+    def _reached(self, demand: Demand, removals: list[str], whole: int) -> bool:
+        """Is the cut reached? A network cut to pieces has reached any."""
+        try:
+            return 1 - getattr(demand.cost(_after(demand.widths, removals)), self.of) / whole >= self.ratio
+        except ValueError:
+            return True
 
     def _removals(self, widths: Mapping[str, int]) -> list[str]:
         """The sites in the order in which each gives up one unit, evenly by share."""
@@ -149,12 +155,6 @@ class Share(Budget):
             for gone in range(width - least[name])
         ]
         return [name for _, name in sorted(events)]
-
-    def _cost(self, demand: Demand, removals: list[str], gone: int) -> int:
-        return getattr(demand.cost(_after(demand.widths, removals[:gone])), self.of)
-
-    def _cut(self, demand: Demand, removals: list[str], gone: int, whole: int) -> float:
-        return 1 - self._cost(demand, removals, gone) / whole
 
 
 def _after(widths: Mapping[str, int], removals: list[str]) -> Counts:

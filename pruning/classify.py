@@ -36,7 +36,16 @@ def _operation(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op:
         return found or _whole(Barrier, node, trace, _tensors(node, trace))
     layer = trace.layer(node)
     made = _of_layer(node, layer, trace, ops) if layer is not None else _of_function(node, trace, ops)
-    return made or _whole(Barrier, node, trace, _tensors(node, trace))
+    return made or _barrier(node, trace, ops)
+
+
+def _barrier(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op:
+    """Channels stay on their axis where the shape says that they may."""
+    tensors, shape = _tensors(node, trace), trace.shapes[node]
+    if tensors and trace.shapes.get(tensors[0]) == shape:
+        axis = ops[tensors[0]].axis
+        return Barrier(node, tensors, axis, shape[axis] if shape else 0)
+    return _whole(Barrier, node, trace, tensors)
 
 
 def _whole(kind: type[Op], node: fx.Node, trace: Trace, inputs: tuple[fx.Node, ...]) -> Op:
@@ -47,14 +56,22 @@ def _whole(kind: type[Op], node: fx.Node, trace: Trace, inputs: tuple[fx.Node, .
 
 
 def _tensors(node: fx.Node, trace: Trace) -> tuple[fx.Node, ...]:
-    return tuple(n for n in node.all_input_nodes if n in trace.shapes or n in trace.bundles)
+    """The tensors that a node takes; a tuple of pieces counts as the tensor that it was cut from."""
+    found: dict[fx.Node, None] = {}
+    for given in node.all_input_nodes:
+        if given in trace.bundles and is_reshaping(given, trace):
+            found |= dict.fromkeys(_tensors(given, trace))
+        elif given in trace.shapes or given in trace.bundles:
+            found[given] = None
+    return tuple(found)
 
 
 def _of_layer(node: fx.Node, layer: nn.Module, trace: Trace, ops: dict[fx.Node, Op]) -> Op | None:
     (source, *others), kind = node.all_input_nodes, type(layer)
     axis, shape = ops[source].axis, trace.shapes[node]
-    if others or (trace.calls[str(node.target)] > 1 and any(True for _ in layer.parameters())):
-        return None  # a layer called twice has one weight for two inputs
+    shared = trace.calls[str(node.target)] > 1 or str(node.target) in trace.tied
+    if others or (shared and any(True for _ in layer.parameters())):
+        return None  # one weight for two inputs
     if kind in CONVOLUTIONS and axis == CHANNELS:
         return Conv(node, (source,), CHANNELS, shape[CHANNELS], layer)  # type: ignore[arg-type]
     if kind is nn.Linear and axis == len(shape) - 1:

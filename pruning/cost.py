@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from pruning.layout import blocks, rectangle
 from pruning.liveness import Liveness
 from pruning.modes import evaluating
-from pruning.ops import Channelwise, Conv, Linear, Norm
-from pruning.tracing import float_type, skeleton
+from pruning.ops import Barrier, Channelwise, Conv, Linear, Norm
+from pruning.tracing import Shape, float_type, skeleton
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 COUNTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, *TRANSPOSED)
@@ -40,9 +40,7 @@ def count_macs(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
 
     def count(layer: Any, given: tuple[Tensor, ...], made: Tensor) -> None:
         nonlocal total
-        moves = given[0] if isinstance(layer, TRANSPOSED) else made
-        width = moves.shape[-1] if isinstance(layer, nn.Linear) else moves.shape[1]
-        total += layer.weight.numel() * moves[0].numel() // width
+        total += _macs(layer, given[0].shape, made.shape)
 
     for layer in bare.modules():
         if isinstance(layer, COUNTED):
@@ -50,6 +48,13 @@ def count_macs(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
     with torch.no_grad():
         bare(torch.empty(1, *image_shape, device="meta", dtype=float_type(bare)))
     return total
+
+
+def _macs(layer: Any, given: Shape, made: Shape) -> int:
+    """MACs of one image through a layer that takes and makes batches of these shapes."""
+    moves = given if isinstance(layer, TRANSPOSED) else made
+    width = moves[-1] if isinstance(layer, nn.Linear) else moves[1]
+    return layer.weight.numel() * torch.Size(moves[1:]).numel() // width
 
 
 def count_params(network: nn.Module) -> int:
@@ -100,7 +105,16 @@ def predict(liveness: Liveness) -> Cost:
             layer: Any = liveness.graph.trace.layer(op.node)
             gone = op.width - int(liveness.need(op.node).sum())
             params -= 2 * gone if layer.affine else 0
+        elif isinstance(op, Barrier):
+            macs += _macs_of_barrier(liveness, op)
     return Cost(macs, full + params)
+
+
+def _macs_of_barrier(liveness: Liveness, op: Barrier) -> int:
+    """A layer that is not cut costs what it did, if anyone still reads it."""
+    layer, graph = liveness.graph.trace.layer(op.node), liveness.graph
+    counts = isinstance(layer, COUNTED) and bool(liveness.need(op.node).any())
+    return _macs(layer, graph.shape(op.inputs[0]), graph.shape(op.node)) if counts else 0
 
 
 def working(liveness: Liveness, conv: Conv) -> tuple[int, int]:

@@ -38,6 +38,8 @@ class Graph:
     def _reason(self, name: str) -> str:
         if self.trace.calls[name] > 1:
             return f"it is shared: called {self.trace.calls[name]} times with one weight"
+        if name in self.trace.tied:
+            return "it is shared: another layer has the same weight"
         return "its input does not carry channels on axis 1"
 
 

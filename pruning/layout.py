@@ -32,12 +32,14 @@ def blocks(name: str, kernels: Bool[Tensor, "out in"]) -> list[Block]:
     Raises:
         ValueError: the pattern is irregular, so that no small form exists.
     """
-    rows = kernels.any(1).nonzero().flatten()
+    rows, columns = kernels.any(1).nonzero().flatten(), kernels.any(0).nonzero().flatten()
+    if int(kernels.sum()) == len(rows) * len(columns):  # nearly every layer; looking for patterns takes longer
+        return [Block(rows, columns)]
     patterns, member = torch.unique(kernels[rows], dim=0, return_inverse=True)
-    if len(patterns) > 1 and (len(patterns) > MOST_PATTERNS or 2 * len(patterns) > len(rows)):
+    if len(patterns) > MOST_PATTERNS:
         raise ValueError(
             f"layer {name!r} has an irregular pattern of kernels ({len(patterns)} different patterns in {len(rows)} "
-            f"filters) and so no small form; let two or more filters share each of {MOST_PATTERNS} patterns at most"
+            f"filters) and so no small form; let its filters share {MOST_PATTERNS} patterns at most"
         )
     first = sorted(range(len(patterns)), key=lambda p: int((member == p).nonzero()[0]))
     return [Block(rows[member == p], patterns[p].nonzero().flatten()) for p in first]

@@ -13,7 +13,7 @@ from jaxtyping import Bool
 from torch import Tensor, fx
 
 from pruning.graph import Graph
-from pruning.ops import Conv, Flags
+from pruning.ops import Barrier, Conv, Flags, Rising
 from pruning.selection import Selection
 
 
@@ -39,14 +39,16 @@ def analyse(graph: Graph, selection: Selection) -> Liveness:
     """Both passes.
 
     Raises:
-        ValueError: the selection does not fit the network, speaks of a layer that cannot be cut, or leaves a layer
-            without a live filter.
+        ValueError: the selection does not fit the network, speaks of a layer that cannot be cut, leaves a layer
+            without a live filter, or leaves nothing of a tensor that makes something out of zeros.
     """
     selection.check(graph.trace.module)
     _refuse_uncuttable(graph, selection)
     live = _forward(graph, selection)
     _refuse_emptied(graph, live)
-    return Liveness(graph, selection, live, _backward(graph, live, selection))
+    found = Liveness(graph, selection, live, _backward(graph, live, selection))
+    _refuse_vanished(found)
+    return found
 
 
 def _forward(graph: Graph, selection: Selection) -> dict[fx.Node, Flags]:
@@ -83,3 +85,15 @@ def _refuse_emptied(graph: Graph, live: dict[fx.Node, Flags]) -> None:
                 f"layer {name!r} is emptied: none of its kept kernels has a live input; "
                 "keep more of this layer or of the layers before it"
             )
+
+
+def _refuse_vanished(found: Liveness) -> None:
+    for node, op in found.graph.ops.items():
+        if not isinstance(op, (Rising, Barrier)) or not found.need(node).any():
+            continue
+        for source in op.inputs:
+            if len(found.live[source]) and not found.need(source).any():
+                raise ValueError(
+                    f"nothing is left of {source.name}, but {node.name} makes something out of its zeros; "
+                    "keep more of the layers before it"
+                )

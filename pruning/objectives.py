@@ -1,7 +1,7 @@
 """What a network is trained for: logits, labels and images in, one loss out."""
 
 import copy
-from typing import Protocol, Self, final
+from typing import Protocol, final, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -14,13 +14,14 @@ Images = Float[Tensor, "batch channels height width"]
 Loss = Float[Tensor, ""]
 
 
+@runtime_checkable
 class Objective(Protocol):
     def __call__(self, logits: Logits, labels: Labels, images: Images) -> Loss: ...
 
     def taught_by(self, dense: nn.Module) -> "Objective":
         """The objective with `dense` as its teacher, if it has one."""
 
-    def to(self, device: torch.device) -> Self:
+    def to(self, device: torch.device) -> "Objective":
         """Moves the teacher, which no module owns."""
 
 

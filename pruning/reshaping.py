@@ -29,7 +29,7 @@ def index_of(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Index | Non
     """The index operation that the chain of reshapings up to `node` is; None when no one axis has the channels."""
     steps = _steps(node, trace)
     source = steps[0].args[0]
-    if not isinstance(source, fx.Node) or source not in ops:
+    if not isinstance(source, fx.Node) or source not in ops or source not in trace.shapes:
         return None
     chain = Chain(steps, source, ops[source].axis, trace.shapes[source])
     try:
@@ -37,8 +37,8 @@ def index_of(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Index | Non
     except (RuntimeError, IndexError, TypeError):  # a batch size of the trace is written into the chain
         return None
     axis = chain.axis_of_channels(ids)
-    if axis is None or ids.ndim != len(trace.shapes[node]):
-        return None
+    if axis is None or ids.ndim != len(trace.shapes[node]) or trace.shapes[node][0] != trace.shapes[source][0]:
+        return None  # also when it chooses among the images
     origin = chain.channels(ids).movedim(axis, 0).flatten(1)[:, 0]
     return Index(node, (source,), axis, len(origin), origin, _form(chain, axis, ids, origin, trace, ops), steps)
 

@@ -26,7 +26,7 @@ class Selection(Mapping[str, Tensor]):
         ValueError: a mask that is not a boolean matrix, or that keeps nothing at all.
     """
 
-    def __init__(self, masks: Mapping[str, Bool[Tensor, "out in"]]) -> None:
+    def __init__(self, masks: Mapping[str, Tensor]) -> None:
         self._masks = {name: _checked(name, mask) for name, mask in masks.items()}
 
     @classmethod

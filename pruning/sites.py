@@ -45,15 +45,15 @@ def sites(graph: Graph) -> dict[str, Site]:
     tied = joined(graph)
     before = _convolutions_before(graph)
     shortcuts = _shortcuts(graph, before)
-    gating = _gating(graph)
+    gating, final = _gating(graph), _final(graph)
     found = {}
     for name, conv in graph.convolutions().items():
-        drop = _join_before(graph, conv.inputs[0], shortcuts)
+        drop = _join_before(graph, conv.inputs[0], shortcuts, before)
         rows, columns, *size = conv.layer.weight.shape
         found[name] = Site(
             name, rows, columns, torch.Size(size).numel(), conv.layer.groups > 1,
             stem=not before[conv.inputs[0]], joined=name in tied, shortcut=name in shortcuts,
-            gating=name in gating, final=name in _final(graph), drops_with=None if name in shortcuts else drop,
+            gating=name in gating, final=name in final, drops_with=None if name in shortcuts else drop,
         )  # fmt: skip
     return found
 
@@ -101,16 +101,19 @@ def _shortcuts(graph: Graph, before: dict[fx.Node, frozenset[str]]) -> set[str]:
 
 def _deeper(graph: Graph, other: Conv, end: Conv, before: dict[fx.Node, frozenset[str]]) -> bool:
     """Does the other side pass through more convolutions since the tensor that `end` reads?"""
-    return before[other.inputs[0]] > before[end.inputs[0]]
+    passed = before[other.inputs[0]]
+    return end.name not in passed and passed > before[end.inputs[0]]
 
 
-def _join_before(graph: Graph, node: fx.Node, shortcuts: set[str]) -> str | None:
+def _join_before(graph: Graph, node: fx.Node, shortcuts: set[str], before: dict[fx.Node, frozenset[str]]) -> str | None:
     """The last convolution of the block whose addition made this tensor."""
     op = _producer(graph, node)
     if not isinstance(op, Add):
         return None
     ends = [_producer(graph, n) for n in op.inputs]
-    last = [end.name for end in ends if isinstance(end, Conv) and end.name not in shortcuts]
+    convs = [end for end in ends if isinstance(end, Conv) and end.name not in shortcuts]
+    earlier = frozenset().union(*(before[conv.inputs[0]] for conv in convs))  # made the stream that the block reads
+    last = [conv.name for conv in convs if conv.name not in earlier]
     return last[0] if len(last) == 1 else None
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -18,6 +18,7 @@ from pruning.objectives import Objective
 Batch = tuple[Float[Tensor, "batch channels height width"], Int[Tensor, " batch"]]
 
 
+@runtime_checkable
 class Recipe(Protocol):
     epochs: int
     lr: float
@@ -42,7 +43,7 @@ def rate(epoch: float, recipe: Recipe) -> float:
 
 def milestones(recipe: Recipe) -> list[float]:
     """In epochs: a milestone below 1 is a fraction of the stage. On the first step of the nearest epoch."""
-    return [round(mark * recipe.epochs) if mark < 1 else mark for mark in recipe.milestones]
+    return [float(round(mark * recipe.epochs) if mark < 1 else mark) for mark in recipe.milestones]
 
 
 def accuracies(classes: int) -> MetricCollection:

@@ -17,12 +17,14 @@ Shape = tuple[int, ...]
 
 
 class Tracer(fx.Tracer):
-    """Leaves: torch's own layers, and parameter-free modules that read `self.training` (StochasticDepth, DropPath)."""
+    """Leaves: torch's own layers, and parameter-free modules that read `self.training` (StochasticDepth, DropPath).
+
+    So are those that surgery has put into a network which is pruned once more.
+    """
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return super().is_leaf_module(m, module_qualified_name) or (
-            _reads_training(m) and not any(True for _ in m.parameters())
-        )
+        whole = _reads_training(m) or type(m).__module__ == "pruning.surgery.align"
+        return super().is_leaf_module(m, module_qualified_name) or (whole and not any(True for _ in m.parameters()))
 
 
 def _reads_training(module: nn.Module) -> bool:
@@ -33,13 +35,14 @@ def _reads_training(module: nn.Module) -> bool:
 class Trace:
     """The traced network (a skeleton), the shape of every tensor in it (batch of 2), how often each layer is called.
 
-    `bundles` are the nodes that return several tensors at once.
+    `bundles` are the nodes that return several tensors at once; `tied` are the layers that share a parameter.
     """
 
     module: fx.GraphModule
     shapes: dict[fx.Node, Shape]
     bundles: set[fx.Node]
     calls: Counter[str]
+    tied: set[str]
 
     @property
     def nodes(self) -> list[fx.Node]:
@@ -67,7 +70,15 @@ def record(network: nn.Module, image_shape: tuple[int, int, int]) -> Trace:
     module = _traced(skeleton(network))
     recorder = _recorded(module, image_shape)
     calls = Counter(str(node.target) for node in module.graph.nodes if node.op == "call_module")
-    return Trace(module, recorder.shapes, recorder.bundles, calls)
+    return Trace(module, recorder.shapes, recorder.bundles, calls, _tied(module))
+
+
+def _tied(module: nn.Module) -> set[str]:
+    owners: dict[int, set[str]] = {}
+    for name, layer in module.named_modules():
+        for parameter in layer.parameters(recurse=False):
+            owners.setdefault(id(parameter), set()).add(name)
+    return set().union(*(names for names in owners.values() if len(names) > 1))
 
 
 def skeleton(network: nn.Module) -> nn.Module:
@@ -129,7 +140,7 @@ def _untraceable(network: nn.Module, error: Exception) -> str:
     ]
     where = f" at {frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}" if frames else ""
     return (
-        f"torch.fx cannot trace {type(network).__name__}{where} ({error}); forward may not branch or loop on the "
+        f"torch.fx cannot trace {type(network).__name__}{where} ({' '.join(str(error).split())}); forward may not branch or loop on the "
         "values of tensors: move that part into a module of its own without parameters, or rewrite it"
     )
 

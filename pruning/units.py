@@ -35,9 +35,7 @@ def units(graph: Graph, joined: str, only: Sequence[str] | None = None) -> Units
     if joined not in JOINED:
         raise ValueError(f"method.joined must be one of {', '.join(JOINED)}, got {joined!r}")
     found = sites(graph)
-    members: dict[str, tuple[str, ...]] = {
-        name: (name,) for name, site in found.items() if why_not(site, joined) is None
-    }
+    members: dict[str, tuple[str, ...]] = {name: (name,) for name, why in reasons(found, joined).items() if why is None}
     free = (
         [stream for stream in streams(graph) if not any(found[name].pinned for name in stream)]
         if joined == "couple"
@@ -55,16 +53,22 @@ def units(graph: Graph, joined: str, only: Sequence[str] | None = None) -> Units
     return Units(members, leaders, readers)  # type: ignore[arg-type]
 
 
-def why_not(site: Site, joined: str) -> str | None:
-    """Why a site is left whole when it stands for itself; None when it may be cut."""
+def reasons(found: dict[str, Site], joined: str) -> dict[str, str | None]:
+    """For every site why it is left whole when it stands for itself; None when it may be cut."""
+    residual = any(site.joined for site in found.values())
+    return {name: why_not(site, joined, residual) for name, site in found.items()}
+
+
+def why_not(site: Site, joined: str, residual: bool) -> str | None:
+    """Why a site of a network, `residual` or not, is left whole when it stands for itself; None when it may be cut."""
     if site.grouped:
         return "grouped or depthwise: follows its input"
     if site.gating:
         return "squeeze-excitation: sigmoid(0) is 1/2"
     if site.final:
         return "its filters are the classes"
-    if not site.joined:
+    if joined == "expand" and residual and (site.stem or site.shortcut):
+        return "stem: feeds the stream" if site.stem else "shortcut: carries the stream"
+    if not site.joined or joined == "expand":
         return None
-    if joined == "expand":
-        return "shortcut: carries the stream" if site.shortcut else "stem: carries the stream" if site.stem else None
     return "joined: added to others" if joined == "keep" else "member of a stream"

@@ -7,9 +7,15 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch loads; processes side by sid
 
 from jaxtyping import install_import_hook
 
-PRUNING = Path(__file__).parents[1] / "pruning"
-TRACED = {"models", "__init__"}  # torch.fx runs these on symbols that have no shape
+ROOT = Path(__file__).parents[1]
+TRACED = ("pruning/models", "pruning/surgery/align.py")  # torch.fx runs these on symbols, which have no shape
 
-install_import_hook(
-    sorted(f"pruning.{path.stem}" for path in PRUNING.glob("[!.]*") if path.stem not in TRACED), "beartype.beartype"
-)
+
+def shaped() -> list[str]:
+    """The modules whose signatures are checked."""
+    files = sorted(path.relative_to(ROOT) for path in (ROOT / "pruning").rglob("*.py"))
+    kept = [path for path in files if path.name != "__init__.py" and not str(path).startswith(TRACED)]
+    return [".".join(path.with_suffix("").parts) for path in kept]
+
+
+install_import_hook(shaped(), "beartype.beartype")

@@ -61,7 +61,7 @@ def test_a_method_has_its_own_recipe(file: Path) -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_every_file_says_in_its_first_line_what_it_is(group: str) -> None:
+def test_every_file_says_what_it_is_in_its_first_comment(group: str) -> None:
     assert [choice for choice in choices(group) if not commandline.headline(CONF / group / f"{choice}.yaml")] == []
 
 

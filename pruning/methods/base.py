@@ -13,7 +13,8 @@ checkpoints, resuming, device moves and several processes come free. The wiring 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, final
+from collections.abc import Mapping
+from typing import Any, final
 
 from lightning import Callback, Trainer
 from torch import nn
@@ -25,8 +26,8 @@ from pruning.task import ClassificationTask
 class PruningMethod(Callback, ABC):
     """Abstract; every concrete method is final."""
 
-    needs_training: ClassVar[bool] = False  # False: decides on the network as it is; its stage has no epochs of its own
-    gated: ClassVar[bool] = False  # True: while attached, the network computes something else than when silenced
+    needs_training: bool = False  # False: decides on the network as it is; its stage has no epochs of its own
+    gated: bool = False  # True: while attached, the network computes something else than when silenced
 
     # -- the verbs -----------------------------------------------------------------------------------------------------
 
@@ -57,6 +58,20 @@ class PruningMethod(Callback, ABC):
 
     def report(self, network: nn.Module) -> dict[str, float]:
         """Figures of the moment, by name."""
+        return {}
+
+    # -- for plans and scans -------------------------------------------------------------------------------------------
+
+    def widths(self) -> dict[str, int]:
+        """How many units (filters, or channels of a pattern) there are at each site of the network attached last."""
+        return {}
+
+    def choose(self, network: nn.Module, counts: Mapping[str, int]) -> Selection:
+        """The choice that the method makes when each site keeps this many units. Changes nothing."""
+        return self.select(network)
+
+    def verdicts(self) -> dict[str, str | None]:
+        """For every convolution of the network attached last, why it is left whole; None for one that is cut."""
         return {}
 
     # -- the wiring ----------------------------------------------------------------------------------------------------

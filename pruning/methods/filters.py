@@ -15,8 +15,10 @@ from pruning.graph import Graph, trace
 from pruning.liveness import analyse
 from pruning.methods.base import PruningMethod
 from pruning.selection import Selection
-from pruning.units import Units, units
+from pruning.sites import sites
+from pruning.units import Units, reasons, units
 
+ASIDE = "not among method.only"
 Scores = dict[str, Float[Tensor, " filters"]]
 
 
@@ -55,14 +57,13 @@ class FilterMethod(PruningMethod):
 
     def settle_counts(self, network: nn.Module, scores: Scores) -> None:
         """How many filters each site keeps; `scores` stand in for a choice that is yet to be learned."""
-        widths = {name: len(scores[name]) for name in self.units.members}
-        demand = Demand(widths, self.magnitudes(network), lambda counts: self.cost(scores, counts))
+        demand = Demand(self.widths(), self.magnitudes(network), lambda counts: self.cost(scores, counts))
         self.counts = self.budget.counts(demand)
 
     def cost(self, scores: Scores, counts: Mapping[str, int]) -> Cost:
-        return predict(analyse(self.graph, self.choose(scores, counts)))
+        return predict(analyse(self.graph, self.of_scores(scores, counts)))
 
-    def choose(self, scores: Scores, counts: Mapping[str, int]) -> Selection:
+    def of_scores(self, scores: Scores, counts: Mapping[str, int]) -> Selection:
         """The selection that keeps `counts` filters with the largest scores."""
         rows = {
             member: largest(scores[name], counts[name])
@@ -75,7 +76,19 @@ class FilterMethod(PruningMethod):
         return choice.without_columns({reader: ~rows[last] for reader, last in self.units.readers.items()})
 
     def select(self, network: nn.Module) -> Selection:
-        return self.choose(self.scores(network), self.counts)
+        return self.choose(network, self.counts)
+
+    def choose(self, network: nn.Module, counts: Mapping[str, int]) -> Selection:
+        return self.of_scores(self.scores(network), counts)
+
+    def widths(self) -> dict[str, int]:
+        convs = self.graph.convolutions()
+        return {name: convs[name].width for name in self.units.members}
+
+    def verdicts(self) -> dict[str, str | None]:
+        cut = {member for members in self.units.members.values() for member in members}
+        whys = reasons(sites(self.graph), self.joined)
+        return {name: None if name in cut else why or ASIDE for name, why in whys.items()}
 
     def magnitudes(self, network: nn.Module) -> Scores:
         """Mean |W| of every filter, comparable over layers."""

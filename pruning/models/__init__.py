@@ -1,7 +1,10 @@
-"""Plain networks: the CIFAR ResNets and VGG-16 ourselves, torchvision's for the rest."""
+"""Plain networks: the CIFAR ResNets, VGG-16 and ZFNet ourselves, torchvision's and timm's for the rest."""
 
 from pruning.models.init import initialise
+from pruning.models.library import timm_network, torchvision_network
+from pruning.models.registry import Origin
 from pruning.models.resnet import resnet
 from pruning.models.vgg import vgg16
+from pruning.models.zfnet import zfnet
 
-__all__ = ["initialise", "resnet", "vgg16"]
+__all__ = ["Origin", "initialise", "resnet", "timm_network", "torchvision_network", "vgg16", "zfnet"]

@@ -1,32 +1,109 @@
-"""Any classification network of torchvision, by name."""
+"""Any classification network of torchvision or timm, by name."""
+
+import difflib
+import pickle
+from collections.abc import Collection
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+Shape = tuple[int, int, int]
+AUXILIARY = {"googlenet", "inception_v3"}  # heads that only training uses, and that no small network has
 
 
 def torchvision_network(
-    name: str, classes: int, image_shape: tuple[int, int, int], weights: str | None = None, seed: int = 0
+    name: str, classes: int, image_shape: Shape, weights: str | None = None, seed: int = 0
 ) -> nn.Module:
     """A torchvision network with its own initial weights, without auxiliary heads.
 
-    `weights` is one of torchvision's own (`DEFAULT`, `IMAGENET1K_V1`; downloaded). A file of weights is `baseline=`.
+    `weights` is one of torchvision's own (`DEFAULT`, `IMAGENET1K_V1`; downloaded); a classifier for other classes than
+    theirs starts afresh. A file of weights is `baseline=`.
 
     Raises:
-        ValueError: torchvision has no network of that name; the nearest names are given.
+        ValueError: torchvision has no such network or weights; the ones it has are named.
+        OSError: the weights cannot be fetched.
     """
-    from torchvision import models
+    from torchvision import models  # seconds of import that our own networks do without
 
     known = models.list_models(module=models)
     if name not in known:
-        import difflib
-
-        near = ", ".join(difflib.get_close_matches(name, known, n=4, cutoff=0.3))
-        raise ValueError(f"model.name must be one of torchvision's classification networks, got {name!r}; near: {near}")
-    extra: dict[str, object] = (
-        {"aux_logits": False, "transform_input": False} if name in {"googlenet", "inception_v3"} else {}
-    )
-    if extra and weights is None:
-        extra["init_weights"] = True
+        raise ValueError(
+            f"model.name must be one of torchvision's classification networks, got {name!r}; {_near(name, known)}"
+        )
+    options: dict[str, Any] = {}
+    if name in AUXILIARY:
+        options = {"aux_logits": False, "transform_input": False, "init_weights": True}
+    pretrained = None if weights is None else _weights(name, weights)  # asked first: it may fail
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return models.get_model(name, weights=weights, num_classes=classes, **extra)
+        network = models.get_model(name, weights=None, num_classes=classes, **options)
+    if pretrained is not None:
+        _adopt(network, pretrained, name)
+    return network
+
+
+def timm_network(name: str, classes: int, image_shape: Shape, weights: str | None = None, seed: int = 0) -> nn.Module:
+    """A network of timm with its own initial weights; `weights` is one of timm's tags (`a1_in1k`) or `DEFAULT`.
+
+    Raises:
+        ValueError: timm has no such network or weights, or is not installed.
+        OSError: the weights cannot be fetched.
+    """
+    try:
+        import timm
+    except ImportError as error:
+        raise ValueError(f"model=timm model.name={name} needs timm: pip install 'cnn-pruning[timm]'") from error
+    known = timm.list_models()
+    if name not in known:  # nothing with a scheme such as hf-hub: or local-dir: gets to timm
+        raise ValueError(f"model.name must be one of timm's networks, got {name!r}; {_near(name, known)}")
+    full = name if weights in (None, "DEFAULT") else f"{name}.{weights}"
+    tags = {name: name.partition(".")[2] for name in timm.list_pretrained(f"{name}.*")}
+    if weights is not None and not (full in tags or (full == name and tags)):
+        raise ValueError(_offered(f"timm's {name}", tags.values(), weights))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return timm.create_model(full, pretrained=weights is not None, num_classes=classes)
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=4, cutoff=0.3)
+    return f"near: {', '.join(close)}"
+
+
+def _offered(whose: str, names: Collection[str], weights: str) -> str:
+    listed = f"one of {', '.join(names)}" if names else "null, there are none"
+    return f"model.weights of {whose} must be {listed}, got {weights!r}; a file of weights is baseline=PATH"
+
+
+def _weights(name: str, weights: str) -> dict[str, Tensor]:
+    """Of torchvision, from its cache or by download."""
+    from torchvision import models
+
+    offered = models.get_model_weights(name)
+    if weights not in offered.__members__:
+        raise ValueError(_offered(f"torchvision's {name}", offered.__members__, weights))
+    chosen, elsewhere = offered[weights], "fetch it elsewhere and give baseline=PATH"
+    try:
+        return dict(chosen.get_state_dict(progress=False, check_hash=True, weights_only=True))
+    except OSError as error:
+        words = f"model.weights={weights} of {name} cannot be fetched from {chosen.url} ({error})"
+        raise OSError(f"{words}: {elsewhere}") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:  # what was fetched once is kept by torch.hub
+        words = (
+            f"model.weights={weights} of {name} cannot be read as plain weights, {chosen.url} is damaged or not theirs"
+        )
+        raise ValueError(f"{words}: {elsewhere}") from error
+
+
+def _adopt(network: nn.Module, pretrained: dict[str, Tensor], name: str) -> None:
+    """In place, all but what belongs to other classes than the network's, or to auxiliary heads."""
+    own = network.state_dict()
+    fits = {key: value for key, value in pretrained.items() if key in own and own[key].shape == value.shape}
+    missing = [key for key in own if key not in fits and not key.endswith("num_batches_tracked")]
+    head = {key.rpartition(".")[0] for key in missing}
+    if len(head) > 1:
+        raise ValueError(
+            f"torchvision's weights of {name} fit this network nowhere near its classifier: {', '.join(missing[:3])}"
+        )
+    network.load_state_dict(fits, strict=False)

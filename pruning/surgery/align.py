@@ -47,7 +47,7 @@ class Spread(nn.Module):
 class ColumnGroups(nn.Module):
     """Groups of filters with input channels of their own: one small convolution each, outputs one after another."""
 
-    def __init__(self, convs: Sequence[nn.Module], columns: Sequence[Int[Tensor, " channels"]]) -> None:
+    def __init__(self, convs: Sequence[nn.Module], columns: Sequence[Int[Tensor, " _"]]) -> None:
         super().__init__()
         self.convs = nn.ModuleList(convs)
         self.gathers = nn.ModuleList(Choose(index, axis=1) for index in columns)

@@ -41,8 +41,9 @@ class Wiring:
         self.modules: dict[str, Any] = {}
         self.carried: dict[fx.Node, Carried] = {}
         self.sizes: dict[fx.Node, fx.Node] = {}
+        self.memo: dict[int, Any] = {}  # layers that share a parameter go on sharing it
         first = next(network.parameters(), None)
-        self.device = torch.device("cpu") if first is None else first.device
+        self.device = torch.device("cpu") if first is None or first.is_meta else first.device
 
     # -- channels ------------------------------------------------------------------------------------------------------
 
@@ -92,7 +93,7 @@ class Wiring:
     def copied(self, node: fx.Node, given: dict[fx.Node, fx.Node]) -> fx.Node:
         """The node in the new graph, on the tensors that are given and otherwise on full-width ones."""
         if node.op in ("call_module", "get_attr") and node.target not in self.modules:
-            self.modules[str(node.target)] = copy.deepcopy(self.original(str(node.target)))
+            self.modules[str(node.target)] = copy.deepcopy(self.original(str(node.target)), self.memo)
         return self.new.node_copy(node, lambda n: given[n] if n in given else self.whole(n))
 
     def replayed(self, op: Index, x: fx.Node) -> fx.Node:
@@ -108,7 +109,7 @@ class Wiring:
 
         for step in op.chain:
             if step.op == "call_module":
-                self.modules[str(step.target)] = copy.deepcopy(self.original(str(step.target)))
+                self.modules[str(step.target)] = copy.deepcopy(self.original(str(step.target)), self.memo)
             known[step] = self.new.node_copy(step, argument)
         return known[op.chain[-1]]
 

@@ -172,7 +172,7 @@ def test_an_empty_class_folder_is_named(cifar, root):
 @pytest.mark.parametrize(("content", "cause"), [(b"", "0 bytes"), (b"<html>", "cannot identify")])
 def test_a_file_that_is_no_image_is_named(cifar, root, content, cause):
     (root / "train" / "cat" / "0003.png").write_bytes(content)
-    with pytest.raises(ValueError, match=rf"cat/0003\.png is not a readable image \({cause}.*\): fetch or remove it"):
+    with pytest.raises(ValueError, match=rf"cat/0003\.png is not a readable image \({cause}.*\): fetch it again"):
         cifar().setup()
     assert not list(root.glob(".*.new"))
 

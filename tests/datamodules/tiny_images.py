@@ -23,7 +23,9 @@ def digest(batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> str:
 def stand(data: LightningDataModule, epoch: int = 0, rank: int = 0, world: int = 1) -> None:
     """Where a Trainer would have put the data."""
     strategy = SimpleNamespace(root_device=torch.device("cpu"))
-    data.trainer = SimpleNamespace(current_epoch=epoch, global_rank=rank, world_size=world, strategy=strategy)
+    data.trainer = SimpleNamespace(
+        current_epoch=epoch, global_rank=rank, world_size=world, num_devices=world, strategy=strategy
+    )
 
 
 def write_images(folder: Path, count: int, seed: int, side: int = 32) -> None:

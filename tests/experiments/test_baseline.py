@@ -47,26 +47,26 @@ def test_prefixes_and_the_old_missing_counter_are_tolerated(tmp_path: Path) -> N
 def test_a_misfit_names_key_shapes_and_remedy(tmp_path: Path) -> None:
     other = chain(10, SHAPE, seed=0).state_dict()
     said = (
-        r"8\.(weight|bias) has shape \(10.*\), this network needs \(4.*\): trained for 10 classes, data= has 4; choose"
+        r"head\.(weight|bias) has shape \(10.*\), this network needs \(4.*\): trained for 10 classes, data= has 4; choose"
     )
     with pytest.raises(ValueError, match=said):
         baseline.load(fresh(), saved(tmp_path, other))
-    wide = trained() | {"0.weight": torch.zeros(16, 3, 3, 3)}
-    with pytest.raises(ValueError, match=r"0\.weight has shape \(16, 3, 3, 3\), .* \(8, 3, 3, 3\); set model="):
+    wide = trained() | {"body.0.weight": torch.zeros(16, 3, 3, 3)}
+    with pytest.raises(ValueError, match=r"body\.0\.weight has shape \(16, 3, 3, 3\), .* \(8, 3, 3, 3\); set model="):
         baseline.load(fresh(), saved(tmp_path, wide))
 
 
 def test_missing_and_extra_keys_are_named(tmp_path: Path) -> None:
-    weights = trained() | {"head.weight": torch.zeros(1)}
-    del weights["3.weight"]
-    with pytest.raises(ValueError, match=r"lacks 3\.weight and has besides head\.weight: .*set model="):
+    weights = trained() | {"tail.weight": torch.zeros(1)}
+    del weights["body.3.weight"]
+    with pytest.raises(ValueError, match=r"lacks body\.3\.weight and has besides tail\.weight: .*set model="):
         baseline.load(fresh(), saved(tmp_path, weights))
 
 
 def test_a_refused_file_changes_nothing(tmp_path: Path) -> None:
     network, before = fresh(), fresh().state_dict()
     with pytest.raises(ValueError, match="lacks"):
-        baseline.load(network, saved(tmp_path, {"0.weight": trained()["0.weight"]}))
+        baseline.load(network, saved(tmp_path, {"body.0.weight": trained()["body.0.weight"]}))
     assert equal(network, before)
 
 

@@ -28,7 +28,7 @@ def test_what_hydra_reads_is_left_to_it() -> None:
 
 def test_the_help_lists_every_choice_with_its_headline() -> None:
     assert "smoke            minutes on two cores" in explain("recipe")
-    assert "by_method" not in explain("recipe")
+    assert "paper_l1" not in explain("recipe")
 
 
 def test_a_bad_value_is_one_line_and_a_fault_stays_a_fault() -> None:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, open_dict
 from torch import nn
 
 from datamodules.batches import BatchLoader
+from datamodules.cache import Bundle
 from datamodules.small import Decoded, SmallImages
 from experiments import commandline, schema
 from pruning.models import initialise
@@ -39,9 +40,9 @@ class Quadrants(SmallImages):
     def __init__(self, batch: int, val: float, seed: int, pad: int, mean: list[float], std: list[float]) -> None:
         super().__init__(batch, val, seed, pad=0, flip=False, mean=mean, std=std)
 
-    def read(self) -> Decoded:
+    def read(self) -> Bundle:
         pixels, labels = quadrants(120, seed=0)
-        return Decoded(("a", "b", "c", "d"), pixels[:80], labels[:80], pixels[80:], labels[80:])
+        return Decoded(("a", "b", "c", "d"), pixels[:80], labels[:80], pixels[80:], labels[80:]).to_bundle()
 
     def train_batches(self, batches: Any, epoch: int) -> BatchLoader:
         epochs = self.trainer.max_epochs if self.trainer else None
@@ -60,12 +61,21 @@ def quadrants(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     return pixels, labels
 
 
+class Chain(nn.Module):
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for wide, width in ((3, 8), (8, 8)):
+            layers += [nn.Conv2d(wide, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
+        self.body = nn.Sequential(*layers, nn.AvgPool2d(4), nn.Flatten())
+        self.head = nn.Linear(32, classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(images))
+
+
 def chain(classes: int, image_shape: tuple[int, int, int], seed: int) -> nn.Module:
-    layers: list[nn.Module] = []
-    for wide, width in ((3, 8), (8, 8)):
-        layers += [nn.Conv2d(wide, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
-    network = nn.Sequential(*layers, nn.AvgPool2d(4), nn.Flatten(), nn.Linear(32, classes))
-    return initialise(network, seed)
+    return initialise(Chain(classes), seed)
 
 
 def config(*overrides: str) -> DictConfig:

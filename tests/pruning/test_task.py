@@ -15,22 +15,22 @@ def recipe(**changes: object) -> SimpleNamespace:
     )
 
 
-@pytest.mark.parametrize(("epoch", "share"), [(0, 1), (9.99, 1), (10, 0.1), (19.99, 0.1), (20, 0.01), (29.99, 0.01)])
+@pytest.mark.parametrize(("epoch", "share"), [(0.0, 1), (9.99, 1), (10.0, 0.1), (19.99, 0.1), (20.0, 0.01), (29.99, 0.01)])
 def test_steps_fall_at_their_epochs(epoch: float, share: float) -> None:
     assert rate(epoch, recipe()) == pytest.approx(share)
     assert rate(epoch, recipe(milestones=[0.3333, 0.6667])) == pytest.approx(share)
 
 
 def test_cosine_starts_at_one_passes_the_half_and_ends_at_zero() -> None:
-    shares = [rate(epoch, recipe(schedule="cosine")) for epoch in (0, 15, 30)]
+    shares = [rate(epoch, recipe(schedule="cosine")) for epoch in (0.0, 15.0, 30.0)]
     assert shares == pytest.approx([1, 0.5, 0])
 
 
 def test_warmup_rises_and_then_the_schedule_has_the_rest() -> None:
     warm = recipe(schedule="cosine", warmup=10)
-    assert 0 < rate(0, warm) < 0.01
-    assert rate(5, warm) == pytest.approx(0.5, abs=1e-3)
-    assert [rate(10, warm), rate(20, warm), rate(30, warm)] == pytest.approx([1, 0.5, 0])
+    assert 0 < rate(0.0, warm) < 0.01
+    assert rate(5.0, warm) == pytest.approx(0.5, abs=1e-3)
+    assert [rate(epoch, warm) for epoch in (10.0, 20.0, 30.0)] == pytest.approx([1, 0.5, 0])
 
 
 def task(network: nn.Module, **changes: object) -> ClassificationTask:
@@ -44,8 +44,8 @@ def test_an_extra_group_leaves_the_main_one_and_keeps_its_own_values() -> None:
     main, extra = gated.groups()
     assert main["params"] == [network[1].weight]
     assert (main["momentum"], extra["momentum"]) == (0.9, 0.0)
-    assert gated.schedule(extra, 10)(250) == 1.0
-    assert gated.schedule(main, 10)(250) == pytest.approx(0.01)
+    assert gated.schedule(extra, 10.0)(250) == 1.0
+    assert gated.schedule(main, 10.0)(250) == pytest.approx(0.01)
 
 
 def test_a_loss_that_is_no_number_stops_before_the_weights_change() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -34,8 +34,8 @@ class FCF(FilterMethod):
         lr: learning rate of the gates, constant.
     """
 
-    needs_training: ClassVar[bool] = True
-    gated: ClassVar[bool] = True
+    needs_training = True
+    gated = True
 
     def __init__(
         self,
@@ -50,6 +50,8 @@ class FCF(FilterMethod):
         lr: float,
         only: Sequence[str] | None = None,
     ) -> None:
+        if joined == "couple":
+            raise ValueError("FCF gates every convolution on its own: method.joined must be expand or keep, got couple")
         super().__init__(budget, joined, only, cross)
         _check(gate, alpha, rho, mu, rho_max, lr)
         self.gate, self.alpha, self.rho, self.mu, self.rho_max, self.lr = gate, alpha, rho, mu, rho_max, lr

@@ -1,0 +1,131 @@
+"""ImageNet, or any folder of class folders, of images too large or too many to keep in memory."""
+
+import logging
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from jaxtyping import Int
+
+from datamodules.base import ImageData
+from datamodules.batches import Batch
+from datamodules.crops import Normalise
+from datamodules.shards import shard_sources
+from datamodules.sources import FolderSource, Source
+from datamodules.tree import scan_both
+from datamodules.workers import Images, Pool, Tolerance, WorkerLoader, spare_cores
+
+log = logging.getLogger(__name__)
+
+
+def folder_sources(root: Path, train: str, test: str, remedy: str) -> tuple[Source, Source]:
+    first, second = scan_both(root, train, test, remedy)
+    return FolderSource(first), FolderSource(second)
+
+
+FORMATS = {"folder": folder_sources, "webdataset": shard_sources}
+LAYOUTS = {"folder": "{part}/<class>/*", "webdataset": "*{part}*.tar"}
+
+
+@final
+class Folder(ImageData):
+    """`test` names the folder (or shards) of the test set; `workers` null: one for each core; `resize`: the shorter
+    side of a test image before its middle is cut out; `broken_most`: the share of images `skip_broken` may leave out.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        root: str | None,
+        format: str,
+        test: str,
+        size: int,
+        resize: int,
+        workers: int | None,
+        skip_broken: bool,
+        broken_most: float,
+        batch: int,
+        val: float | int,
+        seed: int,
+        mean: list[float],
+        std: list[float],
+    ) -> None:
+        super().__init__(batch, val, seed)
+        if format not in FORMATS:
+            raise ValueError(f"data.format must be one of {', '.join(FORMATS)}, got {format}")
+        if size < 1 or resize < size:
+            raise ValueError(f"data.resize must be data.size or more, got size={size} and resize={resize}")
+        self.name, self.root, self.format, self.test = name, root, format, test
+        self.size, self.resize, self.mean, self.std = size, resize, tuple(mean), tuple(std)
+        self.workers, self.skip_broken, self.broken_most = workers, skip_broken, broken_most
+        self._pools: dict[tuple[str, str], Pool] = {}
+
+    @cached_property
+    def _sources(self) -> dict[str, Source]:
+        layout = LAYOUTS[self.format]
+        remedy = f"data.root must hold {layout.format(part='train')} and {layout.format(part=self.test)}"
+        if self.root is None:
+            raise FileNotFoundError(f"data={self.name} needs data.root=FOLDER: {remedy}")
+        root = Path(self.root).expanduser()
+        train, test = FORMATS[self.format](root, "train", self.test, remedy)
+        return {"train": train, "test": test}
+
+    @cached_property
+    def tolerance(self) -> Tolerance:
+        images = sum(len(source.labels) for source in self._sources.values())
+        return Tolerance(self.skip_broken, int(self.broken_most * images))
+
+    def load(self) -> None:
+        _ = self._parts
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self._sources["train"].classes
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return 3, self.size, self.size
+
+    @property
+    def labels(self) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:
+        return self._sources["train"].labels, self._sources["test"].labels
+
+    @property
+    def content(self) -> str:
+        return self._sources["train"].digest + self._sources["test"].digest
+
+    @property
+    def preparation(self) -> str:
+        return f"resize {self.resize} crop {self.size} mean {self.mean} std {self.std}"
+
+    def train_batches(self, batches: list[Int[np.ndarray, " _"]], epoch: int) -> WorkerLoader:
+        return self._loader("train", "random", batches, epoch)
+
+    def plain_batches(self, part: str, batches: list[Int[np.ndarray, " _"]]) -> Iterable[Batch]:
+        return self._loader(part, "middle", batches)
+
+    def _loader(self, part: str, view: str, batches: list[Int[np.ndarray, " _"]], *epoch: int) -> WorkerLoader:
+        normalise = Normalise(self.mean, self.std, self.size, self.device)
+        return WorkerLoader(self._pool(part, view), normalise, self.tolerance, self.device, batches, *epoch)
+
+    def _pool(self, part: str, view: str) -> Pool:
+        """One for each part and view: validation may run in the middle of a training epoch."""
+        from datamodules.views import Views  # imports torchvision's transforms
+
+        if (part, view) not in self._pools:
+            beside = 1 if self.trainer is None else self.trainer.num_devices
+            workers = spare_cores(beside) if self.workers is None else self.workers
+            images = Images(self._sources[part], Views(self.size, self.resize, self.seed))
+            self._pools[part, view] = Pool(images, workers, self.device.type == "cuda")
+        return self._pools[part, view]
+
+    def teardown(self, stage: str | None = None) -> None:
+        """Lets the workers go, and tells what was left out."""
+        while self._pools:
+            self._pools.popitem()[1].close()
+        if self.tolerance.seen:
+            log.warning(
+                "%d broken images left out, one of them: %s", len(self.tolerance.seen), min(self.tolerance.seen)
+            )

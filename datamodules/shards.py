@@ -1,0 +1,134 @@
+"""Tar shards in webdataset's layout (KEY.jpg beside KEY.cls), indexed once and read by position.
+
+Reading by position keeps what folders have: any order, any share of any process, a resume at any batch, no overlap
+and no repeats. Nothing is ever unpacked, so a member's path can do no harm. An object store is read through a mount.
+"""
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+
+from datamodules.cache import Bundle, cached
+from datamodules.decode import BrokenImageError
+from datamodules.sources import Source
+from datamodules.tree import SUFFIXES, listed, plain_folder
+
+NAMES = "classes.txt"  # one class a line; without it, a class is called by its number
+COLUMNS = ("shard", "offset", "size", "label")
+
+
+@final
+class ShardSource(Source):
+    """The images of one part's shards."""
+
+    def __init__(self, shards: list[Path], index: np.ndarray, classes: tuple[str, ...], digest: str) -> None:
+        self.classes, self.labels = classes, index[:, COLUMNS.index("label")]
+        self._shards, self._index, self._digest = shards, index, digest
+
+    @property
+    def digest(self) -> str:
+        return self._digest
+
+    def read(self, index: int) -> bytes:
+        shard, offset, size, _ = self._index[index].tolist()
+        with open(self._shards[shard], "rb", buffering=0) as file:
+            content = os.pread(file.fileno(), size, offset)
+        if len(content) < size:
+            raise BrokenImageError(f"{self.name(index)} is cut off: fetch the shard again")
+        return content
+
+    def name(self, index: int) -> str:
+        shard, offset, _, _ = self._index[index].tolist()
+        return f"{self._shards[shard]} at byte {offset}"
+
+
+def shard_sources(root: Path, train: str, test: str, remedy: str) -> tuple[ShardSource, ShardSource]:
+    plain_folder(root, remedy)
+    shards = {part: _find(root, part, remedy) for part in (train, test)}
+    bundle = cached(root, "shards", _fingerprint(shards), lambda: _index_all(root, shards))
+    indices = [bundle.tensors[part].numpy() for part in (train, test)]
+    learned, tested = ({int(label) for label in index[:, COLUMNS.index("label")]} for index in indices)
+    if learned != tested:
+        raise ValueError(
+            f"{root}: shards *{train}*.tar and *{test}*.tar must hold the same classes; only in {train}: "
+            f"{listed([*map(str, sorted(learned - tested))])}; only in {test}: "
+            f"{listed([*map(str, sorted(tested - learned))])}: complete them"
+        )
+    if learned != set(range(len(bundle.classes))):
+        raise ValueError(
+            f"{root} must hold each of {len(bundle.classes)} classes, got labels of {len(learned)}: see {NAMES}"
+        )
+    first, second = (
+        ShardSource(shards[part], index, bundle.classes, bundle.digest)
+        for part, index in zip((train, test), indices, strict=True)
+    )
+    return first, second
+
+
+def _find(root: Path, part: str, remedy: str) -> list[Path]:
+    found = sorted(root.glob(f"*{part}*.tar"))
+    if not found:
+        raise FileNotFoundError(f"data.root={root} has no shards *{part}*.tar: {remedy}")
+    return found
+
+
+def _fingerprint(shards: dict[str, list[Path]]) -> str:
+    stats = [
+        (part, path.name, path.stat().st_size, path.stat().st_mtime_ns) for part in shards for path in shards[part]
+    ]
+    return hashlib.sha256(repr(stats).encode()).hexdigest()
+
+
+def _index_all(root: Path, shards: dict[str, list[Path]]) -> Bundle:
+    rows = {part: [(n, *row) for n, path in enumerate(paths) for row in index(path)] for part, paths in shards.items()}
+    tensors = {part: torch.tensor(row, dtype=torch.int64).reshape(-1, len(COLUMNS)) for part, row in rows.items()}
+    if (root / NAMES).is_file():
+        return Bundle(tuple((root / NAMES).read_text().split("\n")[:-1]), tensors)
+    largest = max(int(table[:, COLUMNS.index("label")].max()) for table in tensors.values())
+    return Bundle(tuple(str(label) for label in range(largest + 1)), tensors)
+
+
+def index(path: Path) -> list[tuple[int, int, int]]:
+    """Position, size and label of each image of a shard, in its order."""
+    images: dict[str, tuple[int, int]] = {}
+    labels: dict[str, int] = {}
+    try:
+        with tarfile.open(path, "r:") as archive:
+            for member, key, suffix in _members(archive, path):
+                if suffix == ".cls":
+                    labels[key] = _label(archive, member, path)
+                elif suffix in SUFFIXES:
+                    images[key] = (member.offset_data, member.size)
+    except tarfile.TarError as error:
+        raise ValueError(f"{path} is not a whole tar file ({error}): fetch it again") from error
+    if odd := sorted(images.keys() ^ labels.keys()):
+        raise ValueError(f"{path} needs one image and one .cls for each key, not so for {listed(odd)}: make it again")
+    return [(*images[key], labels[key]) for key in images]
+
+
+def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tuple[tarfile.TarInfo, str, str]]:
+    length = path.stat().st_size
+    for member in archive:
+        if member.isdir():
+            continue
+        if not member.isfile() or member.offset_data + member.size > length:
+            raise ValueError(
+                f"{path}: {member.name!r} is a link or is cut off, only whole files are read: fetch it again"
+            )
+        folder, _, base = member.name.rpartition("/")
+        key, _, suffix = base.partition(".")
+        yield member, f"{folder}/{key}", f".{suffix.lower()}"
+
+
+def _label(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> int:
+    content = archive.extractfile(member)
+    text = content.read(32).decode("ascii", "replace").strip() if content else ""
+    if not text.isdigit():
+        raise ValueError(f"{path}: {member.name!r} must hold a class number, got {text!r}: make the shard again")
+    return int(text)

@@ -1,0 +1,54 @@
+"""Where large images come from: numbered files with a label each, in class folders or in tar shards."""
+
+import hashlib
+import os
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import final
+
+import numpy as np
+from jaxtyping import Int
+
+from datamodules.decode import read
+from datamodules.tree import Tree
+
+
+class Source(ABC):
+    """Holds arrays, no lists of strings: worker processes would copy those page by page as they count references."""
+
+    classes: tuple[str, ...]
+    labels: Int[np.ndarray, " n"]
+
+    @property
+    @abstractmethod
+    def digest(self) -> str:
+        """Of names and sizes: contents of this size are not read for it."""
+
+    @abstractmethod
+    def read(self, index: int) -> bytes:
+        """The file's content."""
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """What an error calls the image."""
+
+
+@final
+class FolderSource(Source):
+    """One folder of class folders."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.classes, self.labels = tree.classes, tree.labels
+        self._folder = os.fsencode(tree.folder)
+        self._files = np.array([os.fsencode(file) for file in tree.files])
+
+    @cached_property
+    def digest(self) -> str:
+        sizes = [os.stat(self._folder + b"/" + file).st_size for file in self._files]
+        return hashlib.sha256(b"\n".join([*self._files, np.array(sizes).tobytes()])).hexdigest()
+
+    def read(self, index: int) -> bytes:
+        return read(self.name(index))
+
+    def name(self, index: int) -> str:
+        return os.fsdecode(self._folder + b"/" + bytes(self._files[index]))

@@ -1,0 +1,81 @@
+"""Groups of filters and their patterns: which filters share their input channels, and which channels those are.
+
+Alternates two exact steps on one objective, the sum of the scores that are kept, which therefore never falls: patterns
+given groups (the channels with the largest summed score), groups given patterns (a balanced assignment).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+MOST_ROUNDS = 30  # stable within ten on all layers tried; the objective rises at every round, so it cannot cycle
+
+Scores = Float[Tensor, "filters channels"]
+Groups = Int[Tensor, " filters"]  # the group of each filter
+
+
+def per_filter(scores: Scores) -> Scores:
+    """Scores as shares of each filter's own sum, so that every filter has the same say."""
+    return scores / scores.sum(1, keepdim=True).clamp(min=torch.finfo(scores.dtype).tiny)
+
+
+def patterns(scores: Scores, groups: Groups, count: int, keep: int) -> Int[Tensor, "groups keep"]:
+    """For each of `count` groups the `keep` channels with the largest summed score, ties by index, ascending."""
+    summed = torch.zeros(count, scores.shape[1], dtype=scores.dtype).index_add_(0, groups, scores)
+    return summed.sort(dim=1, descending=True, stable=True).indices[:, :keep].sort(dim=1).values
+
+
+def balanced(gain: Float[Tensor, "filters groups"]) -> Groups:
+    """Groups of equal size with the largest total gain: an assignment of filters to places, exactly solved."""
+    size = len(gain) // gain.shape[1]
+    places = np.repeat(gain.double().numpy(), size, axis=1)
+    _, place = linear_sum_assignment(places, maximize=True)
+    return torch.from_numpy(place // size)
+
+
+def kept_share(scores: Scores, groups: Groups, chosen: Int[Tensor, "groups keep"]) -> float:
+    """Share of all scores that lies on the kernels that the patterns keep."""
+    return (scores.gather(1, chosen[groups]).sum() / scores.sum()).item()
+
+
+def contiguous(filters: int, count: int) -> Groups:
+    """The first filters, the next ones, and so on."""
+    return torch.arange(filters) // (filters // count)
+
+
+def alternate(scores: Scores, groups: Groups, count: int, keep: int) -> Groups:
+    """The two steps by turns from given groups, until the objective stands still."""
+    best = -1.0
+    for _ in range(MOST_ROUNDS):
+        chosen = patterns(scores, groups, count, keep)
+        share = kept_share(scores, groups, chosen)
+        if share <= best + 1e-9:
+            break
+        best = share
+        gain = torch.stack([scores[:, channels].sum(1) for channels in chosen], dim=1)
+        groups = balanced(gain)
+    return groups
+
+
+def grouped(scores: Scores, count: int, keep: int) -> Groups:
+    """`count` equal groups whose common patterns of `keep` channels hold much of the score.
+
+    The better end of two starts: contiguous groups, and filters in the order of their first principal component.
+    `count` divides the filters.
+    """
+    shares = per_filter(scores)
+    filters = len(scores)
+    if count == 1:
+        return torch.zeros(filters, dtype=torch.long)
+    if count == filters:
+        return torch.arange(filters)
+    centred = (shares - shares.mean(0)).double()
+    leading = torch.linalg.svd(centred, full_matrices=False).U[:, 0]
+    spectral = torch.empty(filters, dtype=torch.long)
+    spectral[leading.sort(stable=True).indices] = contiguous(filters, count)
+    ends = [alternate(shares, start, count, keep) for start in (contiguous(filters, count), spectral)]
+    return max(ends, key=lambda groups: kept_share(shares, groups, patterns(shares, groups, count, keep)))

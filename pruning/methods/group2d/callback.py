@@ -1,0 +1,212 @@
+"""Group-wise 2D-filter pruning (after Yu, Qiu, Hu, Li, IJCNN 2017; a reconstruction: see card.md)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from pruning.budget import Budget, Counts, Demand
+from pruning.cost import Cost, predict
+from pruning.graph import trace
+from pruning.liveness import analyse
+from pruning.methods.base import PruningMethod
+from pruning.methods.group2d.assignment import Groups, contiguous, grouped, kept_share, patterns, per_filter
+from pruning.methods.group2d.evidence import SCORES, blocks, score
+from pruning.methods.group2d.gate import gate_on, hang, take_down, weight_under
+from pruning.methods.group2d.lasso import START, shrink
+from pruning.selection import Selection
+from pruning.sites import Site, matching, sites
+
+LEARN = ("score", "lasso")
+KERNELS = ("kxk", "all")
+
+
+@final
+class Group2D(PruningMethod):
+    """Every group of filters keeps the same input channels, the same number in each group; no filter is removed.
+
+    Args:
+        budget: the share of 2D kernels removed per layer, or of MACs or parameters counted after liveness.
+        groups: groups of equal size in each layer, 1 or more.
+        score: what a kernel is worth: "taylor", "activation" (both from the training steps), "l1".
+        learn: "score" keeps the channels with the largest scores; "lasso" trains whole blocks to zero.
+        steps: rungs of the ladder: 1 decides once; 3 goes 2x, 3x, 4x towards a quarter, with training between.
+        kernels: "kxk", all but 1x1; or "all".
+        adapt: where `groups` does not divide a layer's filters take the nearest divisor instead of refusing.
+        only: shell-style patterns of the convolutions to prune; None takes all that fit.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        groups: int,
+        score: str,
+        learn: str,
+        steps: int,
+        kernels: str,
+        adapt: bool,
+        only: Sequence[str] | None = None,
+    ) -> None:
+        _check(groups, score, learn, steps, kernels)
+        self.budget, self.groups_wanted, self.score, self.learn = budget, groups, score, learn
+        self.rungs, self.kernels, self.adapt, self.only = steps, kernels, adapt, only
+        self.gated = steps > 1 or learn == "lasso"
+        self.needs_training = self.gated or score != "l1"
+
+    # -- the verbs -----------------------------------------------------------------------------------------------------
+
+    def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
+        if self.needs_training and steps < self.rungs:
+            raise ValueError(
+                f"method.score={self.score} learn={self.learn} steps={self.rungs} learns from training steps, and its "
+                f"stage has {steps}; raise recipe.prune.epochs, or take score=l1 learn=score steps=1"
+            )
+        self.graph, self.stage_steps = trace(network, image_shape), max(steps, 1)
+        self.groups_of = {site.name: self.count(site) for site in self.sites()}
+        hang(network, self.groups_of, watch=self.score == "activation")
+        self.keep = {name: max(1, self.columns(name) // 2) for name in self.groups_of}  # until the budget has spoken
+        self.keep = self.counts(network)
+
+    def steer(self, network: nn.Module) -> None:
+        for name in self.groups_of:
+            gate_on(network, name).witness(weight_under(network, name))
+
+    def settle(self, network: nn.Module) -> None:
+        done = int(gate_on(network, next(iter(self.groups_of))).age) / self.stage_steps
+        if self.learn == "lasso":
+            self.shrink(network, done)
+        elif done < 1:
+            self.climb(network, int(done * self.rungs))
+
+    def select(self, network: nn.Module) -> Selection:
+        return self.choose(network, self.counts(network))
+
+    def detach(self, network: nn.Module) -> None:
+        take_down(network, list(self.groups_of))
+
+    def report(self, network: nn.Module) -> dict[str, float]:
+        """Share of the score on the kernels kept: by these groups, by contiguous ones, by groups drawn by lot."""
+        kept = {"kept_score": 0.0, "kept_score_contiguous": 0.0, "kept_score_random": 0.0}
+        for name, count in self.groups_of.items():
+            scores = per_filter(self.scores(network, name))
+            plain = contiguous(len(scores), count)
+            lot = plain[torch.randperm(len(plain), generator=torch.Generator().manual_seed(0))]
+            for key, groups in zip(kept, (self.groups_at(network, name), plain, lot), strict=True):
+                share = kept_share(scores, groups, patterns(scores, groups, count, self.keep[name]))
+                kept[key] += share / len(self.groups_of)
+        return kept
+
+    # -- learning ------------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def climb(self, network: nn.Module, rung: int) -> None:
+        """Tighten the masks when a rung of the ladder is reached: 1/2, 1/3, 1/4 of the channels towards a quarter."""
+        for name in self.groups_of:
+            gate = gate_on(network, name)
+            if rung > int(gate.rung):
+                columns = self.columns(name)
+                factor = 1 + (columns / self.keep[name] - 1) * rung / self.rungs
+                kernels = self.kernels_of(network, name, math.ceil(columns / factor))
+                gate.tighten(self.groups_at(network, name), kernels, rung)
+
+    @torch.no_grad()
+    def shrink(self, network: nn.Module, done: float) -> None:
+        """The proximal step of the group lasso, once the groups are known."""
+        for name in self.groups_of:
+            gate = gate_on(network, name)
+            if done >= START:
+                gate.group = self.groups_at(network, name).to(gate.group.device)
+                shrink(weight_under(network, name), gate, self.keep[name], done)
+
+    # -- choosing ------------------------------------------------------------------------------------------------------
+
+    def choose(self, network: nn.Module, counts: Mapping[str, int]) -> Selection:
+        """The selection in which every group of layer `name` keeps `counts[name]` channels."""
+        return Selection({name: self.kernels_of(network, name, counts[name]) for name in self.groups_of})
+
+    def kernels_of(self, network: nn.Module, name: str, keep: int) -> Bool[Tensor, "out in"]:
+        scores, groups = self.scores(network, name), self.groups_at(network, name)
+        chosen = patterns(scores, groups, self.groups_of[name], keep)
+        return torch.zeros(scores.shape, dtype=torch.bool).scatter(1, chosen[groups], True)
+
+    def scores(self, network: nn.Module, name: str) -> Float[Tensor, "out in"]:
+        """What every kernel is worth now; those under a mask nothing, those of a lasso the norm of their block."""
+        gate, weight = gate_on(network, name), weight_under(network, name)
+        if self.learn == "lasso" and gate.learned:
+            return blocks(weight, gate.group, self.groups_of[name])[gate.group].float().cpu()
+        return score(self.score, weight, gate) * gate.mask[:, :, 0, 0].float().cpu()
+
+    def groups_at(self, network: nn.Module, name: str) -> Groups:
+        gate = gate_on(network, name)
+        if gate.learned:
+            return gate.group.cpu()
+        return grouped(self.scores(network, name), self.groups_of[name], self.keep[name])
+
+    def counts(self, network: nn.Module) -> Counts:
+        """What the budget leaves each group of each layer, by the choice that the network's state makes now."""
+        scores = {name: self.scores(network, name) for name in self.groups_of}
+        groups = {name: self.groups_at(network, name) for name in self.groups_of}
+
+        def cost(counts: Mapping[str, int]) -> Cost:
+            chosen = {n: patterns(s, groups[n], self.groups_of[n], counts[n])[groups[n]] for n, s in scores.items()}
+            masks = {n: torch.zeros(s.shape, dtype=torch.bool).scatter(1, chosen[n], True) for n, s in scores.items()}
+            return predict(analyse(self.graph, Selection(masks)))
+
+        return self.budget.counts(Demand(self.widths(), {name: s.mean(0) for name, s in scores.items()}, cost))
+
+    # -- sites ---------------------------------------------------------------------------------------------------------
+
+    def sites(self) -> list[Site]:
+        """All convolutions but the first, grouped ones and squeeze-excitation; 1x1 only on request."""
+        found = sites(self.graph)
+        fits = [name for name, site in found.items() if self.why_not(site) is None]
+        if not fits:
+            raise ValueError(f"no convolution of this network may be pruned with method.kernels={self.kernels}")
+        return [found[name] for name in (fits if self.only is None else matching(fits, list(self.only)))]
+
+    def why_not(self, site: Site) -> str | None:
+        if site.stem:
+            return "the first convolution"
+        if site.grouped:
+            return "grouped or depthwise"
+        if site.gating:
+            return "squeeze-excitation"
+        return "1x1 (method.kernels=all takes it)" if site.kernel == 1 and self.kernels == "kxk" else None
+
+    def widths(self) -> dict[str, int]:
+        return {name: self.columns(name) for name in self.groups_of}
+
+    def verdicts(self) -> dict[str, str | None]:
+        aside = "not among method.only"
+        return {n: None if n in self.groups_of else self.why_not(s) or aside for n, s in sites(self.graph).items()}
+
+    def columns(self, name: str) -> int:
+        return self.graph.convolutions()[name].layer.in_channels
+
+    def count(self, site: Site) -> int:
+        """Groups of one layer."""
+        if site.filters % self.groups_wanted == 0:
+            return self.groups_wanted
+        divisors = [d for d in range(1, site.filters + 1) if site.filters % d == 0]
+        nearest = min(divisors, key=lambda d: (abs(d - self.groups_wanted), d))
+        if not self.adapt:
+            raise ValueError(
+                f"method.groups={self.groups_wanted} does not divide the {site.filters} filters of {site.name!r}; "
+                f"the nearest that does is {nearest}: take it, or let method.adapt=true do so layer by layer"
+            )
+        return nearest
+
+
+def _check(groups: int, score: str, learn: str, steps: int, kernels: str) -> None:
+    if groups < 1 or steps < 1:
+        raise ValueError(f"method.groups and method.steps must be 1 or more, got {groups} and {steps}")
+    for key, value, known in (("score", score, SCORES), ("learn", learn, LEARN), ("kernels", kernels, KERNELS)):
+        if value not in known:
+            raise ValueError(f"method.{key} must be one of {', '.join(known)}, got {value!r}")
+    if learn == "lasso" and steps > 1:
+        raise ValueError(f"method.learn=lasso has a schedule of its own: method.steps must be 1, got {steps}")

@@ -1,0 +1,105 @@
+"""What group-wise pruning hangs on a convolution: a mask of kernels, the evidence for each kernel, the groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+
+class KernelGate(nn.Module):
+    """A parametrisation of a weight [out, in, kh, kw]: only kernels under the mask work. All state is in buffers.
+
+    Args:
+        weight: the weight it will sit on.
+        groups: number of groups of filters; its first group is the first filters until groups are learned.
+    """
+
+    mask: Tensor
+    evidence: Tensor
+    activity: Tensor
+    seen: Tensor
+    group: Tensor
+    strength: Tensor
+    age: Tensor
+    rung: Tensor
+
+    def __init__(self, weight: Float[Tensor, "out in kh kw"], groups: int) -> None:
+        super().__init__()
+        out, columns = weight.shape[:2]
+        self.register_buffer("mask", weight.new_ones(out, columns, 1, 1))
+        self.register_buffer("evidence", weight.new_zeros(out, columns))  # sum over steps of |sum W dL/dW|
+        self.register_buffer("activity", weight.new_zeros(columns))  # sum over steps of the mean |input|
+        self.register_buffer("seen", torch.zeros((), dtype=torch.long, device=weight.device))  # steps summed over
+        self.register_buffer("age", torch.zeros((), dtype=torch.long, device=weight.device))  # steps in all
+        self.register_buffer("rung", torch.zeros((), dtype=torch.long, device=weight.device))  # of the ladder
+        self.register_buffer("group", torch.full((out,), -1, device=weight.device))  # -1: not learned yet
+        self.register_buffer("strength", weight.new_full((groups,), 0.01))  # of the group lasso
+
+    def forward(self, weight: Float[Tensor, "out in kh kw"]) -> Float[Tensor, "out in kh kw"]:
+        return weight * self.mask
+
+    @torch.no_grad()
+    def witness(self, weight: Float[Tensor, "out in kh kw"]) -> None:
+        """One more step: its gradient is evidence for every kernel."""
+        if weight.grad is not None:
+            self.evidence += (weight * weight.grad).sum((2, 3)).abs()
+        self.seen += 1
+        self.age += 1
+
+    def tighten(self, groups: Tensor, kernels: Bool[Tensor, "out in"], rung: int) -> None:
+        """Fix the groups, mask all but these kernels, and start the evidence anew."""
+        self.group = groups.to(self.group.device)
+        self.mask = kernels.to(self.mask)[:, :, None, None]
+        for tally in (self.evidence, self.activity, self.seen):
+            tally.zero_()
+        self.rung.fill_(rung)
+
+    @property
+    def learned(self) -> bool:
+        """Do the filters have their groups?"""
+        return bool((self.group >= 0).all())
+
+
+def hang(network: nn.Module, counts: dict[str, int], watch: bool) -> None:
+    """Put a gate on every named convolution, with its number of groups; `watch` its inputs too."""
+    for name, groups in counts.items():
+        layer = network.get_submodule(name)
+        gate = KernelGate(layer.get_parameter("weight").detach(), groups)
+        parametrize.register_parametrization(layer, "weight", gate, unsafe=True)
+        if watch:
+            layer.register_forward_pre_hook(_watch)
+
+
+def _watch(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
+    """A function, not a closure, so that it follows a copy of the network."""
+    if layer.training:
+        gate: Any = layer.parametrizations.weight[0]  # type: ignore[union-attr, index]
+        gate.activity += given[0].detach().abs().mean((0, 2, 3)).to(gate.activity.dtype)
+
+
+def gate_on(network: nn.Module, name: str) -> KernelGate:
+    gate = network.get_submodule(name).parametrizations.weight[0]  # type: ignore[union-attr, index]
+    assert isinstance(gate, KernelGate)
+    return gate
+
+
+def weight_under(network: nn.Module, name: str) -> nn.Parameter:
+    """The weight itself, without its gate."""
+    return network.get_submodule(name).parametrizations.weight.original  # type: ignore[union-attr, return-value]
+
+
+def take_down(network: nn.Module, names: list[str]) -> None:
+    """Remove gates and hooks, in place; what the masks had removed is zero; parameters are in their old order."""
+    for name in names:
+        layer = network.get_submodule(name)
+        with torch.no_grad():
+            weight_under(network, name).mul_(gate_on(network, name).mask)
+        parametrize.remove_parametrizations(layer, "weight", leave_parametrized=False)
+        layer._parameters = {key: layer._parameters[key] for key in sorted(layer._parameters, reverse=True)}
+        for key, hook in list(layer._forward_pre_hooks.items()):
+            if hook is _watch:
+                del layer._forward_pre_hooks[key]

@@ -1,0 +1,121 @@
+"""What a method would cut from a network, and what it must leave alone, before anything is trained."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import fx, nn
+
+from pruning.cost import Cost, predict, working
+from pruning.graph import Graph, trace
+from pruning.liveness import Liveness, analyse
+from pruning.methods.base import PruningMethod
+from pruning.ops import Barrier, Conv, Linear, Op
+from pruning.selection import Selection, convolutions
+
+NO_LIMIT = "the method leaves it whole"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One convolution: what may become of it and why not, who reads it, and its cost before and after.
+
+    `rows` and `columns`: filters and input channels that work, after liveness, of how many.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    verdict: str
+    readers: tuple[str, ...]
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    before: Cost
+    after: Cost
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`least` is the cost when every site keeps the least that the method can leave it."""
+
+    rows: tuple[Row, ...]
+    before: Cost
+    after: Cost
+    least: Cost
+    barriers: tuple[str, ...]
+
+
+def plan(network: nn.Module, method: PruningMethod, image_shape: tuple[int, int, int], steps: int) -> Plan:
+    """The plan of a method for a plain network and a prune stage of `steps` steps; the network stays as it is.
+
+    A method that learns may choose other filters than shown, but not more or fewer.
+
+    Raises:
+        ValueError: whatever would be refused before training.
+    """
+    graph, attached = trace(network, image_shape), copy.deepcopy(network)
+    method.attach(attached, image_shape, steps)
+    smallest = method.choose(attached, dict.fromkeys(method.widths(), 1))
+    whole, cut, least = (analyse(graph, s) for s in (Selection({}), method.select(attached), smallest))
+    verdicts, readers = method.verdicts(), readers_of(graph)
+    shown = [_row(conv, whole, cut, verdicts, readers) for conv in graph.convolutions().values()]
+    stuck = [_stuck(network, name, reason) for name, reason in graph.uncuttable().items()]
+    return Plan((*shown, *stuck), predict(whole), predict(cut), predict(least), barriers(graph))
+
+
+def _row(
+    conv: Conv, whole: Liveness, cut: Liveness, verdicts: dict[str, str | None], readers: dict[str, tuple[str, ...]]
+) -> Row:
+    working_kernels = cut.kernels(conv)
+    return Row(
+        conv.name,
+        tuple(conv.layer.weight.shape),
+        verdicts.get(conv.name, NO_LIMIT) or "cut",
+        readers[conv.name],
+        (int(working_kernels.any(1).sum()), len(working_kernels)),
+        (int(working_kernels.any(0).sum()), working_kernels.shape[1]),
+        _cost(whole, conv),
+        _cost(cut, conv),
+    )
+
+
+def _cost(liveness: Liveness, conv: Conv) -> Cost:
+    kernels, rows = working(liveness, conv)
+    size = conv.layer.weight[0, 0].numel()
+    places = torch.Size(liveness.graph.shape(conv.node)[2:]).numel()
+    return Cost(kernels * size * places, kernels * size + (rows if conv.layer.bias is not None else 0))
+
+
+def _stuck(network: nn.Module, name: str, reason: str) -> Row:
+    weight = convolutions(network)[name].weight
+    rows, columns = weight.shape[:2]
+    cost = Cost(0, weight.numel())
+    return Row(name, tuple(weight.shape), reason, (), (rows, rows), (columns, columns), cost, cost)
+
+
+def readers_of(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """Who takes in the channels of each convolution, through channel-wise operations, additions and slices."""
+    made: dict[fx.Node, frozenset[str]] = {}
+    readers: dict[str, list[str]] = {name: [] for name in graph.convolutions()}
+    for node, op in graph.ops.items():
+        sources = frozenset[str]().union(*(made[n] for n in op.inputs))
+        if isinstance(op, (Conv, Linear, Barrier)):
+            for name in sources:
+                readers[name].append(_title(op))
+        made[node] = frozenset({op.name}) if isinstance(op, Conv) else frozenset() if _mixes(op) else sources
+    return {name: tuple(dict.fromkeys(found)) for name, found in readers.items()}
+
+
+def _mixes(op: Op) -> bool:
+    return isinstance(op, (Linear, Barrier))
+
+
+def _title(op: Op) -> str:
+    return "output" if op.node.op == "output" else str(op.node.target if op.node.op == "call_module" else op.node.name)
+
+
+def barriers(graph: Graph) -> tuple[str, ...]:
+    """Operations that read all channels at full width, by name."""
+    names = (_title(op) for op in graph.ops.values() if isinstance(op, Barrier) and op.width)
+    return tuple(dict.fromkeys(names))

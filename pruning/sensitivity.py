@@ -1,0 +1,66 @@
+"""How much each layer minds being pruned: every site alone, at several ratios, without training (Li et al. 2017, 3.2)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from pruning.budget import checked_ratio, keep
+from pruning.graph import trace
+from pruning.methods.base import PruningMethod
+from pruning.surgery import compact
+
+
+@dataclass(frozen=True)
+class Point:
+    """Accuracy in [0, 1] with one site cut at `ratio`, the others whole."""
+
+    site: str
+    ratio: float
+    kept: int
+    total: int
+    accuracy: float
+
+
+def scan(
+    network: nn.Module,
+    method: PruningMethod,
+    image_shape: tuple[int, int, int],
+    steps: int,
+    ratios: Sequence[float],
+    accuracy: Callable[[nn.Module], float],
+) -> Iterator[Point]:
+    """Every site of a plain network alone at every ratio, in order of execution; the network stays as it is.
+
+    `steps` is the length of the prune stage that the method would have. A site keeps one unit at least. Equal counts are
+    measured once.
+
+    Raises:
+        ValueError: a ratio outside [0, 1).
+    """
+    graph, attached = trace(network, image_shape), copy.deepcopy(network)
+    method.attach(attached, image_shape, steps)
+    widths = method.widths()
+    for site, width in widths.items():
+        counts = {ratio: max(1, keep(width, checked_ratio(ratio))) for ratio in sorted(ratios)}
+        measured: dict[int, float] = {}
+        for ratio, count in counts.items():
+            if count not in measured:
+                choice = method.choose(attached, widths | {site: count})
+                measured[count] = accuracy(compact(network, choice, image_shape, graph))
+            yield Point(site, ratio, count, width, measured[count])
+
+
+def tolerated(points: Sequence[Point], dense: float, bound: float) -> dict[str, float]:
+    """Per site the largest ratio up to which no scanned ratio loses more than `bound` of accuracy; 0 when all do."""
+    table: dict[str, float] = dict.fromkeys((point.site for point in points), 0.0)
+    stopped: set[str] = set()
+    for point in sorted(points, key=lambda p: p.ratio):
+        if dense - point.accuracy > bound:
+            stopped.add(point.site)
+        elif point.site not in stopped:
+            table[point.site] = point.ratio
+    return table

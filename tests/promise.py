@@ -1,0 +1,79 @@
+"""What the whole project promises of a selection: the small network computes what the masked one does."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, fx, nn
+
+from pruning.cost import Cost, count_macs, count_params, predict
+from pruning.graph import Graph, trace
+from pruning.liveness import analyse
+from pruning.selection import Selection
+from pruning.surgery import compact, mask
+
+Shape = tuple[int, int, int]
+
+
+def randomised(network: nn.Module, seed: int = 0) -> nn.Module:
+    """Random norms and biases, in place: fresh ones are ones and zeros, so that a forgotten constant would not show."""
+    draws = torch.Generator().manual_seed(seed)
+
+    def draw(value: Tensor | None, low: float) -> None:
+        if value is not None:
+            value.data.copy_(torch.rand(value.shape, generator=draws) + low)
+
+    for module in network.modules():
+        if getattr(module, "running_var", None) is not None:
+            draw(module.running_mean, -0.5)
+            draw(module.running_var, 0.5)
+            draw(module.weight, 0.5)
+        if isinstance(getattr(module, "bias", None), Tensor):
+            draw(module.bias, -0.5)
+    return network.double().eval()
+
+
+def images(shape: Shape, count: int = 4, seed: int = 0) -> Tensor:
+    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
+
+
+def random_rows(graph: Graph, ratio: float, seed: int, spared: Iterable[str] = ()) -> Selection:
+    """Every filter goes with probability `ratio`, but for one in each layer and for the layers that are spared."""
+    draws = torch.Generator().manual_seed(seed)
+    rows = {}
+    for name, conv in graph.convolutions().items():
+        drawn = torch.rand(conv.width, generator=draws)
+        rows[name] = (drawn >= ratio) | (drawn == drawn.max()) | (name in set(spared))
+    return Selection.of_rows(graph.trace.module, rows)
+
+
+def assert_small_is_masked(
+    network: nn.Module, choice: Selection, shape: Shape, tolerance: float = 1e-9, graph: Graph | None = None
+) -> fx.GraphModule:
+    """The small network; it is the masked one to `tolerance` of the scale, and costs what was predicted."""
+    graph = graph or trace(network, shape)
+    small, batch = compact(network, choice, shape, graph), images(shape)
+    with torch.no_grad():
+        wanted, got = mask(network, choice, shape, graph)(batch), small(batch)
+    assert relative(wanted, got) <= tolerance
+    assert (wanted - wanted[:1]).abs().max() > 0, "the masked network is constant: equality proves nothing"
+    assert predict(analyse(graph, choice)) == Cost(count_macs(small, shape), count_params(small))
+    return small
+
+
+def relative(wanted: Tensor, got: Tensor) -> float:
+    assert wanted.shape == got.shape
+    return ((wanted - got).abs().max() / wanted.abs().max()).item()
+
+
+class Around(nn.Module):
+    """Convolution with bias, something that moves or changes channels, convolution, linear."""
+
+    def __init__(self, middle: Callable[[Tensor], Tensor], wide: int = 8, then: int = 8, side: int = 6) -> None:
+        super().__init__()
+        self.before = nn.Conv2d(3, wide, 3, padding=1)
+        self.middle = middle
+        self.after = nn.Conv2d(then, 5, 3, padding=1)
+        self.head = nn.Linear(5 * side * side, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.flatten(self.after(self.middle(self.before(x))), 1))

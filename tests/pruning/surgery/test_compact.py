@@ -1,0 +1,257 @@
+import copy
+
+import pytest
+import torch
+from promise import Around, assert_small_is_masked, images, random_rows, randomised, relative
+from torch import nn
+
+from pruning.cost import count_params
+from pruning.graph import trace
+from pruning.models import initialise, resnet, vgg16
+from pruning.selection import Selection
+from pruning.surgery import compact, mask
+from pruning.surgery.align import ColumnGroups
+
+SHAPE = (3, 32, 32)
+
+
+def network(name: str) -> nn.Module:
+    return randomised(vgg16(10, SHAPE) if name == "vgg16" else resnet(20, 10, SHAPE, name))
+
+
+@pytest.mark.parametrize("name", ["A", "B", "vgg16"])
+def test_everything_selected_is_the_identity_bit_for_bit(name: str) -> None:
+    whole = network(name).float()
+    same = compact(whole, Selection.full(whole), SHAPE)
+    batch = images(SHAPE).float()
+    assert torch.equal(whole(batch), same(batch))
+    ours, theirs = whole.state_dict(), same.state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+@pytest.mark.parametrize("name", ["A", "B", "vgg16"])
+@pytest.mark.parametrize(("ratio", "seed"), [(0.3, 0), (0.6, 1), (0.9, 2)])
+def test_small_is_masked(name: str, ratio: float, seed: int) -> None:
+    whole = network(name)
+    small = assert_small_is_masked(whole, random_rows(trace(whole, SHAPE), ratio, seed), SHAPE)
+    assert small.state_dict().keys() <= whole.state_dict().keys()
+    assert count_params(small) < count_params(whole) * (1 - ratio)
+
+
+def test_by_hand() -> None:
+    """Filters 1 and 2 of 0, 1, 2 stay, and so do columns 1 and 2 of what reads them."""
+    whole = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 2, 1), nn.Flatten())
+    small = compact(whole, Selection.of_rows(whole, {"0": torch.tensor([False, True, True])}), (3, 2, 2))
+    ours, theirs = whole.state_dict(), small.state_dict()
+    assert torch.equal(theirs["0.weight"], ours["0.weight"][1:])
+    assert torch.equal(theirs["0.bias"], ours["0.bias"][1:])
+    for key in ("1.weight", "1.bias", "1.running_mean", "1.running_var"):
+        assert torch.equal(theirs[key], ours[key][1:])
+    assert torch.equal(theirs["3.weight"], ours["3.weight"][:, 1:])
+    assert torch.equal(theirs["3.bias"], ours["3.bias"])
+
+
+@pytest.fixture
+def cut() -> tuple[nn.Module, nn.Module]:
+    whole = resnet(8, 10, SHAPE, "B")
+    whole.train()
+    whole.layer2.eval()
+    whole.layer1.requires_grad_(False)
+    whole.to(torch.bfloat16)
+    whole.linear.float()
+    return whole, compact(whole, random_rows(trace(whole, SHAPE), 0.5, 0), SHAPE)
+
+
+def test_modes_grads_and_types_are_kept(cut: tuple[nn.Module, nn.Module]) -> None:
+    whole, small = cut
+    theirs = dict(small.named_modules())
+    shared = [(name, module) for name, module in whole.named_modules() if name in theirs]
+    assert len(shared) > 20
+    assert all(theirs[name].training == module.training for name, module in shared)
+    parameters = dict(whole.named_parameters())
+    for name, parameter in small.named_parameters():
+        assert parameter.requires_grad == parameters[name].requires_grad, name
+        assert parameter.dtype == parameters[name].dtype, name
+
+
+def test_the_network_itself_is_left_alone(cut: tuple[nn.Module, nn.Module]) -> None:
+    whole, small = cut
+    before = {key: value.clone() for key, value in whole.state_dict().items()}
+    with torch.no_grad():
+        for value in small.state_dict().values():
+            value.zero_()
+    assert all(torch.equal(value, before[key]) for key, value in whole.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["A", "B"])
+def test_it_trains(name: str) -> None:
+    whole = resnet(20, 10, SHAPE, name)
+    small = compact(whole, random_rows(trace(whole, SHAPE), 0.5, 0), SHAPE).train()
+    optimiser = torch.optim.SGD(small.parameters(), lr=0.01, momentum=0.9)
+    batch, labels, losses = images(SHAPE, 16).float(), torch.arange(16) % 10, []
+    for _ in range(8):
+        loss = nn.functional.cross_entropy(small(batch), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert all(parameter.grad is not None for parameter in small.parameters())
+    assert losses[-1] < losses[0]
+
+
+def test_a_training_step_of_the_small_is_one_of_the_masked_network() -> None:
+    """Batch norms in train mode: statistics of a channel do not depend on its neighbours."""
+    whole = network("B").train()
+    choice = random_rows(trace(whole, SHAPE), 0.5, 0)
+    masked, small = mask(whole, choice, SHAPE).train(), compact(whole, choice, SHAPE)
+    wanted, got = masked(images(SHAPE)), small(images(SHAPE))
+    assert relative(wanted, got) < 1e-9
+    wanted.square().sum().backward()
+    got.square().sum().backward()
+    stem = choice["conv1"].any(1)
+    assert relative(masked.linear.bias.grad, small.linear.bias.grad) < 1e-9
+    assert relative(masked.conv1.weight.grad[stem], small.conv1.weight.grad) < 1e-9
+
+
+def test_copies_and_pickles_with_its_weights() -> None:
+    whole = network("A")
+    small = compact(whole, random_rows(trace(whole, SHAPE), 0.5, 0), SHAPE)
+    twin = copy.deepcopy(small)
+    assert torch.equal(twin(images(SHAPE)), small(images(SHAPE)))
+    twin.load_state_dict(small.state_dict())
+    with torch.no_grad():
+        twin.linear.weight.zero_()
+    assert small.linear.weight.abs().max() > 0
+
+
+def test_cutting_twice_is_cutting_once_more() -> None:
+    whole = network("B")
+    once = compact(whole, random_rows(trace(whole, SHAPE), 0.3, 0), SHAPE)
+    again = random_rows(trace(once, SHAPE), 0.3, 1)
+    batch = images(SHAPE)
+    assert relative(mask(once, again, SHAPE)(batch), compact(once, again, SHAPE)(batch)) < 1e-9
+
+
+def columns(filters: int, width: int, groups: int, share: float, seed: int = 0) -> torch.Tensor:
+    """Filters in `groups` interleaved groups, each group with its own random input channels."""
+    draws = torch.Generator().manual_seed(seed)
+    patterns = torch.rand(groups, width, generator=draws).argsort(1) < width * share
+    return patterns[torch.arange(filters) % groups]
+
+
+def test_groups_of_rows_with_columns_of_their_own() -> None:
+    whole = network("A")
+    choice = Selection({"layer2.1.conv1": columns(32, 32, 4, 0.25), "layer3.1.conv2": columns(64, 64, 2, 0.5)})
+    small = assert_small_is_masked(whole, choice, SHAPE)
+    groups = small.get_submodule("layer2.1.conv1")
+    assert isinstance(groups, ColumnGroups)
+    assert [tuple(conv.weight.shape[:2]) for conv in groups.convs] == [(8, 8)] * 4
+    twin = copy.deepcopy(small)
+    assert torch.equal(twin(images(SHAPE)), small(images(SHAPE)))
+
+
+def test_groups_on_every_layer_with_rows_gone_too() -> None:
+    whole = network("vgg16")
+    kernels = random_rows(trace(whole, SHAPE), 0.3, 0).to_arrays()
+    for name, rows in kernels.items():
+        if rows.shape[1] > 3:
+            rows &= columns(*rows.shape, 4, 0.5).numpy()
+    small = assert_small_is_masked(whole, Selection.from_arrays(kernels), SHAPE)
+    assert sum(isinstance(module, ColumnGroups) for module in small.modules()) == 12
+
+
+def test_an_irregular_pattern_is_refused_with_the_layers_name() -> None:
+    whole = network("A")
+    free = torch.rand(64, 64, generator=torch.Generator().manual_seed(0)) > 0.5
+    with pytest.raises(ValueError, match=r"layer 'layer3.1.conv1' has an irregular pattern .*64 different patterns"):
+        compact(whole, Selection({"layer3.1.conv1": free}), SHAPE)
+
+
+def behind(*layers: nn.Module, then: int = 8) -> nn.Module:
+    return randomised(initialise(Around(nn.Sequential(*layers), then=then), 0))
+
+
+def grouped(rows: list[int], layer: nn.Module, of: str = "before") -> nn.Conv2d:
+    whole = behind(layer)
+    kept = torch.zeros(8, dtype=torch.bool)
+    kept[rows] = True
+    return assert_small_is_masked(whole, Selection.of_rows(whole, {of: kept}), (3, 6, 6)).get_submodule("middle.0")
+
+
+@pytest.mark.parametrize(
+    ("rows", "groups", "wide_in", "wide_out"),
+    [
+        ([0, 1, 4, 5], 2, 4, 4),  # groups 1 and 3 are gone
+        ([0, 4], 2, 2, 4),  # one column in each of two groups
+        ([0, 1, 4], 2, 4, 4),  # unequal groups: the larger sets the rectangle
+        ([3], 1, 1, 2),
+    ],
+)
+def test_a_grouped_convolution_loses_groups_and_columns(
+    rows: list[int], groups: int, wide_in: int, wide_out: int
+) -> None:
+    small = grouped(rows, nn.Conv2d(8, 8, 3, padding=1, groups=4))
+    assert (small.groups, small.in_channels, small.out_channels) == (groups, wide_in, wide_out)
+
+
+def test_a_grouped_convolution_loses_rows() -> None:
+    small = grouped([0, 3, 5], nn.Conv2d(8, 8, 3, padding=1, groups=4), of="middle.0")
+    assert (small.groups, small.in_channels, small.out_channels) == (3, 6, 3)
+
+
+def test_depthwise_follows_its_input_or_its_own_row() -> None:
+    depthwise = nn.Conv2d(8, 8, 3, padding=1, groups=8)
+    for of in ("before", "middle.0"):
+        small = grouped([1, 4, 6], copy.deepcopy(depthwise), of)
+        assert (small.groups, small.in_channels, small.out_channels) == (3, 3, 3)
+
+
+def test_depthwise_with_two_filters_for_each_input() -> None:
+    whole = behind(nn.Conv2d(8, 16, 3, padding=1, groups=8), then=16)
+    rows = torch.arange(16) % 3 == 0
+    small = assert_small_is_masked(whole, Selection.of_rows(whole, {"middle.0": rows}), (3, 6, 6))
+    assert (small.before.out_channels, small.after.in_channels) == (6, 6)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(8, 8, 3, padding=2, dilation=2),
+        nn.Conv2d(8, 8, (1, 3), padding=(0, 1), bias=False),
+        nn.Conv2d(8, 8, 3, padding="same", padding_mode="reflect"),
+        nn.Conv2d(8, 8, 3, padding=1, padding_mode="circular"),
+    ],
+)
+def test_other_convolutions(layer: nn.Module) -> None:
+    whole = behind(layer)
+    for seed in range(3):
+        assert_small_is_masked(whole, random_rows(trace(whole, (3, 6, 6)), 0.5, seed), (3, 6, 6))
+
+
+def test_a_transposed_convolution_keeps_its_channels_and_its_cost() -> None:
+    whole = behind(nn.ConvTranspose2d(8, 8, 3, padding=1), nn.ConvTranspose2d(8, 8, 2, stride=2), nn.MaxPool2d(2))
+    rows = {"before": torch.arange(8) < 3, "after": torch.arange(5) < 3}
+    small = assert_small_is_masked(whole, Selection.of_rows(whole, rows), (3, 6, 6))
+    assert (small.before.out_channels, small.after.in_channels) == (3, 8)
+
+
+class Sharpened(nn.Conv2d):
+    """A subclass: what it computes is its own affair."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) + 1
+
+
+def test_a_subclass_is_not_cut() -> None:
+    whole = behind(Sharpened(8, 8, 3, padding=1))
+    small = assert_small_is_masked(whole, Selection.of_rows(whole, {"before": torch.arange(8) < 3}), (3, 6, 6))
+    assert (small.before.out_channels, small.after.in_channels) == (3, 8)
+
+
+def test_other_input_sizes_still_work() -> None:
+    """Nothing about the size of the traced images is written into the small network."""
+    whole = network("A")
+    choice = random_rows(trace(whole, SHAPE), 0.5, 0)
+    larger = images((3, 48, 40), 3)
+    assert relative(mask(whole, choice, SHAPE)(larger), compact(whole, choice, SHAPE)(larger)) < 1e-9

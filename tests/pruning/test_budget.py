@@ -1,0 +1,128 @@
+import pytest
+import torch
+
+from pruning.budget import Demand, Global, PerLayer, Share, checked_ratio, keep
+from pruning.cost import Cost, predict
+from pruning.liveness import analyse
+from pruning.methods.l1 import L1
+from pruning.models import resnet, vgg16
+from pruning.selection import Selection
+
+SHAPE = (3, 32, 32)
+
+
+def demand(**magnitudes: list[float]) -> Demand:
+    """Each unit costs 10 MACs and 1 parameter; 40 MACs and no parameter are fixed."""
+    figures = {name: torch.tensor(values) for name, values in magnitudes.items()}
+    widths = {name: len(values) for name, values in magnitudes.items()}
+    return Demand(widths, figures, lambda counts: Cost(40 + 10 * sum(counts.values()), sum(counts.values())))
+
+
+FLAT = demand(a=[1.0] * 10, b=[1.0] * 4)
+
+
+@pytest.mark.parametrize(
+    ("units", "ratio", "kept"),
+    [(10, 0.9, 1), (10, 0.1, 9), (10, 0.7, 3), (16, 0.25, 12), (64, 0.3, 44), (3, 0.5, 1), (7, 0.0, 7), (1, 0.99, 0)],
+)
+def test_keep_rounds_down_without_losing_one_to_the_computer(units: int, ratio: float, kept: int) -> None:
+    assert keep(units, ratio) == kept
+
+
+def test_keep_is_exact_for_every_hundredth() -> None:
+    for units in range(1, 130):
+        for percent in range(100):
+            assert keep(units, percent / 100) == units * (100 - percent) // 100
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.5, -0.1, float("nan"), float("inf")])
+def test_a_ratio_outside_is_refused_with_its_value(ratio: float) -> None:
+    with pytest.raises(ValueError, match=rf"ratio must lie in \[0, 1\), got {ratio}"):
+        checked_ratio(ratio)
+    for build in (PerLayer, Global, lambda value: Share(value, "macs")):
+        with pytest.raises(ValueError, match=r"must lie in \[0, 1\)"):
+            build(ratio)
+
+
+def test_per_layer() -> None:
+    assert PerLayer(0.5).counts(FLAT) == {"a": 5, "b": 2}
+    assert PerLayer(0.0).counts(FLAT) == {"a": 10, "b": 4}
+
+
+def test_per_layer_with_a_table_in_which_the_last_word_counts() -> None:
+    assert PerLayer(0.5, {"b": 0.25}).counts(FLAT) == {"a": 5, "b": 3}
+    assert PerLayer(0.5, {"*": 0.0, "a": 0.9}).counts(FLAT) == {"a": 1, "b": 4}
+    assert PerLayer(0.5, {"a": 0.9, "*": 0.0}).counts(FLAT) == {"a": 10, "b": 4}
+
+
+def test_per_layer_refuses_with_value_and_remedy() -> None:
+    with pytest.raises(ValueError, match=r"0.8 would empty layer 'b' of 4: .* use 0.75 or less, .* budget.table"):
+        PerLayer(0.8).counts(FLAT)
+    assert PerLayer(0.75).counts(FLAT) == {"a": 2, "b": 1}
+    with pytest.raises(ValueError, match=r"'c\*' fits no convolution .* a, b"):
+        PerLayer(0.5, {"c*": 0.1}).counts(FLAT)
+    with pytest.raises(ValueError, match=r"budget.table\[a\] must lie in \[0, 1\), got 1.0"):
+        PerLayer(0.5, {"a": 1.0})
+
+
+def test_global_ranks_all_and_clips_each_layer() -> None:
+    """Of 10 the 5 largest stay: 0 of a and 5 of b; clipped to [0.2, 0.8] of each."""
+    ranked = demand(a=[0.1, 0.2, 0.3, 0.4, 0.5], b=[1.0, 2.0, 3.0, 4.0, 5.0])
+    assert Global(0.5, floor=0.2, ceiling=0.8).counts(ranked) == {"a": 1, "b": 4}
+    assert Global(0.5, floor=0.0, ceiling=1.0).counts(ranked) == {"a": 1, "b": 5}
+    assert Global(0.3, floor=0.0, ceiling=1.0).counts(ranked) == {"a": 2, "b": 5}
+    assert Global(0.0).counts(ranked) == {"a": 5, "b": 5}
+
+
+def test_global_never_empties_a_layer() -> None:
+    counts = Global(0.99, floor=0.0).counts(demand(a=[1e-6] * 8, b=[1.0] * 8))
+    assert min(counts.values()) == 1
+
+
+def test_global_refuses_shares_out_of_order() -> None:
+    with pytest.raises(ValueError, match=r"floor and budget.ceiling must lie in \[0, 1\] in this order, got 0.9 and 0.1"):
+        Global(0.5, floor=0.9, ceiling=0.1)
+
+
+def test_share_is_met_and_not_by_more_than_one_unit() -> None:
+    """180 MACs in all, 10 for each unit: 5 units make 27.8 %, 6 make 33.3 %."""
+    counts = Share(0.3, "macs").counts(FLAT)
+    assert sum(counts.values()) == 14 - 6
+    assert counts == {"a": 5, "b": 3}  # 6 of 14, one at a time
+
+
+def test_share_of_parameters_and_of_nothing() -> None:
+    assert sum(Share(0.5, "params").counts(FLAT).values()) == 7
+    assert Share(0.0, "macs").counts(FLAT) == {"a": 10, "b": 4}
+
+
+def test_share_keeps_a_floor_and_one_of_each() -> None:
+    assert Share(0.65, "macs").counts(FLAT) == {"a": 1, "b": 1}
+    assert min(Share(0.25, "macs", floor=0.6).counts(FLAT).values()) >= 3
+
+
+def test_share_refuses_what_cannot_be_met() -> None:
+    with pytest.raises(ValueError, match=r"ratio 0.7 of macs cannot be met .* cuts 0.6667; lower it"):
+        Share(0.7, "macs").counts(FLAT)
+    with pytest.raises(ValueError, match="budget.of must be macs or params, got 'flops'"):
+        Share(0.5, "flops")
+    with pytest.raises(ValueError, match=r"budget.floor must lie in \[0, 1\), got 1.0"):
+        Share(0.5, "macs", floor=1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "ratio", "of"),
+    [("vgg16", 0.5, "macs"), ("resnet20", 0.2, "macs"), ("resnet20", 0.5, "params"), ("resnet20", 0.75, "macs")],
+)
+def test_share_on_real_networks(name: str, ratio: float, of: str) -> None:
+    network = vgg16(10, SHAPE) if name == "vgg16" else resnet(20, 10, SHAPE, "B")
+    method = L1(Share(ratio, of), joined="keep" if name == "vgg16" else "expand")
+    method.attach(network, SHAPE, 0)
+    whole = getattr(predict(analyse(method.graph, Selection({}))), of)
+    asked, got = ratio * whole, whole - getattr(predict(analyse(method.graph, method.select(network))), of)
+    assert got >= asked
+    below = [
+        whole - getattr(method.cost(method.scores(network), method.counts | {name: count + 1}), of)
+        for name, count in method.counts.items()
+    ]
+    assert min(below) < asked, "one filter more at some layer and the cut would not be reached"

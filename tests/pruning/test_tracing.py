@@ -1,0 +1,77 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
+
+from pruning.graph import trace
+from pruning.tracing import skeleton
+
+SHAPE = (3, 8, 8)
+
+
+def test_shapes_are_those_of_a_batch_of_two() -> None:
+    graph = trace(nn.Sequential(nn.Conv2d(3, 5, 3), nn.Flatten(), nn.Linear(180, 2)), SHAPE)
+    assert [graph.shape(node) for node in graph.ops if node.op == "call_module"] == [(2, 5, 6, 6), (2, 180), (2, 2)]
+
+
+def test_the_network_is_left_as_it_is() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5)).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    trace(network, SHAPE)
+    assert network.training
+    assert all(value.equal(before[name]) for name, value in network.state_dict().items())
+
+
+def test_a_skeleton_has_shapes_and_no_numbers_and_keeps_ties() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1))
+    network[1].weight = network[0].weight
+    network[0].weight.requires_grad_(False)
+    bare = skeleton(network)
+    assert {parameter.device.type for parameter in bare.parameters()} == {"meta"}
+    assert bare[1].weight is bare[0].weight
+    assert not bare[0].weight.requires_grad
+    assert network[0].weight.device.type == "cpu"
+
+
+class Branching(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.sum() > 0:  # the line that is to be named
+            x = -x
+        return self.conv(x)
+
+
+def test_an_untraceable_network_is_refused_with_its_line() -> None:
+    with pytest.raises(ValueError, match="cannot trace Branching at .*test_tracing.py:") as refusal:
+        trace(Branching(), SHAPE)
+    assert "if x.sum() > 0:" in str(refusal.value)
+    assert "rewrite it" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+class Dropping(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(self.conv(x), training=self.training)
+
+
+def test_a_training_flag_in_a_function_is_refused_with_the_remedy() -> None:
+    with pytest.raises(ValueError, match=r"Dropping: dropout has its training flag .* use the module form, nn.Dropout"):
+        trace(Dropping().train(), SHAPE)
+
+
+def test_a_module_that_reads_the_training_flag_stays_whole() -> None:
+    graph = trace(nn.Sequential(nn.Conv2d(3, 4, 1), StochasticDepth(0.5, "row")).train(), SHAPE)
+    assert [node.target for node in graph.ops if node.op == "call_module"] == ["0", "1"]
+
+
+def test_images_of_the_wrong_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"does not take images of \(4, 8, 8\)"):
+        trace(nn.Conv2d(3, 4, 1), (4, 8, 8))
