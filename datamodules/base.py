@@ -112,7 +112,7 @@ class ImageData(LightningDataModule, ABC):
         return self._train_loader
 
     def val_dataloader(self) -> Iterable[Batch]:
-        """Empty when val=0."""
+        """Empty when val=0, of which Lightning warns: set its limit_val_batches=0 then."""
         return self._plain("train", self._parts["val"]) if self.sizes["val"] else []
 
     def test_dataloader(self) -> Iterable[Batch]:

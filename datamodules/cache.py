@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def first_writable(places: list[Path]) -> Iterator[Path | None]:
     for place in places:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            lock = open(place.with_name(f"{place.name}.lock"), "a")  # noqa: SIM115 (closed below, or at once on an error)
+            lock = open(lock_of(place), "a")  # noqa: SIM115 (closed below, or at once on an error)
         except OSError:
             continue
         with lock:
@@ -69,6 +70,10 @@ def first_writable(places: list[Path]) -> Iterator[Path | None]:
             yield place
         return
     yield None
+
+
+def lock_of(place: Path) -> Path:
+    return place.with_name(f"{place.name}.lock")
 
 
 def read(place: Path, fingerprint: str) -> Bundle | None:
@@ -90,6 +95,7 @@ def _keep(bundle: Bundle, place: Path, fingerprint: str) -> Bundle:
     about = {"fingerprint": fingerprint, "digest": bundle.digest, "classes": json.dumps(bundle.classes)}
     try:
         save_file(bundle.tensors, new, about)
+        shutil.copymode(lock_of(place), new)  # as the umask says; safetensors lets the owner alone read
         os.replace(new, place)
     except (OSError, SafetensorError) as error:
         log.warning("no cache at %s (%s): it is made again next time", place, error)

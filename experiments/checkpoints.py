@@ -12,6 +12,7 @@ from lightning import LightningModule, Trainer
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 from safetensors.torch import load, save
+from torch import nn
 
 from experiments import durable
 from experiments.curves import MetricsFile
@@ -82,7 +83,7 @@ class Keep(Checkpoint):
         self.accuracy, self.epoch, self.seconds = state["accuracy"], state["epoch"], state["seconds"]
 
     def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:
-        """Lines that a killed process wrote after its last checkpoint are written again: here the steps are restored."""
+        """What a killed process wrote after its last checkpoint is written again; here the steps are restored."""
         if isinstance(trainer.logger, MetricsFile) and trainer.is_global_zero:
             trainer.logger.rewind(trainer.global_step)
         self.since = time.monotonic()
@@ -96,19 +97,23 @@ class Keep(Checkpoint):
         elif accuracy > self.accuracy:  # the first of equals
             self.accuracy, self.epoch = accuracy, trainer.current_epoch
             if trainer.is_global_zero:
-                durable.write(self.weights, save(weights(task.network)))
+                durable.write(self.weights, save(weights(network_of(task))))
         trainer.save_checkpoint(self.last)
 
     def restore(self, task: LightningModule) -> None:
         """Puts the chosen epoch's weights into the trained network."""
         if self.choose_best:
-            task.network.load_state_dict(load(self.weights.read_bytes()))
+            network_of(task).load_state_dict(load(self.weights.read_bytes()))
 
     def clear(self) -> None:
         DurableCheckpoints().remove_checkpoint(self.last)
         self.weights.unlink(missing_ok=True)
 
 
-def weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+def network_of(task: LightningModule) -> nn.Module:
+    return task.get_submodule("network")
+
+
+def weights(network: nn.Module) -> dict[str, torch.Tensor]:
     """Safetensors takes no views and no shared storage."""
     return {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}

@@ -17,14 +17,14 @@ Images = Float[Tensor, "batch channels height width"]
 
 
 def network(given: nn.Module, loader: Any, images: Images, classes: int, device: torch.device) -> record.Network:
-    """In float32, whatever it was trained in. `images`: some of the data, repeated to fill the batches that are timed."""
+    """In float32, whatever it was trained in. `images`: some of the data, repeated to fill what is timed."""
     measured = copied(given, device)
-    image_shape = tuple(images.shape[1:])
+    _, channels, height, width = images.shape
     top1, top5 = accuracy(measured, loader, device)
     return record.Network(
         accuracy=top1,
         accuracy_top5=top5 if classes >= MANY_CLASSES else None,
-        macs=count_macs(measured, image_shape),
+        macs=count_macs(measured, (channels, height, width)),
         params=count_params(measured),
         bytes=count_bytes(measured),
         latency_ms={str(batch): 1000 * latency(measured, fill(images, batch).to(device)) for batch in BATCHES},

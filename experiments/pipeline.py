@@ -22,7 +22,8 @@ def run(config: DictConfig) -> Record | None:
     with refusals():
         bench = prepare(config)
     if bench.settings.plan:
-        return plan(bench)
+        plan(bench)
+        return None
     with tracked(bench) as records:
         record = finished(bench) or to_record(bench, experiment(bench))
         records.append(record)

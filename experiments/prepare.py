@@ -80,8 +80,7 @@ class Bench:
 
 
 def prepare(config: DictConfig) -> Bench:
-    values = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(values, dict)
+    values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     schema.check(values)
     settings: schema.Config = OmegaConf.to_object(config)  # type: ignore[assignment]
     refuse_unwritable(Path(settings.folder))

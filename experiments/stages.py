@@ -93,7 +93,7 @@ def fit(bench: Bench, network: nn.Module, lesson: Lesson, folder: Path, key: str
         trainer = build_trainer(bench, lesson, keep, folder)
         trainer.fit(task, datamodule=bench.data, ckpt_path=resume(keep.last), weights_only=True)
     keep.restore(task)
-    network.to("cpu", memory_format=torch.contiguous_format)
+    network.cpu().to(memory_format=torch.contiguous_format)
     keep.clear()
     images = recipe.epochs * bench.data.sizes["train"]
     return weights(network), Stage(

@@ -40,7 +40,9 @@ class Store:
         folder = self.root / f"{name}-{digest[:16]}"
         self.visited.append(folder)
         with held(folder):
-            found = read(folder) if self.reuse else clear(folder)
+            if not self.reuse:
+                clear(folder)
+            found = read(folder)
             if found is not None:
                 say_reused(found.stage)
                 return found
@@ -88,7 +90,8 @@ def read(folder: Path) -> Finished | None:
         return Finished(load(content), replace(Stage(**facts), reused=True), folder)
     except (OSError, ValueError, TypeError, KeyError) as error:
         say(f"[yellow]{folder} is damaged ({error}): made again[/]")
-        return clear(folder)
+        clear(folder)
+        return None
 
 
 def clear(folder: Path) -> None:

@@ -15,7 +15,8 @@ PREFIXES = ("", "k", "M", "G", "T")
 def show(record: Record, folder: Path) -> None:
     console.print()
     console.print(networks(record))
-    console.print(stages(record))
+    if record.stages:
+        console.print(stages(record))
     for line in remarks(record):
         say(line)
     say(f"record       {folder / 'record.json'}")
@@ -43,7 +44,7 @@ def title(record: Record) -> str:
 
 def rows(networks: list[Network]) -> dict[str, list[tuple[float, str]]]:
     """Each figure as a number, for the cut, and as text."""
-    found = {
+    found: dict[str, list[tuple[float, str]]] = {
         "MACs": [(each.macs, si(each.macs)) for each in networks],
         "parameters": [(each.params, si(each.params)) for each in networks],
         "size": [(each.bytes, si(each.bytes) + "B") for each in networks],

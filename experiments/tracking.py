@@ -102,7 +102,7 @@ def open_run(bench: Bench, mode: str) -> Any:
         "settings": wandb.Settings(silent=True, console="off", init_timeout=REACH, x_disable_stats=True),
     }
     try:
-        run = wandb.init(mode=mode, resume="allow" if mode == "online" else None, **arguments)
+        run = wandb.init(mode=mode, resume="allow" if mode == "online" else None, **arguments)  # type: ignore[arg-type]
     except wandb.Error as error:
         say(f"[yellow]W&B cannot be reached ({str(error).splitlines()[0]}): going on offline[/]")
         wandb.teardown()  # the failed run still holds the id
@@ -123,7 +123,7 @@ def summarise(run: Any, record: Record) -> None:
     import wandb
 
     rows = [[name, *asdict(layer).values()] for name, layer in record.layers.items()]
-    columns = ["layer", "filters kept", "filters", "kernels kept", "kernels"]
+    columns: list[str | int] = ["layer", "filters kept", "filters", "kernels kept", "kernels"]
     run.log({"layers": wandb.Table(columns=columns, data=rows)})
     run.summary.update(figures(record))
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pruning.artifact import Pruned, load, save
     from pruning.selection import Selection
-    from pruning.surgery import compact, mask
+    from pruning.surgery.compact import compact
+    from pruning.surgery.mask import mask
 
 _HOMES = {
     **dict.fromkeys(("Pruned", "load", "save"), "pruning.artifact"),

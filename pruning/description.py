@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from pruning.models.registry import Origin
 from pruning.selection import Selection, convolutions
 
+WIDEST = 2**16  # pixels a side
 FORMAT, VERSION = "cnn-pruning", 1  # raise the version when a field changes its meaning
 Shape = tuple[int, int, int]
 
@@ -116,7 +117,7 @@ def _origin(values: Any) -> Origin | None:
 def _preprocessing(values: Any) -> Preprocessing | None:
     if values is None:
         return None
-    mean, std = (tuple(map(float, _three(values, key, int | float))) for key in ("mean", "std"))
+    mean, std = _three(values, "mean", float), _three(values, "std", float)
     if not all(math.isfinite(each) for each in mean + std) or min(std) <= 0:
         raise ValueError(f"mean must be finite and std above 0, got {mean} and {std}")
     return Preprocessing(mean, std, _typed(values, "resize", int | None))
@@ -124,8 +125,8 @@ def _preprocessing(values: Any) -> Preprocessing | None:
 
 def _image_shape(values: Any) -> Shape:
     found = _three(values, "image_shape", int)
-    if min(found) < 1:
-        raise ValueError(f"image_shape must be three numbers of 1 or more, got {found}")
+    if not 1 <= min(found) <= max(found) <= WIDEST:
+        raise ValueError(f"image_shape must be three numbers from 1 to {WIDEST}, got {str(found)[:60]}")
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from jaxtyping import Float, Int
 from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import SGD
 from torch.optim.lr_scheduler import LambdaLR
@@ -116,7 +117,7 @@ class ClassificationTask(LightningModule):
         self.log_dict(self.val_metrics.compute())
         self.val_metrics.reset()
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimiser = SGD(self.groups(), lr=self.recipe.lr, fused=True)
         steps = self.trainer.estimated_stepping_batches / max(self.recipe.epochs, 1)
         schedules = [self.schedule(group, steps) for group in optimiser.param_groups]

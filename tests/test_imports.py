@@ -70,7 +70,8 @@ def test_it_starts_without_torch(module: str) -> None:
 
 
 def test_the_help_explains_the_choices_without_torch() -> None:
-    code = "import sys, runpy; sys.argv = ['run.py', '--help']\ntry: runpy.run_path('run.py', run_name='__main__')\nfinally: assert 'torch' not in sys.modules"
+    run = "sys.argv = ['run.py', '--help']\ntry: runpy.run_path('run.py', run_name='__main__')"
+    code = f"import sys, runpy\n{run}\nfinally: assert 'torch' not in sys.modules"
     done = python("-c", code)
     assert done.returncode == 0, done.stderr
     for word in ("method=", "fcf", "model=", "vgg16", "ratio=0.5", "recipe=", "handwritten digits"):

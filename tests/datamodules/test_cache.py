@@ -29,6 +29,15 @@ def test_what_is_cached_is_read_back(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".set.cache", ".set.cache.lock"]
 
 
+def test_others_may_read_what_the_umask_lets_them(tmp_path):
+    before = os.umask(0o027)
+    try:
+        cached(tmp_path, "set", "sources", images)
+    finally:
+        os.umask(before)
+    assert (tmp_path / ".set.cache").stat().st_mode & 0o777 == 0o640
+
+
 def test_other_sources_make_it_stale(tmp_path):
     cached(tmp_path, "set", "sources", images)
     assert cached(tmp_path, "set", "others", lambda: images(2)).digest == images(2).digest

@@ -72,10 +72,3 @@ def test_a_resume_sees_the_batches_that_were_left(digits, tmp_path, step, ask_ea
     assert killed.seen + resumed.seen == whole.seen
     assert len({content for _, _, content in whole.seen}) == 18
     torch.testing.assert_close(resumed.weight, whole.weight, rtol=0, atol=0)
-
-
-@pytest.mark.filterwarnings("ignore:.*LeafSpec")  # Lightning, of torch
-def test_without_validation_images_there_is_no_validation(digits, tmp_path):
-    watch = Watch(False)
-    trainer(tmp_path).fit(watch, datamodule=digits(batch=200, val=0))
-    assert len(watch.seen) == 21

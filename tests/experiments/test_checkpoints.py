@@ -50,7 +50,7 @@ def test_a_kill_between_the_two_renames_loses_nothing(two: Path) -> None:
 def test_all_torn_is_an_error_that_deletes_nothing(two: Path) -> None:
     for path in (two, previous(two)):
         path.write_bytes(b"")
-    with pytest.raises(ValueError, match="no checkpoint of .* is intact: delete"):
+    with pytest.raises(ValueError, match=r"no checkpoint of .* is intact: delete"):
         step(two)
     assert two.exists()
 
@@ -62,6 +62,6 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
 
     path = tmp_path / "last.ckpt"
     DurableCheckpoints().save_checkpoint({"trap": Trap()}, path)
-    with pytest.raises(Exception, match="weights_only|Weights only"):
+    with pytest.raises(Exception, match=r"weights_only|Weights only"):
         step(path)
     assert not (tmp_path / "sprung").exists()

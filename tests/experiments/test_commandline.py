@@ -32,7 +32,7 @@ def test_the_help_lists_every_choice_with_its_headline() -> None:
 
 
 def test_a_bad_value_is_one_line_and_a_fault_stays_a_fault() -> None:
-    with pytest.raises(Refusal, match="^ratio must lie in 0, got 1$"), refusals():
+    with pytest.raises(Refusal, match=r"^ratio must lie in 0, got 1$"), refusals():
         raise ValueError("ratio must lie in 0,\n   got 1")
     with pytest.raises(KeyError), refusals():
         raise KeyError("a bug")

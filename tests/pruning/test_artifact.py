@@ -182,15 +182,18 @@ LIES: dict[str, tuple[Callable[[Values], None], str]] = {
     "not deflated": (kernels(kept=base64.b64encode(b"abc").decode()), "is damaged"),
     "emptied": (kernels(kept=kept(bytes(32))), "empties 'layer1.0.conv1'"),
     "other filters": (kernels(kept=kept(b"\xff" * 32)), "has shape .*, the network needs"),
-    "one class more": (changed(classes=["a"] * 4), "the network needs \\(4, 64\\)"),
+    "one class more": (changed(classes=["a"] * 4), "linear.bias has shape \\(3,\\), the network needs \\(4,\\)"),
     "classes": (changed(classes=[{"a": 1}]), "classes must be a list of str"),
-    "no image": (changed(image_shape=[3, 0, 32]), "three numbers of 1 or more"),
+    "no image": (changed(image_shape=[3, 0, 32]), "three numbers from 1 to 65536"),
     "a flat image": (changed(image_shape=[3, 32]), "image_shape must be three numbers"),
-    "negative image": (changed(image_shape=[3, -32, -32]), "three numbers of 1 or more"),
+    "negative image": (changed(image_shape=[3, -32, -32]), "three numbers from 1 to 65536"),
     "grey": (changed(image_shape=[1, 32, 32]), "does not take images"),
-    "endless image": (changed(image_shape=[3, 10**12, 10**12]), "model.json: "),
-    "nan": (changed(preprocessing={"mean": [0, 0, 0], "std": [float("nan")] * 3, "resize": None}), "std above 0"),
-    "resize": (changed(preprocessing={"mean": [0, 0, 0], "std": [1, 1, 1], "resize": "x"}), "resize must be"),
+    "endless image": (changed(image_shape=[3, 10**12, 10**12]), "three numbers from 1 to 65536"),
+    "nan": (changed(preprocessing={"mean": [0.0, 0.0, 0.0], "std": [float("nan")] * 3, "resize": None}), "std above 0"),
+    "resize": (
+        changed(preprocessing={"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0], "resize": "x"}),
+        "resize must be",
+    ),
 }
 
 

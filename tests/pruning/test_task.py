@@ -15,7 +15,9 @@ def recipe(**changes: object) -> SimpleNamespace:
     )
 
 
-@pytest.mark.parametrize(("epoch", "share"), [(0.0, 1), (9.99, 1), (10.0, 0.1), (19.99, 0.1), (20.0, 0.01), (29.99, 0.01)])
+@pytest.mark.parametrize(
+    ("epoch", "share"), [(0.0, 1), (9.99, 1), (10.0, 0.1), (19.99, 0.1), (20.0, 0.01), (29.99, 0.01)]
+)
 def test_steps_fall_at_their_epochs(epoch: float, share: float) -> None:
     assert rate(epoch, recipe()) == pytest.approx(share)
     assert rate(epoch, recipe(milestones=[0.3333, 0.6667])) == pytest.approx(share)
