@@ -44,8 +44,8 @@ class FolderSource(Source):
 
     @cached_property
     def digest(self) -> str:
-        sizes = [os.stat(self._folder + b"/" + file).st_size for file in self._files]
-        return hashlib.sha256(b"\n".join([*self._files, np.array(sizes).tobytes()])).hexdigest()
+        sizes = [os.stat(self._folder + b"/" + file).st_size for file in self._files.tolist()]
+        return hashlib.sha256(b"\n".join([*self._files.tolist(), np.array(sizes).tobytes()])).hexdigest()
 
     def read(self, index: int) -> bytes:
         return read(self.name(index))

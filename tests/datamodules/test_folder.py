@@ -1,88 +1,17 @@
 """Large images: worker processes change nothing but the speed."""
 
-import io
 import os
 import shutil
-import struct
-import tarfile
-import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
-from tiny_images import digest, stand
+from tiny_images import digest, picture, stand
 from torchvision.transforms.v2 import functional
 
-from datamodules.decode import BrokenImageError, decode_planes
-from datamodules.folder import Folder
+from datamodules.decode import decode_planes
 
 SHARED = os.environ.get("PRUNING_SHARED_DATA")  # real ImageNet files, <wnid>/*.JPEG
-KINDS = {"RGB": "jpg", "L": "jpg", "CMYK": "jpg", "P": "png", "RGBA": "png", "LA": "png", "I;16": "png", "1": "bmp"}
-
-
-def picture(mode: str = "RGB", width: int = 70, height: int = 50, seed: int = 0) -> Image.Image:
-    coarse = np.random.default_rng(seed).integers(0, 256, (5, 7, 3), np.uint8)
-    image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
-    if mode == "I;16":
-        return Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
-    return image.convert(mode)
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """Three classes, in train of every kind of file there is."""
-    for number, (part, name) in enumerate((part, name) for part in ("train", "val") for name in ("ape", "bee", "cow")):
-        folder = tmp_path / "images" / part / name
-        folder.mkdir(parents=True)
-        for index, (mode, suffix) in enumerate(KINDS.items()):
-            picture(mode, 60 + 5 * index, 50, seed=number * 10 + index).save(folder / f"{index}.{suffix}")
-    return tmp_path / "images"
-
-
-@pytest.fixture
-def folder(tree):
-    made = []
-
-    def make(**changed: object) -> Folder:
-        values = {"name": "imagenet", "root": str(tree), "format": "folder", "test": "val", "size": 32, "resize": 40}
-        values |= {"workers": 0, "skip_broken": False, "broken_most": 0.2, "batch": 5, "val": 0.25, "seed": 0}
-        values |= {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-        data = Folder(**values | changed)
-        data.prepare_data()
-        data.setup()
-        made.append(data)
-        return data
-
-    yield make
-    for data in made:
-        data.teardown()
-
-
-@pytest.fixture
-def shards(tree) -> Path:
-    """The same images, in the same order, in two shards a part."""
-    root = tree.parent / "shards"
-    root.mkdir()
-    (root / "classes.txt").write_text("ape\nbee\ncow\n")
-    for part in ("train", "val"):
-        paths = sorted((tree / part).glob("*/*"))
-        for number, half in enumerate((paths[:11], paths[11:])):
-            with tarfile.open(root / f"{part}-{number:06d}.tar", "w") as archive:
-                for index, path in enumerate(half):
-                    label = str(("ape", "bee", "cow").index(path.parent.name)).encode()
-                    add(archive, f"{index:04d}{path.suffix}", path.read_bytes())
-                    add(archive, f"{index:04d}.cls", label)
-    return root
-
-
-def add(archive: tarfile.TarFile, name: str, content: bytes, **changed: object) -> None:
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    for key, value in changed.items():
-        setattr(member, key, value)
-    archive.addfile(member, io.BytesIO(content))
 
 
 def test_sizes_names_and_shapes(folder):
@@ -155,82 +84,6 @@ def test_a_test_view_is_torchvisions(folder):
         assert data.classes[labels[number]] == path.parent.name
 
 
-@pytest.mark.parametrize("mode", KINDS)
-def test_every_kind_of_image_looks_the_same(tmp_path, mode):
-    path = tmp_path / f"image.{KINDS[mode]}"
-    picture(mode).save(path)
-    planes = decode_planes(path.read_bytes(), "image")
-    assert (planes.shape, planes.dtype) == ((3, 50, 70), torch.uint8)
-    if mode in ("RGB", "CMYK", "RGBA"):
-        expected = np.asarray(picture())
-    else:
-        expected = np.asarray(picture(mode if mode in ("1", "P") else "L").convert("RGB"))
-    assert np.abs(planes.permute(1, 2, 0).numpy().astype(int) - expected).mean() < 4
-
-
-def bomb() -> bytes:
-    """A PNG of a few bytes that claims 60,000 x 60,000 pixels."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
-        for chunk in (header, b"IDAT" + zlib.compress(b""), b"IEND")
-    )
-
-
-def jpeg(**changed: object) -> bytes:
-    buffer = io.BytesIO()
-    picture(**changed).save(buffer, "JPEG")
-    return buffer.getvalue()
-
-
-BROKEN = {
-    "empty": (b"", "0 bytes"),
-    "text": (b"no picture", "cannot identify image file"),
-    "half": (jpeg()[: len(jpeg()) // 2], "truncated"),
-    "almost": (jpeg()[:-20], "truncated"),
-    "half cmyk": (jpeg(mode="CMYK")[:800], "truncated"),
-    "bomb": (bomb(), "bomb"),
-}
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_image_is_named_in_one_line(folder, tree, kind, workers):
-    content, cause = BROKEN[kind]
-    (tree / "val" / "bee" / "0.jpg").write_bytes(content)
-    with pytest.raises(
-        BrokenImageError, match=rf"val/bee/0\.jpg is not a readable image \(.*{cause}.*skip_broken"
-    ) as error:
-        list(folder(workers=workers).test_dataloader())
-    assert "\n" not in str(error.value)
-
-
-def test_a_broken_link_is_named(folder, tree):
-    (tree / "val" / "bee" / "0.jpg").unlink()
-    data = folder()
-    (tree / "val" / "bee" / "1.jpg").unlink()
-    with pytest.raises(BrokenImageError, match=r"val/bee/1\.jpg is gone"):
-        list(data.test_dataloader())
-
-
-def test_broken_images_are_left_out_on_request(folder, tree, caplog):
-    for number in range(2):
-        (tree / "val" / "bee" / f"{number}.jpg").write_bytes(b"")
-    data = folder(skip_broken=True)
-    for _ in range(2):
-        assert sum(len(labels) for _, labels in data.test_dataloader()) == 22
-    assert len(data.tolerance.seen) == 2
-    data.teardown()
-    assert "2 broken images left out, one of them:" in caplog.text
-
-
-def test_too_many_broken_images_are_refused(folder, tree):
-    for number in range(3):
-        (tree / "val" / "bee" / f"{number}.jpg").write_bytes(b"")
-    with pytest.raises(BrokenImageError, match=r"3 broken images.*allows \(2\)"):
-        list(folder(skip_broken=True, broken_most=0.05).test_dataloader())
-
-
 @pytest.mark.parametrize(
     ("gone", "text"), [("train", "only in train: none; only in val: bee"), ("val", "only in train: bee")]
 )
@@ -259,57 +112,6 @@ def test_the_identity_knows_names_sizes_and_split(folder, tree):
     assert folder(val=0).identity != first
     shutil.copy(tree / "train" / "ape" / "0.jpg", tree / "train" / "ape" / "new.jpg")
     assert folder().identity != first
-
-
-def test_shards_hold_the_same_data(folder, shards):
-    plain, packed = folder(), folder(format="webdataset", root=str(shards), workers=2)
-    assert packed.classes == plain.classes
-    assert digest(plain.train_dataloader()) == digest(packed.train_dataloader())
-    assert digest(plain.test_dataloader()) == digest(packed.test_dataloader())
-    assert folder(format="webdataset", root=str(shards)).identity == packed.identity
-
-
-def test_shards_without_names_number_their_classes(folder, shards):
-    (shards / "classes.txt").unlink()
-    assert folder(format="webdataset", root=str(shards)).classes == ("0", "1", "2")
-
-
-def test_a_broken_image_in_a_shard_is_named(folder, shards):
-    with tarfile.open(shards / "val-000002.tar", "w") as archive:
-        add(archive, "x.jpg", b"no picture")
-        add(archive, "x.cls", b"1")
-    with pytest.raises(BrokenImageError, match=r"val-000002\.tar at byte 512 is not a readable image"):
-        list(folder(format="webdataset", root=str(shards)).test_dataloader())
-
-
-def test_damaged_shards_are_refused(folder, shards):
-    def refused(match: str) -> None:
-        with pytest.raises(ValueError, match=match):
-            folder(format="webdataset", root=str(shards))
-
-    extra = shards / "train-000009.tar"
-    with tarfile.open(extra, "w") as archive:
-        add(archive, "x.jpg", jpeg())
-    refused(r"train-000009\.tar needs one image and one \.cls for each key, not so for /x")
-    with tarfile.open(extra, "w") as archive:
-        add(archive, "x.jpg", b"", type=tarfile.SYMTYPE, linkname="../../secret")
-    refused(r"'x\.jpg' is a link")
-    with tarfile.open(extra, "w") as archive:
-        add(archive, "x.jpg", jpeg())
-        add(archive, "x.cls", b"cat")
-    refused(r"'x\.cls' must hold a class number, got 'cat'")
-    with tarfile.open(extra, "w") as archive:
-        add(archive, "x.jpg", jpeg())
-        add(archive, "x.cls", b"7")
-    refused("must hold the same classes; only in train: 7; only in val: none")
-    content = (shards / "train-000000.tar").read_bytes()
-    extra.write_bytes(content[: len(content) // 2])
-    refused(r"train-000009\.tar")
-
-
-def test_absent_shards_are_named(folder, tree):
-    with pytest.raises(FileNotFoundError, match=r"has no shards \*train\*\.tar"):
-        folder(format="webdataset")
 
 
 def test_real_images_take_the_same_way(folder, tmp_path):

@@ -1,6 +1,8 @@
 """What the tests of this folder share: tiny folders of images, and digests of batches."""
 
 import hashlib
+import io
+import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +13,7 @@ from lightning.pytorch import LightningDataModule
 from PIL import Image
 
 CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+KINDS = {"RGB": "jpg", "L": "jpg", "CMYK": "jpg", "P": "png", "RGBA": "png", "LA": "png", "I;16": "png", "1": "bmp"}
 
 
 def digest(batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> str:
@@ -32,3 +35,25 @@ def write_images(folder: Path, count: int, seed: int, side: int = 32) -> None:
     folder.mkdir(parents=True)
     for number, pixels in enumerate(np.random.default_rng(seed).integers(0, 256, (count, side, side, 3), np.uint8)):
         Image.fromarray(pixels).save(folder / f"{number:04d}.png")
+
+
+def picture(mode: str = "RGB", width: int = 70, height: int = 50, seed: int = 0) -> Image.Image:
+    coarse = np.random.default_rng(seed).integers(0, 256, (5, 7, 3), np.uint8)
+    image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+    if mode == "I;16":
+        return Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+    return image.convert(mode)
+
+
+def jpeg(**changed: object) -> bytes:
+    buffer = io.BytesIO()
+    picture(**changed).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def add(archive: tarfile.TarFile, name: str, content: bytes, **changed: object) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    for key, value in changed.items():
+        setattr(member, key, value)
+    archive.addfile(member, io.BytesIO(content))

@@ -1,6 +1,8 @@
 """A pruned network comes back bit for bit; a damaged, foreign or lying folder is refused in one line, at no cost."""
 
 import base64
+import copy
+import dataclasses
 import json
 import resource
 import shutil
@@ -94,6 +96,17 @@ def test_it_can_be_trained_and_saved_again(saved: Path, tmp_path: Path) -> None:
     save(tmp_path, first)
     second = load(tmp_path).network.state_dict()
     assert all(torch.equal(value, second[key]) for key, value in first.network.state_dict().items())
+
+
+def test_a_copy_that_was_trained_elsewhere_is_saved(tmp_path: Path) -> None:
+    """As a stage hands it over: a deep copy, trained channels-last, some of it frozen."""
+    given = pruned(RESNET, SHAPE)
+    network = copy.deepcopy(given.network).train().to(memory_format=torch.channels_last)
+    network.get_submodule("conv1").requires_grad_(False)
+    network(torch.randn(4, *SHAPE)).sum().backward()
+    save(tmp_path, dataclasses.replace(given, network=network))
+    got = load(tmp_path).network.state_dict()
+    assert all(torch.equal(value, got[key]) for key, value in network.state_dict().items())
 
 
 def test_only_two_files_are_left(saved: Path) -> None:

@@ -1,5 +1,6 @@
 """Networks of other libraries: nearest names, no auxiliary heads, their own weights without a pickle's code."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,9 @@ def test_timm_offers_its_tags() -> None:
     pytest.importorskip("timm")
     with pytest.raises(ValueError, match=r"timm's resnet18 must be one of .*a1_in1k.*got 'best'"):
         timm_network("resnet18", 10, SHAPE, weights="best")
+
+
+def test_without_timm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(ValueError, match=r"pip install 'cnn-pruning\[timm\]'"):
+        timm_network("resnet18", 10, SHAPE)

@@ -1,0 +1,73 @@
+"""The results table of README.md, made from the committed records: `python -m experiments.report.table`."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from statistics import mean, stdev
+
+from experiments.digest import ROOT
+from experiments.record import Record, read
+
+RESULTS = ROOT / "experiments" / "results"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- results: made by `python -m experiments.report.table`, do not edit -->", "<!-- end of results -->"
+HEAD = ("network, data", "method", "asked", "dense", "pruned", "fine-tuned", "MACs", "params", "epochs", "n")
+
+
+def records(folder: Path = RESULTS) -> list[Record]:
+    """Every record under a folder, in the order of their paths."""
+    return [read(path) for path in sorted(folder.rglob("*.json")) if path.name != "benchmarks.json"]
+
+
+def table(found: Sequence[Record]) -> str:
+    """Markdown: one row for each setting, mean and standard deviation over its seeds."""
+    ordered = sorted(found, key=lambda r: (setting(r), r.seed))
+    lines = [HEAD, tuple("---" for _ in HEAD)]
+    lines += [row(list(runs)) for _, runs in groupby(ordered, key=setting)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def setting(record: Record) -> tuple[str, ...]:
+    """What makes two runs repetitions of each other."""
+    asked = f"{record.ratio:g} of {named(record.budget.of)}"
+    return f"{record.model}, {record.data}", title(record), asked, schedule(record), record.objective
+
+
+def title(record: Record) -> str:
+    """The method with what distinguishes its variants."""
+    gate = record.config["method"].get("gate")
+    taught = ", distilled" if record.objective == "distillation" else ""
+    return record.method + (f" (gate={gate})" if gate else "") + taught
+
+
+def named(budget: str) -> str:
+    return {"layer": "each layer", "global": "all filters", "macs": "MACs", "params": "params"}[budget]
+
+
+def schedule(record: Record) -> str:
+    """Epochs of each stage after the baseline."""
+    return " + ".join(f"{s.epochs} {s.name}" for s in record.stages if s.name in ("prune", "finetune"))
+
+
+def row(runs: list[Record]) -> tuple[str, ...]:
+    first = runs[0]
+    model, method, asked, epochs, _ = setting(first)
+    cuts = [f"−{100 * mean(1 - getattr(r.tuned, of) / getattr(r.dense, of) for r in runs):.1f} %" for of in ("macs", "params")]
+    accuracies = [percent([getattr(r, of).accuracy for r in runs]) for of in ("dense", "pruned", "tuned")]
+    return model, method, asked, *accuracies, *cuts, epochs, str(len(runs))
+
+
+def percent(shares: Sequence[float]) -> str:
+    spread = f" ± {100 * stdev(shares):.2f}" if len(shares) > 1 and max(shares) > min(shares) else ""
+    return f"{100 * mean(shares):.2f}{spread} %"
+
+
+def inserted(text: str, made: str) -> str:
+    """A text with the table between its two marks."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{made}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    README.write_text(inserted(README.read_text(), table(records())))

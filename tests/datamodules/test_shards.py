@@ -1,0 +1,59 @@
+"""Tar shards hold the same data as folders; damaged ones are refused by name."""
+
+import tarfile
+
+import pytest
+from tiny_images import add, digest, jpeg
+
+from datamodules.decode import BrokenImageError
+
+
+def test_shards_hold_the_same_data(folder, shards):
+    plain, packed = folder(), folder(format="webdataset", root=str(shards), workers=2)
+    assert packed.classes == plain.classes
+    assert digest(plain.train_dataloader()) == digest(packed.train_dataloader())
+    assert digest(plain.test_dataloader()) == digest(packed.test_dataloader())
+    assert folder(format="webdataset", root=str(shards)).identity == packed.identity
+
+
+def test_shards_without_names_number_their_classes(folder, shards):
+    (shards / "classes.txt").unlink()
+    assert folder(format="webdataset", root=str(shards)).classes == ("0", "1", "2")
+
+
+def test_a_broken_image_in_a_shard_is_named(folder, shards):
+    with tarfile.open(shards / "val-000002.tar", "w") as archive:
+        add(archive, "x.jpg", b"no picture")
+        add(archive, "x.cls", b"1")
+    with pytest.raises(BrokenImageError, match=r"val-000002\.tar at byte 512 is not a readable image"):
+        list(folder(format="webdataset", root=str(shards)).test_dataloader())
+
+
+def test_damaged_shards_are_refused(folder, shards):
+    def refused(match: str) -> None:
+        with pytest.raises(ValueError, match=match):
+            folder(format="webdataset", root=str(shards))
+
+    extra = shards / "train-000009.tar"
+    with tarfile.open(extra, "w") as archive:
+        add(archive, "x.jpg", jpeg())
+    refused(r"train-000009\.tar needs one image and one \.cls for each key, not so for /x")
+    with tarfile.open(extra, "w") as archive:
+        add(archive, "x.jpg", b"", type=tarfile.SYMTYPE, linkname="../../secret")
+    refused(r"'x\.jpg' is a link")
+    with tarfile.open(extra, "w") as archive:
+        add(archive, "x.jpg", jpeg())
+        add(archive, "x.cls", b"cat")
+    refused(r"'x\.cls' must hold a class number, got 'cat'")
+    with tarfile.open(extra, "w") as archive:
+        add(archive, "x.jpg", jpeg())
+        add(archive, "x.cls", b"7")
+    refused("must hold the same classes; only in train: 7; only in val: none")
+    content = (shards / "train-000000.tar").read_bytes()
+    extra.write_bytes(content[: len(content) // 2])
+    refused(r"train-000009\.tar")
+
+
+def test_absent_shards_are_named(folder, tree):
+    with pytest.raises(FileNotFoundError, match=r"has no shards \*train\*\.tar"):
+        folder(format="webdataset")

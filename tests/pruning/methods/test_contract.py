@@ -1,0 +1,151 @@
+"""What every method promises on every network."""
+
+import copy
+import warnings
+
+import pytest
+import torch
+from promise import assert_small_is_masked, images
+from rows import METHODS, SHAPES, STEPS, disturb, network
+from torch import nn
+
+from pruning.budget import keep
+from pruning.graph import trace
+from pruning.liveness import analyse
+from pruning.methods.base import PruningMethod
+from pruning.selection import Selection, convolutions
+from pruning.surgery import compact
+
+
+@pytest.fixture(params=METHODS)
+def row(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(params=SHAPES)
+def plain(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def attached(row: str, plain: str, ratio: float = 0.5) -> tuple[PruningMethod, nn.Module]:
+    method, whole = METHODS[row].of(ratio), network(plain)
+    method.attach(whole, SHAPES[plain], STEPS)
+    return method, whole
+
+
+def state(whole: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in whole.state_dict().items()}
+
+
+def detached(method: PruningMethod, whole: nn.Module) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a method may complain that it was stopped half-way
+        method.detach(whole)
+    return whole
+
+
+def test_attach_changes_no_output_and_detach_restores_everything(row: str, plain: str) -> None:
+    before, batch = network(plain), images(SHAPES[plain]).float()
+    method, whole = attached(row, plain)
+    assert torch.equal(before(batch), whole(batch))
+    detached(method, whole)
+    assert torch.equal(before(batch), whole(batch))
+    for listed in (nn.Module.named_parameters, nn.Module.named_buffers):
+        ours, theirs = list(listed(before)), list(listed(whole))
+        assert [name for name, _ in ours] == [name for name, _ in theirs]
+        assert all(torch.equal(a, b) for (_, a), (_, b) in zip(ours, theirs, strict=True))
+    kinds = [[(name, type(module)) for name, module in each.named_modules()] for each in (before, whole)]
+    assert kinds[0] == kinds[1]
+
+
+def test_the_budget_is_met_exactly_and_no_layer_is_emptied(row: str, plain: str) -> None:
+    method, whole = attached(row, plain)
+    disturb(whole)
+    choice = method.select(whole)
+    assert list(choice) == list(convolutions(network(plain)))
+    touched = {name: kernels for name, kernels in choice.items() if not kernels.all()}
+    assert bool(touched) == (METHODS[row].counts != "none")
+    rows = {name: int(kernels.any(1).sum()) for name, kernels in touched.items()}
+    if METHODS[row].counts == "rows":
+        short = {name: count for name, count in rows.items() if count < len(touched[name])}
+        assert short == {name: keep(len(touched[name]), 0.5) for name in short}
+        assert short
+    if METHODS[row].counts == "columns":
+        assert rows == {name: len(kernels) for name, kernels in touched.items()}
+        assert all((kernels.sum(1) == keep(kernels.shape[1], 0.5)).all() for kernels in touched.values())
+    analyse(trace(network(plain), SHAPES[plain]), choice)  # refuses emptied layers
+
+
+def test_select_twice_is_the_same_and_changes_nothing(row: str, plain: str) -> None:
+    method, whole = attached(row, plain)
+    disturb(whole)
+    before = state(whole)
+    assert method.select(whole) == method.select(whole)
+    after = whole.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+def test_small_is_masked(row: str, plain: str) -> None:
+    method, whole = attached(row, plain)
+    disturb(whole)
+    choice = method.select(whole)
+    assert_small_is_masked(detached(method, whole).double(), choice, SHAPES[plain])
+
+
+def test_a_state_saved_half_way_gives_the_same_selection(row: str, plain: str) -> None:
+    method, whole = attached(row, plain)
+    disturb(whole)
+    fresh_method, fresh = attached(row, plain)
+    fresh.load_state_dict(state(whole))
+    assert fresh_method.select(fresh) == method.select(whole)
+    assert fresh_method.report(fresh) == method.report(whole)
+
+
+def test_steer_touches_the_gradients_of_its_own_gates_only(row: str, plain: str) -> None:
+    method, whole = attached(row, plain)
+    groups = method.groups(whole)
+    own = {id(gate) for group in groups for gate in group["params"]}
+    assert own <= {id(parameter) for parameter in whole.parameters()}
+    whole(images(SHAPES[plain]).float()).square().sum().backward()
+    before = {name: parameter.grad.clone() for name, parameter in whole.named_parameters()}
+    values = state(whole)
+    method.steer(whole)
+    for name, parameter in whole.named_parameters():
+        assert torch.equal(parameter, values[name])
+        assert id(parameter) in own or torch.equal(parameter.grad, before[name]), name
+
+
+def test_a_life_of_a_few_steps(row: str, plain: str) -> None:
+    method, whole = attached(row, plain)
+    whole.train()
+    groups = method.groups(whole)
+    own = {id(gate) for group in groups for gate in group["params"]}
+    rest = [parameter for parameter in whole.parameters() if id(parameter) not in own]
+    optimiser = torch.optim.SGD([{"params": rest}, *({**group} for group in groups)], lr=1e-4)
+    for seed in range(2):
+        optimiser.zero_grad()
+        whole(images(SHAPES[plain], seed=seed).float()).square().mean().backward()
+        method.steer(whole)
+        optimiser.step()
+        method.settle(whole)
+    assert all(torch.isfinite(value).all() for value in whole.state_dict().values())
+    assert all(isinstance(figure, float) for figure in method.report(whole).values())
+    assert method.select(copy.deepcopy(whole)) == method.select(whole)
+
+
+def test_ratio_zero_selects_everything_and_compaction_is_the_identity(row: str, plain: str) -> None:
+    method, whole = attached(row, plain, ratio=0.0)
+    choice, batch = method.select(whole), images(SHAPES[plain]).float()
+    assert choice == Selection.full(network(plain))
+    same = compact(detached(method, whole), choice, SHAPES[plain])
+    assert torch.equal(same(batch), network(plain)(batch))
+
+
+def test_a_layer_that_would_be_emptied_is_refused_before_anything_changes(row: str, plain: str) -> None:
+    if METHODS[row].counts == "none":
+        pytest.skip("removes nothing")
+    whole, method = network(plain), METHODS[row].of(0.999)
+    with pytest.raises(ValueError, match="at least one must stay"):
+        method.attach(whole, SHAPES[plain], STEPS)
+    assert list(whole.state_dict()) == list(network(plain).state_dict())

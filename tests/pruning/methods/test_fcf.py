@@ -1,0 +1,200 @@
+"""FCF's own promises: binary gates through a real fit, exact resumes, early refusals."""
+
+import warnings
+from types import SimpleNamespace
+
+import pytest
+import torch
+from lightning import Trainer
+from promise import images
+from rows import Residual, fcf
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset, default_collate
+
+from pruning.methods.fcf.gates import Gate
+from pruning.models import initialise, resnet
+from pruning.objectives import CrossEntropy
+from pruning.task import ClassificationTask
+
+SHAPE = (3, 8, 8)
+
+
+def data(count: int = 256, batch: int = 32) -> DataLoader:
+    labels = torch.arange(count) % 4
+    examples = TensorDataset(images(SHAPE, count).float(), labels)
+    return DataLoader(examples, batch, collate_fn=lambda pairs: tuple(default_collate(pairs)))
+
+
+def fit(method: nn.Module, network: nn.Module, epochs: int) -> Trainer:
+    recipe = SimpleNamespace(
+        epochs=epochs, lr=0.05, momentum=0.0, weight_decay=0.0, schedule="step", milestones=[], factor=0.1, warmup=0
+    )
+    task = ClassificationTask(network, CrossEntropy(), recipe, classes=4, image_shape=SHAPE, seed=0)
+    trainer = Trainer(
+        max_epochs=epochs, accelerator="cpu", callbacks=[method], logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*(many workers|val_dataloader|LeafSpec).*")
+        trainer.fit(task, data())
+    return trainer
+
+
+@pytest.mark.parametrize("gate", ["filter", "norm"])
+@pytest.mark.parametrize("ratio", [0.5, 0.25])
+def test_gates_become_binary_through_a_real_fit(gate: str, ratio: float) -> None:
+    network, method = initialise(Residual(), 0), fcf(ratio, cross=False, gate=gate)
+    before = network.convs[0].weight.detach().clone()
+    trainer = fit(method, network, epochs=28)  # 224 steps
+    figures = method.report(network)
+    assert figures["gap"] < 0.01
+    assert figures["over_threshold"] == sum(method.counts.values())
+    assert figures["rho"] == pytest.approx(6.0, rel=0.03)
+    assert figures["primal_box"] < 0.1
+    assert figures["primal_sphere"] < 0.1
+    assert trainer.callback_metrics["gap"] < 0.01
+    choice = method.select(network)
+    for name, gates in method.scores(network).items():
+        kept = choice[name].any(1)
+        assert kept.sum() == method.counts[name]
+        assert gates[kept].min() > gates[~kept].max()
+    method.detach(network)  # without a warning
+    assert not torch.equal(network.convs[0].weight, before), "the weights are trained beside the gates"
+    assert not [module for module in network.modules() if isinstance(module, Gate)]
+
+
+def test_gates_that_are_not_binary_at_the_end_are_told() -> None:
+    network, method = initialise(Residual(), 0), fcf(0.5)
+    method.attach(network, SHAPE, 1000)
+    with torch.no_grad():
+        method.gates(network)[0].fill_(0.5)
+    with pytest.warns(UserWarning, match=r"gates are not binary .* mean distance 0.1\d\d .* train them longer"):
+        method.detach(network)
+
+
+def steps(method: nn.Module, network: nn.Module, first: int, last: int) -> None:
+    gates = method.groups(network)[0]
+    own = {id(gate) for gate in gates["params"]}
+    rest = [parameter for parameter in network.parameters() if id(parameter) not in own]
+    optimiser = torch.optim.SGD([{"params": rest, "lr": 0.01}, {"params": gates["params"], "lr": gates["lr"]}])
+    for seed in range(first, last):
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(network(images(SHAPE, 8, seed).float()), torch.arange(8) % 4).backward()
+        method.steer(network)
+        optimiser.step()
+        method.settle(network)
+
+
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit() -> None:
+    """Duals, penalty, gates and weights are all in the state dict; without the duals the end is another."""
+    through, method = initialise(Residual(), 0), fcf(0.5, gate="norm")
+    method.attach(through, SHAPE, 200)
+    steps(method, through, 0, 20)
+    saved = {name: value.clone() for name, value in through.state_dict().items()}
+    assert {"fcf.y1", "fcf.y2", "fcf.rho"} <= saved.keys()
+    steps(method, through, 20, 40)
+
+    def resumed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        network, fresh = initialise(Residual(), 1), fcf(0.5, gate="norm")
+        fresh.attach(network, SHAPE, 200)
+        network.load_state_dict(state)
+        steps(fresh, network, 20, 40)
+        return network.state_dict()
+
+    end = through.state_dict()
+    assert all(torch.equal(end[name], value) for name, value in resumed(saved).items())
+    blank = saved | {name: torch.zeros_like(saved[name]) for name in ("fcf.y1", "fcf.y2")}
+    gates = [name for name in end if name.endswith(".v")]
+    assert any(not torch.equal(end[name], value) for name, value in resumed(blank).items() if name in gates)
+
+
+@pytest.mark.parametrize(("gate", "felt"), [("filter", False), ("norm", True)])
+def test_before_a_norm_the_loss_cannot_feel_the_gate(gate: str, felt: bool) -> None:
+    """METHODS section 1: the norm divides the scale out."""
+    network, method = initialise(Residual(), 0).train(), fcf(0.5, gate=gate, joined="keep", cross=False)
+    method.attach(network, SHAPE, 200)
+    steps(method, network, 0, 1)
+    figures = method.report(network)
+    share = figures["gate_pull"] / figures["weight_force"]
+    assert figures["weight_force"] > 0
+    assert share > 1e-2 if felt else share < 2e-3
+
+
+def test_growth_reaches_the_end_of_the_penalty_within_half_of_the_steps() -> None:
+    method = fcf(0.5)
+    assert method.growth(10_000) == 1.01
+    assert 0.01 * method.growth(200) ** 100 == pytest.approx(6.0)
+    assert method.growth(200) == pytest.approx(600**0.01)
+
+
+def test_a_stage_that_is_too_short_is_refused_with_the_remedy() -> None:
+    network = initialise(Residual(), 0)
+    with pytest.raises(ValueError, match=r"needs 150 steps or more .*, got 149; raise recipe.prune.epochs or lower"):
+        fcf(0.5).attach(network, SHAPE, 149)
+    with pytest.raises(ValueError, match="got 24"):
+        fit(fcf(0.5), network, epochs=3)
+    assert list(network.state_dict()) == list(Residual().state_dict())
+    fcf(0.5).attach(network, SHAPE, 150)
+
+
+def test_an_unstable_step_is_told_before_it_diverges() -> None:
+    """lr * alpha * 2 rho_max: 1.188 as published, 1.25 warned of."""
+    fcf(0.5)
+    with pytest.warns(UserWarning, match=r"= 1.250; from 1.333 on it diverges .* lower method.lr or method.rho_max"):
+        fcf(0.5, alpha=0.5, lr=0.5, rho_max=2.5)
+    with pytest.warns(UserWarning, match=r"= 1.980;"):
+        fcf(0.5, lr=1.0, rho_max=1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"gate": "both"}, r"method.gate must be filter \(the paper\) or norm, got 'both'"),
+        ({"alpha": 1.0}, r"method.alpha must lie in \[0, 1\), got 1.0"),
+        ({"alpha": -0.1}, r"method.alpha .* got -0.1"),
+        ({"rho": 7.0}, r"0 < method.rho <= method.rho_max .* got 7.0, 6.0 and 1.01"),
+        ({"rho": 0.0}, "method.rho"),
+        ({"mu": 0.99}, "got 0.01, 6.0 and 0.99"),
+        ({"joined": "keep"}, "method.cross=true needs method.joined=expand, got method.joined=keep"),
+    ],
+)
+def test_bad_values_are_refused_with_the_rule(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        fcf(0.5, **changes)
+
+
+def test_what_it_prunes_on_a_resnet() -> None:
+    """Both convolutions of every block, and the drop across joins: by hand at a quarter."""
+    network, method = resnet(20, 10, (3, 32, 32), "B"), fcf(0.25)
+    method.attach(network, (3, 32, 32), 1000)
+    choice = method.select(network)
+    whole = {name for name, kernels in choice.items() if kernels.all()}
+    assert whole == {"conv1", "layer2.0.shortcut.0", "layer3.0.shortcut.0"}
+    first, later = choice["layer1.0.conv1"], choice["layer1.1.conv1"]
+    assert (first.any(1).sum(), first.any(0).sum()) == (12, 16)
+    assert (later.any(1).sum(), later.any(0).sum()) == (12, 12)
+    assert later.any(0).equal(choice["layer1.0.conv2"].any(1))
+
+
+def test_gates_stand_behind_the_norm_or_on_the_filter_itself() -> None:
+    network, method = initialise(Residual(), 0), fcf(0.5, gate="norm")
+    method.attach(network, SHAPE, 1000)
+    assert all(place[0].startswith("norms.") for place in method.places.values())
+    chain, bare = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Flatten()), fcf(0.5, gate="norm")
+    bare.attach(chain, SHAPE, 1000)
+    assert {place[0] for place in bare.places.values()} == {"0"}
+
+
+def test_gates_at_zero_silence_what_selection_removes() -> None:
+    """With binary gates behind the norm, the network with its gates computes what the masked one does."""
+    from pruning.surgery import mask
+
+    network, method = initialise(Residual(), 0).eval(), fcf(0.5, gate="norm", cross=False)
+    method.attach(network, SHAPE, 1000)
+    with torch.no_grad():
+        for place, gate in enumerate(method.gates(network)):
+            gate.copy_((torch.randperm(len(gate), generator=torch.Generator().manual_seed(place)) % 2 == 0).float())
+    batch = images(SHAPE).float()
+    with_gates, choice = network(batch), method.select(network)
+    method.detach(network)
+    assert torch.allclose(mask(network, choice, SHAPE)(batch), with_gates, atol=1e-5)
