@@ -76,16 +76,24 @@ def _of_layer(node: fx.Node, layer: nn.Module, trace: Trace, ops: dict[fx.Node, 
         return Conv(node, (source,), CHANNELS, shape[CHANNELS], layer)  # type: ignore[arg-type]
     if kind is nn.Linear and axis == len(shape) - 1:
         return Linear(node, (source,), axis, shape[axis], layer)  # type: ignore[arg-type]
-    if kind in tables.NORMS and axis == CHANNELS:
+    if axis == CHANNELS and _norm(layer):
         return Norm(node, (source,), axis, shape[axis])
-    name = f"{kind.__module__}.{kind.__qualname__}"
-    if kind in tables.ZERO_KEEPING_LAYERS or name in tables.ZERO_KEEPING_BY_NAME or _safe_hardtanh(layer):
+    if _keeps_zero(layer):
         return Channelwise(node, (source,), axis, shape[axis])
     return Rising(node, (source,), axis, shape[axis]) if kind in tables.RISING_LAYERS else None
 
 
-def _safe_hardtanh(layer: nn.Module) -> bool:
-    return type(layer) is nn.Hardtanh and layer.min_val <= 0 <= layer.max_val
+def _norm(layer: nn.Module) -> bool:
+    """A per-channel norm, or one with an activation behind it that keeps what the norm has silenced."""
+    if tables.name_of(layer) in tables.NORM_ACTIVATIONS_BY_NAME:
+        return all(_keeps_zero(part) for part in layer.children())
+    return type(layer) in tables.NORMS
+
+
+def _keeps_zero(layer: nn.Module) -> bool:
+    if type(layer) is nn.Hardtanh:
+        return layer.min_val <= 0 <= layer.max_val
+    return type(layer) in tables.ZERO_KEEPING_LAYERS or tables.name_of(layer) in tables.ZERO_KEEPING_BY_NAME
 
 
 def _of_function(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op | None:

@@ -31,6 +31,8 @@ RISING_LAYERS: frozenset[type] = frozenset({nn.Sigmoid, nn.Hardsigmoid, nn.Softp
 NORMS: frozenset[type] = frozenset(
     {nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.InstanceNorm1d, nn.InstanceNorm2d}
 )
+# A batch norm that goes on with an activation `act` and a `drop` of its own; leaves of the trace.
+NORM_ACTIVATIONS_BY_NAME = frozenset({"timm.layers.norm_act.BatchNormAct2d"})
 
 ZERO_KEEPING: frozenset[object] = frozenset(
     {
@@ -92,3 +94,8 @@ SIZELESS: frozenset[object] = frozenset(
         *("flatten", "permute", "transpose", "unsqueeze", "contiguous", "swapaxes"),
     }
 )
+
+
+def name_of(layer: nn.Module) -> str:
+    """Of a layer's exact class, for libraries that may be absent."""
+    return f"{type(layer).__module__}.{type(layer).__qualname__}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx, nn
 
+from pruning import tables
 from pruning.selection import CONVOLUTIONS
 
 Shape = tuple[int, ...]
@@ -24,7 +25,9 @@ class Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         whole = _reads_training(m) or type(m).__module__ == "pruning.surgery.align"
-        return super().is_leaf_module(m, module_qualified_name) or (whole and not any(True for _ in m.parameters()))
+        bare = not any(True for _ in m.parameters())
+        known = tables.name_of(m) in tables.NORM_ACTIVATIONS_BY_NAME
+        return known or super().is_leaf_module(m, module_qualified_name) or (whole and bare)
 
 
 def _reads_training(module: nn.Module) -> bool:

@@ -97,3 +97,14 @@ def test_padding_never_moves() -> None:
         box.settle(v)
     for value in (v, box.y1, box.y2, box.z1, box.z2):
         assert (value[~box.valid] == 0).all()
+
+
+@pytest.mark.parametrize(("pull", "binary"), [(0.0, False), (1e-5, True)])
+def test_gates_that_feel_nothing_never_decide(pull: float, binary: bool) -> None:
+    """All start at 1, and equal gates with equal gradients stay equal: something has to tell them apart."""
+    box, draws = LpBox([16], [8], 0.99, 0.01, 600 ** (1 / 150), 6.0), torch.Generator().manual_seed(0)
+    v = torch.ones(1, 16)
+    for _ in range(300):
+        v = v - 0.1 * box.steered(v, pull * torch.randn(1, 16, generator=draws))
+        box.settle(v)
+    assert (box.gap(v).item() < 0.01) == binary
