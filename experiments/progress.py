@@ -48,10 +48,16 @@ class StageBar(ProgressBar):
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         self.words = accuracy(trainer.callback_metrics)
         if self.enabled and self.bar is None:
-            loss = float(trainer.callback_metrics["loss"])
-            seconds = time.monotonic() - self.started
-            epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-            say(f"{self.stage:<9} {epoch}  loss {loss:.3f}{self.words}  {seconds:.0f} s")
+            say(self.line(trainer))
+
+    def on_train_end(self, trainer: Trainer, task: LightningModule) -> None:
+        if self.bar is not None:  # it vanishes, and one line of the stage stays
+            say(self.line(trainer))
+
+    def line(self, trainer: Trainer) -> str:
+        epoch = f"epoch {min(trainer.current_epoch + 1, int(trainer.max_epochs or 0))}/{trainer.max_epochs}"
+        loss, seconds = float(trainer.callback_metrics["loss"]), time.monotonic() - self.started
+        return f"{self.stage:<9} {epoch}  loss {loss:.3f}{self.words}  {seconds:.0f} s"
 
     def teardown(self, trainer: Trainer, task: LightningModule, stage: str) -> None:
         if self.bar is not None:
@@ -68,7 +74,7 @@ def open_bar() -> Progress:
         TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[words]}"),
     )
-    return Progress(*columns, *times, console=console, transient=True)
+    return Progress(*columns, *times, console=console, transient=True, refresh_per_second=4)
 
 
 def accuracy(metrics: dict[str, Tensor]) -> str:
