@@ -14,8 +14,8 @@ from lightning.pytorch.callbacks import Checkpoint
 from safetensors.torch import load, save
 from torch import nn
 
-from experiments import durable
 from experiments.curves import MetricsFile
+from pruning import durable
 
 DIGEST = 64  # hexadecimal characters of SHA-256 before the content: one file, so digest and content cannot part
 

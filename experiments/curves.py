@@ -8,7 +8,7 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from experiments import durable
+from pruning import durable
 
 
 class MetricsFile(Logger):

@@ -14,7 +14,7 @@ LIBRARIES = ("torch", "lightning", "numpy")
 
 # Everything in the config counts but for these, so that a new key is safe until someone lists it here.
 NEVER = (
-    *("plan", "sensitivity", "store", "folder", "name", "tracking"),
+    *("plan", "sensitivity", "store", "folder", "name", "tracking", "scan", "export"),
     *("trainer.accelerator", "trainer.devices", "trainer.strategy", "trainer.num_nodes", "trainer.progress"),
     *("data.root", "data.workers", "data.cache"),  # what is read counts by data.identity, not by where it lies
     "baseline",  # counts by its content

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 from omegaconf import DictConfig
 
-from experiments import summary
+from experiments import plan, summary
 from experiments.commandline import refusals
-from experiments.plan import plan
+from experiments.keep import keep
 from experiments.prepare import Bench, prepare
 from experiments.record import Record
 from experiments.results import Results, finished, gates_as_they_are, to_record
+from experiments.sensitivity import sensitivity
 from experiments.stages import Lesson, Trained, train
 from experiments.tracking import tracked
 from pruning.models import initialise
@@ -21,14 +22,22 @@ from pruning.surgery import certify, compact, mask
 def run(config: DictConfig) -> Record | None:
     with refusals():
         bench = prepare(config)
-    if bench.settings.plan:
-        plan(bench)
-        return None
+        if bench.settings.plan:
+            plan.show(bench)
+            return None
     with tracked(bench) as records:
-        record = finished(bench) or to_record(bench, experiment(bench))
+        if bench.settings.sensitivity:
+            sensitivity(bench, baseline(bench))
+            return None
+        record = finished(bench) or written(bench, experiment(bench))
         records.append(record)
     summary.show(record, bench.folder)
     return record
+
+
+def written(bench: Bench, made: Results) -> Record:
+    keep(bench, made.tuned.network, made.choice)
+    return to_record(bench, made)
 
 
 def experiment(bench: Bench) -> Results:
@@ -39,7 +48,7 @@ def experiment(bench: Bench) -> Results:
     bench.method.detach(learned.network)  # ours alone, and torch cannot detach a copy: copies share their class
     small = compact(learned.network, choice, bench.image_shape)
     certificate = certify(mask(learned.network, choice, bench.image_shape), small, bench.probe)
-    lesson = Lesson("finetune", "finetune", bench.objective.taught_by(dense.network), teacher=dense.network)
+    lesson = Lesson("finetune", "finetune", bench.objective.taught_by(dense.network))
     tuned = train(bench, replace(learned, network=small), lesson)
     scratch = from_scratch(bench, replace(learned, network=small), lesson) if bench.settings.control else None
     return Results(dense, choice, gates, small, certificate, tuned, scratch)

@@ -1,25 +1,77 @@
-"""plan=true: what would be cut, without training."""
+"""plan=true: what may be cut and what may not, without training."""
 
+from rich import box
 from rich.table import Table
 
-from experiments.prepare import Bench, rehearse
-from experiments.results import layers
+from experiments.prepare import Bench
 from experiments.summary import cut, si
-from experiments.terminal import console
-from pruning.cost import count_macs, count_params
+from experiments.terminal import console, say
+from pruning.cost import Cost
+from pruning.plan import Plan, Row, plan
+
+SHOWN = 1  # readers named in the table; the others are counted
 
 
-def plan(bench: Bench) -> None:
-    choice, small = rehearse(bench)
-    table = Table(
-        title=f"{bench.settings.name}: nothing is trained; a method that learns may choose other filters, not fewer"
+def show(bench: Bench) -> None:
+    made = plan(bench.network, bench.method, bench.image_shape, bench.steps("prune"))
+    console.print(convolutions(bench, made))
+    for name, before, after in (("MACs", made.before.macs, made.after.macs), ("params", *_params(made))):
+        say(f"{name:<9} {si(before)} -> {si(after)}   {cut(before, after)}")
+    say(f"{'range':<9} {feasible(made)}")
+    for verdict in dict.fromkeys(row.verdict for row in made.rows if ":" in row.verdict):
+        say(f"{head(verdict):<9}{verdict.partition(':')[2]}")
+    if made.barriers:
+        say(f"{'barriers':<9} read every channel at full width: {', '.join(made.barriers)}")
+    say("Nothing was trained. A method that learns may choose other filters than counted here, not more or fewer.")
+
+
+def _params(made: Plan) -> tuple[int, int]:
+    return made.before.params, made.after.params
+
+
+def feasible(made: Plan) -> str:
+    """The cuts that any ratio can reach here."""
+    macs, params = (
+        f"{100 * (1 - getattr(made.least, of) / getattr(made.before, of)):.1f} %" for of in ("macs", "params")
     )
-    table.add_column("convolution")
-    table.add_column("filters kept", justify="right")
-    table.add_column("of", justify="right")
-    for name, layer in layers(choice).items():
-        table.add_row(name, str(layer.filters_kept), str(layer.filters_total))
-    console.print(table)
-    for name, count in (("MACs", lambda network: count_macs(network, bench.image_shape)), ("parameters", count_params)):
-        before, after = count(bench.network), count(small)
-        console.print(f"{name:<11} {si(before)} -> {si(after)}, {cut(before, after)}")
+    return f"0 to {macs} of the MACs, 0 to {params} of the parameters"
+
+
+def convolutions(bench: Bench, made: Plan) -> Table:
+    table = Table(title=f"{bench.settings.name}", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.padding, table.pad_edge = (0, 1, 0, 0), False
+    table.add_column("convolution", no_wrap=True, min_width=max(len(row.name) for row in made.rows))
+    for name, width in (("filters", 9), ("inputs", 9), ("MACs", 6), ("after", 6)):
+        table.add_column(name, justify="right", no_wrap=True, min_width=width)
+    table.add_column("", no_wrap=True, min_width=8)
+    table.add_column("read by", no_wrap=True, overflow="ellipsis")
+    for row in made.rows:
+        table.add_row(*cells(row), style="" if row.verdict == "cut" else "dim")
+    return table
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    filters, inputs = (f"{kept}/{total}" if kept < total else str(total) for kept, total in (row.rows, row.columns))
+    return (
+        row.name,
+        filters,
+        inputs,
+        si(row.before.macs),
+        change(row.before, row.after),
+        head(row.verdict),
+        readers(row),
+    )
+
+
+def change(before: Cost, after: Cost) -> str:
+    return "same" if after == before else f"−{100 * (1 - after.macs / before.macs):.0f} %"
+
+
+def readers(row: Row) -> str:
+    more = len(row.readers) - SHOWN
+    return (f"+{more} " if more > 0 else "") + ", ".join(row.readers[:SHOWN])
+
+
+def head(verdict: str) -> str:
+    """The word of a verdict; the rest of it stands below the table."""
+    return verdict.partition(":")[0]

@@ -84,11 +84,10 @@ def prepare(config: DictConfig) -> Bench:
     schema.check(values)
     settings: schema.Config = OmegaConf.to_object(config)  # type: ignore[assignment]
     refuse_unwritable(Path(settings.folder))
-    if settings.sensitivity:
-        raise ValueError("sensitivity=true is not built yet: leave it false")
     data = ready(instantiate(values["data"], _convert_="all"))
     bench = build(settings, values, data)
-    rehearse(bench)
+    if not settings.plan:
+        rehearse(bench)
     return bench
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from experiments import durable
+from pruning import durable
 
 SCHEMA = 1  # raise it when a field changes its meaning
 

@@ -11,6 +11,7 @@ from omegaconf import MISSING
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "64-true")  # no 16-mixed: fused optimisers skip its unscaling
 CHOICES = {
     "control": (None, "scratch"),
+    "export": (None, "onnx"),
     "recipe.choose": ("best", "last"),
     "tracking.mode": ("offline", "online", "none"),
     "trainer.precision": PRECISIONS,
@@ -61,6 +62,12 @@ class Tracking:
 
 
 @dataclass
+class Scan:
+    ratios: list[float] = MISSING
+    bound: float = MISSING
+
+
+@dataclass
 class Choice:
     method: str = MISSING
     model: str = MISSING
@@ -78,6 +85,7 @@ class Config:
     objective: Any = MISSING
     recipe: Recipe = MISSING
     tracking: Tracking = MISSING
+    scan: Scan = MISSING
     budget: Any = MISSING
     data: Any = MISSING
     model: Any = MISSING
@@ -90,6 +98,7 @@ class Config:
     control: str | None = None
     plan: bool = MISSING
     sensitivity: bool = MISSING
+    export: str | None = None
     store: bool = MISSING
     folder: str = MISSING
     name: str = MISSING

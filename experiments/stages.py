@@ -55,7 +55,6 @@ class Lesson:
     recipe: str  # which of the recipes
     objective: Objective
     method: PruningMethod | None = None
-    teacher: nn.Module | None = None  # for its cost
 
 
 def train(bench: Bench, start: Trained, lesson: Lesson) -> Trained:
@@ -118,7 +117,8 @@ def layout(bench: Bench) -> torch.memory_format:
 
 def train_macs(bench: Bench, network: nn.Module, lesson: Lesson) -> int:
     """Per image: forward once, backward twice, the teacher's forward once."""
-    taught = count_macs(lesson.teacher, bench.image_shape) if lesson.teacher is not None else 0
+    teacher = lesson.objective.teacher
+    taught = count_macs(teacher, bench.image_shape) if teacher is not None else 0
     return 3 * count_macs(network, bench.image_shape) + taught
 
 

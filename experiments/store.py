@@ -16,9 +16,9 @@ from filelock import FileLock, Timeout
 from safetensors.torch import load, save
 from torch import Tensor
 
-from experiments import durable
 from experiments.record import Stage
 from experiments.terminal import say
+from pruning import durable
 
 Weights = dict[str, Tensor]
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
-from experiments import curves, durable
+from experiments import curves
 from experiments.prepare import Bench
 from experiments.record import Record
 from experiments.terminal import say
+from pruning import durable
 
 REACH = 30  # seconds to wait for a server
 

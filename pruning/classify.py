@@ -44,7 +44,7 @@ def _barrier(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op:
     tensors, shape = _tensors(node, trace), trace.shapes[node]
     if tensors and trace.shapes.get(tensors[0]) == shape:
         axis = ops[tensors[0]].axis
-        return Barrier(node, tensors, axis, shape[axis] if shape else 0)
+        return Barrier(node, tensors, axis, shape[axis] if shape else 1)
     return _whole(Barrier, node, trace, tensors)
 
 
@@ -52,7 +52,7 @@ def _whole(kind: type[Op], node: fx.Node, trace: Trace, inputs: tuple[fx.Node, .
     """An operation whose channels lie on the usual axis (the last one of tensors without any other)."""
     shape = trace.shapes[node]
     axis = min(CHANNELS, len(shape) - 1)
-    return kind(node, inputs, axis, shape[axis] if shape else 0)
+    return kind(node, inputs, axis, shape[axis] if shape else 1)
 
 
 def _tensors(node: fx.Node, trace: Trace) -> tuple[fx.Node, ...]:
@@ -136,10 +136,7 @@ def _arithmetic(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op], tensors: tu
         number_moves_zero = node.target in tables.ADDITIONS
         return (Rising if number_moves_zero else Channelwise)(node, tensors[:1], axis, shape[axis])
     spread = tuple(_spreads(trace.shapes[t], len(shape) - axis, shape[axis]) for t in operands)
-    aligned = (
-        spreads or len(trace.shapes[t]) - ops[t].axis == len(shape) - axis or isinstance(ops[t], Source)
-        for t, spreads in zip(operands, spread, strict=True)
-    )
+    aligned = (s or _faces(t, len(shape) - axis, trace, ops) for t, s in zip(operands, spread, strict=True))
     if not all(aligned) or (node.target in tables.PRODUCTS and len(operands) > 2):
         return None
     kind = Add if node.target in tables.ADDITIONS else Mul
@@ -149,6 +146,14 @@ def _arithmetic(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op], tensors: tu
 def _spreads(shape: tuple[int, ...], from_right: int, width: int) -> bool:
     """Does an operand of this shape face the channels with one value for all of them?"""
     return len(shape) < from_right or (shape[-from_right] == 1 and width > 1)
+
+
+def _faces(tensor: fx.Node, from_right: int, trace: Trace, ops: dict[fx.Node, Op]) -> bool:
+    """Do the channels of an operand lie on this axis? Those of a parameter are where its only reader says."""
+    shape = trace.shapes[tensor]
+    if isinstance(ops[tensor], Source) and len(tensor.users) == 1 and tensor.op == "get_attr":
+        ops[tensor] = Source(tensor, (), len(shape) - from_right, shape[-from_right])
+    return len(shape) - ops[tensor].axis == from_right
 
 
 def _mean(node: fx.Node, trace: Trace, axis: int) -> Op | None:

@@ -37,10 +37,10 @@ class Graph:
 
     def _reason(self, name: str) -> str:
         if self.trace.calls[name] > 1:
-            return f"it is shared: called {self.trace.calls[name]} times with one weight"
+            return f"shared: called {self.trace.calls[name]} times with one weight"
         if name in self.trace.tied:
             return "it is shared: another layer has the same weight"
-        return "its input does not carry channels on axis 1"
+        return "stuck: its input does not carry channels on axis 1"
 
 
 def trace(network: nn.Module, image_shape: tuple[int, int, int]) -> Graph:

@@ -15,7 +15,7 @@ from pruning.methods.base import PruningMethod
 from pruning.ops import Barrier, Conv, Linear, Op
 from pruning.selection import Selection, convolutions
 
-NO_LIMIT = "the method leaves it whole"
+NO_LIMIT = "whole: the method leaves it so"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How much each layer minds being pruned: every site alone, at several ratios, without training (Li et al. 2017, 3.2)."""
+"""How much each layer minds being pruned: every site alone, at several ratios, untrained (Li et al. 2017, 3.2)."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def scan(
 ) -> Iterator[Point]:
     """Every site of a plain network alone at every ratio, in order of execution; the network stays as it is.
 
-    `steps` is the length of the prune stage that the method would have. A site keeps one unit at least. Equal counts are
-    measured once.
+    `steps` is the length of the prune stage that the method would have. A site keeps one unit at least. Equal counts
+    are measured once.
 
     Raises:
         ValueError: a ratio outside [0, 1).

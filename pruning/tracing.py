@@ -141,9 +141,10 @@ def _untraceable(network: nn.Module, error: Exception) -> str:
         for f in traceback.extract_tb(error.__traceback__)
         if "torch/fx" not in f.filename and "/pruning/tracing.py" not in f.filename
     ]
+    words = " ".join(str(error).split())
     where = f" at {frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}" if frames else ""
     return (
-        f"torch.fx cannot trace {type(network).__name__}{where} ({' '.join(str(error).split())}); forward may not branch or loop on the "
+        f"torch.fx cannot trace {type(network).__name__}{where} ({words}); forward may not branch or loop on the "
         "values of tensors: move that part into a module of its own without parameters, or rewrite it"
     )
 

@@ -62,13 +62,17 @@ def reasons(found: dict[str, Site], joined: str) -> dict[str, str | None]:
 def why_not(site: Site, joined: str, residual: bool) -> str | None:
     """Why a site of a network, `residual` or not, is left whole when it stands for itself; None when it may be cut."""
     if site.grouped:
-        return "grouped or depthwise: follows its input"
+        return "grouped: or depthwise, follows its input"
     if site.gating:
-        return "squeeze-excitation: sigmoid(0) is 1/2"
+        return "squeeze: squeeze-and-excitation, sigmoid(0) is 1/2"
     if site.final:
-        return "its filters are the classes"
+        return "classes: its filters are the classes"
     if joined == "expand" and residual and (site.stem or site.shortcut):
         return "stem: feeds the stream" if site.stem else "shortcut: carries the stream"
     if not site.joined or joined == "expand":
         return None
-    return "joined: added to others" if joined == "keep" else "member of a stream"
+    return (
+        "joined: added to others; method.joined=expand or couple cuts it"
+        if joined == "keep"
+        else "joined: member of a stream that cannot be cut as a whole"
+    )

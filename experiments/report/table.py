@@ -52,7 +52,10 @@ def schedule(record: Record) -> str:
 def row(runs: list[Record]) -> tuple[str, ...]:
     first = runs[0]
     model, method, asked, epochs, _ = setting(first)
-    cuts = [f"−{100 * mean(1 - getattr(r.tuned, of) / getattr(r.dense, of) for r in runs):.1f} %" for of in ("macs", "params")]
+    cuts = [
+        f"−{100 * mean(1 - getattr(r.tuned, of) / getattr(r.dense, of) for r in runs):.1f} %"
+        for of in ("macs", "params")
+    ]
     accuracies = [percent([getattr(r, of).accuracy for r in runs]) for of in ("dense", "pruned", "tuned")]
     return model, method, asked, *accuracies, *cuts, epochs, str(len(runs))
 

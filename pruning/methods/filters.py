@@ -18,7 +18,7 @@ from pruning.selection import Selection
 from pruning.sites import sites
 from pruning.units import Units, reasons, units
 
-ASIDE = "not among method.only"
+ASIDE = "aside: not among method.only"
 Scores = dict[str, Float[Tensor, " filters"]]
 
 

@@ -43,8 +43,14 @@ def test_it_prunes_and_the_record_says_what(tmp_path: Path) -> None:
     assert made.dense.params == 3 * 8 * 9 + 8 + 16 + 8 * 8 * 9 + 8 + 16 + 32 * 4 + 4
     assert [stage.name for stage in made.stages] == ["baseline", "finetune", "scratch", "scratch_tune"]
     assert made.stages[0].train_macs == 3 * made.dense.macs * 3 * 64
+    assert made.stages[1].train_macs == 3 * made.tuned.macs * 2 * 64
     assert made.epochs_total == 5
     assert made.scratch is not None
+
+
+def test_the_teacher_is_in_the_cost(tmp_path: Path) -> None:
+    made = run(tmp_path, "objective=distillation")
+    assert made.stages[1].train_macs == (3 * made.tuned.macs + made.dense.macs) * 2 * 64
 
 
 def test_the_record_on_disk_is_the_one_returned(tmp_path: Path) -> None:

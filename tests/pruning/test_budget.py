@@ -80,7 +80,9 @@ def test_global_never_empties_a_layer() -> None:
 
 
 def test_global_refuses_shares_out_of_order() -> None:
-    with pytest.raises(ValueError, match=r"floor and budget.ceiling must lie in \[0, 1\] in this order, got 0.9 and 0.1"):
+    with pytest.raises(
+        ValueError, match=r"floor and budget.ceiling must lie in \[0, 1\] in this order, got 0.9 and 0.1"
+    ):
         Global(0.5, floor=0.9, ceiling=0.1)
 
 
@@ -104,7 +106,7 @@ def test_share_keeps_a_floor_and_one_of_each() -> None:
 def test_share_refuses_what_cannot_be_met() -> None:
     with pytest.raises(ValueError, match=r"ratio 0.7 of macs cannot be met .* cuts 0.6667; lower it"):
         Share(0.7, "macs").counts(FLAT)
-    with pytest.raises(ValueError, match="budget.of must be macs or params, got 'flops'"):
+    with pytest.raises(ValueError, match=r"budget.of must be macs or params, got 'flops'"):
         Share(0.5, "flops")
     with pytest.raises(ValueError, match=r"budget.floor must lie in \[0, 1\), got 1.0"):
         Share(0.5, "macs", floor=1.0)

@@ -29,7 +29,9 @@ def test_rows_without_a_kernel_are_in_no_block() -> None:
 def test_too_many_patterns_have_no_small_form() -> None:
     many = MOST_PATTERNS + 1
     pattern = torch.eye(many, dtype=torch.bool).repeat(3, 1)
-    with pytest.raises(ValueError, match=f"'a' has an irregular pattern .*{many} different .* share {MOST_PATTERNS} patterns at most"):
+    with pytest.raises(
+        ValueError, match=f"'a' has an irregular pattern .*{many} different .* share {MOST_PATTERNS} patterns at most"
+    ):
         blocks("a", pattern)
     assert len(blocks("a", pattern[:, :MOST_PATTERNS])) == MOST_PATTERNS  # the rows of zeros are gone
 

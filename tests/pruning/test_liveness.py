@@ -99,7 +99,7 @@ class Shared(nn.Module):
 
 def test_a_shared_convolution_may_not_be_cut_and_what_it_reads_stays_whole() -> None:
     graph = trace(Shared(), (3, 4, 4))
-    assert graph.uncuttable() == {"twice": "it is shared: called 2 times with one weight"}
-    with pytest.raises(ValueError, match=r"'twice' cannot be cut \(it is shared: called 2 times.*keep it whole"):
+    assert graph.uncuttable() == {"twice": "shared: called 2 times with one weight"}
+    with pytest.raises(ValueError, match=r"'twice' cannot be cut \(shared: called 2 times.*keep it whole"):
         analyse(graph, Selection.of_rows(Shared(), {"twice": torch.tensor([True, True, False])}))
     analyse(graph, Selection.of_rows(Shared(), {"free": torch.tensor([True, False, True, False])}))

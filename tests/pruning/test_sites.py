@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 from residual import Bottleneck, Gated
 from torch import nn
@@ -44,7 +46,7 @@ def test_the_first_convolution_of_a_block_drops_with_the_last_of_the_one_before(
     where = found(resnet(20, 10, SHAPE, kind))
     blocks = [f"layer{stage}.{block}" for stage in (1, 2, 3) for block in (0, 1, 2)]
     drops = {name: site.drops_with for name, site in where.items() if site.drops_with}
-    assert drops == {f"{this}.conv1": f"{before}.conv2" for before, this in zip(blocks, blocks[1:], strict=False)}
+    assert drops == {f"{this}.conv1": f"{before}.conv2" for before, this in itertools.pairwise(blocks)}
 
 
 def test_a_bottleneck() -> None:

@@ -1,5 +1,4 @@
 import pytest
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
@@ -46,7 +45,7 @@ class Branching(nn.Module):
 
 
 def test_an_untraceable_network_is_refused_with_its_line() -> None:
-    with pytest.raises(ValueError, match="cannot trace Branching at .*test_tracing.py:") as refusal:
+    with pytest.raises(ValueError, match=r"cannot trace Branching at .*test_tracing.py:") as refusal:
         trace(Branching(), SHAPE)
     assert "if x.sum() > 0:" in str(refusal.value)
     assert "rewrite it" in str(refusal.value)

@@ -69,7 +69,7 @@ def test_only_some() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(ValueError, match="method.joined must be one of keep, expand, couple, got 'join'"):
+    with pytest.raises(ValueError, match=r"method.joined must be one of keep, expand, couple, got 'join'"):
         found(vgg16(10, SHAPE), "join")
     with pytest.raises(ValueError, match=r"no convolution of this network may be cut .* plan=true"):
         found(nn.Sequential(nn.Conv2d(3, 4, 32), nn.Flatten()), "keep")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pruning.budget import Budget
-from pruning.methods.fcf.gates import gate_at, gate_places, hang, originals, take_down
+from pruning.methods.fcf.gates import Gate, gate_at, gate_places, hang, originals, take_down
 from pruning.methods.fcf.lpbox import LpBox
 from pruning.methods.filters import FilterMethod, Scores
 
@@ -18,7 +18,7 @@ LEAST_STEPS = 150  # fewer, and gates end near 1/2 (METHODS section 1)
 UNSTABLE = 4 / 3  # the gate step with its duals diverges from lr * alpha * 2 rho_max = 4/3 on
 BINARY = 0.05  # mean distance from {0, 1} under which gates count as binary
 PUBLISHED_THRESHOLD = 0.1  # the authors keep v >= 0.1, whatever number that gives
-STATE = "fcf"  # where the duals live in the network
+STATE = "box"  # where the duals live in the first gate
 
 
 @final
@@ -68,8 +68,8 @@ class FCF(FilterMethod):
         hang(network, self.places)
         widths = [len(gate_at(network, place).v) for place in self.places.values()]
         keep = [self.counts[name] for name in self.places]
-        network.add_module(STATE, LpBox(widths, keep, self.alpha, self.rho, self.growth(steps), self.rho_max))
-        network.get_submodule(STATE).to(next(network.parameters()))
+        box = LpBox(widths, keep, self.alpha, self.rho, self.growth(steps), self.rho_max)
+        self.first_gate(network).add_module(STATE, box.to(next(network.parameters())))
 
     def growth(self, steps: int) -> float:
         """mu, or what brings the penalty to its end within half of the steps if that is more."""
@@ -114,7 +114,6 @@ class FCF(FilterMethod):
                 stacklevel=2,
             )
         take_down(network, self.places)
-        delattr(network, STATE)
 
     @torch.no_grad()
     def report(self, network: nn.Module) -> dict[str, float]:
@@ -142,7 +141,11 @@ class FCF(FilterMethod):
         return [gate_at(network, place).v for place in self.places.values()]
 
     def box(self, network: nn.Module) -> LpBox:
-        return getattr(network, STATE)
+        return getattr(self.first_gate(network), STATE)
+
+    def first_gate(self, network: nn.Module) -> Gate:
+        """The gate that carries the duals of all: the root of a network may be a Sequential, which would call them."""
+        return gate_at(network, next(iter(self.places.values())))
 
 
 def _check(gate: str, alpha: float, rho: float, mu: float, rho_max: float, lr: float) -> None:

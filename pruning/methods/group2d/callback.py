@@ -171,18 +171,18 @@ class Group2D(PruningMethod):
 
     def why_not(self, site: Site) -> str | None:
         if site.stem:
-            return "the first convolution"
+            return "first: the first convolution stays whole"
         if site.grouped:
-            return "grouped or depthwise"
+            return "grouped: or depthwise"
         if site.gating:
-            return "squeeze-excitation"
-        return "1x1 (method.kernels=all takes it)" if site.kernel == 1 and self.kernels == "kxk" else None
+            return "squeeze: squeeze-and-excitation"
+        return "1x1: method.kernels=all takes it" if site.kernel == 1 and self.kernels == "kxk" else None
 
     def widths(self) -> dict[str, int]:
         return {name: self.columns(name) for name in self.groups_of}
 
     def verdicts(self) -> dict[str, str | None]:
-        aside = "not among method.only"
+        aside = "aside: not among method.only"
         return {n: None if n in self.groups_of else self.why_not(s) or aside for n, s in sites(self.graph).items()}
 
     def columns(self, name: str) -> int:

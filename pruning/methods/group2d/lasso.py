@@ -23,8 +23,8 @@ def wanted_zeros(channels: int, keep: int, progress: float) -> int:
 def shrink(weight: Weight, gate: KernelGate, keep: int, progress: float) -> None:
     """The proximal step, in place: every block of a group loses the same amount of norm; those that have less are zero.
 
-    The amount is what makes as many blocks zero as the schedule wants, but at most `strength` of the group's mean norm; the
-    strength grows while that is too little.
+    The amount is what makes as many blocks zero as the schedule wants, but at most `strength` of the group's mean norm;
+    the strength grows while that is too little.
     """
     norms = blocks(weight, gate.group, len(gate.strength))
     wanted = wanted_zeros(norms.shape[1], keep, progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -31,7 +32,7 @@ def fcf(ratio: float, **changes: object) -> FCF:
 
 @dataclass(frozen=True)
 class Row:
-    """`of(ratio)` builds the method; its budget counts `rows` (filters), `columns` (kernels of each filter) or `none`."""
+    """`of(ratio)` builds a method; its budget counts `rows` (filters), `columns` (kernels of a filter) or `none`."""
 
     of: Callable[[float], PruningMethod]
     counts: str
@@ -52,7 +53,7 @@ class Chain(nn.Sequential):
 
     def __init__(self) -> None:
         wide = (3, 8, 10, 6)
-        convs = [nn.Conv2d(a, b, 3, padding=1) for a, b in zip(wide, wide[1:], strict=False)]
+        convs = [nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(wide)]
         super().__init__(*(layer for conv in convs for layer in (conv, nn.ReLU(inplace=True))))
         self.append(nn.Flatten()).append(nn.Linear(6 * 64, 4))
 

@@ -84,7 +84,7 @@ def test_sphere(seed: int) -> None:
     assert torch.allclose(cosine, torch.ones(4, dtype=torch.double))
     for other in range(10, 20):
         there = onto_sphere(batch(other, 1.0), VALID)
-        assert ((((z - x) * VALID).norm(dim=1) <= ((there - x) * VALID).norm(dim=1) + 1e-12)).all()
+        assert (((z - x) * VALID).norm(dim=1) <= ((there - x) * VALID).norm(dim=1) + 1e-12).all()
 
 
 def test_the_centre_of_the_sphere_goes_to_all_ones() -> None:

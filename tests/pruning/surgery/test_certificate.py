@@ -54,7 +54,7 @@ def test_logits_that_do_not_vary_prove_nothing(bias: float) -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(3, 2)).requires_grad_(False)
     network[1].weight.zero_()
     network[1].bias.fill_(bias)
-    with pytest.raises(ValueError, match="same logits for all 5 images .*lower it"):
+    with pytest.raises(ValueError, match=r"same logits for all 5 images .*lower it"):
         certify(network, network, torch.randn(5, 3, 1, 1))
 
 

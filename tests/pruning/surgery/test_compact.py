@@ -154,7 +154,7 @@ def test_groups_of_rows_with_columns_of_their_own() -> None:
 def test_groups_on_every_layer_with_rows_gone_too() -> None:
     whole = network("vgg16")
     kernels = random_rows(trace(whole, SHAPE), 0.3, 0).to_arrays()
-    for name, rows in kernels.items():
+    for rows in kernels.values():
         if rows.shape[1] > 3:
             rows &= columns(*rows.shape, 4, 0.5).numpy()
     small = assert_small_is_masked(whole, Selection.from_arrays(kernels), SHAPE)

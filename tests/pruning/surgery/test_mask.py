@@ -57,8 +57,11 @@ def test_single_kernels_go_without_their_row() -> None:
 def test_a_filter_whose_inputs_are_all_dead_dies_with_its_bias() -> None:
     network = nn.Sequential(nn.Conv2d(2, 3, 1), nn.Conv2d(3, 2, 1), nn.Conv2d(2, 2, 1))
     choice = Selection(
-        {"0": torch.tensor([[False, False], [True, True], [True, True]]), "1": torch.tensor([[True, False, False], [True, True, True]])}
-    )  # fmt: skip
+        {
+            "0": torch.tensor([[False, False], [True, True], [True, True]]),
+            "1": torch.tensor([[True, False, False], [True, True, True]]),
+        }
+    )
     masked = mask(network, choice, SHAPE)
     assert masked[1].bias.tolist()[0] == 0
     assert masked[1].weight[0].abs().max() == 0

@@ -1,0 +1,39 @@
+"""The tuned network, kept beside its record: a folder that `pruning.load` reads, and on request an ONNX file."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from experiments.prepare import Bench
+from experiments.terminal import say
+from pruning import export
+from pruning.artifact import Pruned, save
+from pruning.description import Preprocessing
+from pruning.models.registry import BUILDERS, Origin
+from pruning.selection import Selection
+
+
+def keep(bench: Bench, network: nn.Module, choice: Selection) -> Path:
+    """Write `network/` (and `network.onnx`) into the run's folder."""
+    folder, origin = bench.folder / "network", origin_of(bench.values["model"])
+    made = Pruned(
+        network, choice, origin, bench.image_shape, tuple(bench.data.classes), preprocessing(bench.values["data"])
+    )
+    save(folder, made, dense=None if origin else bench.network)
+    if bench.settings.export == "onnx":
+        distance = export.onnx(network, bench.image_shape, bench.folder / "network.onnx")
+        say(f"ONNX Runtime differs from the network by {distance:.1e} of the logits' scale")
+    return folder
+
+
+def origin_of(model: dict[str, Any]) -> Origin | None:
+    """How the full-size network is built by name; None for a network of the user's own."""
+    builder = model["_target_"].rpartition(".")[2]
+    known = model["_target_"].startswith("pruning.models.") and builder in BUILDERS
+    return Origin.of(builder, {key: value for key, value in model.items() if key != "_target_"}) if known else None
+
+
+def preprocessing(data: dict[str, Any]) -> Preprocessing:
+    mean, std = (tuple(float(value) for value in data[name]) for name in ("mean", "std"))
+    return Preprocessing(mean, std, data.get("resize"))  # type: ignore[arg-type]

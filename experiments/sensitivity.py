@@ -1,0 +1,84 @@
+"""sensitivity=true: how much each layer minds being pruned alone; a table, a plot, and ratios that a bound allows."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from rich import box
+from rich.progress import track
+from rich.table import Table
+
+from experiments import measure
+from experiments.prepare import Bench
+from experiments.stages import Trained
+from experiments.terminal import console, say
+from pruning import durable
+from pruning.sensitivity import Point, scan, tolerated
+
+
+def sensitivity(bench: Bench, dense: Trained) -> Path:
+    """Scan the dense network on the validation part; the folder that holds sensitivity.json and .png."""
+    loader, asked = bench.data.val_dataloader(), bench.settings.scan
+
+    def accuracy(network) -> float:  # type: ignore[no-untyped-def]
+        return measure.accuracy(measure.copied(network, bench.device), loader, bench.device)[0]
+
+    whole, steps = accuracy(dense.network), bench.steps("prune")
+    points = scan(dense.network, bench.method, bench.image_shape, steps, asked.ratios, accuracy)
+    found = list(track(points, "scanning", console=console, transient=True))
+    allowed = tolerated(found, whole, asked.bound)
+    console.print(table(found, allowed, asked.ratios))
+    save(bench.folder, found, whole, allowed)
+    say(f"dense {100 * whole:.2f} % on validation; ratios that lose at most {100 * asked.bound:g} points, as a budget:")
+    say(budget(allowed))
+    say(f"figures and plot in {bench.folder}/sensitivity.json, sensitivity.png")
+    return bench.folder
+
+
+def table(points: list[Point], allowed: dict[str, float], ratios: list[float]) -> Table:
+    made = Table(title="validation accuracy, one layer pruned alone", box=box.SIMPLE_HEAD, title_justify="left")
+    made.add_column("layer", no_wrap=True)
+    for ratio in sorted(ratios):
+        made.add_column(f"{ratio:g}", justify="right")
+    made.add_column("allowed", justify="right", style="bold")
+    for site, ratio in allowed.items():
+        row = [f"{100 * point.accuracy:.1f}" for point in points if point.site == site]
+        made.add_row(site, *row, f"{ratio:g}")
+    return made
+
+
+def budget(allowed: dict[str, float]) -> str:
+    """The override that prunes every layer by what it tolerates."""
+    pairs = ",".join(f'"{site}":{ratio:g}' for site, ratio in allowed.items())
+    return f"  '+budget.table={{{pairs}}}'"
+
+
+def save(folder: Path, points: list[Point], dense: float, allowed: dict[str, float]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    values = {"dense": dense, "allowed": allowed, "points": [asdict(point) for point in points]}
+    durable.write(folder / "sensitivity.json", (json.dumps(values, indent=1) + "\n").encode())
+    plot(folder / "sensitivity.png", points, dense)
+
+
+def plot(path: Path, points: list[Point], dense: float) -> None:
+    """Accuracy against ratio, one line for each layer, early layers dark."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
+    sites = list(dict.fromkeys(point.site for point in points))
+    for place, site in enumerate(sites):
+        line = [point for point in points if point.site == site]
+        colour = pyplot.colormaps["viridis"](0.9 * place / max(1, len(sites) - 1))
+        axes.plot([p.ratio for p in line], [100 * p.accuracy for p in line], "o-", ms=3, lw=1, color=colour, label=site)
+    axes.axhline(100 * dense, color="0.5", lw=1, ls="--", label="dense")
+    axes.set(
+        xlabel="share of this layer removed",
+        ylabel="validation accuracy, %",
+        title="Each layer pruned alone, no training",
+    )
+    axes.legend(fontsize=6, ncols=1 + len(sites) // 20, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    figure.savefig(path, dpi=150)
+    pyplot.close(figure)
