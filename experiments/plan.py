@@ -64,7 +64,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def change(before: Cost, after: Cost) -> str:
-    return "same" if after == before else f"−{100 * (1 - after.macs / before.macs):.0f} %"
+    return "same" if after == before else f"-{100 * (1 - after.macs / before.macs):.0f} %"
 
 
 def readers(row: Row) -> str:

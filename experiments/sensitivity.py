@@ -49,7 +49,7 @@ def table(points: list[Point], allowed: dict[str, float], ratios: list[float]) -
 
 def budget(allowed: dict[str, float]) -> str:
     """The override that prunes every layer by what it tolerates."""
-    pairs = ",".join(f'"{site}":{ratio:g}' for site, ratio in allowed.items())
+    pairs = ",".join(f"{site}:{ratio:g}" for site, ratio in allowed.items())
     return f"  '+budget.table={{{pairs}}}'"
 
 

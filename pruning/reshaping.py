@@ -31,6 +31,8 @@ def index_of(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Index | Non
     source = steps[0].args[0]
     if not isinstance(source, fx.Node) or source not in ops or source not in trace.shapes:
         return None
+    if any(_chooses_images(step) for step in steps):
+        return None
     chain = Chain(steps, source, ops[source].axis, trace.shapes[source])
     try:
         ids = replay(node, {source: chain.elements()}, trace)
@@ -49,6 +51,15 @@ def _steps(node: fx.Node, trace: Trace) -> tuple[fx.Node, ...]:
     while isinstance(before := steps[0].args[0], fx.Node) and is_reshaping(before, trace):
         steps.insert(0, before)
     return tuple(steps)
+
+
+def _chooses_images(step: fx.Node) -> bool:
+    """Does an indexing touch the batch? A slice that is longer than the traced batch would look like all of it."""
+    places = step.args[1] if step.target is operator.getitem else slice(None)
+    if isinstance(places, int):  # a piece of a tuple, or one image
+        return False
+    first = places[0] if isinstance(places, tuple) and places else places
+    return first != slice(None) and first is not Ellipsis
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -51,6 +52,7 @@ def scan(
             if count not in measured:
                 choice = method.choose(attached, widths | {site: count})
                 measured[count] = accuracy(compact(network, choice, image_shape, graph))
+                gc.collect()  # a traced network is a cycle of references: hundreds would pile up
             yield Point(site, ratio, count, width, measured[count])
 
 

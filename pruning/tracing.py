@@ -116,8 +116,22 @@ def _follow_in_place(module: fx.GraphModule) -> None:
         seen.add(node)
         if _in_place(node, module) and node.all_input_nodes:
             source = node.all_input_nodes[0]
+            _refuse_changed_view(node, source, seen, module)
             for user in [u for u in source.users if u not in seen]:
                 user.replace_input_with(source, node)
+
+
+def _refuse_changed_view(node: fx.Node, view: fx.Node, seen: set[fx.Node], module: fx.GraphModule) -> None:
+    """What changes a part of a tensor in place changes the whole for later readers, and the graph cannot say so."""
+    base = view
+    while base.target in tables.RESHAPING and base.all_input_nodes:
+        base = base.all_input_nodes[0]
+    if base is not view and any(user not in seen for user in base.users):
+        where = type(module).__name__
+        raise ValueError(
+            f"{where}: {node.name} changes a part of {base.name} in place, and {base.name} is read later; "
+            f"write x = x + y instead of x += y there, or inplace=False"
+        )
 
 
 def _in_place(node: fx.Node, module: fx.GraphModule) -> bool:

@@ -53,7 +53,7 @@ def row(runs: list[Record]) -> tuple[str, ...]:
     first = runs[0]
     model, method, asked, epochs, _ = setting(first)
     cuts = [
-        f"−{100 * mean(1 - getattr(r.tuned, of) / getattr(r.dense, of) for r in runs):.1f} %"
+        f"-{100 * mean(1 - getattr(r.tuned, of) / getattr(r.dense, of) for r in runs):.1f} %"
         for of in ("macs", "params")
     ]
     accuracies = [percent([getattr(r, of).accuracy for r in runs]) for of in ("dense", "pruned", "tuned")]

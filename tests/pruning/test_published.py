@@ -9,15 +9,17 @@ from pruning.liveness import analyse
 from pruning.methods.fcf import FCF
 from pruning.methods.filters import FilterMethod
 from pruning.methods.l1 import L1
-from pruning.models import resnet, vgg16
+from pruning.models import resnet, torchvision_network, vgg16
 from pruning.selection import Selection
 
 SHAPE = (3, 32, 32)
 
 
-def percent(method: FilterMethod, network: nn.Module, steps: int = 0) -> tuple[float, float, float]:
+def percent(
+    method: FilterMethod, network: nn.Module, steps: int = 0, shape: tuple[int, int, int] = SHAPE
+) -> tuple[float, float, float]:
     """Share that is cut of MACs, of parameters, and of operations by the FCF authors' count."""
-    method.attach(network, SHAPE, steps)
+    method.attach(network, shape, steps)
     after, before = analyse(method.graph, method.select(network)), analyse(method.graph, Selection({}))
     pairs = [
         (predict(after).macs, predict(before).macs),
@@ -78,3 +80,38 @@ def test_l1_on_cifar_resnets(
     table |= {block(depth, number): 0.0 for number in skipped}
     cut = percent(L1(PerLayer(0.0, table)), resnet(depth, 10, SHAPE, "A"))
     assert cut[:2] == (pytest.approx(macs, abs=0.1), pytest.approx(params, abs=0.1))
+
+
+IMAGENET = (3, 224, 224)
+
+
+@pytest.mark.parametrize(
+    ("stages", "macs", "params"),
+    [((0.3, 0.3, 0.3), 15.38, 7.55), ((0.5, 0.6, 0.4), 24.06, 10.68)],
+    ids=["34-A", "34-B"],
+)
+def test_l1_on_resnet34(stages: tuple[float, ...], macs: float, params: float) -> None:
+    """Layer numbers of the paper again: even ones are the first convolutions of the blocks; the last stage is whole."""
+    firsts = [f"layer{stage}.{place}.conv1" for stage, blocks in enumerate((3, 4, 6, 3), 1) for place in range(blocks)]
+    table = {f"layer{stage}.*": ratio for stage, ratio in enumerate(stages, 1)}
+    table |= {firsts[(number - 2) // 2]: 0.0 for number in (2, 8, 14, 16, 26, 28, 30, 32)}
+    cut = percent(L1(PerLayer(0.0, table)), torchvision_network("resnet34", 1000, IMAGENET), shape=IMAGENET)
+    assert cut[:2] == (pytest.approx(macs, abs=0.05), pytest.approx(params, abs=0.05))
+
+
+def test_l1_resnet34_c_prunes_the_stream_itself() -> None:
+    """The third stage: identity and second convolutions, 20 %, by the ranking of the projection shortcut."""
+    method = L1(PerLayer(0.2), joined="couple", only=["layer3.0.conv2"])
+    cut = percent(method, torchvision_network("resnet34", 1000, IMAGENET), shape=IMAGENET)
+    assert cut[:2] == (pytest.approx(7.44, abs=0.05), pytest.approx(7.30, abs=0.05))
+
+
+@pytest.mark.parametrize(("ratio", "cut"), [(0.15, 26.84), (0.25, 41.41), (0.35, 55.11), (0.45, 66.47)])
+def test_fcf_on_resnet34(ratio: float, cut: float) -> None:
+    found = percent(fcf(ratio), torchvision_network("resnet34", 1000, IMAGENET), 1000, IMAGENET)[2]
+    assert found == pytest.approx(cut, abs=0.1)
+
+
+def test_fcf_on_resnet50() -> None:
+    cut = percent(fcf(0.405), torchvision_network("resnet50", 1000, IMAGENET), 1000, IMAGENET)[0]
+    assert cut == pytest.approx(57.06, abs=0.01)

@@ -48,10 +48,6 @@ class LpBox(nn.Module):
         for name in ("dual", "crossings", "pull", "force"):
             self.register_buffer(name, torch.zeros(()))
 
-    def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """Hand on: a network that is an nn.Sequential calls every child."""
-        return x
-
     def steered(self, v: Gates, pull: Gates) -> Gates:
         """The gradient of the gates: alpha of the augmented Lagrangian's, 1 - alpha of the loss's (`pull`)."""
         self.z1 = onto_box_with_sum(v + self.y1 / self.rho, self.keep, self.valid)

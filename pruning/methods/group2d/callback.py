@@ -70,7 +70,11 @@ class Group2D(PruningMethod):
         self.groups_of = {site.name: self.count(site) for site in self.sites()}
         hang(network, self.groups_of, watch=self.score == "activation")
         self.keep = {name: max(1, self.columns(name) // 2) for name in self.groups_of}  # until the budget has spoken
-        self.keep = self.counts(network)
+        try:
+            self.keep = self.counts(network)
+        except ValueError:
+            self.detach(network)
+            raise
 
     def steer(self, network: nn.Module) -> None:
         for name in self.groups_of:
@@ -127,7 +131,8 @@ class Group2D(PruningMethod):
 
     def choose(self, network: nn.Module, counts: Mapping[str, int]) -> Selection:
         """The selection in which every group of layer `name` keeps `counts[name]` channels."""
-        return Selection({name: self.kernels_of(network, name, counts[name]) for name in self.groups_of})
+        kernels = {name: self.kernels_of(network, name, counts[name]) for name in self.groups_of}
+        return Selection({**Selection.full(self.graph.trace.module), **kernels})
 
     def kernels_of(self, network: nn.Module, name: str, keep: int) -> Bool[Tensor, "out in"]:
         scores, groups = self.scores(network, name), self.groups_at(network, name)

@@ -17,6 +17,7 @@ from pruning.budget import PerLayer
 from pruning.methods.base import PruningMethod
 from pruning.methods.dense import Dense
 from pruning.methods.fcf import FCF
+from pruning.methods.group2d import Group2D
 from pruning.methods.l1 import L1
 from pruning.methods.random import Random
 from pruning.models import initialise, resnet, vgg16
@@ -28,6 +29,11 @@ def fcf(ratio: float, **changes: object) -> FCF:
     """The paper's values for CIFAR-10."""
     paper = {"joined": "expand", "cross": True, "gate": "filter", "alpha": 0.99, "lr": 0.1}
     return FCF(PerLayer(ratio), **(paper | {"rho": 0.01, "mu": 1.01, "rho_max": 6.0} | changes))
+
+
+def group2d(ratio: float, **changes: object) -> Group2D:
+    plain = {"groups": 2, "score": "l1", "learn": "score", "steps": 1, "kernels": "kxk", "adapt": True}
+    return Group2D(PerLayer(ratio), **(plain | changes))
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,9 @@ METHODS: dict[str, Row] = {
     "l1": Row(lambda ratio: L1(PerLayer(ratio)), "rows"),
     "l1 on both": Row(lambda ratio: L1(PerLayer(ratio), joined="expand"), "rows"),
     "fcf": Row(fcf, "rows"),
+    "group2d": Row(lambda ratio: group2d(ratio, score="l1"), "columns"),
+    "group2d, ladder": Row(lambda ratio: group2d(ratio, score="taylor", steps=3), "columns"),
+    "group2d, lasso": Row(lambda ratio: group2d(ratio, score="taylor", learn="lasso"), "columns"),
     "fcf behind the norm": Row(lambda ratio: fcf(ratio, cross=False, gate="norm", alpha=0.5), "rows"),
 }
 

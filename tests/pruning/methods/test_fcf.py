@@ -92,7 +92,8 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit() -> None:
     method.attach(through, SHAPE, 200)
     steps(method, through, 0, 20)
     saved = {name: value.clone() for name, value in through.state_dict().items()}
-    assert {"fcf.y1", "fcf.y2", "fcf.rho"} <= saved.keys()
+    duals = [name for name in saved if name.endswith((".y1", ".y2"))]
+    assert duals
     steps(method, through, 20, 40)
 
     def resumed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -104,7 +105,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit() -> None:
 
     end = through.state_dict()
     assert all(torch.equal(end[name], value) for name, value in resumed(saved).items())
-    blank = saved | {name: torch.zeros_like(saved[name]) for name in ("fcf.y1", "fcf.y2")}
+    blank = saved | {name: torch.zeros_like(saved[name]) for name in duals}
     gates = [name for name in end if name.endswith(".v")]
     assert any(not torch.equal(end[name], value) for name, value in resumed(blank).items() if name in gates)
 

@@ -1,0 +1,25 @@
+"""README's table is made from the committed records, and says what they say."""
+
+from dataclasses import replace
+
+from experiments.report.table import BEGIN, END, README, inserted, percent, records, table
+
+
+def test_readme_shows_the_committed_records():
+    text = README.read_text()
+    assert inserted(text, table(records())) == text
+
+
+def test_seeds_are_one_row_with_mean_and_deviation():
+    first = records()[0]
+    second = replace(first, seed=first.seed + 1, tuned=replace(first.tuned, accuracy=first.tuned.accuracy - 0.02))
+    (line,) = table([first, second]).splitlines()[2:]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[-1] == "2"
+    assert cells[5] == percent([first.tuned.accuracy, second.tuned.accuracy])
+    assert f"{100 * first.tuned.accuracy - 1:.2f} ± 1.41 %" == cells[5]
+
+
+def test_only_what_is_between_the_marks_changes():
+    text = f"before\n{BEGIN}\nold\n{END}\nafter"
+    assert inserted(text, "new") == f"before\n{BEGIN}\nnew\n{END}\nafter"
