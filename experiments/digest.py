@@ -31,10 +31,10 @@ LATER = {  # what a stage has not seen yet; what it takes from an earlier stage 
         "recipe.finetune",
         "recipe.grant",
     ),
-    "prune": ("choice", "control", "objective", "recipe.finetune", "recipe.grant"),
+    "prune": ("choice", "control", "method.form", "objective", "recipe.finetune", "recipe.grant"),
     "run": (),
 }
-FINAL = ("choice", "control")
+FINAL = ("choice", "control", "method.form")
 
 
 def digest(stage: str, config: dict[str, Any], **content: Any) -> str:

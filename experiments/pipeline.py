@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from omegaconf import DictConfig
 
-from experiments import plan, summary
+from experiments import measure, plan, summary
 from experiments.commandline import refusals
 from experiments.keep import keep
 from experiments.prepare import Bench, prepare
@@ -36,8 +36,9 @@ def run(config: DictConfig) -> Record | None:
 
 
 def written(bench: Bench, made: Results) -> Record:
-    keep(bench, made.tuned.network, made.choice)
-    return to_record(bench, made)
+    form = measure.form(made.small, bench.method.form, bench.probe, bench.device)
+    keep(bench, made.tuned.network, made.choice, form)
+    return to_record(bench, made, form)
 
 
 def experiment(bench: Bench) -> Results:

@@ -19,6 +19,7 @@ from experiments import baseline, hardware, recipes, schema
 from experiments.digest import digest, of_file
 from experiments.store import Store
 from experiments.terminal import say
+from pruning.budget import checked_ratio
 from pruning.methods.base import PruningMethod
 from pruning.objectives import Objective
 from pruning.selection import Selection
@@ -86,9 +87,20 @@ def prepare(config: DictConfig) -> Bench:
     refuse_unwritable(Path(settings.folder))
     data = ready(instantiate(values["data"], _convert_="all"))
     bench = build(settings, values, data)
+    if settings.sensitivity:
+        refuse_scan(bench)
     if not settings.plan:
         rehearse(bench)
     return bench
+
+
+def refuse_scan(bench: Bench) -> None:
+    if not bench.data.sizes["val"]:
+        raise ValueError("sensitivity=true looks at validation accuracy, and data.val=0 leaves none: set data.val=0.1")
+    if bench.settings.choice.method == "dense":
+        raise ValueError("sensitivity=true needs a method that removes something: method=l1, got method=dense")
+    for ratio in bench.settings.scan.ratios:
+        checked_ratio(ratio, "each of scan.ratios")
 
 
 def build(settings: schema.Config, values: dict[str, Any], data: Any) -> Bench:

@@ -45,9 +45,10 @@ def finished(bench: Bench) -> Record | None:
     return made
 
 
-def to_record(bench: Bench, made: Results) -> Record:
+def to_record(bench: Bench, made: Results, form: str) -> Record:
+    """`form`: the small form that is timed."""
     choice, settings = bench.settings.choice, bench.settings
-    dense, pruned = measured(bench, made.dense.network), measured(bench, made.small)
+    dense, pruned = measured(bench, made.dense.network, form), measured(bench, made.small, form)
     scratch = retrained(bench, pruned, made.scratch.network) if made.scratch else None
     made_record = Record(
         schema=record.SCHEMA,
@@ -75,7 +76,7 @@ def to_record(bench: Bench, made: Results) -> Record:
         layers=layers(made.choice),
         stages=[*made.tuned.stages, *(made.scratch.stages if made.scratch else ())],
         epochs_total=sum(stage.epochs for stage in made.tuned.stages),
-        method_figures=made.gates.figures,
+        method_figures=made.gates.figures | timed(bench, form),
         git_commit=hardware.commit(),
         versions=hardware.versions(),
         device=hardware.describe(bench.device),
@@ -86,8 +87,14 @@ def to_record(bench: Bench, made: Results) -> Record:
     return made_record
 
 
-def measured(bench: Bench, network: nn.Module) -> record.Network:
-    return measure.network(network, bench.data.test_dataloader(), bench.probe, len(bench.data.classes), bench.device)
+def timed(bench: Bench, form: str) -> dict[str, float | None]:
+    """What `auto` came to: 1 for the grouped form. Any other form stands in the config."""
+    return {"timed_grouped": float(form == "grouped")} if bench.method.form == "auto" else {}
+
+
+def measured(bench: Bench, network: nn.Module, form: str) -> record.Network:
+    loader, classes = bench.data.test_dataloader(), len(bench.data.classes)
+    return measure.network(network, loader, bench.probe, classes, bench.device, form)
 
 
 def retrained(bench: Bench, shape: record.Network, network: nn.Module) -> record.Network:

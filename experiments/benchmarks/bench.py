@@ -39,14 +39,19 @@ def show(title: str, rows: Sequence[Row]) -> None:
     console.print(table)
 
 
-def main(name: str, claim: str, measure: Callable[[], list[Row]]) -> None:
-    """Run a benchmark as a program: print its table, and write its record where `--out` says."""
+def main(name: str, claim: str, measure: Callable[..., list[Row]], **switches: str) -> None:
+    """Run a benchmark as a program: print its table, and write its record where `--out` says.
+
+    `switches` are flags of its own, each with its help; `measure` is told which were given.
+    """
     parser = argparse.ArgumentParser(description=claim)
     parser.add_argument("--out", type=Path, help="write the figures, the hardware and the versions there (JSON)")
     parser.add_argument("--threads", type=int, default=1)
+    for switch, meaning in switches.items():
+        parser.add_argument(f"--{switch}", action="store_true", help=meaning)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    rows = measure()
+    rows = measure(**{switch: getattr(asked, switch) for switch in switches})
     show(claim, rows)
     if asked.out is not None:
         made = {"benchmark": name, "claim": claim, "commit": hardware.commit(), "versions": hardware.versions()}

@@ -27,6 +27,7 @@ class PruningMethod(Callback, ABC):
     """Abstract; every concrete method is final."""
 
     needs_training: bool = False  # False: decides on the network as it is; its stage has no epochs of its own
+    form: str = "split"  # in which small networks are timed and exported, one of pruning.surgery.forms.FORMS
     gated: bool = False  # True: while attached, the network computes something else than when silenced
 
     # -- the verbs -----------------------------------------------------------------------------------------------------

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
@@ -34,6 +36,19 @@ def narrow_grouped(layer: nn.Conv2d, kernels: Bool[Tensor, "out in"], shape: Rec
     bias = None if layer.bias is None else layer.bias * working.any(1)
     _fill(small, layer, weight=zeroed[_on(zeroed, rows)[:, None], _on(zeroed, local)], bias=_rows(bias, rows))
     return small
+
+
+def join_groups(convs: Sequence[nn.Conv2d]) -> nn.Conv2d:
+    """One grouped convolution for several that are alike in all but their sizes; padding is stored as zeros."""
+    first, one = convs[0], _hollow(convs[0])
+    rows, columns = max(conv.out_channels for conv in convs), max(conv.in_channels for conv in convs)
+    one.groups, one.in_channels, one.out_channels = len(convs), len(convs) * columns, len(convs) * rows
+    window = (0, 0) * len(first.kernel_size)
+    missing = [(columns - conv.in_channels, rows - conv.out_channels) for conv in convs]
+    weights = [F.pad(c.weight, (*window, 0, wide, 0, high)) for c, (wide, high) in zip(convs, missing, strict=True)]
+    biases = [F.pad(c.bias, (0, high)) for c, (_, high) in zip(convs, missing, strict=True) if c.bias is not None]
+    _fill(one, first, weight=torch.cat(weights), bias=torch.cat(biases) if biases else None)
+    return one
 
 
 def narrow_norm(layer: Any, channels: Numbers) -> nn.Module:

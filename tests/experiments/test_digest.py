@@ -57,6 +57,7 @@ def test_what_can_change_a_number_counts(stage: str, path: str, value: object) -
         ("recipe.prune", {"lr": 0.2}, "prune"),
         ("objective", {"_target_": "pruning.objectives.Distillation"}, "finetune"),
         ("recipe.finetune", {"lr": 0.2}, "finetune"),
+        ("method.form", "grouped", "run"),
     ],
 )
 def test_a_stage_counts_nothing_that_comes_after_it(path: str, value: object, first: str) -> None:

@@ -11,7 +11,9 @@ import pytest
 from omegaconf import DictConfig
 from tiny_run import CONF, POWER_CUT, TINY, config
 
-from experiments import commandline, pipeline, record
+import pruning
+from experiments import commandline, measure, pipeline, record
+from experiments.prepare import prepare
 from experiments.record import Record
 
 GATED = ("method=fcf", "recipe.prune.epochs=38", "method.lr=0.1")
@@ -134,7 +136,8 @@ def test_the_baseline_of_a_file_is_the_dense_network(tmp_path: Path) -> None:
         (("baseline=nowhere.safetensors",), "baseline=nowhere.safetensors is not a file"),
         (("method=fcf", "recipe.prune.epochs=1"), "150"),
         (("objective=distillation", "objective.temperature=0.0"), "temperature must be above 0"),
-        (("sensitivity=true",), "sensitivity"),
+        (("sensitivity=true", "data.val=0"), "data.val=0 leaves none"),
+        (("sensitivity=true", "scan.ratios=[0.5,1.0]"), "each of scan.ratios must lie in"),
     ],
 )
 def test_a_refusal_is_one_line_and_nothing_is_written(tmp_path: Path, overrides: tuple[str, ...], said: str) -> None:
@@ -173,3 +176,35 @@ def test_plan_trains_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFi
     assert isinstance(plan, DictConfig)
     assert "MACs" in capsys.readouterr().out
     assert not (tmp_path / "new").exists()
+
+
+def test_a_scan_says_what_every_layer_tolerates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pipeline.run(config(f"folder={tmp_path}", "sensitivity=true", "scan.ratios=[0.25,0.75]")) is None
+    (path,) = tmp_path.glob("*/sensitivity.json")
+    found = json.loads(path.read_text())
+    assert [(point["site"], point["ratio"], point["kept"]) for point in found["points"]] == [
+        *[("body.0", 0.25, 6), ("body.0", 0.75, 2)],
+        *[("body.3", 0.25, 6), ("body.3", 0.75, 2)],
+    ]
+    tolerated = [p["ratio"] for p in found["points"] if found["dense"] - p["accuracy"] <= 0.01]
+    assert all(ratio in (0.0, *tolerated) for ratio in found["allowed"].values())
+    assert (path.parent / "sensitivity.png").read_bytes().startswith(b"\x89PNG")
+    assert "+budget.table={body.0:" in capsys.readouterr().out
+
+
+def test_a_plan_trains_nothing_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pipeline.run(config(f"folder={tmp_path / 'new'}", "plan=true", "ratio=0.5")) is None
+    shown = capsys.readouterr().out
+    assert "body.0" in shown
+    assert "4/8" in shown
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_kept_network_loads_and_is_the_one_that_was_measured(tmp_path: Path) -> None:
+    made = run(tmp_path)
+    (folder,) = tmp_path.glob("*/network")
+    overrides = config(f"folder={tmp_path}")
+    bench = prepare(overrides)
+    loaded = pruning.load(folder, dense=bench.network)
+    assert loaded.classes == ("a", "b", "c", "d")
+    assert measure.accuracy(loaded.network, bench.data.test_dataloader(), bench.device)[0] == made.tuned.accuracy

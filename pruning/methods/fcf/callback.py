@@ -83,18 +83,19 @@ class FCF(FilterMethod):
     def steer(self, network: nn.Module) -> None:
         box, gates = self.box(network), self.gates(network)
         grads = [gate.grad if gate.grad is not None else torch.zeros_like(gate) for gate in gates]
-        self.weigh(network, grads)
+        self.weigh(network, gates, grads)
         steered = box.steered(box.stack([gate.detach() for gate in gates]), box.stack(grads))
         torch._foreach_copy_(grads, box.rows(steered))
 
-    def weigh(self, network: nn.Module, grads: list[Tensor]) -> None:
-        """How much of the loss a gate can feel: behind a norm, sum W dL/dW over a filter is nothing but rounding."""
-        scaled = [p for place in self.places.values() for p in originals(network, place)]
-        products = torch._foreach_mul(
-            [p for p in scaled if p.grad is not None], [p.grad for p in scaled if p.grad is not None]
-        )
-        box = self.box(network)
-        box.pull = torch.stack(torch._foreach_norm(grads, 1)).sum()
+    def weigh(self, network: nn.Module, gates: list[nn.Parameter], grads: list[Tensor]) -> None:
+        """How much of the loss the gates feel: behind a norm the sum of U dL/dU over a filter U = v W is rounding.
+
+        That sum is v dL/dv, and U dL/dU is W dL/dW of the tensors without their gates.
+        """
+        box, scaled = self.box(network), [p for place in self.places.values() for p in originals(network, place)]
+        moved = [p for p in scaled if p.grad is not None]
+        box.pull = torch.stack(torch._foreach_norm(torch._foreach_mul(list(gates), grads), 1)).sum()
+        products = torch._foreach_mul([p.detach() for p in moved], [p.grad for p in moved if p.grad is not None])
         box.force = torch.stack(torch._foreach_norm(products, 1)).sum()
 
     @torch.no_grad()
@@ -119,8 +120,8 @@ class FCF(FilterMethod):
     def report(self, network: nn.Module) -> dict[str, float]:
         """The penalty, how far the gates are from their constraints, and how much the loss has to say.
 
-        `gate_pull` = sum |g_v| against `weight_force` = sum |W dL/dW|; `over_threshold` = filters with v >= 0.1, the
-        authors' own rule; `crossings` = how often gates have crossed 1/2.
+        `gate_pull` = sum |v dL/dv| against `weight_force` = sum |U dL/dU|, U = v W; `over_threshold` = filters with
+        v >= 0.1, the authors' own rule; `crossings` = how often gates have crossed 1/2.
         """
         box = self.box(network)
         v = box.stack([gate.detach() for gate in self.gates(network)])

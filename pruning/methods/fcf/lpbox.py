@@ -31,8 +31,8 @@ class LpBox(nn.Module):
     up: Tensor  # gates over 1/2 at the last step
     dual: Tensor  # dual residual of the last step
     crossings: Tensor  # how often a gate has crossed 1/2 so far
-    pull: Tensor  # sum |dL/dv| of the last step
-    force: Tensor  # sum |W dL/dW| over the same filters
+    pull: Tensor  # sum |v dL/dv| of the last step
+    force: Tensor  # sum |U dL/dU| over the same filters, U = v W
     places: Tensor
 
     def __init__(self, widths: list[int], keep: list[int], alpha: float, rho: float, mu: float, rho_max: float) -> None:

@@ -21,9 +21,9 @@ from pruning.methods.group2d.gate import gate_on, hang, take_down, weight_under
 from pruning.methods.group2d.lasso import START, shrink
 from pruning.selection import Selection
 from pruning.sites import Site, matching, sites
+from pruning.surgery.forms import FORMS
 
-LEARN = ("score", "lasso")
-KERNELS = ("kxk", "all")
+WORDS = {"score": SCORES, "learn": ("score", "lasso"), "kernels": ("kxk", "all"), "form": FORMS}
 
 
 @final
@@ -38,6 +38,7 @@ class Group2D(PruningMethod):
         steps: rungs of the ladder: 1 decides once; 3 goes 2x, 3x, 4x towards a quarter, with training between.
         kernels: "kxk", all but 1x1; or "all".
         adapt: where `groups` does not divide a layer's filters take the nearest divisor instead of refusing.
+        form: "split", "grouped" or "auto": the small form that is timed and exported, never what is stored.
         only: shell-style patterns of the convolutions to prune; None takes all that fit.
     """
 
@@ -50,11 +51,12 @@ class Group2D(PruningMethod):
         steps: int,
         kernels: str,
         adapt: bool,
+        form: str,
         only: Sequence[str] | None = None,
     ) -> None:
-        _check(groups, score, learn, steps, kernels)
+        _check(groups, steps, score=score, learn=learn, kernels=kernels, form=form)
         self.budget, self.groups_wanted, self.score, self.learn = budget, groups, score, learn
-        self.rungs, self.kernels, self.adapt, self.only = steps, kernels, adapt, only
+        self.rungs, self.kernels, self.adapt, self.form, self.only = steps, kernels, adapt, form, only
         self.gated = steps > 1 or learn == "lasso"
         self.needs_training = self.gated or score != "l1"
 
@@ -207,11 +209,11 @@ class Group2D(PruningMethod):
         return nearest
 
 
-def _check(groups: int, score: str, learn: str, steps: int, kernels: str) -> None:
+def _check(groups: int, steps: int, **words: str) -> None:
     if groups < 1 or steps < 1:
         raise ValueError(f"method.groups and method.steps must be 1 or more, got {groups} and {steps}")
-    for key, value, known in (("score", score, SCORES), ("learn", learn, LEARN), ("kernels", kernels, KERNELS)):
-        if value not in known:
-            raise ValueError(f"method.{key} must be one of {', '.join(known)}, got {value!r}")
-    if learn == "lasso" and steps > 1:
+    for key, value in words.items():
+        if value not in WORDS[key]:
+            raise ValueError(f"method.{key} must be one of {', '.join(WORDS[key])}, got {value!r}")
+    if words["learn"] == "lasso" and steps > 1:
         raise ValueError(f"method.learn=lasso has a schedule of its own: method.steps must be 1, got {steps}")

@@ -32,7 +32,7 @@ def fcf(ratio: float, **changes: object) -> FCF:
 
 
 def group2d(ratio: float, **changes: object) -> Group2D:
-    plain = {"groups": 2, "score": "l1", "learn": "score", "steps": 1, "kernels": "kxk", "adapt": True}
+    plain = {"groups": 2, "score": "l1", "learn": "score", "steps": 1, "kernels": "kxk", "adapt": True, "form": "split"}
     return Group2D(PerLayer(ratio), **(plain | changes))
 
 

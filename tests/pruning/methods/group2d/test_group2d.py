@@ -29,7 +29,7 @@ def chain() -> nn.Sequential:
 
 def method(ratio: float = 0.5, **asked: object) -> Group2D:
     defaults = {"groups": 2, "score": "l1", "learn": "score", "steps": 1, "kernels": "kxk", "adapt": False}
-    return Group2D(PerLayer(ratio), **(defaults | asked))  # type: ignore[arg-type]
+    return Group2D(PerLayer(ratio), **({"form": "split"} | defaults | asked))  # type: ignore[arg-type]
 
 
 def attached(network: nn.Module, made: Group2D, steps: int = 0) -> nn.Module:
@@ -83,7 +83,7 @@ def test_as_many_groups_as_filters_is_free_kernel_pruning():
 
 def test_macs_budget_counts_what_nobody_reads():
     network = resnet(20, 10, (3, 32, 32)).eval()
-    made = Group2D(Share(0.75, "macs"), 4, "l1", "score", 1, "kxk", False)
+    made = Group2D(Share(0.75, "macs"), 4, "l1", "score", 1, "kxk", False, "split")
     made.attach(fresh := copy.deepcopy(network), (3, 32, 32), 0)
     small = compact(network, made.select(fresh), (3, 32, 32))
     cut = 1 - count_macs(small, (3, 32, 32)) / count_macs(network, (3, 32, 32))

@@ -1,0 +1,26 @@
+"""README says what the machine wrote, and its commands are there to be run."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_table_of_networks_is_the_one_that_the_tests_wrote():
+    rows = [line for line in (ROOT / "docs" / "networks.md").read_text().splitlines() if line.startswith("|")]
+    assert len(rows) > 30
+    assert "\n".join(rows) in README
+
+
+def test_exactly_two_commands_install_and_run():
+    first, second = re.findall(r"```bash\n(.+?)\n```", README, re.S)
+    assert first.endswith("python3 run.py method=fcf model=vgg16")
+    assert "pytest" in second
+
+
+def test_the_tree_is_true():
+    tree = README.partition("## The house")[2].partition("```")[2].partition("```")[0]
+    named = re.findall(r"[a-z0-9_]+\.py|[a-z0-9_]+/", tree)
+    everything = {path.name + ("/" if path.is_dir() else "") for path in ROOT.rglob("*")}
+    assert [name for name in named if name not in everything] == []
