@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from omegaconf import DictConfig
+from safetensors.torch import load_file
 from tiny_run import CONF, POWER_CUT, TINY, config
 
 import pruning
@@ -208,3 +209,14 @@ def test_the_kept_network_loads_and_is_the_one_that_was_measured(tmp_path: Path)
     loaded = pruning.load(folder, dense=bench.network)
     assert loaded.classes == ("a", "b", "c", "d")
     assert measure.accuracy(loaded.network, bench.data.test_dataloader(), bench.device)[0] == made.tuned.accuracy
+
+
+def test_the_small_form_changes_nothing_but_times(tmp_path: Path) -> None:
+    """Stages are shared, networks are the same; `auto` says in the record what it came to."""
+    group2d = ("method=group2d", "method.groups=2", "method.score=l1", "ratio=0.5")
+    split, auto = (run(tmp_path, *group2d, f"method.form={form}") for form in ("split", "auto"))
+    assert [stage.reused for stage in auto.stages] == [True, True]
+    assert untimed(auto).tuned == untimed(split).tuned
+    assert auto.method_figures.keys() - split.method_figures.keys() == {"timed_grouped"}
+    first, second = (load_file(path) for path in tmp_path.glob("*/network/*.safetensors"))
+    assert first.keys() == second.keys()

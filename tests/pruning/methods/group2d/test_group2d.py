@@ -186,6 +186,7 @@ def test_groups_that_do_not_divide_a_layer():
     [
         ({"groups": 0}, "method.groups and method.steps must be 1 or more"),
         ({"score": "magic"}, "method.score must be one of taylor, activation, l1, got 'magic'"),
+        ({"form": "padded"}, "method.form must be one of split, grouped, auto, got 'padded'"),
         ({"learn": "lasso", "steps": 2}, "method.steps must be 1, got 2"),
     ],
 )
