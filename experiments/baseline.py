@@ -17,6 +17,9 @@ def load(network: nn.Module, path: Path) -> None:
     """In place. Raises ValueError unless every weight is there with its shape and nothing else is."""
     weights = {key.removeprefix("module."): value for key, value in read(path).items()}  # DataParallel's prefix
     refuse_misfit(network.state_dict(), weights, path)
+    for key, value in weights.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise ValueError(f"baseline={path}: {key} is not finite; train it again, or take an earlier checkpoint")
     network.load_state_dict(weights, strict=False)
 
 

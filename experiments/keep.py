@@ -14,16 +14,18 @@ from pruning.models.registry import BUILDERS, Origin
 from pruning.selection import Selection
 from pruning.surgery.forms import in_form
 
+NETWORK, ONNX = "network", "network.onnx"
+
 
 def keep(bench: Bench, network: nn.Module, choice: Selection, form: str) -> Path:
     """Write `network/` (and `network.onnx`, in this form) into the run's folder."""
-    folder, origin = bench.folder / "network", origin_of(bench.values["model"])
+    folder, origin = bench.folder / NETWORK, origin_of(bench.values["model"])
     made = Pruned(
         network, choice, origin, bench.image_shape, tuple(bench.data.classes), preprocessing(bench.values["data"])
     )
     save(folder, made, dense=None if origin else bench.network)
     if bench.settings.export == "onnx":
-        distance = export.onnx(in_form(network, form), bench.image_shape, bench.folder / "network.onnx")
+        distance = export.onnx(in_form(network, form), bench.image_shape, bench.folder / ONNX)
         say(f"ONNX Runtime differs from the network by {distance:.1e} of the logits' scale")
     return folder
 

@@ -13,6 +13,7 @@ from experiments.record import Record
 from experiments.results import Results, finished, gates_as_they_are, to_record
 from experiments.sensitivity import sensitivity
 from experiments.stages import Lesson, Trained, train
+from experiments.store import held
 from experiments.tracking import tracked
 from pruning.models import initialise
 from pruning.objectives import CrossEntropy
@@ -25,10 +26,10 @@ def run(config: DictConfig) -> Record | None:
         if bench.settings.plan:
             plan.show(bench)
             return None
-    with tracked(bench) as records:
-        if bench.settings.sensitivity:
-            sensitivity(bench, baseline(bench))
-            return None
+    if bench.settings.sensitivity:
+        sensitivity(bench, baseline(bench))
+        return None
+    with held(bench.folder), tracked(bench) as records:
         record = finished(bench) or written(bench, experiment(bench))
         records.append(record)
     summary.show(record, bench.folder)
@@ -37,8 +38,9 @@ def run(config: DictConfig) -> Record | None:
 
 def written(bench: Bench, made: Results) -> Record:
     form = measure.form(made.small, bench.method.form, bench.probe, bench.device)
+    record = to_record(bench, made, form)
     keep(bench, made.tuned.network, made.choice, form)
-    return to_record(bench, made, form)
+    return record
 
 
 def experiment(bench: Bench) -> Results:

@@ -22,7 +22,7 @@ def show(bench: Bench) -> None:
         say(f"{head(verdict):<9}{verdict.partition(':')[2]}")
     if made.barriers:
         say(f"{'barriers':<9} read every channel at full width: {', '.join(made.barriers)}")
-    say("Nothing was trained. A method that learns may choose other filters than counted here, not more or fewer.")
+    say("Nothing was trained. A method that learns may choose other filters than counted here, as many of them.")
 
 
 def _params(made: Plan) -> tuple[int, int]:

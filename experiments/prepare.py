@@ -11,14 +11,17 @@ from typing import Any
 import torch
 from hydra.utils import instantiate
 from jaxtyping import Float
-from lightning import Callback, LightningDataModule
+from lightning import Callback, LightningDataModule, Trainer
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from experiments import baseline, hardware, recipes, schema
 from experiments.digest import digest, of_file
+from experiments.quiet import quiet
 from experiments.store import Store
 from experiments.terminal import say
+from pruning import export
 from pruning.budget import checked_ratio
 from pruning.methods.base import PruningMethod
 from pruning.objectives import Objective
@@ -54,7 +57,7 @@ class Bench:
 
     @cached_property
     def digest(self) -> str:
-        return digest("run", self.values, **self.content())
+        return digest("run", self.values, **self.content(), device=self.device.type)
 
     def content(self) -> dict[str, Any]:
         """What every stage depends on beside the config."""
@@ -70,7 +73,7 @@ class Bench:
 
     @cached_property
     def probe(self) -> Float[Tensor, "b 3 h w"]:
-        """Images without their labels, as evaluation sees them: of validation where there is one."""
+        """Images without their labels: of validation where there is one, else of training, as training sees them."""
         loader = self.data.val_dataloader() if self.data.sizes["val"] else self.data.train_dataloader()
         batches = [images for images, _ in islice(loader, -(-PROBE // self.settings.recipe.batch))]
         return torch.cat(batches)[:PROBE]
@@ -85,22 +88,40 @@ def prepare(config: DictConfig) -> Bench:
     schema.check(values)
     settings: schema.Config = OmegaConf.to_object(config)  # type: ignore[assignment]
     refuse_unwritable(Path(settings.folder))
+    refuse_trainer(settings)
     data = ready(instantiate(values["data"], _convert_="all"))
     bench = build(settings, values, data)
-    if settings.sensitivity:
-        refuse_scan(bench)
     if not settings.plan:
         rehearse(bench)
+    if settings.sensitivity:
+        refuse_scan(bench)
+    if settings.export == "onnx":
+        export.refuse_missing()
     return bench
 
 
 def refuse_scan(bench: Bench) -> None:
     if not bench.data.sizes["val"]:
         raise ValueError("sensitivity=true looks at validation accuracy, and data.val=0 leaves none: set data.val=0.1")
-    if bench.settings.choice.method == "dense":
-        raise ValueError("sensitivity=true needs a method that removes something: method=l1, got method=dense")
+    if bench.method.needs_training or not bench.method.widths():
+        raise ValueError(
+            "sensitivity=true needs a method that decides on the network as it is, such as l1 or random, "
+            f"got method={bench.settings.choice.method}"
+        )
     for ratio in bench.settings.scan.ratios:
         checked_ratio(ratio, "each of scan.ratios")
+
+
+def refuse_trainer(settings: schema.Config) -> None:
+    """Lightning's own words for an accelerator, devices or a strategy that are not to be had here, before any work."""
+    asked = settings.trainer
+    machine = (asked.accelerator, asked.devices, asked.strategy, asked.num_nodes)
+    names = ("accelerator", "devices", "strategy", "num_nodes")
+    try:
+        with quiet():
+            Trainer(logger=False, enable_checkpointing=False, **dict(zip(names, machine, strict=True)))
+    except (ValueError, RuntimeError, MisconfigurationException) as error:
+        raise ValueError(f"trainer.* asks for what is not here: {error}") from error
 
 
 def build(settings: schema.Config, values: dict[str, Any], data: Any) -> Bench:

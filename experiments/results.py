@@ -5,13 +5,16 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from torch import nn
 
 from experiments import hardware, measure, record
+from experiments.keep import NETWORK, ONNX
 from experiments.prepare import Bench
 from experiments.record import Budget, Layer, Record
 from experiments.stages import Trained
 from experiments.store import say_reused
+from experiments.terminal import say
 from pruning.selection import Selection
 
 
@@ -35,11 +38,16 @@ class Results:
 
 
 def finished(bench: Bench) -> Record | None:
-    """The record of the same run made before, unless everything is to be made again."""
+    """The record of the same run made before, if all that was asked for lies beside it and may be reused."""
     path = bench.folder / "record.json"
-    if not (bench.settings.store and path.exists()):
+    wanted = [path, bench.folder / NETWORK, *([bench.folder / ONNX] if bench.settings.export else [])]
+    if not (bench.settings.store and all(each.exists() for each in wanted)):
         return None
-    made = record.read(path)
+    try:
+        made = record.read(path)
+    except ValueError as error:
+        say(f"[yellow]{error}: making it again[/]")
+        return None
     for stage in made.stages:
         say_reused(stage)
     return made
@@ -54,7 +62,7 @@ def to_record(bench: Bench, made: Results, form: str) -> Record:
         schema=record.SCHEMA,
         digest=bench.digest,
         name=settings.name,
-        command=shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
+        command=shlex.join(["python", Path(sys.argv[0]).name, *HydraConfig.get().overrides.task]),
         method=choice.method,
         model=choice.model,
         data=choice.data,

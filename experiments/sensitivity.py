@@ -28,11 +28,12 @@ def sensitivity(bench: Bench, dense: Trained) -> Path:
     found = list(track(points, "scanning", console=console, transient=True))
     allowed = tolerated(found, whole, asked.bound)
     console.print(table(found, allowed, asked.ratios))
-    save(bench.folder, found, whole, allowed)
+    folder = bench.folder.with_name(f"sensitivity-{bench.folder.name}")
+    save(folder, found, whole, allowed)
     say(f"dense {100 * whole:.2f} % on validation; ratios that lose at most {100 * asked.bound:g} points, as a budget:")
     say(budget(allowed))
-    say(f"figures and plot in {bench.folder}/sensitivity.json, sensitivity.png")
-    return bench.folder
+    say(f"figures and plot in {folder}/sensitivity.json, sensitivity.png")
+    return folder
 
 
 def table(points: list[Point], allowed: dict[str, float], ratios: list[float]) -> Table:

@@ -1,10 +1,6 @@
 """Train, prune, fine-tune: each one Trainer.fit over a copy of what it is given, its result kept in the store."""
 
 import copy
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +14,7 @@ from experiments.curves import MetricsFile
 from experiments.digest import digest
 from experiments.prepare import Bench
 from experiments.progress import StageBar
+from experiments.quiet import quiet
 from experiments.record import Stage
 from experiments.store import Weights
 from experiments.terminal import say
@@ -25,17 +22,6 @@ from pruning.cost import count_macs
 from pruning.methods.base import PruningMethod
 from pruning.objectives import Objective
 from pruning.task import ClassificationTask
-
-QUIET = (  # (message, why it is no news here)
-    (r"The '\w+_dataloader' does not have many workers", "batches are made in memory, by whole batches"),
-    (
-        r"The number of training batches \(\d+\) is smaller than the logging interval",
-        "every epoch logs its own figures",
-    ),
-    (r"Checkpoint directory .* exists and is not empty", "that is how a killed stage goes on"),
-    (r"Found \d+ module\(s\) in eval mode", "a network's parts that are frozen on purpose"),
-    (r"`isinstance\(treespec, LeafSpec\)` is deprecated", "between lightning and torch, not ours"),
-)
 
 
 @dataclass(frozen=True)
@@ -150,18 +136,3 @@ def build_trainer(bench: Bench, lesson: Lesson, keep: Keep, folder: Path) -> Tra
         enable_model_summary=False,
         use_distributed_sampler=False,  # the data splits itself over processes, by (seed, epoch, index)
     )
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """No wall of words: Lightning's notices about itself, and the warnings of QUIET."""
-    notices = logging.getLogger("lightning.pytorch")
-    level = notices.level
-    notices.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            for message, _ in QUIET:
-                warnings.filterwarnings("ignore", message=message)
-            yield
-    finally:
-        notices.setLevel(level)

@@ -1,4 +1,4 @@
-"""Prune convolutional networks, and load what was pruned: `pruning.load("outputs/<run>/model").network`."""
+"""Prune convolutional networks, and load what was pruned: `pruning.load("outputs/<run>/network").network`."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

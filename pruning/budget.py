@@ -87,7 +87,8 @@ class PerLayer(Budget):
 class Global(Budget):
     """Rank all units of the network by magnitude; the smallest go, but each layer keeps a share in [floor, ceiling].
 
-    Li et al. 2019, section 4: 0.1 and 0.9. This sets the counts only, not which units stay.
+    Li et al. 2019, section 4: 0.1 and 0.9. They clip after ranking and so miss the ratio; here the ranking is of what
+    floor and ceiling leave open, and the ratio is met. This sets the counts only, not which units stay.
     """
 
     def __init__(self, ratio: float, floor: float = 0.1, ceiling: float = 0.9) -> None:
@@ -101,16 +102,28 @@ class Global(Budget):
     def counts(self, demand: Demand) -> Counts:
         if self.ratio == 0:
             return dict(demand.widths)
-        ranked = torch.cat([demand.magnitudes[name] for name in demand.widths]).sort(descending=True).values
-        threshold = ranked[max(keep(len(ranked), self.ratio), 1) - 1]
-        return {
-            name: self._clipped(int((demand.magnitudes[name] >= threshold).sum()), w)
-            for name, w in demand.widths.items()
+        least, most = self._bounds(demand.widths)
+        wanted = keep(sum(demand.widths.values()), self.ratio) - sum(least.values())
+        contested = {
+            name: values.sort(descending=True).values[least[name] : most[name]]
+            for name, values in demand.magnitudes.items()
         }
+        if not 0 <= wanted <= sum(len(values) for values in contested.values()):
+            total = sum(demand.widths.values())
+            raise ValueError(
+                f"ratio {self.ratio} with budget.floor={self.floor} and budget.ceiling={self.ceiling} cannot be met: "
+                f"it must lie in [{1 - sum(most.values()) / total:.4f}, {1 - sum(least.values()) / total:.4f}]"
+            )
+        owners = torch.cat([torch.full((len(values),), place) for place, values in enumerate(contested.values())])
+        winners = owners[torch.cat(list(contested.values())).sort(descending=True, stable=True).indices[:wanted]]
+        won = winners.bincount(minlength=len(contested)).tolist()
+        return {name: least[name] + extra for name, extra in zip(contested, won, strict=True)}
 
-    def _clipped(self, count: int, width: int) -> int:
-        least, most = max(1, math.ceil(self.floor * width - 1e-9)), max(1, math.floor(self.ceiling * width + 1e-9))
-        return min(max(count, least), most)
+    def _bounds(self, widths: Mapping[str, int]) -> tuple[Counts, Counts]:
+        """The fewest and the most that each layer keeps."""
+        least = {name: max(1, math.ceil(self.floor * width - 1e-9)) for name, width in widths.items()}
+        most = {name: max(1, math.floor(self.ceiling * width + 1e-9)) for name, width in widths.items()}
+        return least, {name: max(most[name], least[name]) for name in widths}
 
 
 class Share(Budget):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import fx, nn
 
 from pruning.classify import classify
-from pruning.ops import Conv, Linear, Op
+from pruning.ops import Conv, Op
 from pruning.selection import convolutions
 from pruning.tracing import Shape, Trace, record
 
@@ -22,9 +22,6 @@ class Graph:
     def convolutions(self) -> dict[str, Conv]:
         """The convolutions that can be cut, by name, in order of execution."""
         return {op.name: op for op in self.ops.values() if isinstance(op, Conv)}
-
-    def linears(self) -> list[Linear]:
-        return [op for op in self.ops.values() if isinstance(op, Linear)]
 
     def shape(self, node: fx.Node) -> Shape:
         """Shape of the tensor that a node makes, for a batch of 2."""

@@ -1,11 +1,12 @@
 """The results table of README.md, made from the committed records: `python -m experiments.report.table`."""
 
+import json
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from statistics import mean, stdev
 
-from experiments.digest import ROOT
+from experiments.digest import NEVER, ROOT, without
 from experiments.record import Record, read
 
 RESULTS = ROOT / "experiments" / "results"
@@ -21,23 +22,30 @@ def records(folder: Path = RESULTS) -> list[Record]:
 
 def table(found: Sequence[Record]) -> str:
     """Markdown: one row for each setting, mean and standard deviation over its seeds."""
-    ordered = sorted(found, key=lambda r: (setting(r), r.seed))
+    ordered = sorted(found, key=lambda r: (setting(r), repeated(r), r.seed))
     lines = [HEAD, tuple("---" for _ in HEAD)]
-    lines += [row(list(runs)) for _, runs in groupby(ordered, key=setting)]
+    lines += [row(list(runs)) for _, runs in groupby(ordered, key=repeated)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def repeated(record: Record) -> str:
+    """What makes two runs repetitions of each other: all of the config but its seeds, and what no number depends on."""
+    same = without(record.config, (*NEVER, "seed", "data.seed", "method.seed", "choice.experiment"))
+    return json.dumps([same, record.precision], sort_keys=True)
+
+
 def setting(record: Record) -> tuple[str, ...]:
-    """What makes two runs repetitions of each other."""
+    """What a row says of its runs."""
     asked = f"{record.ratio:g} of {named(record.budget.of)}"
     return f"{record.model}, {record.data}", title(record), asked, schedule(record), record.objective
 
 
 def title(record: Record) -> str:
     """The method with what distinguishes its variants."""
-    gate = record.config["method"].get("gate")
-    taught = ", distilled" if record.objective == "distillation" else ""
-    return record.method + (f" (gate={gate})" if gate else "") + taught
+    asked = record.config["method"]
+    variants = [f"{key}={asked[key]}" for key in ("gate", "joined", "learn", "steps") if key in asked]
+    taught = [record.objective] if record.objective != "cross_entropy" else []
+    return f"{record.method} ({', '.join(variants + taught)})" if variants + taught else record.method
 
 
 def named(budget: str) -> str:
@@ -50,7 +58,10 @@ def schedule(record: Record) -> str:
 
 
 def row(runs: list[Record]) -> tuple[str, ...]:
+    """Raises ValueError for two runs with one seed: they are not two samples."""
     first = runs[0]
+    if len({run.seed for run in runs}) < len(runs):
+        raise ValueError(f"{len(runs)} records of {first.name} share seeds: keep one record for each seed")
     model, method, asked, epochs, _ = setting(first)
     cuts = [
         f"-{100 * mean(1 - getattr(r.tuned, of) / getattr(r.dense, of) for r in runs):.1f} %"

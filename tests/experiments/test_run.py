@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from omegaconf import DictConfig
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny_run import CONF, POWER_CUT, TINY, config
 
 import pruning
@@ -34,7 +35,7 @@ def untimed(made: Record) -> Record:
         if getattr(made, name)
     }
     stages = [replace(stage, seconds=0.0, images_per_second=0.0, reused=False, commit=None) for stage in made.stages]
-    return replace(made, **networks, stages=stages, git_commit=None, scratch=None)
+    return replace(made, **networks, stages=stages, git_commit=None, scratch=None, command="")
 
 
 def test_it_prunes_and_the_record_says_what(tmp_path: Path) -> None:
@@ -138,6 +139,10 @@ def test_the_baseline_of_a_file_is_the_dense_network(tmp_path: Path) -> None:
         (("method=fcf", "recipe.prune.epochs=1"), "150"),
         (("objective=distillation", "objective.temperature=0.0"), "temperature must be above 0"),
         (("sensitivity=true", "data.val=0"), "data.val=0 leaves none"),
+        (("sensitivity=true", "method=dense"), "a method that decides on the network as it is"),
+        (("sensitivity=true", *GATED), "a method that decides on the network as it is"),
+        (("trainer.accelerator=foo",), "trainer.* asks for what is not here"),
+        (("trainer.devices=0",), "trainer.* asks for what is not here"),
         (("sensitivity=true", "scan.ratios=[0.5,1.0]"), "each of scan.ratios must lie in"),
     ],
 )
@@ -220,3 +225,29 @@ def test_the_small_form_changes_nothing_but_times(tmp_path: Path) -> None:
     assert auto.method_figures.keys() - split.method_figures.keys() == {"timed_grouped"}
     first, second = (load_file(path) for path in tmp_path.glob("*/network/*.safetensors"))
     assert first.keys() == second.keys()
+
+
+def test_a_scan_leaves_a_finished_run_alone(tmp_path: Path) -> None:
+    run(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.glob("l1-*/**/*") if path.is_file()}
+    pipeline.run(config(f"folder={tmp_path}", "sensitivity=true", "scan.ratios=[0.5]"))
+    assert {path: path.read_bytes() for path in tmp_path.glob("l1-*/**/*") if path.is_file()} == before
+
+
+def test_a_broken_record_or_a_lost_network_is_made_again(tmp_path: Path) -> None:
+    made = run(tmp_path)
+    (path,) = tmp_path.glob("*/record.json")
+    path.write_text(path.read_text()[:100])
+    assert untimed(run(tmp_path)) == untimed(made)
+    assert untimed(record.read(path)) == untimed(made)
+    shutil.rmtree(path.parent / "network")
+    run(tmp_path)
+    assert (path.parent / "network" / "model.json").exists()
+
+
+def test_a_baseline_that_is_not_finite_is_refused(tmp_path: Path) -> None:
+    weights = prepare(config(f"folder={tmp_path}")).network.state_dict()
+    weights["head.bias"][0] = float("nan")
+    save_file(weights, tmp_path / "broken.safetensors")
+    with pytest.raises(SystemExit, match=r"head\.bias is not finite"):
+        commandline.answer(pipeline.run, config(f"folder={tmp_path}", f"baseline={tmp_path}/broken.safetensors"))

@@ -65,18 +65,28 @@ def test_per_layer_refuses_with_value_and_remedy() -> None:
         PerLayer(0.5, {"a": 1.0})
 
 
-def test_global_ranks_all_and_clips_each_layer() -> None:
-    """Of 10 the 5 largest stay: 0 of a and 5 of b; clipped to [0.2, 0.8] of each."""
+def test_global_ranks_what_floor_and_ceiling_leave_open() -> None:
+    """Of 10, 5 stay: 1 of a and 4 of b at most by [0.2, 0.8]; a keeps one at least where that leaves b all."""
     ranked = demand(a=[0.1, 0.2, 0.3, 0.4, 0.5], b=[1.0, 2.0, 3.0, 4.0, 5.0])
     assert Global(0.5, floor=0.2, ceiling=0.8).counts(ranked) == {"a": 1, "b": 4}
-    assert Global(0.5, floor=0.0, ceiling=1.0).counts(ranked) == {"a": 1, "b": 5}
+    assert Global(0.4, floor=0.2, ceiling=0.8).counts(ranked) == {"a": 2, "b": 4}
+    assert Global(0.4, floor=0.0, ceiling=1.0).counts(ranked) == {"a": 1, "b": 5}
     assert Global(0.3, floor=0.0, ceiling=1.0).counts(ranked) == {"a": 2, "b": 5}
     assert Global(0.0).counts(ranked) == {"a": 5, "b": 5}
 
 
+@pytest.mark.parametrize("ratio", [0.1, 0.35, 0.5, 0.8, 0.9])
+def test_global_meets_the_ratio_or_refuses(ratio: float) -> None:
+    draws = torch.Generator().manual_seed(0)
+    ranked = demand(**{name: torch.rand(40, generator=draws).tolist() for name in "abcde"})
+    assert sum(Global(ratio).counts(ranked).values()) == keep(200, ratio)
+
+
 def test_global_never_empties_a_layer() -> None:
-    counts = Global(0.99, floor=0.0).counts(demand(a=[1e-6] * 8, b=[1.0] * 8))
-    assert min(counts.values()) == 1
+    counts = Global(0.8, floor=0.0).counts(demand(a=[1e-6] * 8, b=[1.0] * 8))
+    assert counts == {"a": 1, "b": 2}
+    with pytest.raises(ValueError, match=r"ratio 0.99 .* cannot be met: it must lie in \[0.1250, 0.8750\]"):
+        Global(0.99, floor=0.0).counts(demand(a=[1e-6] * 8, b=[1.0] * 8))
 
 
 def test_global_refuses_shares_out_of_order() -> None:

@@ -1,0 +1,32 @@
+"""What libraries say about themselves, kept from the user; each with the reason why it is no news here."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+QUIET = (  # (message, why it is no news here)
+    (r"The '\w+_dataloader' does not have many workers", "batches are made in memory, by whole batches"),
+    (
+        r"The number of training batches \(\d+\) is smaller than the logging interval",
+        "every epoch logs its own figures",
+    ),
+    (r"Checkpoint directory .* exists and is not empty", "that is how a killed stage goes on"),
+    (r"Found \d+ module\(s\) in eval mode", "a network's parts that are frozen on purpose"),
+    (r"`isinstance\(treespec, LeafSpec\)` is deprecated", "between lightning and torch, not ours"),
+)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No wall of words: Lightning's notices about itself, and the warnings of QUIET."""
+    notices = logging.getLogger("lightning.pytorch")
+    level = notices.level
+    notices.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for message, _ in QUIET:
+                warnings.filterwarnings("ignore", message=message)
+            yield
+    finally:
+        notices.setLevel(level)
