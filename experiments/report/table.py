@@ -16,8 +16,8 @@ HEAD = ("network, data", "method", "asked", "dense", "pruned", "fine-tuned", "MA
 
 
 def records(folder: Path = RESULTS) -> list[Record]:
-    """Every record under a folder, in the order of their paths."""
-    return [read(path) for path in sorted(folder.rglob("*.json")) if path.name != "benchmarks.json"]
+    """Every record of a run under a folder, in the order of their paths; those of benchmarks are something else."""
+    return [read(path) for path in sorted(folder.rglob("*.json")) if path.parent.name != "benchmarks"]
 
 
 def table(found: Sequence[Record]) -> str:
