@@ -21,17 +21,19 @@ def wanted_zeros(channels: int, keep: int, progress: float) -> int:
 
 @torch.no_grad()
 def shrink(weight: Weight, gate: KernelGate, keep: int, progress: float) -> None:
-    """The proximal step, in place: every block of a group loses the same amount of norm; those that have less are zero.
+    """The proximal step, in place, of an adaptive group lasso: only blocks that the schedule wants gone are penalised.
 
-    The amount is what makes as many blocks zero as the schedule wants, but at most `strength` of the group's mean norm;
-    the strength grows while that is too little.
+    The smallest blocks of a group, as many as shall be zero by now, lose `strength` of the group's mean norm each, and
+    those that have less are zero; the strength grows while some are left. The other blocks keep their norm: shrinking
+    all by what the smallest need silences a layer whose blocks are alike.
     """
     norms = blocks(weight, gate.group, len(gate.strength))
     wanted = wanted_zeros(norms.shape[1], keep, progress)
     if not wanted:
         return
-    needed, allowed = norms.sort(dim=1).values[:, wanted - 1], gate.strength * norms.mean(1)
-    gate.strength = torch.where(needed > allowed, gate.strength * GROWTH, gate.strength)
-    threshold = torch.minimum(needed, allowed)
-    factor: Float[Tensor, "groups in"] = (1 - threshold[:, None] / norms.clamp(min=1e-12)).clamp(min=0)
+    doomed = torch.zeros_like(norms, dtype=torch.bool).scatter(1, norms.argsort(dim=1, stable=True)[:, :wanted], True)
+    loss = (gate.strength * norms.mean(1))[:, None] * doomed
+    factor: Float[Tensor, "groups in"] = (1 - loss / norms.clamp(min=1e-12)).clamp(min=0)
+    left = (doomed & (norms * factor > 0)).any(1)
+    gate.strength = torch.where(left, gate.strength * GROWTH, gate.strength)
     weight.mul_(factor[gate.group][:, :, None, None])

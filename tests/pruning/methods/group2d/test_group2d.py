@@ -150,9 +150,9 @@ def test_proximal_step_by_hand():
     gate.group, gate.strength = torch.arange(8) // 4, torch.tensor([0.01, 100.0])
     before, norms = weight.detach().clone(), blocks(weight, gate.group, 2)
     shrink(weight, gate, keep=4, progress=1.0)
-    threshold = torch.stack([0.01 * norms[0].mean(), norms[1].sort().values[3]])  # allowed; needed for four zeros
-    factor = (1 - threshold[:, None] / norms).clamp(min=0)[gate.group]
-    torch.testing.assert_close(weight.detach(), before * factor[:, :, None, None])
+    doomed = norms <= norms.sort(dim=1).values[:, 3:4]  # the four smallest of each group
+    factor = (1 - torch.tensor([[0.01], [100.0]]) * norms.mean(1, keepdim=True) * doomed / norms).clamp(min=0)
+    torch.testing.assert_close(weight.detach(), before * factor[gate.group][:, :, None, None])
     assert (blocks(weight, gate.group, 2)[1] == 0).sum() == 4
     torch.testing.assert_close(gate.strength, torch.tensor([0.011, 100.0]))
 
