@@ -15,18 +15,15 @@ SHOWN = 1  # readers named in the table; the others are counted
 def show(bench: Bench) -> None:
     made = plan(bench.network, bench.method, bench.image_shape, bench.steps("prune"))
     console.print(convolutions(bench, made))
-    for name, before, after in (("MACs", made.before.macs, made.after.macs), ("params", *_params(made))):
-        say(f"{name:<9} {si(before)} -> {si(after)}   {cut(before, after)}")
+    for title, of in (("MACs", "macs"), ("params", "params")):
+        before, after = getattr(made.before, of), getattr(made.after, of)
+        say(f"{title:<9} {si(before)} -> {si(after)}   {cut(before, after)}")
     say(f"{'range':<9} {feasible(made)}")
     for verdict in dict.fromkeys(row.verdict for row in made.rows if ":" in row.verdict):
         say(f"{head(verdict):<9}{verdict.partition(':')[2]}")
     if made.barriers:
         say(f"{'barriers':<9} read every channel at full width: {', '.join(made.barriers)}")
     say("Nothing was trained. A method that learns may choose other filters than counted here, as many of them.")
-
-
-def _params(made: Plan) -> tuple[int, int]:
-    return made.before.params, made.after.params
 
 
 def feasible(made: Plan) -> str:

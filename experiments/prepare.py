@@ -115,11 +115,10 @@ def refuse_scan(bench: Bench) -> None:
 def refuse_trainer(settings: schema.Config) -> None:
     """Lightning's own words for an accelerator, devices or a strategy that are not to be had here, before any work."""
     asked = settings.trainer
-    machine = (asked.accelerator, asked.devices, asked.strategy, asked.num_nodes)
-    names = ("accelerator", "devices", "strategy", "num_nodes")
+    machine = {name: getattr(asked, name) for name in ("accelerator", "devices", "strategy", "num_nodes")}
     try:
         with quiet():
-            Trainer(logger=False, enable_checkpointing=False, **dict(zip(names, machine, strict=True)))
+            Trainer(logger=False, enable_checkpointing=False, **machine)
     except (ValueError, RuntimeError, MisconfigurationException) as error:
         raise ValueError(f"trainer.* asks for what is not here: {error}") from error
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
@@ -27,6 +27,12 @@ def patterns(scores: Scores, groups: Groups, count: int, keep: int) -> Int[Tenso
     """For each of `count` groups the `keep` channels with the largest summed score, ties by index, ascending."""
     summed = torch.zeros(count, scores.shape[1], dtype=scores.dtype).index_add_(0, groups, scores)
     return summed.sort(dim=1, descending=True, stable=True).indices[:, :keep].sort(dim=1).values
+
+
+def kernels_kept(scores: Scores, groups: Groups, count: int, keep: int) -> Bool[Tensor, "filters channels"]:
+    """The kernels under the patterns: every filter those channels that its group keeps."""
+    chosen = patterns(scores, groups, count, keep)
+    return torch.zeros(scores.shape, dtype=torch.bool).scatter(1, chosen[groups], True)
 
 
 def balanced(gain: Float[Tensor, "filters groups"]) -> Groups:

@@ -15,7 +15,15 @@ from pruning.cost import Cost, predict
 from pruning.graph import trace
 from pruning.liveness import analyse
 from pruning.methods.base import PruningMethod
-from pruning.methods.group2d.assignment import Groups, contiguous, grouped, kept_share, patterns, per_filter
+from pruning.methods.group2d.assignment import (
+    Groups,
+    contiguous,
+    grouped,
+    kept_share,
+    kernels_kept,
+    patterns,
+    per_filter,
+)
 from pruning.methods.group2d.evidence import SCORES, blocks, score
 from pruning.methods.group2d.gate import gate_on, hang, take_down, weight_under
 from pruning.methods.group2d.lasso import START, shrink
@@ -126,7 +134,8 @@ class Group2D(PruningMethod):
         for name in self.groups_of:
             gate = gate_on(network, name)
             if done >= START:
-                gate.group = self.groups_at(network, name).to(gate.group.device)
+                if not gate.learned:
+                    gate.group = self.groups_at(network, name).to(gate.group.device)
                 shrink(weight_under(network, name), gate, self.keep[name], done)
 
     # -- choosing ------------------------------------------------------------------------------------------------------
@@ -138,8 +147,7 @@ class Group2D(PruningMethod):
 
     def kernels_of(self, network: nn.Module, name: str, keep: int) -> Bool[Tensor, "out in"]:
         scores, groups = self.scores(network, name), self.groups_at(network, name)
-        chosen = patterns(scores, groups, self.groups_of[name], keep)
-        return torch.zeros(scores.shape, dtype=torch.bool).scatter(1, chosen[groups], True)
+        return kernels_kept(scores, groups, self.groups_of[name], keep)
 
     def scores(self, network: nn.Module, name: str) -> Float[Tensor, "out in"]:
         """What every kernel is worth now; those under a mask nothing, those of a lasso the norm of their block."""
@@ -160,8 +168,7 @@ class Group2D(PruningMethod):
         groups = {name: self.groups_at(network, name) for name in self.groups_of}
 
         def cost(counts: Mapping[str, int]) -> Cost:
-            chosen = {n: patterns(s, groups[n], self.groups_of[n], counts[n])[groups[n]] for n, s in scores.items()}
-            masks = {n: torch.zeros(s.shape, dtype=torch.bool).scatter(1, chosen[n], True) for n, s in scores.items()}
+            masks = {n: kernels_kept(s, groups[n], self.groups_of[n], counts[n]) for n, s in scores.items()}
             return predict(analyse(self.graph, Selection(masks)))
 
         return self.budget.counts(Demand(self.widths(), {name: s.mean(0) for name, s in scores.items()}, cost))
