@@ -50,6 +50,16 @@ def digest(stage: str, config: dict[str, Any], **content: Any) -> str:
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
 
+def modified(overrides: Iterable[str]) -> list[str]:
+    """The overrides, as typed, that change what an experiment's file says; repetitions and places do not."""
+    return [each for each in overrides if not same_setting(each.lstrip("+~").partition("=")[0])]
+
+
+def same_setting(key: str) -> bool:
+    free = (*NEVER, "experiment", "seed", "hydra")
+    return any(key == path or key.startswith((f"{path}.", f"{path}/")) for path in free)
+
+
 def without(config: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
     """A copy that lacks the dotted paths."""
     kept = {key: dict(value) if isinstance(value, dict) else value for key, value in config.items()}

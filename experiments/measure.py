@@ -1,6 +1,7 @@
 """One network measured on the test set and on this machine: the figures of the record."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from experiments import record
-from pruning.cost import count_bytes, count_macs, count_params, latency
+from pruning.cost import count_bytes, count_macs, count_params, latencies
 from pruning.surgery import forms
 
 MANY_CLASSES = 100  # from here on top-5 accuracy says something
@@ -17,13 +18,19 @@ BATCHES = (1, 64)  # of the latency: one image at a time, and throughput
 Images = Float[Tensor, "batch channels height width"]
 
 
-def network(
-    given: nn.Module, loader: Any, images: Images, classes: int, device: torch.device, form: str
+def networks(
+    given: Sequence[nn.Module], loader: Any, images: Images, classes: int, device: torch.device, form: str
+) -> list[record.Network]:
+    """In float32, whatever they were trained in. `images`: some of the data, repeated to fill what is timed, in this
+    `form`, all networks by turns; all other figures are those of what is stored."""
+    measured = [copied(each, device) for each in given]
+    times = timed([forms.in_form(each, form) for each in measured], images.to(device))
+    return [figures(each, loader, images, classes, device, taken) for each, taken in zip(measured, times, strict=True)]
+
+
+def figures(
+    measured: nn.Module, loader: Any, images: Images, classes: int, device: torch.device, times: dict[str, float]
 ) -> record.Network:
-    """In float32, whatever it was trained in. `images`: some of the data, repeated to fill what is timed, in this
-    `form`; all other figures are those of what is stored."""
-    measured = copied(given, device)
-    timed = forms.in_form(measured, form)
     _, channels, height, width = images.shape
     top1, top5 = accuracy(measured, loader, device)
     return record.Network(
@@ -32,8 +39,14 @@ def network(
         macs=count_macs(measured, (channels, height, width)),
         params=count_params(measured),
         bytes=count_bytes(measured),
-        latency_ms={str(batch): 1000 * latency(timed, fill(images, batch).to(device)) for batch in BATCHES},
+        latency_ms=times,
     )
+
+
+def timed(given: Sequence[nn.Module], images: Images) -> list[dict[str, float]]:
+    """For each network milliseconds by batch size."""
+    found = {str(batch): latencies(given, fill(images, batch)) for batch in BATCHES}
+    return [{batch: 1000 * seconds[place] for batch, seconds in found.items()} for place in range(len(given))]
 
 
 def form(small: nn.Module, asked: str, images: Images, device: torch.device) -> str:

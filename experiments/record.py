@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from pruning import durable
 
-SCHEMA = 1  # raise it when a field changes its meaning
+SCHEMA = 2  # raise it when a field changes its meaning
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Layer:
     filters_total: int
     kernels_kept: int  # 2D kernels
     kernels_total: int
+    kept: str | None  # which kernels, out x in, as experiments.bitmap writes it; older runs did not keep it
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Record:
     recipe: str
     objective: str
     experiment: str | None
+    modified: list[str]  # overrides that change what the experiment's file says: not the published setting
     seed: int
     ratio: float
     budget: Budget

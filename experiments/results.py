@@ -8,7 +8,8 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from torch import nn
 
-from experiments import hardware, measure, record
+from experiments import bitmap, hardware, measure, record
+from experiments.digest import modified
 from experiments.keep import NETWORK, ONNX
 from experiments.prepare import Bench
 from experiments.record import Budget, Layer, Record
@@ -56,7 +57,7 @@ def finished(bench: Bench) -> Record | None:
 def to_record(bench: Bench, made: Results, form: str) -> Record:
     """`form`: the small form that is timed."""
     choice, settings = bench.settings.choice, bench.settings
-    dense, pruned = measured(bench, made.dense.network, form), measured(bench, made.small, form)
+    dense, pruned = measured(bench, [made.dense.network, made.small], form)
     scratch = retrained(bench, pruned, made.scratch.network) if made.scratch else None
     made_record = Record(
         schema=record.SCHEMA,
@@ -69,6 +70,7 @@ def to_record(bench: Bench, made: Results, form: str) -> Record:
         recipe=choice.recipe,
         objective=choice.objective,
         experiment=choice.experiment,
+        modified=modified(HydraConfig.get().overrides.task) if choice.experiment else [],
         seed=settings.seed,
         ratio=settings.ratio,
         budget=budget(bench, made.choice, dense, pruned),
@@ -100,9 +102,9 @@ def timed(bench: Bench, form: str) -> dict[str, float | None]:
     return {"timed_grouped": float(form == "grouped")} if bench.method.form == "auto" else {}
 
 
-def measured(bench: Bench, network: nn.Module, form: str) -> record.Network:
+def measured(bench: Bench, networks: list[nn.Module], form: str) -> list[record.Network]:
     loader, classes = bench.data.test_dataloader(), len(bench.data.classes)
-    return measure.network(network, loader, bench.probe, classes, bench.device, form)
+    return measure.networks(networks, loader, bench.probe, classes, bench.device, form)
 
 
 def retrained(bench: Bench, shape: record.Network, network: nn.Module) -> record.Network:
@@ -134,6 +136,8 @@ def budget(bench: Bench, choice: Selection, dense: record.Network, pruned: recor
 
 def layers(choice: Selection) -> dict[str, Layer]:
     return {
-        name: Layer(choice.kept(name), choice.total(name), int(kernels.sum()), kernels.numel())
+        name: Layer(
+            choice.kept(name), choice.total(name), int(kernels.sum()), kernels.numel(), bitmap.encode(kernels.numpy())
+        )
         for name, kernels in choice.items()
     }

@@ -123,8 +123,11 @@ def publish(run: Any, lines: list[dict[str, Any]]) -> None:
 def summarise(run: Any, record: Record) -> None:
     import wandb
 
-    rows = [[name, *asdict(layer).values()] for name, layer in record.layers.items()]
     columns: list[str | int] = ["layer", "filters kept", "filters", "kernels kept", "kernels"]
+    rows = [
+        [name, each.filters_kept, each.filters_total, each.kernels_kept, each.kernels_total]
+        for name, each in record.layers.items()
+    ]
     run.log({"layers": wandb.Table(columns=columns, data=rows)})
     run.summary.update(figures(record))
 
@@ -132,7 +135,7 @@ def summarise(run: Any, record: Record) -> None:
 def figures(record: Record) -> dict[str, Any]:
     """The record's figures, flat, without what stands elsewhere in a W&B run."""
     values = asdict(record)
-    elsewhere = ("config", "layers", "stages", "classes", "versions", "command")
+    elsewhere = ("config", "layers", "stages", "classes", "versions", "command", "modified")
     flat = dict(flatten({key: value for key, value in values.items() if key not in elsewhere}))
     stages = {
         f"{stage['name']}/{key}": stage[key]

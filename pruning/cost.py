@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,20 +68,31 @@ def count_bytes(network: nn.Module) -> int:
 
 
 @torch.no_grad()
-def latency(network: nn.Module, images: Float[Tensor, "b 3 h w"], least: int = 5, seconds: float = 0.5) -> float:
-    """Seconds a batch takes in eval: the median of at least `least` runs and `seconds` in all, after a warm-up."""
+def latencies(
+    networks: Sequence[nn.Module], images: Float[Tensor, "b 3 h w"], least: int = 5, seconds: float = 0.5
+) -> list[float]:
+    """Seconds a batch takes each network in eval: medians of at least `least` runs and `seconds` in all for each.
+
+    They run by turns after a warm-up, so that what else the machine does meets all of them alike.
+    """
+    times: list[list[float]] = [[] for _ in networks]
+    with ExitStack() as modes:
+        ready = [modes.enter_context(evaluating(network)) for network in networks]
+        for network in 2 * ready:
+            network(images)
+        while len(times[0]) < least or min(map(sum, times)) < seconds:
+            for network, taken in zip(ready, times, strict=True):
+                taken.append(_seconds(network, images))
+    return [statistics.median(taken) for taken in times]
+
+
+def _seconds(network: nn.Module, images: Tensor) -> float:
     wait: Callable[[], None] = torch.cuda.synchronize if images.is_cuda else lambda: None
-    times: list[float] = []
-    with evaluating(network):
-        for _ in range(2):
-            network(images)
-        while len(times) < least or sum(times) < seconds:
-            wait()
-            start = time.perf_counter()
-            network(images)
-            wait()
-            times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    wait()
+    start = time.perf_counter()
+    network(images)
+    wait()
+    return time.perf_counter() - start
 
 
 def predict(liveness: Liveness) -> Cost:

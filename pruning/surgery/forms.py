@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pruning.cost import latency
+from pruning.cost import latencies
 from pruning.surgery.align import Choose, ColumnGroups
 from pruning.surgery.narrow import Numbers, join_groups
 
@@ -41,7 +41,7 @@ def fastest(network: nn.Module, images: Float[Tensor, "b 3 h w"]) -> tuple[str, 
     if not any(isinstance(layer, ColumnGroups) for layer in network.modules()):
         return "split", network
     made = {form: in_form(network, form) for form in ("split", "grouped")}
-    times = {form: latency(each, images) for form, each in made.items()}
+    times = dict(zip(made, latencies(list(made.values()), images), strict=True))
     return min(made.items(), key=lambda pair: times[pair[0]])
 
 

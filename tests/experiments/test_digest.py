@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from experiments.digest import digest, without
+from experiments.digest import digest, modified, without
 
 CONFIG: dict[str, Any] = {
     "seed": 0,
@@ -74,3 +74,19 @@ def test_the_config_itself_stays_whole() -> None:
     assert without(CONFIG, ["recipe.prune", "seed"])["recipe"].keys() == {"batch", "grant", "baseline", "finetune"}
     assert "prune" in CONFIG["recipe"]
     assert "seed" in CONFIG
+
+
+def test_repetitions_and_places_do_not_modify_an_experiment() -> None:
+    free = [
+        "experiment=l1/resnet56_a",
+        "seed=3",
+        "data.root=here",
+        "trainer.devices=2",
+        "tracking=none",
+        "+hydra/launcher=x",
+    ]
+    assert modified([*free, "ratio=0.2", "recipe.finetune.epochs=3", "data.val=0.1"]) == [
+        "ratio=0.2",
+        "recipe.finetune.epochs=3",
+        "data.val=0.1",
+    ]

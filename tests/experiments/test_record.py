@@ -19,6 +19,7 @@ RECORD = Record(
     recipe="smoke",
     objective="cross_entropy",
     experiment=None,
+    modified=[],
     seed=0,
     ratio=0.5,
     budget=Budget("layer", 0.5, 0.5, 0.5, 0.7, 0.6),
@@ -31,7 +32,7 @@ RECORD = Record(
     control=None,
     gates_accuracy=0.8,
     certificate=1e-7,
-    layers={"conv1": Layer(4, 8, 12, 24)},
+    layers={"conv1": Layer(4, 8, 12, 24, None)},
     stages=[Stage("baseline", 3, 2, 0.91, 1.0, 100.0, 3000, "e" * 64, None, False)],
     epochs_total=3,
     method_figures={"rho": 1.0, "gap": None},
@@ -63,7 +64,7 @@ def broken(tmp_path: Path, **changes: object) -> Path:
 @pytest.mark.parametrize(
     ("changes", "what"),
     [
-        ({"schema": SCHEMA + 1}, "schema 2"),
+        ({"schema": SCHEMA + 1}, "schema 3"),
         ({"dense": {"accuracy": 0.9}}, "macs|accuracy_top5"),
         ({"seed": "zero"}, "expected int"),
         ({"dense": None}, "record.json"),

@@ -5,7 +5,7 @@ from residual import Bottleneck, Gated
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from pruning.cost import Cost, count_bytes, count_macs, count_params, latency, predict
+from pruning.cost import Cost, count_bytes, count_macs, count_params, latencies, predict
 from pruning.graph import trace
 from pruning.liveness import analyse
 from pruning.models import resnet, vgg16
@@ -77,13 +77,22 @@ def test_counting_computes_nothing_and_changes_nothing() -> None:
     assert network.bn1.num_batches_tracked.item() == before
 
 
-def test_latency_is_seconds_of_a_batch_in_eval() -> None:
+def test_latencies_are_seconds_of_a_batch_in_eval_by_turns() -> None:
+    runs: list[str] = []
+
     class Slow(nn.Module):
+        def __init__(self, name: str, side: int) -> None:
+            super().__init__()
+            self.name, self.side = name, side
+
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             assert not self.training
-            torch.mm(torch.ones(300, 300), torch.ones(300, 300))
+            runs.append(self.name)
+            torch.mm(torch.ones(self.side, self.side), torch.ones(self.side, self.side))
             return x
 
-    network = Slow().train()
-    assert 0 < latency(network, torch.randn(1, *SHAPE), least=3, seconds=0.0) < 1
-    assert network.training
+    networks = [Slow("large", 1000).train(), Slow("small", 10).train()]
+    large, small = latencies(networks, torch.randn(1, *SHAPE), least=3, seconds=0.0)
+    assert 0 < small < large < 5
+    assert runs == 5 * ["large", "small"]  # two to warm up, three that count
+    assert all(network.training for network in networks)
