@@ -1,13 +1,13 @@
-"""metrics.jsonl: figures of a step or an epoch per line. Always readable, and the source of all that W&B is shown."""
+"""The curves of a stage, written line by line into its metrics.jsonl."""
 
 import json
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from experiments.metrics import encode, read
 from pruning import durable
 
 
@@ -43,17 +43,3 @@ class MetricsFile(Logger):
         """Keeps the lines of the first `steps` steps: what was written after the checkpoint comes again."""
         kept = [line for line in read([self.path]) if line["step"] <= steps]
         durable.write(self.path, encode(kept))
-
-
-def read(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    """Every whole line; a kill may leave the last one torn."""
-    for path in paths:
-        for line in path.read_text().splitlines() if path.exists() else ():
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                continue
-
-
-def encode(lines: Iterable[dict[str, Any]]) -> bytes:
-    return "".join(json.dumps(line) + "\n" for line in lines).encode()

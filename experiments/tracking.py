@@ -9,7 +9,7 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
-from experiments import curves
+from experiments import metrics
 from experiments.prepare import Bench
 from experiments.record import Record
 from experiments.terminal import say
@@ -26,12 +26,12 @@ class Tracker(Callback):
 
     def lines(self) -> list[dict[str, Any]]:
         """All figures of all stages so far; of an earlier process where this one had nothing to make."""
-        return list(curves.read([folder / "metrics.jsonl" for folder in self.bench.store.visited or [self.folder]]))
+        return list(metrics.read([folder / "metrics.jsonl" for folder in self.bench.store.visited or [self.folder]]))
 
     def finish(self, record: Record | None) -> None:
         """Once, when the job ends, however it ends."""
         if self.bench.store.visited:
-            durable.write(self.folder / "metrics.jsonl", curves.encode(self.lines()))
+            durable.write(self.folder / "metrics.jsonl", metrics.encode(self.lines()))
 
 
 class Offline(Tracker):

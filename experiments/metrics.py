@@ -1,0 +1,21 @@
+"""metrics.jsonl: figures of a step or an epoch per line. Always readable, and the source of all that W&B and the report
+show. Imports no torch."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+
+def read(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    """Every whole line; a kill may leave the last one torn."""
+    for path in paths:
+        for line in path.read_text().splitlines() if path.exists() else ():
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                continue
+
+
+def encode(lines: Iterable[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()
