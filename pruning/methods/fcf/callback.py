@@ -125,11 +125,12 @@ class FCF(FilterMethod):
         """
         box = self.box(network)
         v = box.stack([gate.detach() for gate in self.gates(network)])
+        primal_box, primal_sphere = torch.linalg.vector_norm((v - box.z) * box.valid, dim=(1, 2)).tolist()
         kept = box.stack([(gate >= PUBLISHED_THRESHOLD).float() for gate in self.gates(network)])
         return {
             "rho": box.rho.item(),
-            "primal_box": ((v - box.z1) * box.valid).norm().item(),
-            "primal_sphere": ((v - box.z2) * box.valid).norm().item(),
+            "primal_box": primal_box,
+            "primal_sphere": primal_sphere,
             "dual": box.dual.item(),
             "gap": box.gap(v).mean().item(),
             "crossings": box.crossings.item(),

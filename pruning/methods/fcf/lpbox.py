@@ -24,10 +24,8 @@ class LpBox(nn.Module):
     valid: Bool[Tensor, "layers units"]
     keep: Tensor
     rho: Tensor
-    y1: Tensor
-    y2: Tensor
-    z1: Tensor
-    z2: Tensor
+    y: Float[Tensor, "2 layers units"]  # duals of the box with its sum, and of the sphere
+    z: Float[Tensor, "2 layers units"]  # nearest points of both
     up: Tensor  # gates over 1/2 at the last step
     dual: Tensor  # dual residual of the last step
     crossings: Tensor  # how often a gate has crossed 1/2 so far
@@ -43,24 +41,23 @@ class LpBox(nn.Module):
         self.register_buffer("keep", torch.tensor(keep, dtype=torch.double), persistent=False)
         self.register_buffer("rho", torch.tensor(rho))
         self.register_buffer("up", self.valid.clone())
-        for name in ("y1", "y2", "z1", "z2"):
-            self.register_buffer(name, torch.zeros(self.valid.shape))
+        for name in ("y", "z"):
+            self.register_buffer(name, torch.zeros(2, *self.valid.shape))
         for name in ("dual", "crossings", "pull", "force"):
             self.register_buffer(name, torch.zeros(()))
 
     def steered(self, v: Gates, pull: Gates) -> Gates:
         """The gradient of the gates: alpha of the augmented Lagrangian's, 1 - alpha of the loss's (`pull`)."""
-        self.z1 = onto_box_with_sum(v + self.y1 / self.rho, self.keep, self.valid)
-        z2 = onto_sphere(v + self.y2 / self.rho, self.valid)
-        self.dual = self.rho * (z2 - self.z2).norm()
-        self.z2 = z2
-        constraint = self.y1 + self.y2 + self.rho * (2 * v - self.z1 - self.z2)
-        return self.alpha * constraint + (1 - self.alpha) * pull
+        x = torch.addcdiv(v, self.y, self.rho)
+        z = torch.stack([onto_box_with_sum(x[0], self.keep, self.valid), onto_sphere(x[1], self.valid)])
+        self.dual = self.rho * torch.linalg.vector_norm(z[1] - self.z[1])
+        self.z = z
+        constraint = self.rho * (x - z).sum(0)  # y1 + y2 + rho (2v - z1 - z2)
+        return torch.lerp(pull, constraint, self.alpha)
 
     def settle(self, v: Gates) -> None:
         """Move the duals by what the gates still violate, then let the penalty grow."""
-        self.y1 = self.y1 + self.rho * (v - self.z1) * self.valid
-        self.y2 = self.y2 + self.rho * (v - self.z2) * self.valid
+        self.y = torch.addcmul(self.y, v - self.z, self.rho)
         self.rho = torch.where(self.rho < self.rho_max, self.rho * self.mu, self.rho)
         up = v >= 0.5
         self.crossings = self.crossings + (up != self.up).sum()

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+FAR = -1e9  # where places stand that do not exist
+
 
 def onto_box_with_sum(
     x: Float[Tensor, "layers units"], total: Float[Tensor, " layers"], valid: Bool[Tensor, "layers units"]
@@ -17,25 +19,21 @@ def onto_box_with_sum(
     at x and x - 1: sort the corners, add up the slopes from the right, and solve on the piece that holds the total.
     `total` lies in (0, number of valid places].
     """
-    exact = x.double()
-    inside = exact.masked_fill(~valid, 0)
-    corners = torch.cat([inside, inside - 1], dim=1)
-    turns = torch.cat([valid, valid], dim=1).double()
-    turns[:, x.shape[1] :] *= -1
-    corners, order = corners.sort(dim=1, descending=True)
-    turns = turns.gather(1, order)
+    exact = x.double().masked_fill(~valid, FAR)  # never reached by t, so that no later line needs `valid`
+    corners, order = torch.cat([exact, exact - 1], dim=1).sort(dim=1, descending=True)
+    turns = torch.where(order < x.shape[1], 1.0, -1.0).double()
     slopes = turns.cumsum(1)  # of the piece to the left of each corner
-    offsets = (turns * corners).cumsum(1)
-    sums = offsets - slopes * corners
-    piece = ((sums < total[:, None] - 1e-9).sum(1) - 1).clamp(min=0)[:, None]
-    shift = (offsets.gather(1, piece) - total[:, None]) / slopes.gather(1, piece).clamp(min=1)
-    return ((exact - shift).clamp(0, 1) * valid).to(x.dtype)
+    offsets = turns.mul_(corners).cumsum(1)
+    sums = torch.addcmul(offsets, slopes, corners, value=-1)
+    piece = torch.searchsorted(sums, total[:, None] - 1e-9).sub_(1).clamp_(min=0)
+    shift = (offsets.gather(1, piece) - total[:, None]) / slopes.gather(1, piece).clamp_(min=1)
+    return exact.sub_(shift).clamp_(0, 1).to(x.dtype)
 
 
 def onto_sphere(x: Float[Tensor, "layers units"], valid: Bool[Tensor, "layers units"]) -> Float[Tensor, "layers units"]:
     """The nearest point of |z - 1/2|^2 = m / 4 in every row of m valid places; the centre itself goes to all ones."""
     away = (x - 0.5) * valid
-    length = away.norm(dim=1, keepdim=True)
-    radius = valid.sum(1, keepdim=True).to(x.dtype).sqrt() / 2
-    direction = torch.where(length > 1e-12, away / length.clamp(min=1e-12), valid / (2 * radius))
-    return (0.5 + radius * direction) * valid
+    length = torch.linalg.vector_norm(away, dim=1, keepdim=True)
+    radius = torch.linalg.vector_norm(valid.to(x.dtype), dim=1, keepdim=True) / 2
+    nearest = torch.addcmul(valid / 2, away, radius / length)
+    return torch.where(length > 1e-12, nearest, valid.to(x.dtype))

@@ -49,7 +49,7 @@ def test_a_hundred_steps_of_all_layers_are_those_of_each_by_hand() -> None:
         for layer, pull, row in zip(layers, pulls, box.rows(v), strict=True):
             assert np.abs(layer.step(pull) - row.numpy()).max() < 1e-9
     assert box.rho.item() == pytest.approx(layers[0].rho)
-    for layer, y1, y2 in zip(layers, box.rows(box.y1), box.rows(box.y2), strict=True):
+    for layer, y1, y2 in zip(layers, box.rows(box.y[0]), box.rows(box.y[1]), strict=True):
         assert np.abs(layer.y1 - y1.numpy()).max() < 1e-9
         assert np.abs(layer.y2 - y2.numpy()).max() < 1e-9
 
@@ -95,7 +95,7 @@ def test_padding_never_moves() -> None:
     for _ in range(20):
         v = v - LR * box.steered(v, torch.zeros_like(v))
         box.settle(v)
-    for value in (v, box.y1, box.y2, box.z1, box.z2):
+    for value in (v, *box.y, *box.z):
         assert (value[~box.valid] == 0).all()
 
 
