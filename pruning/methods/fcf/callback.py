@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pruning.budget import Budget
-from pruning.methods.fcf.gates import Gate, gate_at, gate_places, hang, originals, take_down
+from pruning.methods.fcf.gates import Gate, gate_at, gate_places, hang, originals, ranked, take_down
 from pruning.methods.fcf.lpbox import LpBox
 from pruning.methods.filters import FilterMethod, Scores
 
@@ -32,6 +32,8 @@ class FCF(FilterMethod):
         rho, mu, rho_max: penalty at the start, its growth at each step, its end. A stage whose first half is too
             short for this growth gets a steeper one.
         lr: learning rate of the gates, constant.
+        start: "one", every gate starts at 1 (the paper); "l1", ordered by the filters' L1 norms, and what the gates
+            have scaled stays scaled when they go.
     """
 
     needs_training = True
@@ -48,13 +50,15 @@ class FCF(FilterMethod):
         mu: float,
         rho_max: float,
         lr: float,
+        start: str,
         only: Sequence[str] | None = None,
     ) -> None:
         if joined == "couple":
             raise ValueError("FCF gates every convolution on its own: method.joined must be expand or keep, got couple")
         super().__init__(budget, joined, only, cross)
-        _check(gate, alpha, rho, mu, rho_max, lr)
+        _check(gate, start, alpha, rho, mu, rho_max, lr)
         self.gate, self.alpha, self.rho, self.mu, self.rho_max, self.lr = gate, alpha, rho, mu, rho_max, lr
+        self.start = start
 
     def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
         if steps < LEAST_STEPS:
@@ -65,11 +69,17 @@ class FCF(FilterMethod):
         self.survey(network, image_shape)
         self.settle_counts(network, self.magnitudes(network))
         self.places = gate_places(self.graph, list(self.units.members), self.gate)
-        hang(network, self.places)
+        hang(network, self.places, self.starts(network))
         widths = [len(gate_at(network, place).v) for place in self.places.values()]
         keep = [self.counts[name] for name in self.places]
         box = LpBox(widths, keep, self.alpha, self.rho, self.growth(steps), self.rho_max)
         self.first_gate(network).add_module(STATE, box.to(next(network.parameters())))
+
+    def starts(self, network: nn.Module) -> Scores:
+        norms = {name: self.over_members(network, (name,), "sum") for name in self.places}
+        if self.start == "one":
+            return {name: torch.ones_like(norm) for name, norm in norms.items()}
+        return {name: ranked(norm, 1 - self.counts[name] / len(norm)) for name, norm in norms.items()}
 
     def growth(self, steps: int) -> float:
         """mu, or what brings the penalty to its end within half of the steps if that is more."""
@@ -114,7 +124,7 @@ class FCF(FilterMethod):
                 f"{BINARY}; train them longer (recipe.prune.epochs)",
                 stacklevel=2,
             )
-        take_down(network, self.places)
+        take_down(network, self.places, scaled=self.start == "l1")
 
     @torch.no_grad()
     def report(self, network: nn.Module) -> dict[str, float]:
@@ -150,9 +160,11 @@ class FCF(FilterMethod):
         return gate_at(network, next(iter(self.places.values())))
 
 
-def _check(gate: str, alpha: float, rho: float, mu: float, rho_max: float, lr: float) -> None:
+def _check(gate: str, start: str, alpha: float, rho: float, mu: float, rho_max: float, lr: float) -> None:
     if gate not in ("filter", "norm"):
         raise ValueError(f"method.gate must be filter (the paper) or norm, got {gate!r}")
+    if start not in ("one", "l1"):
+        raise ValueError(f"method.start must be one (the paper) or l1, got {start!r}")
     if not 0 <= alpha < 1:
         raise ValueError(f"method.alpha must lie in [0, 1), got {alpha}")
     if not (0 < rho <= rho_max and mu >= 1):

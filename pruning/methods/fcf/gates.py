@@ -14,14 +14,28 @@ GATED = ("weight", "bias")
 
 
 class Gate(nn.Module):
-    """v in R^m, one figure for each filter; starts at 1, so that nothing changes."""
+    """v in R^m, one figure for each filter; scales by v over where it started, so that at first nothing changes."""
 
-    def __init__(self, like: Float[Tensor, "filters ..."]) -> None:
+    start: Float[Tensor, " filters"]
+
+    def __init__(self, start: Float[Tensor, " filters"]) -> None:
         super().__init__()
-        self.v = nn.Parameter(torch.ones(len(like), dtype=like.dtype, device=like.device))
+        self.v = nn.Parameter(start.clone())
+        self.register_buffer("start", start.clone())
 
     def forward(self, value: Float[Tensor, "filters ..."]) -> Float[Tensor, "filters ..."]:
-        return value * self.v.view(-1, *(1,) * (value.ndim - 1))
+        return value * (self.v / self.start).view(-1, *(1,) * (value.ndim - 1))
+
+
+def ranked(norms: Float[Tensor, " filters"], ratio: float) -> Float[Tensor, " filters"]:
+    """Gates from 1 for the largest norm down to 1 - `ratio` for the smallest, by rank; ties by index.
+
+    From equal gates the whole layer swings about 1/2 together and rounding decides who ends where; from these, a loss
+    that says nothing leaves the order of the norms.
+    """
+    places = torch.empty(len(norms), dtype=torch.float64)
+    places[norms.cpu().sort(descending=True, stable=True).indices] = torch.linspace(0, 1, len(norms)).double()
+    return (1 - ratio * places).to(norms)
 
 
 def gate_places(graph: Graph, sites: list[str], kind: str) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -43,12 +57,14 @@ def _norm_after(graph: Graph, node: torch.fx.Node) -> str | None:
     return str(readers[0].target) if layer is not None and layer.affine else None
 
 
-def hang(network: nn.Module, places: dict[str, tuple[str, tuple[str, ...]]]) -> dict[str, Gate]:
+def hang(
+    network: nn.Module, places: dict[str, tuple[str, tuple[str, ...]]], starts: dict[str, Float[Tensor, " filters"]]
+) -> dict[str, Gate]:
     """Put a gate on every place, in place; the gates by site."""
     gates = {}
     for site, (name, tensors) in places.items():
         layer = network.get_submodule(name)
-        gates[site] = Gate(layer.get_parameter("weight"))
+        gates[site] = Gate(starts[site].to(layer.get_parameter("weight")))
         for tensor in tensors:
             if getattr(layer, tensor) is not None:
                 parametrize.register_parametrization(layer, tensor, gates[site], unsafe=True)
@@ -68,12 +84,12 @@ def originals(network: nn.Module, place: tuple[str, tuple[str, ...]]) -> list[nn
     return [made[tensor].original for tensor in place[1] if tensor in made]  # type: ignore[index, operator, union-attr]
 
 
-def take_down(network: nn.Module, places: dict[str, tuple[str, tuple[str, ...]]]) -> None:
-    """Remove the gates, in place; the tensors are as they were trained, not scaled by v, in their old order."""
+def take_down(network: nn.Module, places: dict[str, tuple[str, tuple[str, ...]]], scaled: bool) -> None:
+    """Remove the gates, in place, order as before; the tensors are as they were trained, or `scaled` by their gates."""
     for name, tensors in places.values():
         layer = network.get_submodule(name)
         for tensor in tensors:
             if parametrize.is_parametrized(layer, tensor):
-                parametrize.remove_parametrizations(layer, tensor, leave_parametrized=False)
+                parametrize.remove_parametrizations(layer, tensor, leave_parametrized=scaled)
         order = sorted(layer._parameters, key=lambda key: GATED.index(key) if key in GATED else len(GATED))
         layer._parameters = {key: layer._parameters[key] for key in order}

@@ -28,7 +28,7 @@ STEPS = 1000
 def fcf(ratio: float, **changes: object) -> FCF:
     """The paper's values for CIFAR-10."""
     paper = {"joined": "expand", "cross": True, "gate": "filter", "alpha": 0.99, "lr": 0.1}
-    return FCF(PerLayer(ratio), **(paper | {"rho": 0.01, "mu": 1.01, "rho_max": 6.0} | changes))
+    return FCF(PerLayer(ratio), **(paper | {"rho": 0.01, "mu": 1.01, "rho_max": 6.0, "start": "one"} | changes))
 
 
 def group2d(ratio: float, **changes: object) -> Group2D:
@@ -54,6 +54,7 @@ METHODS: dict[str, Row] = {
     "group2d, ladder": Row(lambda ratio: group2d(ratio, score="taylor", steps=3), "columns"),
     "group2d, lasso": Row(lambda ratio: group2d(ratio, score="taylor", learn="lasso"), "columns"),
     "fcf behind the norm": Row(lambda ratio: fcf(ratio, cross=False, gate="norm", alpha=0.5), "rows"),
+    "fcf from l1": Row(lambda ratio: fcf(ratio, gate="norm", start="l1"), "rows"),
 }
 
 

@@ -122,6 +122,29 @@ def test_before_a_norm_the_loss_cannot_feel_the_gate(gate: str, felt: bool) -> N
     assert share > 1e-2 if felt else share < 2e-3
 
 
+@pytest.mark.parametrize(("start", "least", "most"), [("l1", 0.95, 1.0), ("one", 0.4, 0.6)])
+def test_when_the_loss_is_silent_the_start_decides(start: str, least: float, most: float) -> None:
+    """From the order of the L1 norms their choice comes out; from equal gates and rounding noise, chance."""
+    network, method = resnet(20, 10, (3, 32, 32)), fcf(0.5, start=start)
+    method.attach(network, (3, 32, 32), 300)
+    ranked = fcf(0.5, start="l1")
+    ranked.attach(by_norm := resnet(20, 10, (3, 32, 32)), (3, 32, 32), 300)
+    noise = torch.Generator().manual_seed(0)
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    for _ in range(300):
+        for gate in method.gates(network):
+            gate.grad = 1e-6 * torch.randn(gate.shape, generator=noise)
+        method.steer(network)
+        with torch.no_grad():
+            for gate in method.gates(network):
+                gate -= 0.1 * gate.grad
+        method.settle(network)
+    made, l1 = method.select(network), ranked.select(by_norm)
+    both = [(made[name].any(1), l1[name].any(1)) for name in method.places]
+    assert least <= sum(int((a & b).sum()) for a, b in both) / sum(int(b.sum()) for _, b in both) <= most
+
+
 def test_growth_reaches_the_end_of_the_penalty_within_half_of_the_steps() -> None:
     method = fcf(0.5)
     assert method.growth(10_000) == 1.01
@@ -152,6 +175,7 @@ def test_an_unstable_step_is_told_before_it_diverges() -> None:
     ("changes", "words"),
     [
         ({"gate": "both"}, r"method.gate must be filter \(the paper\) or norm, got 'both'"),
+        ({"start": "two"}, r"method.start must be one \(the paper\) or l1, got 'two'"),
         ({"alpha": 1.0}, r"method.alpha must lie in \[0, 1\), got 1.0"),
         ({"alpha": -0.1}, r"method.alpha .* got -0.1"),
         ({"rho": 7.0}, r"0 < method.rho <= method.rho_max .* got 7.0, 6.0 and 1.01"),
@@ -187,11 +211,12 @@ def test_gates_stand_behind_the_norm_or_on_the_filter_itself() -> None:
     assert {place[0] for place in bare.places.values()} == {"0"}
 
 
-def test_gates_at_zero_silence_what_selection_removes() -> None:
+@pytest.mark.parametrize("start", ["one", "l1"])
+def test_gates_at_zero_silence_what_selection_removes(start: str) -> None:
     """With binary gates behind the norm, the network with its gates computes what the masked one does."""
     from pruning.surgery import mask
 
-    network, method = initialise(Residual(), 0).eval(), fcf(0.5, gate="norm", cross=False)
+    network, method = initialise(Residual(), 0).eval(), fcf(0.5, gate="norm", cross=False, start=start)
     method.attach(network, SHAPE, 1000)
     with torch.no_grad():
         for place, gate in enumerate(method.gates(network)):
