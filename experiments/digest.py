@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-PROGRAMME = ("stages", "recipes", "checkpoints", "prepare", "baseline", "measure", "results", "pipeline")
+PROGRAMME = ("stages", "recipes", "checkpoints", "prepare", "baseline", "measure", "ranks", "results", "pipeline")
 SOURCES = ("pruning", "datamodules", *(f"experiments/{name}.py" for name in PROGRAMME))  # mended, nothing old returns
 LIBRARIES = ("torch", "torchvision", "lightning", "numpy")
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from omegaconf import DictConfig
 
-from experiments import measure, plan, summary
+from experiments import measure, plan, ranks, summary
 from experiments.commandline import refusals
 from experiments.keep import keep
 from experiments.prepare import Bench, prepare
@@ -26,14 +26,32 @@ def run(config: DictConfig) -> Record | None:
         if bench.settings.plan:
             plan.show(bench)
             return None
-    if bench.settings.sensitivity:
-        sensitivity(bench, baseline(bench))
+    with ranks.gathered(bench.machine):
+        if bench.settings.sensitivity:
+            dense = baseline(bench)
+            if ranks.leads():
+                sensitivity(bench, dense)
+            return None
+        if ranks.leads():
+            return lead(bench)
+        follow(bench)
         return None
+
+
+def lead(bench: Bench) -> Record:
     with held(bench.folder), tracked(bench) as records:
-        record = finished(bench) or written(bench, experiment(bench))
+        found = finished(bench)
+        ranks.told(found is None)
+        record = found or written(bench, experiment(bench))
         records.append(record)
     summary.show(record, bench.folder)
     return record
+
+
+def follow(bench: Bench) -> None:
+    """Another process of the same run: it trains beside the first, and decides, measures and writes nothing."""
+    if ranks.told(True):
+        experiment(bench)
 
 
 def written(bench: Bench, made: Results) -> Record:
@@ -46,7 +64,7 @@ def written(bench: Bench, made: Results) -> Record:
 def experiment(bench: Bench) -> Results:
     dense = baseline(bench)
     learned = train(bench, dense, Lesson("prune", "prune", CrossEntropy(), method=bench.method))
-    choice = bench.method.select(learned.network)
+    choice = ranks.agreed(bench.method.select(learned.network))
     gates = gates_as_they_are(bench, learned.network)
     bench.method.detach(learned.network)  # ours alone, and torch cannot detach a copy: copies share their class
     small = compact(learned.network, choice, bench.image_shape)

@@ -12,11 +12,12 @@ import torch
 from hydra.utils import instantiate
 from jaxtyping import Float
 from lightning import Callback, LightningDataModule, Trainer
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from experiments import baseline, hardware, recipes, schema
+from experiments import baseline, hardware, recipes, schema, targets
 from experiments.digest import digest, of_file
 from experiments.quiet import quiet
 from experiments.store import Store
@@ -46,6 +47,10 @@ class Bench:
     precision: str
     store: Store
     watchers: list[Callback] = field(default_factory=list)
+
+    @property
+    def machine(self) -> dict[str, Any]:
+        return machine(self.settings)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -86,6 +91,7 @@ class Bench:
 def prepare(config: DictConfig) -> Bench:
     values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     schema.check(values)
+    targets.refuse_foreign(values)
     settings: schema.Config = OmegaConf.to_object(config)  # type: ignore[assignment]
     refuse_unwritable(Path(settings.folder))
     refuse_trainer(settings)
@@ -114,13 +120,26 @@ def refuse_scan(bench: Bench) -> None:
 
 def refuse_trainer(settings: schema.Config) -> None:
     """Lightning's own words for an accelerator, devices or a strategy that are not to be had here, before any work."""
-    asked = settings.trainer
-    machine = {name: getattr(asked, name) for name in ("accelerator", "devices", "strategy", "num_nodes")}
     try:
         with quiet():
-            Trainer(logger=False, enable_checkpointing=False, **machine)
+            trainer = Trainer(logger=False, enable_checkpointing=False, **machine(settings))
     except (ValueError, RuntimeError, MisconfigurationException) as error:
         raise ValueError(f"trainer.* asks for what is not here: {error}") from error
+    if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+        raise ValueError(
+            f"trainer.strategy={settings.trainer.strategy} makes its processes anew for each stage: take ddp"
+        )
+    if settings.recipe.batch % trainer.world_size:
+        raise ValueError(
+            f"recipe.batch={settings.recipe.batch} cannot be shared by {trainer.world_size} processes: "
+            f"set recipe.batch={-(-settings.recipe.batch // trainer.world_size) * trainer.world_size}"
+        )
+
+
+def machine(settings: schema.Config) -> dict[str, Any]:
+    """Where to train, in Lightning's words."""
+    asked = settings.trainer
+    return {name: getattr(asked, name) for name in ("accelerator", "devices", "strategy", "num_nodes")}
 
 
 def build(settings: schema.Config, values: dict[str, Any], data: Any) -> Bench:

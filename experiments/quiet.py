@@ -12,6 +12,7 @@ QUIET = (  # (message, why it is no news here)
         "every epoch logs its own figures",
     ),
     (r"Checkpoint directory .* exists and is not empty", "that is how a killed stage goes on"),
+    (r"It is recommended to use `self.log\('(val|train)_accuracy", "they are counted over all processes"),
     (r"Found \d+ module\(s\) in eval mode", "a network's parts that are frozen on purpose"),
     (r"`isinstance\(treespec, LeafSpec\)` is deprecated", "between lightning and torch, not ours"),
 )
@@ -20,13 +21,15 @@ QUIET = (  # (message, why it is no news here)
 @contextmanager
 def quiet() -> Iterator[None]:
     """No wall of words: Lightning's notices about itself, and the warnings of QUIET."""
-    notices = logging.getLogger("lightning.pytorch")
-    level = notices.level
-    notices.setLevel(logging.WARNING)
+    notices = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [each.level for each in notices]
+    for each in notices:
+        each.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
             for message, _ in QUIET:
                 warnings.filterwarnings("ignore", message=message)
             yield
     finally:
-        notices.setLevel(level)
+        for each, level in zip(notices, levels, strict=True):
+            each.setLevel(level)

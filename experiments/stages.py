@@ -8,7 +8,7 @@ import torch
 from lightning import Trainer
 from torch import nn
 
-from experiments import hardware
+from experiments import hardware, ranks
 from experiments.checkpoints import DurableCheckpoints, Keep, exists, weights
 from experiments.curves import MetricsFile
 from experiments.digest import digest
@@ -72,14 +72,19 @@ def fit(bench: Bench, network: nn.Module, lesson: Lesson, folder: Path, key: str
     )
     keep = Keep(folder, best=bench.chooses(lesson.recipe))
     network.to(memory_format=layout(bench))
+    if bench.precision == "64-true":
+        network.double()  # Lightning does so after it has restored a checkpoint, which loses half of the digits
     if bench.settings.trainer.compile:
         network.compile()  # in place, so that names stay
     with quiet():
         trainer = build_trainer(bench, lesson, keep, folder)
         trainer.fit(task, datamodule=bench.data, ckpt_path=resume(keep.last), weights_only=True)
+    bench.data.trainer = None  # measuring is the work of one process, and it needs all images
     keep.restore(task)
     network.cpu().to(memory_format=torch.contiguous_format)
-    keep.clear()
+    ranks.meet()  # all have read what is cleared now
+    if ranks.leads():
+        keep.clear()
     images = recipe.epochs * bench.data.sizes["train"]
     return weights(network), Stage(
         name=lesson.stage,
@@ -119,14 +124,11 @@ def build_trainer(bench: Bench, lesson: Lesson, keep: Keep, folder: Path) -> Tra
     asked = bench.settings.trainer
     bar = StageBar(lesson.stage, asked.progress)
     return Trainer(
-        accelerator=asked.accelerator,
-        devices=asked.devices,
-        strategy=asked.strategy,
-        num_nodes=asked.num_nodes,
+        **bench.machine,
         precision=bench.precision,  # type: ignore[arg-type]
         max_epochs=bench.recipes[lesson.recipe].epochs,
         logger=MetricsFile(folder / "metrics.jsonl", lesson.stage),
-        callbacks=[bar, *([lesson.method] if lesson.method else []), keep, *bench.watchers],
+        callbacks=[bar, ranks.Together(), *([lesson.method] if lesson.method else []), keep, *bench.watchers],
         plugins=[DurableCheckpoints()],
         default_root_dir=folder,
         limit_val_batches=1.0 if bench.data.sizes["val"] else 0,

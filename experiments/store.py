@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from safetensors.torch import load, save
 from torch import Tensor
 
+from experiments import ranks
 from experiments.record import Stage
 from experiments.terminal import say
 from pruning import durable
@@ -39,16 +40,24 @@ class Store:
         """`compute` gets the stage's folder, where checkpoints of a killed attempt may lie."""
         folder = self.root / f"{name}-{digest[:16]}"
         self.visited.append(folder)
+        if not ranks.leads():
+            return self.followed(folder, compute)
         with held(folder):
             if not self.reuse:
                 clear(folder)
             found = read(folder)
+            ranks.told(found is not None)
             if found is not None:
                 say_reused(found.stage)
                 return found
             weights, stage = compute(folder)
             write(folder, weights, stage)
         return Finished(weights, stage, folder)
+
+    def followed(self, folder: Path, compute: Callable[[Path], tuple[Weights, Stage]]) -> Finished:
+        """In the other processes of a run: as the first has decided."""
+        found = read(folder) if ranks.told(False) else None
+        return found or Finished(*compute(folder), folder)
 
 
 def say_reused(stage: Stage) -> None:

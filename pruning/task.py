@@ -9,11 +9,12 @@ from jaxtyping import Float, Int
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
-from torch.optim import SGD
+from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
+from pruning.finite import culprit, finite, infectious
 from pruning.objectives import Objective
 
 Batch = tuple[Float[Tensor, "batch channels height width"], Int[Tensor, " batch"]]
@@ -89,18 +90,19 @@ class ClassificationTask(LightningModule):
     def training_step(self, batch: Batch, index: int) -> Float[Tensor, ""]:
         images, labels = batch
         logits = self(images)
-        loss = self.objective(logits, labels, images)
-        self.refuse_non_finite(loss)
+        loss = infectious(self.objective(logits, labels, images))
+        self.images = images
         self.train_metrics.update(logits.detach(), labels)
         self.log("loss", loss.detach(), on_step=True, on_epoch=False)
         return loss
 
-    def refuse_non_finite(self, loss: Float[Tensor, ""]) -> None:
-        """Before the backward pass, so that weights and the last checkpoint stay finite."""
-        if not torch.isfinite(loss):
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """After the exchange of gradients: all processes see the same and stop at the same step."""
+        if not finite([p.grad for p in self.network.parameters() if p.grad is not None]):
             raise FloatingPointError(
-                f"the loss is {loss.item()} at step {self.global_step} of epoch {self.current_epoch}: "
-                f"stopped before the weights change; try a lower learning rate than {self.recipe.lr:g}"
+                f"numbers that are not finite at step {self.global_step + 1}, in epoch {self.current_epoch + 1}, "
+                f"{culprit(self.network, self.images)}: stopped before the weights change, the last checkpoint is "
+                f"finite; try a lower learning rate than {self.recipe.lr:g}"
             )
 
     def on_train_epoch_end(self) -> None:
@@ -111,7 +113,7 @@ class ClassificationTask(LightningModule):
         images, labels = batch
         logits = self(images)
         self.val_metrics.update(logits, labels)
-        self.log("val_loss", torch.nn.functional.cross_entropy(logits, labels), batch_size=len(labels))
+        self.log("val_loss", torch.nn.functional.cross_entropy(logits, labels), batch_size=len(labels), sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
         self.log_dict(self.val_metrics.compute())

@@ -14,11 +14,12 @@ VARIATION = 1e-6  # of the logits' scale; less over a batch and equality proves 
 
 @torch.no_grad()
 def certify(masked: nn.Module, small: nn.Module, images: Float[Tensor, "b 3 h w"]) -> float:
-    """max |masked - small| over a real batch, relative to the largest logit; both in eval, exact float32 arithmetic.
+    """max |masked - small| over a real batch, relative to the largest logit; both in eval, in exact arithmetic.
 
     Raises:
         ValueError: above 1e-4, or the masked logits do not vary over the batch, so that they prove nothing.
     """
+    images = images.to(next(masked.parameters()).dtype)  # what was trained in float64 is certified in it
     with exact(), evaluating(masked), evaluating(small):
         wanted, got = masked(images), small(images)
     scale = wanted.abs().max().item()

@@ -1,9 +1,13 @@
+import warnings
 from types import SimpleNamespace
 
 import pytest
 import torch
+from lightning import Trainer
 from torch import nn
+from torch.utils.data import DataLoader
 
+from pruning.finite import infectious
 from pruning.objectives import CrossEntropy
 from pruning.task import ClassificationTask, rate
 
@@ -50,12 +54,79 @@ def test_an_extra_group_leaves_the_main_one_and_keeps_its_own_values() -> None:
     assert gated.schedule(main, 10.0)(250) == pytest.approx(0.01)
 
 
-def test_a_loss_that_is_no_number_stops_before_the_weights_change() -> None:
-    network = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
-    images = torch.full((3, 1, 1, 2), float("inf"))
-    with pytest.raises(FloatingPointError, match=r"step 0 of epoch 0.*lower learning rate than 0\.1"):
-        task(network).training_step((images, torch.zeros(3, dtype=torch.long)), 0)
-    assert all(parameter.grad is None for parameter in network.parameters())
+class Explosive(nn.Module):
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images * self.value
+
+
+class Ragged(torch.autograd.Function):
+    """The identity, whose gradient is no number."""
+
+    @staticmethod
+    def forward(ctx: object, images: torch.Tensor) -> torch.Tensor:
+        return images.clone()
+
+    @staticmethod
+    def backward(ctx: object, gradient: torch.Tensor) -> torch.Tensor:
+        return gradient * float("nan")
+
+
+class Rough(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return Ragged.apply(images)
+
+
+def fit(network: nn.Module, pixel: float) -> None:
+    batch = torch.full((3, 1, 1, 2), pixel), torch.zeros(3, dtype=torch.long)
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = Trainer(max_epochs=1, accelerator="cpu", enable_model_summary=False, limit_val_batches=0, **quiet)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*(many workers|val_dataloader|LeafSpec|logging interval).*")
+        trainer.fit(task(network), DataLoader([batch], batch_size=None, collate_fn=tuple))
+
+
+def layers(middle: nn.Module) -> nn.Sequential:
+    return nn.Sequential(nn.Flatten(), nn.Linear(2, 2), middle, nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize(
+    ("network", "pixel", "where"),
+    [
+        (layers(Explosive(1.0)), float("nan"), "the images themselves"),
+        (layers(Explosive(float("inf"))), 1.0, "what layer '2' gives"),
+        (layers(Explosive(float("nan"))), 1.0, "what layer '2' gives"),
+        (layers(Rough()), 1.0, "the gradient of layer '1'"),
+        (layers(Explosive(1e38)), 1e5, "what layer '2' gives"),
+    ],
+)
+def test_a_number_that_is_none_stops_before_the_step_and_names_its_layer(
+    network: nn.Module, pixel: float, where: str
+) -> None:
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with pytest.raises(FloatingPointError, match=rf"at step 1, in epoch 1, first in {where}.*rate than 0\.1"):
+        fit(network, pixel)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_weights_that_are_no_numbers_are_named() -> None:
+    network = layers(Explosive(1.0))
+    network[3].weight.data[0, 0] = float("inf")
+    with pytest.raises(FloatingPointError, match=r"first in the weights, '3\.weight'"):
+        fit(network, 1.0)
+
+
+def test_an_infinite_loss_spoils_every_gradient_and_a_finite_one_none() -> None:
+    weight = torch.tensor([1.5, -2.0], requires_grad=True)
+    loss = (weight * torch.tensor([3.0, 0.1])).sum()
+    assert infectious(loss).item() == loss.item()
+    (gradient,) = torch.autograd.grad(infectious(loss), weight)
+    assert gradient.tolist() == [3.0, torch.tensor(0.1).item()]
+    (gradient,) = torch.autograd.grad(infectious((weight * 3).sum() + float("inf")), weight)
+    assert gradient.isnan().all()
 
 
 def test_top_five_appears_with_a_hundred_classes() -> None:

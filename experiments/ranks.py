@@ -1,0 +1,136 @@
+"""One run in several processes (trainer.devices=2 trainer.strategy=ddp): the first decides, measures and writes, the
+others make the same way beside it and train. What DDP leaves to each process is brought together here, or compared."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar, final
+
+import torch
+import torch.distributed as dist
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.strategies import ParallelStrategy
+from torch import Tensor, nn
+
+from experiments.quiet import quiet
+from experiments.terminal import console
+from pruning.selection import Selection
+
+GRACE = 10  # seconds in which the others may end by themselves when one has died
+Told = TypeVar("Told")
+
+
+@contextmanager
+def gathered(machine: Mapping[str, Any]) -> Iterator[None]:
+    """Within, all processes that `machine` (Lightning's accelerator, devices, strategy, nodes) asks for are there."""
+    with quiet():
+        trainer = Trainer(logger=False, enable_checkpointing=False, **machine)
+    if trainer.world_size == 1 or not isinstance(trainer.strategy, ParallelStrategy):
+        yield
+        return
+    children = start_others(trainer)
+    with quiet():
+        trainer.strategy.setup_environment()
+    console.quiet = not leads()
+    yield
+    for child in children:
+        child.wait()
+
+
+def start_others(trainer: Trainer) -> list[subprocess.Popen[bytes]]:
+    """The same command once for each further device, unless srun or torchrun has started them."""
+    environment = trainer.strategy.cluster_environment  # type: ignore[attr-defined]
+    if environment.creates_processes_externally:
+        return []
+    os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = environment.main_address, str(environment.main_port)
+    os.environ["LOCAL_RANK"] = "0"  # Lightning sees by it that the others are there
+    numbers = range(1, trainer.num_devices)
+    children = [subprocess.Popen(sys.orig_argv, env=os.environ | {"LOCAL_RANK": str(number)}) for number in numbers]
+    threading.Thread(target=watch, args=(children,), daemon=True).start()
+    return children
+
+
+def watch(children: list[subprocess.Popen[bytes]]) -> None:
+    """When one has died, the others would wait for it in their next exchange: for ever with some backends."""
+    while not any(child.poll() for child in children):
+        time.sleep(1)
+    time.sleep(GRACE)
+    print("one process of this run has died, and the others did not end: stopping them", file=sys.stderr, flush=True)
+    for child in children:
+        child.kill()
+    os._exit(1)
+
+
+def leads() -> bool:
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
+def meet() -> None:
+    """Wait for each other."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
+def told(value: Told) -> Told:
+    """The first process's value, in every process."""
+    if not dist.is_initialized():
+        return value
+    carried = [value]
+    dist.broadcast_object_list(carried, src=0)
+    return carried[0]
+
+
+def agreed(choice: Selection) -> Selection:
+    """Checked to be the same everywhere before anyone uses it."""
+    refuse_differing(dict(choice.items()), "the selection")
+    return choice
+
+
+def refuse_differing(tensors: Mapping[str, Tensor], what: str) -> None:
+    """Raises RuntimeError, in all processes alike, that names the first tensor that is not the same everywhere."""
+    if not dist.is_initialized():
+        return
+    everywhere: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(everywhere, {name: fingerprint(value) for name, value in tensors.items()})
+    names = dict.fromkeys(name for each in everywhere for name in each)
+    for name in names:
+        if len({each.get(name) for each in everywhere}) > 1:
+            raise RuntimeError(
+                f"{what} of layer {name!r} is not the same in all {len(everywhere)} processes: something was done in "
+                "one of them only; the last checkpoint is from before"
+            )
+
+
+def fingerprint(value: Tensor) -> str:
+    return hashlib.sha256(value.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+
+
+@final
+class Together(Callback):
+    """After every step the statistics of norms and methods are means over all processes, so that a checkpoint,
+    validation and a selection see all images; after every epoch all processes have the same network."""
+
+    def on_train_batch_end(self, trainer: Trainer, task: LightningModule, *_: Any) -> None:
+        if dist.is_initialized():
+            average(task.get_submodule("network").buffers())
+
+    def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
+        refuse_differing(task.get_submodule("network").state_dict(), "the state")
+
+
+@torch.no_grad()
+def average(buffers: Iterable[Tensor]) -> None:
+    """In place, over all processes, in double: what is equal stays equal to the bit."""
+    floating = [buffer for buffer in buffers if buffer.is_floating_point()]
+    if not floating:
+        return
+    flat = nn.utils.parameters_to_vector([buffer.double() for buffer in floating])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    for buffer, mean in zip(floating, flat.split([buffer.numel() for buffer in floating]), strict=True):
+        buffer.copy_(mean.view_as(buffer))

@@ -1,0 +1,58 @@
+"""Which classes a config may name. Configs travel, and a `_target_` could call anything that Python can import.
+
+Each place takes what belongs there, defined in our own packages; PRUNING_TARGETS=mine:theirs adds packages of yours.
+"""
+
+import inspect
+import os
+from typing import Any
+
+from hydra.utils import get_object
+
+from experiments.schema import leaves
+
+KEY = "_target_"
+OWN = "PRUNING_TARGETS"
+ROOMS = {
+    "data": "datamodules",
+    "model": "pruning.models",
+    "method": "pruning.methods",
+    "budget": "pruning.budget",
+    "objective": "pruning.objectives",
+}
+
+
+def refuse_foreign(values: dict[str, Any]) -> None:
+    """Raises ValueError for the first `_target_` that may not be called, before anything is."""
+    for path, target in leaves(values):
+        if KEY in path.split("."):
+            refuse(path, target)
+
+
+def refuse(path: str, target: Any) -> None:
+    place, _, end = path.rpartition(".")
+    room = ROOMS.get(place.rpartition(".")[2])
+    if end != KEY or not isinstance(target, str):
+        raise ValueError(f"{path} must be a dotted name, got {target!r}")
+    if room is None:
+        raise ValueError(f"{path}={target}: nothing is made here; only {', '.join(ROOMS)} have a {KEY}")
+    packages = [each for each in os.environ.get(OWN, "").split(":") if each]
+    if not (lies_in(target, packages) or (lies_in(target, [room]) and defined_in(target, room))):
+        raise ValueError(
+            f"{path}={target}: only classes defined in {room} may be called here; for a package of yours set the "
+            f"environment variable {OWN}=package"
+        )
+
+
+def lies_in(name: str, packages: list[str]) -> bool:
+    return any(f"{name}.".startswith(f"{package}.") for package in packages)
+
+
+def defined_in(target: str, room: str) -> bool:
+    """A dotted name reaches through a module to all that it imports: where the thing itself was written counts."""
+    try:
+        found = get_object(target)
+    except Exception as error:  # of Hydra's many kinds
+        raise ValueError(f"{target} is not to be found: {str(error).splitlines()[0]}") from error
+    called = inspect.isclass(found) or (room == ROOMS["model"] and inspect.isfunction(found))
+    return called and lies_in(found.__module__, [room])

@@ -1,0 +1,116 @@
+"""`run.py` in processes that cost a fork: a server has imported torch and lightning once, its children run commands."""
+
+import json
+import multiprocessing
+import os
+import re
+import runpy
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tiny_run import TINY
+
+ROOT = Path(__file__).parents[2]
+HERE = (ROOT, ROOT / "tests", ROOT / "tests/experiments", ROOT / "tests/faults")
+TYPED = tuple(each for each in TINY if not each.startswith("hydra."))
+PAIR = ("trainer.devices=2", "trainer.strategy=ddp")
+PATIENCE = 60  # seconds until a process counts as hanging
+
+context = multiprocessing.get_context("forkserver")
+context.set_forkserver_preload(["saboteurs", "experiments.pipeline"])
+
+
+class Job:
+    """One `python run.py ...` on the tiny network. `log` holds what it printed."""
+
+    def __init__(self, folder: Path, *overrides: str, env: dict[str, str] | None = None) -> None:
+        os.environ["PYTHONPATH"] = os.pathsep.join(map(str, HERE))  # the server has no other way to find the tests
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.log = folder, folder.with_name(f"{folder.name}.{time.monotonic_ns()}.log")
+        arguments = (*TYPED, f"folder={folder}", *overrides)
+        self.process = context.Process(target=command, args=(arguments, env or {}, str(self.log)), daemon=True)
+        self.process.start()
+
+    def wait(self, seconds: float = PATIENCE) -> int:
+        """The exit code; that of a process killed by a signal is negative."""
+        self.process.join(seconds)
+        if self.process.exitcode is None:
+            self.kill()
+            raise AssertionError(f"still running after {seconds} s; it said\n{self.said()}")
+        return self.process.exitcode
+
+    def finish(self) -> None:
+        assert self.wait() == 0, self.said()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+
+    def signal(self, number: int) -> None:
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+
+    def until(self, true: Callable[[], Any], seconds: float = PATIENCE) -> None:
+        """Returns as soon as it is true; the job must still run then."""
+        end = time.monotonic() + seconds
+        while not true():
+            assert self.process.is_alive(), f"ended too early; it said\n{self.said()}"
+            assert time.monotonic() < end, f"waited in vain; it said\n{self.said()}"
+            time.sleep(0.002)
+
+    def said(self) -> str:
+        return self.log.read_text() if self.log.exists() else ""
+
+
+def pair(folder: Path, *overrides: str, envs: Sequence[dict[str, str]] = ({}, {})) -> tuple[Job, Job]:
+    """One run in two processes, as srun or torchrun starts them."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(listener.getsockname()[1])}
+    first, second = (
+        Job(folder, *PAIR, *overrides, env=where | {"LOCAL_RANK": str(rank)} | env) for rank, env in enumerate(envs)
+    )
+    return first, second
+
+
+def command(arguments: Sequence[str], env: dict[str, str], log: str) -> None:
+    """In the child."""
+    os.environ.update(env)
+    with open(log, "wb", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.argv = ["run.py", *arguments]
+    runpy.run_path(str(ROOT / "run.py"), run_name="__main__")
+
+
+def record(folder: Path) -> dict[str, Any]:
+    (path,) = folder.glob("*/record.json")
+    return json.loads(path.read_text())
+
+
+TIMES = re.compile(r"seconds|images_per_second|latency_ms|reused|commit|command|config")
+
+
+def numbers(folder: Path) -> Any:
+    """All that two runs of the same must share: the record but for times and places, and the digests of weights."""
+    return untimed(record(folder)), digests(folder)
+
+
+def untimed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: untimed(each) for key, each in value.items() if not TIMES.search(key)}
+    return [untimed(each) for each in value] if isinstance(value, list) else value
+
+
+def digests(folder: Path) -> dict[str, str]:
+    stages = (json.loads(path.read_text()) for path in folder.glob("store/*/stage.json"))
+    return {stage["name"]: stage["weights_sha256"] for stage in stages}
+
+
+def litter(folder: Path) -> list[Path]:
+    """Temporary files, which no clean exit may leave."""
+    return [path for path in folder.rglob("*") if path.is_file() and path.name.startswith(".")]

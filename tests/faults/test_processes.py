@@ -1,0 +1,107 @@
+"""One run in two processes (gloo). Faults B1 to B8 of docs/faults.md."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from harness import HERE, PAIR, ROOT, TYPED, Job, litter, pair, record
+from safetensors.torch import load_file
+from tiny_run import POWER_CUT
+
+from experiments.checkpoints import DurableCheckpoints
+
+pytestmark = pytest.mark.faults
+
+PLAIN = ("model._target_=saboteurs.plain",)
+FCF = ("method=fcf", "recipe.prune.epochs=38", "method.lr=0.1", "ratio=0.5")
+EXACT = ("model._target_=saboteurs.plain", "trainer.precision=64-true", "data.val=15")  # 8 images and 7
+
+
+def weights(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
+    return {path.parent.name.partition("-")[0]: load_file(path) for path in folder.glob("store/*/weights.safetensors")}
+
+
+@pytest.mark.parametrize("method", [(), FCF], ids=["l1", "fcf"])
+def test_two_processes_compute_what_one_does(tmp_path: Path, method: tuple[str, ...]) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    Job(one, *EXACT, *method).finish()
+    for each in pair(two, *EXACT, *method):
+        each.finish()
+    assert accuracies(two) == accuracies(one)
+    assert record(two)["layers"] == record(one)["layers"]
+    assert_close(two, one, 1e-10 if method else 1e-12)  # the duals of 152 steps carry every rounding on
+    assert not litter(two)
+
+
+def accuracies(folder: Path) -> list[float]:
+    """On validation, counted over all processes, and on the test set."""
+    made = record(folder)
+    return [stage["val_accuracy"] for stage in made["stages"]] + [
+        made[each]["accuracy"] for each in ("dense", "pruned", "tuned")
+    ]
+
+
+def assert_close(found: Path, wanted: Path, distance: float) -> None:
+    for stage, values in weights(wanted).items():
+        for name, value in values.items():
+            assert (weights(found)[stage][name].double() - value.double()).abs().max() < distance, f"{stage} {name}"
+
+
+def test_the_command_starts_its_own_second_process(tmp_path: Path) -> None:
+    """For real, without the harness; the others of this file are started as srun does it."""
+    command = [sys.executable, "run.py", *TYPED, *PAIR, f"folder={tmp_path / 'run'}"]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, HERE))}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("training in 32-true") == 1, "one voice"
+    assert record(tmp_path / "run")["tuned"]["accuracy"] > 0.9
+
+
+def test_another_selection_in_one_process_stops_both_and_names_the_layer(tmp_path: Path) -> None:
+    assert_both_stop(pair(tmp_path / "run", *PLAIN, "method._target_=saboteurs.OneSided"), "selection of layer '2'")
+
+
+def test_a_mask_in_one_process_stops_both_before_it_is_kept(tmp_path: Path) -> None:
+    masked = ("method._target_=saboteurs.OneMasked", "recipe.prune.epochs=2")
+    assert_both_stop(pair(tmp_path / "run", *PLAIN, *masked), r"state of layer '2\.weight'")
+    assert not list(tmp_path.glob("run/store/prune-*/last.ckpt"))
+
+
+@pytest.mark.parametrize("place", ["0", "1"])
+def test_a_number_that_is_none_in_one_process_stops_both_before_the_step(tmp_path: Path, place: str) -> None:
+    jobs = pair(tmp_path / "run", *PLAIN, "data._target_=saboteurs.Poisoned", envs=[{"POISON": f"{place}:2"}] * 2)
+    assert_both_stop(jobs, "not finite at step 7, in epoch 2, first in the images themselves")
+    (kept,) = tmp_path.glob("run/store/baseline-*/last.ckpt")
+    state = DurableCheckpoints().load_checkpoint(kept)
+    assert state["global_step"] == 4
+    assert all(value.isfinite().all() for value in state["state_dict"].values())
+
+
+def assert_both_stop(jobs: tuple[Job, Job], why: str) -> None:
+    assert [job.wait(20) for job in jobs] == [1, 1]
+    assert any(re.search(why, job.said()) for job in jobs), jobs[0].said() + jobs[1].said()
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_when_one_process_is_killed_the_other_leaves(tmp_path: Path, victim: int) -> None:
+    jobs = pair(tmp_path / "run", *PLAIN, "recipe.baseline.epochs=500")
+    jobs[0].until(lambda: list(tmp_path.glob("run/store/*/last.ckpt")))
+    jobs[victim].kill()
+    assert jobs[1 - victim].wait(20) == 1
+
+
+def test_a_stage_goes_on_in_one_process_and_back_in_two(tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    Job(whole, *EXACT).finish()
+    for job in pair(cut, *EXACT, envs=[{POWER_CUT: "3:1"}] * 2):
+        assert job.wait() == 1
+    assert Job(cut, *EXACT, env={POWER_CUT: "3:2"}).wait() == 1
+    for job in pair(cut, *EXACT):
+        job.finish()
+    assert "going on from" in "".join(path.read_text() for path in tmp_path.glob("cut.*.log"))
+    assert accuracies(cut) == accuracies(whole)
+    assert_close(cut, whole, 1e-12)
