@@ -10,11 +10,13 @@ from typing import Any
 def read(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
     """Every whole line; a kill may leave the last one torn."""
     for path in paths:
-        for line in path.read_text().splitlines() if path.exists() else ():
+        for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
             try:
-                yield json.loads(line)
+                found = json.loads(line)
             except json.JSONDecodeError:
                 continue
+            if isinstance(found, dict):
+                yield found
 
 
 def encode(lines: Iterable[dict[str, Any]]) -> bytes:

@@ -1,1 +1,17 @@
-"""From records to what people read. Imports no torch."""
+"""From records to what people read: a page, tables, figures. Imports no torch."""
+
+from pathlib import Path
+
+NAME = "report.html"
+
+
+def write(folder: Path) -> Path:
+    """The page over all runs below a folder. Raises FileNotFoundError where there is nothing to show."""
+    from experiments.report.collect import collect
+    from experiments.report.page import render
+    from pruning import durable
+
+    found = collect([folder])
+    path = folder / NAME
+    durable.write(path, render(found).encode())
+    return path

@@ -1,0 +1,85 @@
+"""Figures as a reader sees them: one text for one figure of one setting, and the number it is sorted by."""
+
+from typing import NamedTuple
+
+from experiments.report.estimate import Estimate
+from experiments.report.runs import LEARNING, SCRATCH, Figure
+from experiments.report.settings import Section, Setting
+
+PREFIXES = ("", "k", "M", "G", "T", "P", "E")
+MISSING = "\u2013"
+ASKED = {"layer": "of each layer", "global": "of all filters", "macs": "of MACs", "params": "of parameters"}
+
+
+class Cell(NamedTuple):
+    text: str
+    value: float | None  # the mean, for sorting and for whoever checks it
+    half: float | None = None
+
+
+def cell(setting: Setting, figure: Figure) -> Cell:
+    if figure.key == "certificate":  # the worst run stands for all
+        worst = max(run.record.certificate for run in setting.runs)
+        return Cell(f"{worst:.1e}", worst)
+    found = setting.estimate(figure)
+    return Cell(MISSING, None) if found is None else Cell(said(found, figure.unit), found.mean, found.half)
+
+
+def said(found: Estimate, unit: str) -> str:
+    """The mean, with half of its 95 % interval where there is one."""
+    if unit in ("macs", "seconds"):
+        return si(found.mean) if unit == "macs" else clock(found.mean)
+    form, scale = FORMS[unit]
+    spread = "" if found.half is None else f" ± {scale * found.half:.{'1' if unit == 'cut' else '2'}f}"
+    return f"{scale * found.mean:{form}}{spread}".replace("-", "\u2212")
+
+
+FORMS = {"share": (".2f", 100), "cut": (".1f", 100), "points": ("+.2f", 100), "ratio": (".2f", 1)}
+
+
+def si(number: float) -> str:
+    power = 0
+    while abs(number) >= 999.5 and power < len(PREFIXES) - 1:
+        number, power = number / 1000, power + 1
+    return f"{number:.3g} {PREFIXES[power]}".strip()
+
+
+def clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def asked(setting: Setting) -> str:
+    budget = setting.first.record.budget.of
+    return f"{100 * setting.first.record.ratio:g} % {ASKED.get(budget, budget)}"
+
+
+def epochs(setting: Setting) -> str:
+    """Of each stage after the dense network."""
+    first = setting.first
+    spent = {"prune": first.epochs(first_stage(first.scratch)), "tune": first.epochs(last_stage(first.scratch))}
+    return " + ".join(f"{count} {name}" for name, count in spent.items() if count) or MISSING
+
+
+def first_stage(scratch: bool) -> str:
+    return (SCRATCH if scratch else LEARNING)[0]
+
+
+def last_stage(scratch: bool) -> str:
+    return (SCRATCH if scratch else LEARNING)[1]
+
+
+def stage_times(setting: Setting) -> str:
+    """Seconds of each stage, the mean over seeds; of a stage that was shared, as long as it took when it was made."""
+    names = dict.fromkeys(stage.name for run in setting.runs for stage in run.stages)
+    spent = {name: [s.seconds for run in setting.runs for s in run.stages if s.name == name] for name in names}
+    return ", ".join(f"{name} {clock(sum(each) / len(each))}" for name, each in spent.items()) or MISSING
+
+
+def unit(figure: Figure) -> str:
+    return {"share": "%", "cut": "%", "points": "points", "macs": "MACs"}.get(figure.unit, "")
+
+
+def table(section: Section) -> list[tuple[Setting, list[Cell]]]:
+    return [(setting, [cell(setting, figure) for figure in section.figures]) for setting in section.settings]

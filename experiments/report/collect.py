@@ -1,0 +1,167 @@
+"""From folders to runs; and everything that is no whole, sound run, with its reason, so that nothing is dropped."""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.record import Layer, Network, Record, Stage, read
+from experiments.report import keys
+from experiments.report.runs import Run
+
+CERTIFIED = 1e-4  # above it the small network is not the masked one
+SKIPPED = {"store", "wandb", "network", "benchmarks", "sweep"}  # folders that hold no records of runs
+GROUPS = ("data", "model", "method", "recipe", "budget", "objective", "choice")
+NO_RECORDS = {"status.json", "stage.json", "sensitivity.json", "report.json"}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What was found and is no row: shown with its reason."""
+
+    what: str  # the run's name or the file
+    state: str  # FAILED, PREEMPTED, RUNNING as the run wrote it; or unreadable, unsound, set aside
+    reason: str
+    command: str = ""
+    log: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    runs: list[Run]
+    troubles: list[Trouble]
+
+
+def collect(folders: Iterable[Path]) -> Found:
+    """Raises FileNotFoundError for folders that hold nothing to show."""
+    folders = list(folders)
+    paths = [path for folder in folders for path in candidates(folder)]
+    runs, troubles = sorted_out(paths)
+    kept, aside = one_per_seed(runs)
+    troubles += aside + [each for folder in folders for path in statuses(folder) for each in ended(path)]
+    if not kept and not troubles:
+        raise FileNotFoundError(
+            f"no record in {', '.join(map(str, folders))}: a run writes record.json into its folder; "
+            "start one with `python run.py`, or name the folder that holds outputs"
+        )
+    scratch = [Run(run.record, run.path, scratch=True) for run in kept if run.record.scratch is not None]
+    return Found(kept + scratch, troubles)
+
+
+def files(folder: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in SKIPPED and not name.startswith("."))
+        yield from (Path(place) / name for name in sorted(names))
+
+
+def candidates(folder: Path) -> list[Path]:
+    """Files that are records by name or by place: any JSON file where none is named record.json."""
+    found = [path for path in files(folder) if path.suffix == ".json" and path.name not in NO_RECORDS]
+    return [path for path in found if path.name == "record.json" or not (path.parent / "record.json").exists()]
+
+
+def statuses(folder: Path) -> list[Path]:
+    return [path for path in files(folder) if path.name == "status.json"]
+
+
+def sorted_out(paths: Iterable[Path]) -> tuple[list[Run], list[Trouble]]:
+    runs: dict[str, Run] = {}
+    troubles = []
+    for path in paths:
+        try:
+            record = sound(read(path))
+        except (ValueError, OSError, RecursionError) as error:
+            if path.name == "record.json" or not readable(path) or "schema" in readable(path):
+                troubles.append(Trouble(str(path), "unreadable", str(error).removeprefix(f"{path} ")))
+        else:
+            runs.setdefault(record.digest, Run(record, path))
+    return list(runs.values()), troubles
+
+
+def readable(path: Path) -> dict[str, Any]:
+    """A JSON object; empty for anything else."""
+    try:
+        values = json.loads(path.read_text())
+    except (ValueError, OSError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def sound(record: Record) -> Record:
+    """Raises ValueError for figures that no run can have: they would be averaged and ranked."""
+    for name in ("dense", "pruned", "tuned", "scratch"):
+        network = getattr(record, name)
+        if network is not None:
+            check_network(f"{name} network", network)
+    if not 0 <= record.certificate <= CERTIFIED:
+        raise ValueError(
+            f"certificate {record.certificate:g}: the small network is not the masked one (limit {CERTIFIED:g})"
+        )
+    if not 0 <= record.ratio < 1:
+        raise ValueError(f"ratio {record.ratio:g} does not lie in [0, 1)")
+    if lacking := [group for group in GROUPS if not isinstance(record.config.get(group), dict)]:
+        raise ValueError(f"its config lacks {', '.join(lacking)}")
+    for layer in record.layers.values():
+        check_layer(layer)
+    for stage in record.stages:
+        check_stage(stage)
+    return record
+
+
+def check_stage(stage: Stage) -> None:
+    if not math.isfinite(stage.seconds) or stage.epochs < 0:
+        raise ValueError(f"stage {stage.name} took {stage.epochs} epochs and {stage.seconds} s")
+
+
+def check_layer(layer: Layer) -> None:
+    if not 0 <= layer.kernels_kept <= layer.kernels_total or not layer.kernels_total:
+        raise ValueError(f"a layer keeps {layer.kernels_kept} of {layer.kernels_total} kernels")
+
+
+def check_network(name: str, network: Network) -> None:
+    if not 0 <= network.accuracy <= 1:
+        raise ValueError(f"accuracy of the {name} is {network.accuracy}, not a share in [0, 1]")
+    for figure in (network.macs, network.params, network.bytes):
+        if not 0 < figure < 2**63:
+            raise ValueError(f"the {name} counts {figure}")
+    if not all(0 < time < math.inf for time in network.latency_ms.values()):
+        raise ValueError(f"the {name} was timed at {network.latency_ms}")
+
+
+def one_per_seed(runs: list[Run]) -> tuple[list[Run], list[Trouble]]:
+    """The newest record of each setting and seed: two of them are not two samples."""
+    newest: dict[tuple[str, int], Run] = {}
+    for run in sorted(runs, key=lambda run: (run.path.stat().st_mtime, str(run.path))):
+        newest[keys.repeated(run.record), run.record.seed] = run
+    kept = [run for run in runs if newest[keys.repeated(run.record), run.record.seed] is run]
+    aside = [run for run in runs if newest[keys.repeated(run.record), run.record.seed] is not run]
+    return kept, [
+        Trouble(
+            str(run.path),
+            "set aside",
+            f"same setting and seed as {newest[keys.repeated(run.record), run.record.seed].path}, which is newer",
+            run.record.command,
+        )
+        for run in aside
+    ]
+
+
+def ended(path: Path) -> list[Trouble]:
+    """What a run's status says, unless it is that all went well and the record is there."""
+    status = readable(path)
+    state = str(status.get("state", "unreadable"))
+    if state == "COMPLETED" and (path.parent / "record.json").exists():
+        return []
+    reason = str(status.get("reason") or REASONS.get(state, "its status cannot be read"))
+    return [Trouble(str(status.get("name") or path.parent.name), state, reason, str(status.get("command") or ""))]
+
+
+REASONS = {
+    "RUNNING": "at work, or killed: it never wrote an end",
+    "PREEMPTED": "stopped from outside; the same command goes on where it was",
+    "FAILED": "no reason was written",
+    "COMPLETED": "it says so, but there is no record",
+}

@@ -1,0 +1,104 @@
+"""What the charts of a section are drawn from: rows for Vega-Lite, and what each rule of ranking makes of them."""
+
+from typing import Any
+
+from experiments.report import cells, charts, claims
+from experiments.report.fairness import RULES, Protocol
+from experiments.report.series import ACCURACIES, series
+from experiments.report.settings import Section, Setting
+from experiments.report.view import axes, looks_of, rate_of
+from experiments.report.words import percent, shown
+
+Rows = list[dict[str, Any]]
+
+
+def data(section: Section, looks: dict[str, tuple[str, str]]) -> dict[str, Any]:
+    given = claims.protocols(section)
+    curves = looks_of(section, looks)
+    return {
+        "settings": settings(section, given),
+        "runs": runs(section),
+        "dense": dense(section),
+        "layers": layers(section),
+        "charts": {axis.key: charts.pareto(axis, curves) for axis in axes(section)}
+        | {"heat": charts.heat(layers(section)), "training": charts.training(curves), "inside": charts.inside(curves)},
+        "rules": {rule: ranked(section, given, rule) for rule in RULES},
+    }
+
+
+def settings(section: Section, given: dict[str, Protocol]) -> Rows:
+    """One for each row of the table, in its order."""
+    rate = rate_of(section, given)
+    return [
+        {
+            "id": each.id,
+            "curve": each.curve,
+            "asked": cells.asked(each),
+            "n": len(each.runs),
+            "rate": rate[each.id],
+            "shown": cells.said(each.accuracy, "share") + " %",
+            "accuracy": each.accuracy.mean,
+            "low": each.accuracy.low,
+            "high": each.accuracy.high,
+            "kept": kept(each, layers(section)),
+            "series": [(point.figure, point.stage, point.epoch, rounded(point.value)) for point in series(each)],
+        }
+        | {axis.key: found.mean for axis in axes(section) if (found := each.estimate(axis)) is not None}
+        for each in section.settings
+    ]
+
+
+def rounded(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def runs(section: Section) -> Rows:
+    found = []
+    for setting in section.settings:
+        for run in setting.runs if len(setting.runs) > 1 else ():
+            row: dict[str, Any] = {"id": setting.id, "curve": setting.curve, "seed": run.record.seed}
+            figures = {axis.key: value for axis in axes(section) if (value := axis.of(run)) is not None}
+            found.append(row | {"accuracy": run.final.accuracy} | figures)
+    return found
+
+
+def dense(section: Section) -> Rows:
+    """The mean over the dense networks, each counted once."""
+    accuracies = {run.record.dense.accuracy for run in section.runs}
+    mean = sum(accuracies) / len(accuracies)
+    return [{"accuracy": mean, "label": f"dense {percent(mean)}"}]
+
+
+def layers(section: Section) -> list[str]:
+    """Of the first run; every run of a section is of one network."""
+    return [shown(name) for name in section.runs[0].record.layers]
+
+
+def kept(setting: Setting, names: list[str]) -> list[float | None]:
+    """Share of each layer's kernels, the mean over seeds."""
+    found: list[float | None] = []
+    for name in names:
+        rows = [layer for run in setting.runs if (layer := run.record.layers.get(name)) is not None]
+        shares = [layer.kernels_kept / layer.kernels_total for layer in rows]
+        found.append(round(sum(shares) / len(shares), 4) if shares else None)
+    return found
+
+
+def ranked(section: Section, given: dict[str, Protocol], rule: str) -> dict[str, Any]:
+    """Places, levels and fronts by setting."""
+    places: dict[str, str] = {}
+    levels: dict[str, str] = {}
+    for verdict in claims.verdicts(section, given, rule):
+        for each in verdict.ranked:
+            levels[each.id] = verdict.level or "below S1"
+            if verdict.n > 1:
+                places[each.id] = f"{verdict.place(each)} of {len(verdict.ranked)}"
+    fronts = {
+        axis.key: {each: number for number, ids in enumerate(claims.fronts(section, given, rule, axis)) for each in ids}
+        for axis in axes(section)
+    }
+    return {"places": places, "levels": levels, "fronts": fronts}
+
+
+def inside_names(rows: Rows) -> list[str]:
+    return sorted({point[0] for row in rows for point in row["series"]} - ACCURACIES.keys())

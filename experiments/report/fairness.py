@@ -1,0 +1,161 @@
+"""How fair a comparison is: the levels of Wang et al. 2023, computed from the records. Pure.
+
+S1    same data, same network, same rate (MACs removed; parameters where both budgets are in parameters)
+S2    + same dense network, for every seed that both have
+S3.1  + same epochs of fine-tuning            S3.2  + same schedule, batch, precision and loss of fine-tuning
+S4.1  + same epochs of pruning                S4.2  + same schedule of pruning
+`FAIR` is what this project ranks by unless asked otherwise: S2 and the same epochs in total after the dense network,
+since a method that learns its choice spends there what a one-shot method spends on fine-tuning.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any, TypeVar
+
+from experiments.record import Record
+
+LEVELS = ("S1", "S2", "S3.1", "S3.2", "S4.1", "S4.2")
+FAIR = "fair"
+TOGETHER = "together"
+RULES = (FAIR, *LEVELS[1:], TOGETHER)
+SAME_RATE = 0.02  # rates that differ by no more count as one: a filter of a small network is about so much
+MEASURES = {"params": "got_params"}  # of a budget; any other is compared in MACs
+NONE = "none"
+NOT_DATA = ("root", "workers", "cache", "seed", "download", "batch")
+Row = TypeVar("Row")
+Trait = tuple[str, str]  # the level that is missed where it differs, and its name
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a setting's runs were given."""
+
+    budget: str
+    rates: dict[str, float]  # share removed, by measure
+    epochs: int  # after the dense network
+    traits: dict[Trait, str]
+
+
+@dataclass(frozen=True)
+class Difference:
+    level: str
+    what: str
+    ours: str
+    theirs: str
+
+
+def protocol(records: Sequence[Record]) -> Protocol:
+    """Of records that differ by their seeds alone."""
+    first = records[0]
+    return Protocol(
+        budget=first.budget.of,
+        rates={of: fmean(getattr(r.budget, of) for r in records) for of in ("got_macs", "got_params")},
+        epochs=epochs(first, "finetune") + epochs(first, "prune"),
+        traits=traits(first) | {("S2", f"dense network of seed {r.seed}"): base(r)[:40] for r in records},
+    )
+
+
+def traits(record: Record) -> dict[Trait, str]:
+    config, recipe = record.config, record.config["recipe"]
+    pruned, tuned = epochs(record, "prune"), epochs(record, "finetune")
+    data = {key: value for key, value in config["data"].items() if key not in NOT_DATA}
+    how = {"batch": recipe.get("batch"), "precision": record.precision} | schedule(recipe, "finetune")
+    loss = {"objective": record.objective} | {
+        key: each for key, each in config["objective"].items() if key != "_target_"
+    }
+    return (
+        named("S1", "data", data | {"name": record.data})
+        | named("S1", "network", config["model"] | {"MACs": record.dense.macs})
+        | {("S3.1", "fine-tuning epochs"): str(tuned), ("S4.1", "pruning epochs"): str(pruned)}
+        | named("S3.2", "fine-tuning", (how | loss) if tuned else {})
+        | named("S4.2", "pruning", schedule(recipe, "prune") if pruned else {})
+    )
+
+
+def named(level: str, group: str, values: dict[str, Any]) -> dict[Trait, str]:
+    return {(level, f"{group} {key}"): str(value) for key, value in values.items()}
+
+
+def base(record: Record) -> str:
+    """A trained dense network by its stage's digest, one from a file by the file's name and its accuracy."""
+    trained = [stage.digest for stage in record.stages if stage.name == "baseline"]
+    name = str(record.config.get("baseline")).replace("\\", "/").rpartition("/")[2]
+    return trained[0] if trained else f"{name} with {100 * record.dense.accuracy:.4g} %"
+
+
+def epochs(record: Record, stage: str) -> int:
+    """As trained: recipes are scaled, and one-shot methods are granted epochs."""
+    return sum(each.epochs for each in record.stages if each.name == stage)
+
+
+def schedule(recipe: dict[str, Any], stage: str) -> dict[str, Any]:
+    return {key: value for key, value in recipe.get(stage, {}).items() if key != "epochs"}
+
+
+def differences(ours: Protocol, theirs: Protocol) -> list[Difference]:
+    """Everything that misses a level, lowest level first; the rate apart, which `same_rate` judges."""
+    if not seeds(ours) & seeds(theirs):
+        apart = [Difference("S2", "seeds", joined(seeds(ours)), joined(seeds(theirs)))]
+    else:
+        apart = []
+    keys = {key for key in ours.traits.keys() | theirs.traits.keys() if key[0] != "S2"}
+    keys |= seeds(ours) & seeds(theirs)
+    values = [(key, ours.traits.get(key, NONE), theirs.traits.get(key, NONE)) for key in keys]
+    found = apart + [Difference(*key, mine, other) for key, mine, other in values if mine != other]
+    return sorted(found, key=lambda each: (LEVELS.index(each.level), each.what))
+
+
+def seeds(given: Protocol) -> set[Trait]:
+    return {key for key in given.traits if key[0] == "S2"}
+
+
+def joined(keys: set[Trait]) -> str:
+    return ", ".join(sorted(what.rpartition(" ")[2] for _, what in keys))
+
+
+def spread(given: dict[Row, Protocol]) -> dict[Trait, dict[str, list[Row]]]:
+    """All that differs within a group: each trait's values, and whose they are. Lowest level first."""
+    pairs = [(a, b) for i, a in enumerate(given) for b in list(given)[:i]]
+    keys = {(each.level, each.what) for a, b in pairs for each in differences(given[a], given[b])}
+    found: dict[Trait, dict[str, list[Row]]] = {}
+    for key in sorted(keys, key=lambda each: (LEVELS.index(each[0]), each[1])):
+        values = found.setdefault(key, {})
+        for row, protocol in given.items():
+            values.setdefault(protocol.traits.get(key, NONE), []).append(row)
+    return found
+
+
+def same_rate(ours: Protocol, theirs: Protocol) -> bool:
+    both = {ours.budget, theirs.budget}
+    measure = MEASURES.get(both.pop(), "got_macs") if len(both) == 1 else "got_macs"
+    return abs(ours.rates[measure] - theirs.rates[measure]) <= SAME_RATE + 1e-9
+
+
+def level(ours: Protocol, theirs: Protocol) -> str | None:
+    """The highest level that holds at one rate; None below S1."""
+    missed = [LEVELS.index(each.level) for each in differences(ours, theirs)]
+    held = min(missed, default=len(LEVELS))
+    return LEVELS[held - 1] if held else None
+
+
+def agree(ours: Protocol, theirs: Protocol, rule: str) -> bool:
+    """Whether two settings, whatever their rates, may be ranked together under a rule."""
+    held = level(ours, theirs)
+    if held is None or rule == TOGETHER:
+        return rule == TOGETHER
+    wanted = LEVELS[1] if rule == FAIR else rule
+    enough = LEVELS.index(held) >= LEVELS.index(wanted)
+    return enough and (rule != FAIR or ours.epochs == theirs.epochs)
+
+
+def comparisons(rows: dict[Row, Protocol], rule: str) -> list[list[Row]]:
+    """Groups in which every two agree; the first rows, and so the largest groups, are given most seeds first."""
+    groups: list[list[Row]] = []
+    for row in sorted(rows, key=lambda each: -len(seeds(rows[each]))):
+        home = next((g for g in groups if all(agree(rows[row], rows[other], rule) for other in g)), None)
+        if home is None:
+            groups.append([row])
+        else:
+            home.append(row)
+    return sorted(groups, key=len, reverse=True)

@@ -1,0 +1,74 @@
+"""report.html: one file that needs no network, no server and no Python."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from experiments.report import data, view
+from experiments.report.collect import Found, Trouble
+from experiments.report.estimate import COVERED
+from experiments.report.fairness import LEVELS, SAME_RATE
+from experiments.report.runs import Run
+from experiments.report.settings import sections
+from experiments.report.words import shown
+
+HERE = Path(__file__).parent / "template"
+
+
+def render(found: Found) -> str:
+    made = sections(found.runs)
+    looks = view.looks(made)
+    views = [view.template(section, looks) for section in made]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["embedded"] = embedded
+    return environment.get_template("page.html").render(
+        sections=views,
+        troubles=[trouble(each) for each in found.troubles],
+        data=[data.data(section, looks) for section in made],
+        claims=[{"section": each["title"], "verdicts": each["verdicts"], "reach": each["reach"]} for each in views],
+        made_on=made_on(found.runs),
+        levels=LEVELS,
+        same_rate=SAME_RATE,
+        covered=COVERED,
+        library=library() if made else "",
+    )
+
+
+def embedded(value: Any) -> str:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def library() -> str:
+    """Vega, Vega-Lite and Vega-Embed, as vl-convert carries them."""
+    import vl_convert
+
+    bundle = vl_convert.javascript_bundle(None)  # type: ignore[arg-type]  # its stub forgets the default
+    return str(bundle).replace("</script", "<\\/script")
+
+
+def trouble(each: Trouble) -> dict[str, str]:
+    return {name: shown(getattr(each, name)) for name in ("what", "state", "command", "log")} | {"reason": each.reason}
+
+
+def made_on(runs: list[Run]) -> dict[str, str]:
+    """Hardware, versions and commits: what all have, or all that there are."""
+    records = [run.record for run in runs]
+    names = sorted({name for record in records for name in record.versions})
+    return {
+        "devices": joined(record.device for record in records),
+        "precision": joined(record.precision for record in records),
+        "commits": joined(record.git_commit or "unknown" for record in records),
+        **{name: joined(record.versions.get(name, "unknown") for record in records) for name in names},
+        "classes": joined(f"{record.data}: {', '.join(record.classes)}" for record in records),
+    }
+
+
+def joined(values: Iterable[str]) -> str:
+    return ", ".join(shown(each) for each in sorted(set(values)))

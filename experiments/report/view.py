@@ -1,0 +1,209 @@
+"""One section of the page: what its template shows and what its charts are made of. Plain values only."""
+
+from typing import Any
+
+from experiments.report import cells, charts, claims, fairness, overlap
+from experiments.report.claims import Verdict
+from experiments.report.estimate import estimate
+from experiments.report.fairness import FAIR, Protocol
+from experiments.report.runs import Figure, Run
+from experiments.report.settings import Section, Setting
+from experiments.report.words import percent, shown
+
+View = dict[str, Any]
+RULE_WORDS = {
+    FAIR: "same dense network, same total epochs (default)",
+    "S2": "S2: same dense network",
+    "S3.1": "S3.1: and the same epochs of fine-tuning",
+    "S3.2": "S3.2: and the same schedule of fine-tuning",
+    "S4.1": "S4.1: and the same epochs of pruning",
+    "S4.2": "S4.2: and the same schedule of pruning",
+    fairness.TOGETHER: "everything, however it was made",
+}
+MATRIX = 12  # curves of which every two are shown
+
+
+def looks(sections: list[Section]) -> dict[str, tuple[str, str]]:
+    """Of every curve of the page, the same in all of its charts."""
+    curves = dict.fromkeys(curve for section in sections for curve in section.curves)
+    return {curve: charts.look(position) for position, curve in enumerate(curves)}
+
+
+def template(section: Section, looks: dict[str, tuple[str, str]]) -> View:
+    given = claims.protocols(section)
+    found = claims.verdicts(section, given, FAIR)
+    return {
+        "title": section.title,
+        "curves": looks_of(section, looks),
+        "claims": said(found),
+        "verdicts": [verdict(each) for each in found],
+        "columns": [(each.key, each.title, cells.unit(each)) for each in section.figures],
+        "rows": [row(setting, shown_cells) for setting, shown_cells in cells.table(section)],
+        "axes": [(each.key, each.title) for each in axes(section)],
+        "rates": [(number, f"{percent(rate, 0)} of MACs removed") for number, rate in enumerate(rates(section, given))],
+        "rules": RULE_WORDS,
+        "devices": sorted({device for setting in section.settings for device in setting.devices}),
+        "reach": [reach(section, curve) for curve in section.curves],
+        "overlaps": overlaps(section),
+        "groups": groups(section, given),
+        "differences": differences(section, given),
+        "compared": list(by_curve(section, given)),
+        "matrix": matrix(section, given),
+        "seeds": max(len(setting.runs) for setting in section.settings),
+        "count": len(section.runs),
+    }
+
+
+def looks_of(section: Section, looks: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    return {curve: looks[curve] for curve in section.curves}
+
+
+def rate_of(section: Section, given: dict[str, Protocol]) -> dict[str, int]:
+    """The number of the rate that each setting was cut at."""
+    rates = claims.at_one_rate(section.settings, given)
+    return {each.id: number for number, same in enumerate(rates) for each in same}
+
+
+def axes(section: Section) -> list[Figure]:
+    return [figure for figure in section.figures if figure.rising is not None]
+
+
+def verdict(found: Verdict) -> View:
+    """Of machine and reader alike: tests recompute these from the records."""
+    lead = found.behind[0]
+    return {
+        "rate": found.rate,
+        "level": found.level or "below S1",
+        "n": found.n,
+        "ranked": [
+            {"id": each.id, "curve": each.curve, "mean": each.accuracy.mean, "half": each.accuracy.half}
+            | {"n": each.accuracy.n, "shown": cells.said(each.accuracy, "share"), "place": found.place(each)}
+            for each in found.ranked
+        ],
+        "together": [each.curve for each in found.level_with_best],
+        "lead": None if lead is None else {"mean": lead.mean, "half": lead.half, "shown": cells.said(lead, "points")},
+    }
+
+
+def said(found: list[Verdict]) -> list[View]:
+    """The claim, rates with one outcome together."""
+    outcomes: dict[tuple[tuple[str, ...], bool], list[Verdict]] = {}
+    for each in found:
+        several = each.n > 1
+        names = [setting.curve for setting in each.level_with_best] if several else [each.ranked[0].curve]
+        outcomes.setdefault((tuple(dict.fromkeys(names)), several), []).append(each)
+    return [
+        {"curves": list(names), "several": several, "rates": [percent(each.rate, 0) for each in alike]}
+        | {"n": min(each.n for each in alike), "leads": [verdict(each)["lead"] for each in alike]}
+        | {"of": max(len({s.curve for s in each.ranked}) for each in alike)}
+        for (names, several), alike in outcomes.items()
+    ]
+
+
+def row(setting: Setting, shown_cells: list[cells.Cell]) -> View:
+    records = [run.record for run in setting.runs]
+    return {
+        "id": setting.id,
+        "curve": setting.curve,
+        "method": setting.method,
+        "asked": cells.asked(setting),
+        "ratio": setting.first.record.ratio,
+        "n": len(setting.runs),
+        "cells": shown_cells,
+        "epochs": cells.epochs(setting),
+        "times": cells.stage_times(setting),
+        "objective": shown(records[0].objective),
+        "modified": sorted({shown(each) for record in records for each in record.modified}),
+        "experiment": shown(records[0].experiment or ""),
+        "runs": [run_view(run) for run in setting.runs],
+    }
+
+
+def run_view(run: Run) -> View:
+    record = run.record
+    return {
+        "seed": record.seed,
+        "accuracy": percent(run.final.accuracy),
+        "gates": None if record.gates_accuracy is None or run.scratch else percent(record.gates_accuracy),
+        "certificate": f"{record.certificate:.1e}",
+        "digest": shown(record.digest)[:8],
+        "commit": shown(record.git_commit or cells.MISSING),
+        "device": shown(record.device),
+        "stages": ", ".join(f"{shown(s.name)} {s.epochs} epochs {cells.clock(s.seconds)}" for s in run.stages),
+        "command": shown(record.command),
+    }
+
+
+def rates(section: Section, given: dict[str, Protocol]) -> list[float]:
+    return [estimate([each.macs_cut for each in same]).mean for same in claims.at_one_rate(section.settings, given)]
+
+
+def reach(section: Section, curve: str) -> View:
+    settings = [setting for setting in section.settings if setting.curve == curve]
+    found = [claims.reach(settings, bound) for bound in claims.BOUNDS]
+    within = [
+        None
+        if each is None
+        else {"id": each.setting.id, "cut": each.setting.macs_cut, "sure": each.sure}
+        | {"shown": percent(each.setting.macs_cut, 1), "n": len(each.setting.runs)}
+        for each in found
+    ]
+    return {"curve": curve, "points": len(settings), "within": within, "area": claims.dominated(settings)}
+
+
+def overlaps(section: Section) -> list[View]:
+    found = []
+    for setting in section.settings:
+        pair = overlap.overlap(setting, {run.record.seed: fairness.base(run.record) for run in setting.runs})
+        if pair is not None and not setting.scratch:
+            one = {"curve": setting.curve, "asked": cells.asked(setting), "share": pair.share, "chance": pair.chance}
+            found.append(
+                one
+                | {"shown": percent(pair.share, 1), "chance_shown": percent(pair.chance, 1)}
+                | {"pairs": pair.pairs, "one_base": pair.one_base}
+            )
+    return found
+
+
+def by_curve(section: Section, given: dict[str, Protocol]) -> dict[str, Protocol]:
+    """One setting stands for its curve, the rate apart: the one of most seeds."""
+    found: dict[str, Setting] = {}
+    for setting in section.settings:
+        if not setting.scratch and (setting.curve not in found or len(setting.runs) > len(found[setting.curve].runs)):
+            found[setting.curve] = setting
+    return {curve: given[setting.id] for curve, setting in found.items()}
+
+
+def groups(section: Section, given: dict[str, Protocol]) -> list[View]:
+    curves = by_curve(section, given)
+    found = fairness.comparisons(curves, FAIR)
+    return [
+        {"curves": group, "level": claims.lowest([curves[each] for each in group]), "epochs": curves[group[0]].epochs}
+        for group in found
+    ]
+
+
+def differences(section: Section, given: dict[str, Protocol]) -> list[View]:
+    found = fairness.spread(by_curve(section, given))
+    return [
+        {"level": level, "what": shown(what), "values": {shown(value): curves for value, curves in values.items()}}
+        for (level, what), values in found.items()
+    ]
+
+
+def matrix(section: Section, given: dict[str, Protocol]) -> list[list[str]]:
+    """The level of every two curves where they were cut equally; empty for one curve or too many."""
+    curves = by_curve(section, given)
+    if not 1 < len(curves) <= MATRIX:
+        return []
+    return [[pair(section, given, ours, theirs) for theirs in curves] for ours in curves]
+
+
+def pair(section: Section, given: dict[str, Protocol], ours: str, theirs: str) -> str:
+    if ours == theirs:
+        return ""
+    mine, other = ([given[s.id] for s in section.settings if s.curve == curve] for curve in (ours, theirs))
+    levels = [fairness.level(a, b) for a in mine for b in other if fairness.same_rate(a, b)]
+    if not levels:
+        return "other cuts"
+    return min(levels, key=lambda each: fairness.LEVELS.index(each) if each else -1) or "below S1"

@@ -1,0 +1,34 @@
+"""Text that came from outside, made fit to be shown in a page, a table of Markdown or CSV, or a terminal."""
+
+import unicodedata
+
+LONGEST = 200
+FORMULA = ("=", "+", "-", "@")  # a spreadsheet would compute it
+
+
+def shown(text: str) -> str:
+    """One line without control characters (ANSI, bidirectional overrides), at most 200 characters."""
+    clean = "".join(" " if mark in "\n\r\t" else "\ufffd" if hidden(mark) else mark for mark in text)
+    return clean if len(clean) <= LONGEST else clean[: LONGEST - 1] + "…"
+
+
+def hidden(mark: str) -> bool:
+    return unicodedata.category(mark) in ("Cc", "Cf", "Cs")
+
+
+def markdown(text: str) -> str:
+    escaped = shown(text).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
+    return "".join("\\" + mark if mark in "|`*[]" else mark for mark in escaped)
+
+
+def csv_cell(text: str) -> str:
+    return "'" + shown(text) if text.lstrip().startswith(FORMULA) else shown(text)
+
+
+def percent(share: float, digits: int = 2) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
+def listed(words: list[str]) -> str:
+    """a, b and c"""
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
