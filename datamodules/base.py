@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Int
 from lightning.pytorch import LightningDataModule
 
+from datamodules.absent import Absent
 from datamodules.batches import Batch, EpochLoader
 from datamodules.draws import order
 from datamodules.shares import Place, eval_batches, train_batches
@@ -65,6 +66,11 @@ class ImageData(LightningDataModule, ABC):
     @abstractmethod
     def plain_batches(self, part: str, batches: list[Int[np.ndarray, " _"]]) -> Iterable[Batch]:
         """Images of part `train` or `test` by their numbers, as they are."""
+
+    @property
+    def absent(self) -> Absent | None:
+        """What is known without the images, for a plan; None when they must be, or can be, read."""
+        return None
 
     def prepare_data(self) -> None:
         self.load()

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from datamodules.absent import Absent, numbered
 from datamodules.cache import Bundle, cached
 from datamodules.cifar_files import RELEASES, Release, damaged, download, read_release
 from datamodules.decode import decode
@@ -20,6 +21,7 @@ from datamodules.small import Decoded, SmallImages
 from datamodules.tree import Tree, plain_folder, scan_both
 
 SIDE = 32
+TRAIN = 50_000  # images of either release
 THREADS = 8  # decoding waits for the disk, above all on a network
 REMEDY = "give data.download=true, or a data.root that holds {folder}/, or train/<class>/ and test/<class>/"
 
@@ -47,6 +49,12 @@ class Cifar(SmallImages):
     @cached_property
     def release(self) -> Release:
         return RELEASES[self.name]
+
+    @property
+    def absent(self) -> Absent | None:
+        if self._has_folders() or self._complete():
+            return None
+        return Absent(numbered(self.release.classes), (3, SIDE, SIDE), TRAIN, self.val, self.batch)
 
     def read(self) -> Bundle:
         remedy = REMEDY.format(folder=self.release.folder)

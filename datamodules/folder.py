@@ -9,6 +9,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Int
 
+from datamodules.absent import Absent, numbered
 from datamodules.base import ImageData
 from datamodules.batches import Batch
 from datamodules.crops import Normalise
@@ -26,6 +27,7 @@ def folder_sources(root: Path, train: str, test: str, remedy: str) -> tuple[Sour
 
 
 FORMATS = {"folder": folder_sources, "webdataset": shard_sources}
+PUBLISHED = {"imagenet": (1000, 1_281_167)}  # classes and training images, by data.name
 LAYOUTS = {"folder": "{part}/<class>/*", "webdataset": "*{part}*.tar"}
 
 
@@ -61,6 +63,13 @@ class Folder(ImageData):
         self.size, self.resize, self.mean, self.std = size, resize, tuple(mean), tuple(std)
         self.workers, self.skip_broken, self.broken_most = workers, skip_broken, broken_most
         self._pools: dict[tuple[str, str], Pool] = {}
+
+    @property
+    def absent(self) -> Absent | None:
+        if self.root is not None or self.name not in PUBLISHED:
+            return None
+        classes, images = PUBLISHED[self.name]
+        return Absent(numbered(classes), self.image_shape, images, self.val, self.batch)
 
     @cached_property
     def _sources(self) -> dict[str, Source]:

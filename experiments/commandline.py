@@ -11,6 +11,7 @@ from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+INNER = {"by_method", "by_data"}  # folders of values that are merged in by themselves, not choices
 CONF = Path(__file__).parent.parent / "conf"
 
 
@@ -57,7 +58,7 @@ def check_quotes(arguments: list[str]) -> None:
 def explain(group: str) -> str:
     """A group's choices, each with the first comment of its file."""
     folder = CONF / group
-    files = sorted(path for path in folder.rglob("*.yaml") if "by_method" not in path.parts)
+    files = sorted(path for path in folder.rglob("*.yaml") if not INNER & set(path.parts))
     names = [path.relative_to(folder).with_suffix("").as_posix() for path in files]
     rows = [f"    {name:<15}  {headline(path)}".rstrip() for name, path in zip(names, files, strict=True)]
     return "\n".join([f"{group}=", *rows, ""])

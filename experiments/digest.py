@@ -15,7 +15,7 @@ LIBRARIES = ("torch", "torchvision", "lightning", "numpy")
 
 # Everything in the config counts but for these, so that a new key is safe until someone lists it here.
 NEVER = (
-    *("plan", "sensitivity", "store", "folder", "name", "tracking", "scan", "export"),
+    *("plan", "sensitivity", "store", "folder", "name", "tracking", "scan", "export", "published"),
     *("trainer.accelerator", "trainer.devices", "trainer.strategy", "trainer.num_nodes", "trainer.progress"),
     *("data.root", "data.workers", "data.cache"),  # what is read counts by data.identity, not by where it lies
     "baseline",  # counts by its content
@@ -38,26 +38,21 @@ LATER = {  # what a stage has not seen yet; what it takes from an earlier stage 
 FINAL = ("choice", "control", "method.form")
 
 
+def idle(config: dict[str, Any]) -> tuple[str, ...]:
+    """A method without a budget is the same at every ratio."""
+    return () if "budget" in config.get("method", {}) else ("budget", "ratio")
+
+
 def digest(stage: str, config: dict[str, Any], **content: Any) -> str:
     """`content` holds what the config does not: the parent's digest, the data's identity, the digest of a file."""
     made_of = {
         "stage": stage,
-        "config": without(config, (*NEVER, *LATER.get(stage, FINAL))),
+        "config": without(config, (*NEVER, *LATER.get(stage, FINAL), *idle(config))),
         "content": content,
         "libraries": {name: version(name) for name in LIBRARIES},
         "sources": sources(),
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
-
-
-def modified(overrides: Iterable[str]) -> list[str]:
-    """The overrides, as typed, that change what an experiment's file says; repetitions and places do not."""
-    return [each for each in overrides if not same_setting(each.lstrip("+~").partition("=")[0])]
-
-
-def same_setting(key: str) -> bool:
-    free = (*NEVER, "experiment", "seed", "hydra")
-    return any(key == path or key.startswith((f"{path}.", f"{path}/")) for path in free)
 
 
 def without(config: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from rich import box
 from rich.table import Table
 
+from experiments.modified import modified
 from experiments.prepare import Bench
+from experiments.schema import Published
 from experiments.summary import cut, si
 from experiments.terminal import console, say
 from pruning.cost import Cost
@@ -18,12 +20,40 @@ def show(bench: Bench) -> None:
     for title, of in (("MACs", "macs"), ("params", "params")):
         before, after = getattr(made.before, of), getattr(made.after, of)
         say(f"{title:<9} {si(before)} -> {si(after)}   {cut(before, after)}")
+    for line in published(bench, made):
+        say(line)
     say(f"{'range':<9} {feasible(made)}")
     for verdict in dict.fromkeys(row.verdict for row in made.rows if ":" in row.verdict):
         say(f"{head(verdict):<9}{verdict.partition(':')[2]}")
     if made.barriers:
         say(f"{'barriers':<9} read every channel at full width: {', '.join(made.barriers)}")
     say("Nothing was trained. A method that learns may choose other filters than counted here, as many of them.")
+
+
+def published(bench: Bench, made: Plan) -> list[str]:
+    """A paper's cuts beside those of this plan, its accuracies, and what makes this another setting."""
+    printed, changes = bench.settings.published, modified(bench)
+    lines = [f"modified  {' '.join(changes)}: not the setting of experiment={bench.settings.choice.experiment}"]
+    if printed is None:
+        return lines if changes else []
+    cuts = [
+        f"published {of} -{100 * theirs:.2f} % ({printed.cut_mark}), here -{100 * ours:.2f} %"
+        for of, theirs, ours in compared(printed, made)
+    ]
+    known = [share for share in (printed.dense, printed.tuned) if share is not None]
+    accuracy = " -> ".join(f"{100 * share:.2f} %" for share in known)
+    told = [f"published accuracy {accuracy} ({printed.accuracy_mark})"] if known else []
+    return [*cuts, *told, *(lines if changes else [])]
+
+
+def compared(printed: Published, made: Plan) -> list[tuple[str, float, float]]:
+    """What is counted, the published share that is cut, and ours by the same count."""
+    before, after = made.operations if printed.ops == "authors" else (made.before.macs, made.after.macs)
+    rows = [
+        ("MACs" if printed.ops == "macs" else "operations", printed.macs_cut, 1 - after / before),
+        ("params", printed.params_cut, 1 - made.after.params / made.before.params),
+    ]
+    return [(of, theirs, ours) for of, theirs, ours in rows if theirs is not None]
 
 
 def feasible(made: Plan) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from hydra.utils import instantiate
 from jaxtyping import Float
-from lightning import Callback, LightningDataModule, Trainer
+from lightning import Callback, Trainer
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
@@ -95,7 +95,7 @@ def prepare(config: DictConfig) -> Bench:
     settings: schema.Config = OmegaConf.to_object(config)  # type: ignore[assignment]
     refuse_unwritable(Path(settings.folder))
     refuse_trainer(settings)
-    data = ready(instantiate(values["data"], _convert_="all"))
+    data = ready(instantiate(values["data"], _convert_="all"), settings.plan)
     bench = build(settings, values, data)
     if not settings.plan:
         rehearse(bench)
@@ -143,7 +143,10 @@ def machine(settings: schema.Config) -> dict[str, Any]:
 
 
 def build(settings: schema.Config, values: dict[str, Any], data: Any) -> Bench:
-    network = instantiate(values["model"], classes=len(data.classes), image_shape=data.image_shape, seed=settings.seed)
+    model = values["model"] | (
+        {"weights": None} if settings.plan and "weights" in values["model"] else {}
+    )  # no fetching
+    network = instantiate(model, classes=len(data.classes), image_shape=data.image_shape, seed=settings.seed)
     if settings.baseline:
         baseline.load(network, Path(settings.baseline))
     method = instantiate(values["method"], _convert_="all")
@@ -164,7 +167,10 @@ def build(settings: schema.Config, values: dict[str, Any], data: Any) -> Bench:
     )
 
 
-def ready(data: LightningDataModule) -> Any:
+def ready(data: Any, plan: bool) -> Any:
+    if plan and data.absent is not None:
+        say(f"planned by the published size of {data.name}: its images are not here")
+        return data.absent
     data.prepare_data()
     data.setup("fit")
     return data

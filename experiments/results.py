@@ -9,8 +9,8 @@ from hydra.core.hydra_config import HydraConfig
 from torch import nn
 
 from experiments import bitmap, hardware, measure, record
-from experiments.digest import modified
 from experiments.keep import NETWORK, ONNX
+from experiments.modified import modified
 from experiments.prepare import Bench
 from experiments.record import Budget, Layer, Record
 from experiments.stages import Trained
@@ -70,7 +70,7 @@ def to_record(bench: Bench, made: Results, form: str) -> Record:
         recipe=choice.recipe,
         objective=choice.objective,
         experiment=choice.experiment,
-        modified=modified(HydraConfig.get().overrides.task) if choice.experiment else [],
+        modified=modified(bench),
         seed=settings.seed,
         ratio=settings.ratio,
         budget=budget(bench, made.choice, dense, pruned),

@@ -8,6 +8,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+MARKS = (None, "read", "computed", "recalled", "ours")  # how sure a published figure is (conf/experiment)
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "64-true")  # no 16-mixed: fused optimisers skip its unscaling
 CHOICES = {
     "control": (None, "scratch"),
@@ -16,6 +17,12 @@ CHOICES = {
     "tracking.mode": ("offline", "online", "none"),
     "trainer.precision": PRECISIONS,
     **{f"recipe.{stage}.schedule": ("constant", "step", "cosine") for stage in ("baseline", "prune", "finetune")},
+}
+
+PUBLISHED = {
+    "published.ops": ("macs", "authors"),
+    "published.accuracy_mark": MARKS,
+    "published.cut_mark": MARKS,
 }
 
 
@@ -68,6 +75,19 @@ class Scan:
 
 
 @dataclass
+class Published:
+    """A paper's figures, shares in [0, 1]; `ops`: whether `macs_cut` counts MACs or all that FCF's authors count."""
+
+    dense: float | None = MISSING
+    tuned: float | None = MISSING
+    accuracy_mark: str | None = MISSING
+    macs_cut: float | None = MISSING
+    params_cut: float | None = MISSING
+    ops: str = MISSING
+    cut_mark: str | None = MISSING
+
+
+@dataclass
 class Choice:
     method: str = MISSING
     model: str = MISSING
@@ -86,6 +106,7 @@ class Config:
     recipe: Recipe = MISSING
     tracking: Tracking = MISSING
     scan: Scan = MISSING
+    published: Published | None = None
     budget: Any = MISSING
     data: Any = MISSING
     model: Any = MISSING
@@ -116,7 +137,7 @@ def check(values: dict[str, Any]) -> None:
             raise ValueError(f"{path} must be a finite number, got {value}")
     if not 0 <= found["ratio"] < 1:
         raise ValueError(f"ratio must lie in [0, 1), got {found['ratio']:g}: it is the share that is removed")
-    for path, allowed in CHOICES.items():
+    for path, allowed in (CHOICES | (PUBLISHED if values["published"] else {})).items():
         if found[path] not in allowed:
             raise ValueError(f"{path} must be one of {', '.join(map(str, allowed))}, got {found[path]}")
     check_recipe(found)

@@ -104,6 +104,8 @@ def clock(seconds: float) -> str:
 
 def remarks(record: Record) -> list[str]:
     found = [f"certificate  {record.certificate:.1e} (largest |masked - small| on a real batch, relative; limit 1e-4)"]
+    if record.modified:
+        found.append(f"modified     {' '.join(record.modified)}: not the setting of experiment={record.experiment}")
     if record.gates_accuracy is not None:
         found.append(f"gates as is  {percent(record.gates_accuracy)} before the dead filters were silenced and removed")
     if record.val_seen:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import fx, nn
 
-from pruning.cost import Cost, predict, working
+from pruning.cost import Cost, authors_ops, predict, working
 from pruning.graph import Graph, trace
 from pruning.liveness import Liveness, analyse
 from pruning.methods.base import PruningMethod
@@ -37,12 +37,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Plan:
-    """`least` is the cost when every site keeps the least that the method can leave it."""
+    """`least` is the cost when every site keeps the least that the method can leave it; `operations`, before and after,
+    are those of the FCF authors' count."""
 
     rows: tuple[Row, ...]
     before: Cost
     after: Cost
     least: Cost
+    operations: tuple[int, int]
     barriers: tuple[str, ...]
 
 
@@ -61,7 +63,8 @@ def plan(network: nn.Module, method: PruningMethod, image_shape: tuple[int, int,
     verdicts, readers = method.verdicts(), readers_of(graph)
     shown = [_row(conv, whole, cut, verdicts, readers) for conv in graph.convolutions().values()]
     stuck = [_stuck(network, name, reason) for name, reason in graph.uncuttable().items()]
-    return Plan((*shown, *stuck), predict(whole), predict(cut), predict(least), barriers(graph))
+    operations = authors_ops(whole), authors_ops(cut)
+    return Plan((*shown, *stuck), predict(whole), predict(cut), predict(least), operations, barriers(graph))
 
 
 def _row(

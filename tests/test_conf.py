@@ -18,7 +18,9 @@ GROUPS = ("objective", "recipe", "tracking", "budget", "data", "model", "method"
 def choices(group: str) -> list[str]:
     files = sorted((CONF / group).rglob("*.yaml"))
     return [
-        path.relative_to(CONF / group).with_suffix("").as_posix() for path in files if "by_method" not in path.parts
+        path.relative_to(CONF / group).with_suffix("").as_posix()
+        for path in files
+        if not commandline.INNER & set(path.parts)
     ]
 
 
@@ -58,6 +60,17 @@ def test_a_method_has_its_own_recipe(file: Path) -> None:
     own = OmegaConf.load(file)
     config = composed(f"recipe={recipe}", f"method={method}")
     assert OmegaConf.merge(config.recipe, own) == config.recipe
+
+
+@pytest.mark.parametrize(
+    ("file", "group"),
+    [(f, g) for g in ("recipe", "method") for f in sorted((CONF / g / "by_data").glob("*.yaml"))],
+    ids=str,
+)
+def test_a_data_set_has_its_own_values(file: Path, group: str) -> None:
+    *recipe, method, data = file.stem.split("_")
+    config = composed(*(f"recipe={name}" for name in recipe), f"method={method}", f"data={data}")
+    assert OmegaConf.merge(config[group], OmegaConf.load(file)) == config[group]
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from experiments.digest import digest, modified, without
+from experiments.digest import digest, without
 
 CONFIG: dict[str, Any] = {
     "seed": 0,
@@ -10,7 +10,7 @@ CONFIG: dict[str, Any] = {
     "folder": "outputs",
     "store": True,
     "tracking": {"mode": "offline"},
-    "method": {"_target_": "pruning.methods.l1.L1", "joined": "keep"},
+    "method": {"_target_": "pruning.methods.l1.L1", "joined": "keep", "budget": {"ratio": 0.5}},
     "budget": {"ratio": 0.5},
     "objective": {"_target_": "pruning.objectives.CrossEntropy"},
     "data": {"root": "here", "batch": 32, "val": 0.2},
@@ -76,17 +76,7 @@ def test_the_config_itself_stays_whole() -> None:
     assert "seed" in CONFIG
 
 
-def test_repetitions_and_places_do_not_modify_an_experiment() -> None:
-    free = [
-        "experiment=l1/resnet56_a",
-        "seed=3",
-        "data.root=here",
-        "trainer.devices=2",
-        "tracking=none",
-        "+hydra/launcher=x",
-    ]
-    assert modified([*free, "ratio=0.2", "recipe.finetune.epochs=3", "data.val=0.1"]) == [
-        "ratio=0.2",
-        "recipe.finetune.epochs=3",
-        "data.val=0.1",
-    ]
+def test_without_a_budget_a_ratio_changes_nothing() -> None:
+    """The dense control of a sweep over ratios is trained once."""
+    dense = CONFIG | {"method": {"_target_": "pruning.methods.dense.Dense"}}
+    assert digest("finetune", dense) == digest("finetune", dense | {"ratio": 0.7, "budget": {"ratio": 0.7}})

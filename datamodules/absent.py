@@ -1,0 +1,26 @@
+"""What is known of a published data set that is not here: enough to plan a run before it is fetched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from datamodules.split import wanted
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Stands for a data set in a plan, by its published size."""
+
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    train: int  # images, those held out included
+    val: float | int
+    batch: int
+
+    def train_dataloader(self) -> range:
+        """As long as the real one."""
+        return range(-(-(self.train - wanted(self.val, self.train)) // self.batch))
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    return tuple(f"class {number}" for number in range(count))
