@@ -1,15 +1,26 @@
-"""README's table is made from the committed records, and says what they say."""
+"""The tables of README and cards are made from the committed records, and say what they say."""
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from experiments.report.table import BEGIN, END, README, inserted, percent, records, table
+from experiments import bitmap
+from experiments.record import Layer, Record
+from experiments.report.table import BEGIN, CARDS, END, HEAD, README, inserted, pages, percent, records, table
 
 
-def test_readme_shows_the_committed_records():
-    text = README.read_text()
-    assert inserted(text, table(records())) == text
+def cells(*runs: Record) -> dict[str, str]:
+    """Of the only row, by its head."""
+    (line,) = table(runs).splitlines()[2:]
+    return dict(zip(HEAD, (cell.strip() for cell in line.strip("|").split("|")), strict=True))
+
+
+def test_readme_and_every_card_show_the_committed_records():
+    made = pages(records())
+    assert {README, *CARDS.glob("*/card.md")} == set(made)
+    assert [path for path, text in made.items() if path.read_text() != text] == []
+    assert all(BEGIN in text and END in text for text in made.values())
 
 
 def test_seeds_are_one_row_with_mean_and_deviation():
@@ -17,11 +28,36 @@ def test_seeds_are_one_row_with_mean_and_deviation():
     config = first.config | {"seed": first.seed + 1}
     tuned = replace(first.tuned, accuracy=first.tuned.accuracy - 0.02)
     second = replace(first, seed=first.seed + 1, tuned=tuned, config=config)
-    (line,) = table([first, second]).splitlines()[2:]
-    cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[-1] == "2"
-    assert cells[5] == percent([first.tuned.accuracy, second.tuned.accuracy])
-    assert f"{100 * first.tuned.accuracy - 1:.2f} ± 1.41 %" == cells[5]
+    shown = cells(first, second)
+    assert shown["n"] == "2"
+    assert shown["fine-tuned"] == percent([first.tuned.accuracy, second.tuned.accuracy])
+    assert f"{100 * first.tuned.accuracy - 1:.2f} ± 1.41 %" == shown["fine-tuned"]
+
+
+PRINTED = {"dense": 0.9314, "tuned": 0.9338, "accuracy_mark": "recalled", "macs_cut": 0.43, "ops": "authors"}
+
+
+def test_a_published_figure_stands_with_its_mark_beside_its_own_setting_only():
+    first = records()[0]
+    run = replace(first, experiment="fcf/resnet56", config=first.config | {"published": PRINTED})
+    assert cells(run)["published"] == "93.14 -> 93.38 % (recalled)"
+    modified = replace(run, modified=["method.gate=norm"], seed=1)
+    assert cells(modified)["published"] == "modified: method.gate=norm"
+    assert len(table([run, modified]).splitlines()) == 4, "never averaged with the published setting"
+
+
+def test_how_alike_seeds_choose_stands_beside_chance():
+    """By hand: 2 of 4 rows each, one row in common: half; chance is 2/4."""
+    first = records()[0]
+
+    def keeping(rows: list[int], seed: int) -> Record:
+        kept = np.zeros((4, 3), bool)
+        kept[rows] = True
+        layer = Layer(2, 4, 6, 12, bitmap.encode(kept))
+        return replace(first, seed=seed, layers={"conv": layer}, config=first.config | {"seed": seed})
+
+    assert cells(keeping([0, 1], 0), keeping([1, 2], 1))["kept alike"] == "50 % (chance 50 %)"
+    assert cells(keeping([0, 1], 0))["kept alike"] == ""
 
 
 def test_only_what_is_between_the_marks_changes():
