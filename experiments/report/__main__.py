@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 
 from experiments.report import NAME
-from experiments.report.collect import collect
-from experiments.report.page import render
+from experiments.report.collect import Found, collect
 from experiments.report.words import shown
 from pruning import durable
 
@@ -15,13 +14,13 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
     try:
         found = collect(asked.folders)
-    except FileNotFoundError as error:
+        for path in written(asked, asked.out or asked.folders[0] / NAME, found):
+            print(path)
+    except OSError as error:
         print(shown(str(error)), file=sys.stderr)
         return 1
-    out = asked.out or asked.folders[0] / NAME
-    out.parent.mkdir(parents=True, exist_ok=True)
-    durable.write(out, render(found).encode())
-    print(out)
+    for each in found.troubles:
+        print(shown(f"{each.state}: {each.what}: {each.reason}"), file=sys.stderr)
     return 0
 
 
@@ -29,7 +28,28 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m experiments.report", description=__doc__)
     made.add_argument("folders", nargs="*", type=Path, default=[Path("outputs")], help="default: outputs")
     made.add_argument("--out", type=Path, help="the page; default: report.html in the first folder")
+    made.add_argument("--markdown", action="store_true", help="also report.md: one row for each setting")
+    made.add_argument("--csv", action="store_true", help="also report.csv: one line for each run")
+    made.add_argument("--figures", action="store_true", help="also figures/: every chart as PNG and SVG")
     return made
+
+
+def written(asked: argparse.Namespace, page: Path, found: Found) -> list[Path]:
+    """The page, and whatever else was asked for beside it. What is slow to import is imported here."""
+    from experiments.report import figures, spreadsheet, table
+    from experiments.report.page import render
+    from experiments.report.settings import sections
+
+    page.parent.mkdir(parents=True, exist_ok=True)
+    made = sections(found.runs)
+    texts = {page: render(found)}
+    if asked.markdown:
+        texts[page.with_suffix(".md")] = table.table([run.record for run in found.runs if not run.scratch]) + "\n"
+    if asked.csv:
+        texts[page.with_suffix(".csv")] = spreadsheet.table(made)
+    for path, text in texts.items():
+        durable.write(path, text.encode())
+    return [*texts, *(figures.write(page.with_name("figures"), made) if asked.figures else [])]
 
 
 if __name__ == "__main__":

@@ -30,11 +30,14 @@ def said(found: Estimate, unit: str) -> str:
     if unit in ("macs", "seconds"):
         return si(found.mean) if unit == "macs" else clock(found.mean)
     form, scale = FORMS[unit]
-    spread = "" if found.half is None else f" ± {scale * found.half:.{'1' if unit == 'cut' else '2'}f}"
+    digits = 1 if unit == "cut" else 2
+    spread = "" if found.half is None else f" ± {scale * found.half:.{digits}f}"
+    if unit == "cut" and spread == " ± 0.0":  # a budget that every seed meets
+        spread = ""
     return f"{scale * found.mean:{form}}{spread}".replace("-", "\u2212")
 
 
-FORMS = {"share": (".2f", 100), "cut": (".1f", 100), "points": ("+.2f", 100), "ratio": (".2f", 1)}
+FORMS = {"share": (".2f", 100), "cut": (".1f", 100), "points": ("+.2f", 100), "lead": (".2f", 100), "ratio": (".2f", 1)}
 
 
 def si(number: float) -> str:
@@ -58,7 +61,7 @@ def asked(setting: Setting) -> str:
 def epochs(setting: Setting) -> str:
     """Of each stage after the dense network."""
     first = setting.first
-    spent = {"prune": first.epochs(first_stage(first.scratch)), "tune": first.epochs(last_stage(first.scratch))}
+    spent = {"prune": first.epochs(first_stage(first.scratch)), "finetune": first.epochs(last_stage(first.scratch))}
     return " + ".join(f"{count} {name}" for name, count in spent.items() if count) or MISSING
 
 

@@ -11,6 +11,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b87900", "#3a9bdc", "#8
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 INK, QUIET, FRONT = "#1d2329", "#5d6670", "#98a2ad"
+APART: Spec = {"xOffset": {"expr": "datum.apart"}}  # pixels, so that intervals at one cut do not hide each other
 UNITS = {"cut": (".0%", ""), "macs": (".2s", ", multiply-adds")}
 
 
@@ -60,7 +61,7 @@ def pareto(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool = Fals
     x = {
         "field": axis.key,
         "type": "quantitative",
-        "axis": {"format": form, "title": axis_title(axis) + unit, "grid": False},
+        "axis": {"format": form, "title": axis_title(axis) + unit, "grid": False, "tickCount": 8},
     }
     x["scale"] = {"zero": axis.unit == "cut", "nice": True}
     y = {"field": "accuracy", "type": "quantitative", "scale": {"zero": False, "nice": True}}
@@ -98,22 +99,26 @@ def dense() -> Spec:
 def front(here: list[Spec]) -> Spec:
     kept = [*here, {"filter": "datum.front >= 0"}]
     own = {"detail": {"field": "front"}, "color": {"value": FRONT}}
-    line = {"type": "line", "strokeWidth": 9, "opacity": 0.28, "strokeCap": "round", "strokeJoin": "round"}
+    line = {"type": "line", "strokeWidth": 9, "opacity": 0.28, "strokeCap": "round", "strokeJoin": "round"} | APART
     return {"transform": kept, "mark": line, "encoding": own}
 
 
 def means() -> Spec:
-    return {"mark": {"type": "line", "strokeWidth": 2, "opacity": 0.85}}
+    return {"mark": {"type": "line", "strokeWidth": 2, "opacity": 0.85} | APART}
 
 
 def intervals() -> Spec:
     ends = {"y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}}
-    return {"transform": [{"filter": "datum.n > 1"}], "mark": {"type": "rule", "strokeWidth": 1.5}, "encoding": ends}
+    return {
+        "transform": [{"filter": "datum.n > 1"}],
+        "mark": {"type": "rule", "strokeWidth": 1.5} | APART,
+        "encoding": ends,
+    }
 
 
 def single() -> Spec:
     tips: list[Spec] = [{"field": "seed", "title": "seed"}, {"field": "accuracy", "format": ".2%", "title": "accuracy"}]
-    mark = {"type": "point", "filled": True, "size": 26, "opacity": 0.9}
+    mark = {"type": "point", "filled": True, "size": 26, "opacity": 0.9} | APART
     return {
         "data": {"name": "runs"},
         "transform": [{"filter": "datum.id === lit"}],
@@ -137,7 +142,7 @@ def points(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool) -> Sp
             {"field": "n", "title": "seeds"},
         ],
     }
-    return {"mark": {"type": "point", "strokeWidth": 2, "opacity": 1, "cursor": "pointer"}, "encoding": own}
+    return {"mark": {"type": "point", "strokeWidth": 2, "opacity": 1, "cursor": "pointer"} | APART, "encoding": own}
 
 
 def heat(layers: list[str]) -> Spec:
@@ -159,6 +164,7 @@ def heat(layers: list[str]) -> Spec:
             "data": {"name": "layers"},
             "width": "container",
             "height": {"step": 26},
+            "autosize": {"type": "fit-x", "contains": "padding"},
             "mark": {"type": "rect", "stroke": "#80808040", "strokeWidth": 0.5},
             "encoding": {"x": x, "y": y, "color": kept, "tooltip": tips},
         }
@@ -167,8 +173,17 @@ def heat(layers: list[str]) -> Spec:
 
 def training(curves: dict[str, tuple[str, str]]) -> Spec:
     """Accuracy along pruning (dashed) and fine-tuning. Data: series."""
-    x = {"field": "epoch", "type": "quantitative", "axis": {"title": "epochs after the dense network", "grid": False}}
-    y = {"field": "value", "type": "quantitative", "axis": {"format": ".0%", "title": "accuracy, mean over seeds"}}
+    x = {
+        "field": "epoch",
+        "type": "quantitative",
+        "axis": {"title": "epochs after the dense network", "grid": False, "tickMinStep": 1},
+    }
+    y = {
+        "field": "value",
+        "type": "quantitative",
+        "axis": {"format": ".0%", "title": "accuracy, mean over seeds"},
+        "scale": {"zero": False},
+    }
     dash = {"condition": {"test": "datum.stage === 'prune'", "value": [4, 3]}, "value": [1, 0]}
     tips: list[Spec] = [{"field": "curve", "title": "method"}, {"field": "stage"}, {"field": "epoch"}]
     tips.append({"field": "value", "format": ".2%", "title": "accuracy"})

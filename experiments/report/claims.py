@@ -40,10 +40,11 @@ class Verdict:
         near = [each for each, lead in zip(self.ranked[1:], self.behind, strict=True) if not clear(lead)]
         return [self.ranked[0], *near]
 
-    def place(self, setting: Setting) -> int:
-        """1 + how many are clearly better."""
+    def place(self, setting: Setting) -> tuple[int, int]:
+        """The best and the worst place it may have: behind all that are clearly better, before all clearly worse."""
         leads = [difference(each.accuracies, setting.accuracies) for each in self.ranked if each is not setting]
-        return 1 + sum(clear(lead) and lead is not None and lead.mean > 0 for lead in leads)
+        sure = [lead.mean for lead in leads if lead is not None and lead.excludes_zero]
+        return 1 + sum(lead > 0 for lead in sure), len(self.ranked) - sum(lead < 0 for lead in sure)
 
 
 def clear(lead: Estimate | None) -> bool:

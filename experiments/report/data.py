@@ -9,6 +9,7 @@ from experiments.report.settings import Section, Setting
 from experiments.report.view import axes, looks_of, rate_of
 from experiments.report.words import percent, shown
 
+WIDTH = 9
 Rows = list[dict[str, Any]]
 
 
@@ -33,6 +34,7 @@ def settings(section: Section, given: dict[str, Protocol]) -> Rows:
         {
             "id": each.id,
             "curve": each.curve,
+            "apart": apart(section, each.curve),
             "asked": cells.asked(each),
             "n": len(each.runs),
             "rate": rate[each.id],
@@ -48,6 +50,12 @@ def settings(section: Section, given: dict[str, Protocol]) -> Rows:
     ]
 
 
+def apart(section: Section, curve: str) -> float:
+    """Pixels to the side, at most WIDTH for the outermost curves."""
+    position, last = section.curves.index(curve), len(section.curves) - 1
+    return round(min(WIDTH, 2.5 * last) * (2 * position / last - 1), 1) if last else 0.0
+
+
 def rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
@@ -57,6 +65,7 @@ def runs(section: Section) -> Rows:
     for setting in section.settings:
         for run in setting.runs if len(setting.runs) > 1 else ():
             row: dict[str, Any] = {"id": setting.id, "curve": setting.curve, "seed": run.record.seed}
+            row["apart"] = apart(section, setting.curve)
             figures = {axis.key: value for axis in axes(section) if (value := axis.of(run)) is not None}
             found.append(row | {"accuracy": run.final.accuracy} | figures)
     return found
@@ -86,13 +95,13 @@ def kept(setting: Setting, names: list[str]) -> list[float | None]:
 
 def ranked(section: Section, given: dict[str, Protocol], rule: str) -> dict[str, Any]:
     """Places, levels and fronts by setting."""
-    places: dict[str, str] = {}
+    places: dict[str, tuple[int, int]] = {}
     levels: dict[str, str] = {}
     for verdict in claims.verdicts(section, given, rule):
         for each in verdict.ranked:
             levels[each.id] = verdict.level or "below S1"
             if verdict.n > 1:
-                places[each.id] = f"{verdict.place(each)} of {len(verdict.ranked)}"
+                places[each.id] = verdict.place(each)
     fronts = {
         axis.key: {each: number for number, ids in enumerate(claims.fronts(section, given, rule, axis)) for each in ids}
         for axis in axes(section)

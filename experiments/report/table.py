@@ -52,7 +52,7 @@ def settings(found: Iterable[Record]) -> list[Setting]:
 
 
 def repeated(run: Run) -> str:
-    return keys.short(f"{keys.repeated(run.record)} {run.scratch} {run.record.experiment and run.record.modified}")
+    return keys.short(f"{keys.repeated(run.record)} {run.scratch}")
 
 
 def ground(record: Record) -> tuple[str, str]:

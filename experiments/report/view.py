@@ -77,7 +77,7 @@ def verdict(found: Verdict) -> View:
         "n": found.n,
         "ranked": [
             {"id": each.id, "curve": each.curve, "mean": each.accuracy.mean, "half": each.accuracy.half}
-            | {"n": each.accuracy.n, "shown": cells.said(each.accuracy, "share"), "place": found.place(each)}
+            | {"n": each.accuracy.n, "shown": cells.said(each.accuracy, "share"), "place": list(found.place(each))}
             for each in found.ranked
         ],
         "together": [each.curve for each in found.level_with_best],
@@ -87,17 +87,29 @@ def verdict(found: Verdict) -> View:
 
 def said(found: list[Verdict]) -> list[View]:
     """The claim, rates with one outcome together."""
-    outcomes: dict[tuple[tuple[str, ...], bool], list[Verdict]] = {}
+    outcomes: dict[tuple[str, tuple[str, ...]], list[Verdict]] = {}
     for each in found:
-        several = each.n > 1
-        names = [setting.curve for setting in each.level_with_best] if several else [each.ranked[0].curve]
-        outcomes.setdefault((tuple(dict.fromkeys(names)), several), []).append(each)
+        outcomes.setdefault(outcome(each), []).append(each)
     return [
-        {"curves": list(names), "several": several, "rates": [percent(each.rate, 0) for each in alike]}
-        | {"n": min(each.n for each in alike), "leads": [verdict(each)["lead"] for each in alike]}
-        | {"of": max(len({s.curve for s in each.ranked}) for each in alike)}
-        for (names, several), alike in outcomes.items()
+        {
+            "kind": kind,
+            "curves": curves,
+            "rates": [percent(each.rate, 0) for each in alike],
+            "best": [each.ranked[0].curve for each in alike],
+            "leads": [cells.said(lead, "lead") for each in alike if (lead := each.behind[0]) is not None],
+            "n": min(each.n for each in alike),
+        }
+        for (kind, curves), alike in outcomes.items()
     ]
+
+
+def outcome(found: Verdict) -> tuple[str, tuple[str, ...]]:
+    if found.n == 1:
+        return "trend", ()
+    leaders = tuple(sorted({each.curve for each in found.level_with_best}))
+    if len(leaders) == 1:
+        return "wins", leaders
+    return ("even", ()) if len(leaders) == len({each.curve for each in found.ranked}) else ("shared", leaders)
 
 
 def row(setting: Setting, shown_cells: list[cells.Cell]) -> View:

@@ -25,6 +25,11 @@ def csv_cell(text: str) -> str:
     return "'" + shown(text) if text.lstrip().startswith(FORMULA) else shown(text)
 
 
+def slug(text: str) -> str:
+    """A file's name without its ending."""
+    return "".join(mark if mark.isascii() and mark.isalnum() else "-" for mark in text)[:100].strip("-") or "report"
+
+
 def percent(share: float, digits: int = 2) -> str:
     return f"{100 * share:.{digits}f} %"
 

@@ -32,8 +32,9 @@ document.querySelectorAll(".comparison").forEach((root) => {
     const { places, levels } = source.rules[at.rule];
     for (const { line } of rows) {
       const place = line.querySelector(".place");
-      place.textContent = places[line.dataset.id] ?? "–";
-      place.dataset.value = parseInt(place.textContent, 10) || "";
+      const [best, worst] = places[line.dataset.id] ?? [];
+      place.textContent = best === undefined ? "–" : best === worst ? best : `${best}–${worst}`;
+      place.dataset.value = best === undefined ? "" : best + worst / 1000;
       line.querySelector(".level").textContent = levels[line.dataset.id] ?? "no rival";
     }
   }

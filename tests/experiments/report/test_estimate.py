@@ -1,0 +1,57 @@
+"""Numbers by hand: t quantiles from a printed table, areas from squared paper."""
+
+from math import sqrt
+
+import pytest
+
+from experiments.report.estimate import Estimate, difference, estimate, front, hypervolume
+
+
+def test_mean_deviation_and_interval_of_three():
+    found = estimate([1.0, 2.0, 3.0])
+    assert (found.mean, found.std, found.n) == (2.0, 1.0, 3)
+    assert found.half == pytest.approx(4.3027 / sqrt(3), abs=1e-4)  # t(0.975, 2 degrees of freedom) = 4.3027
+    assert (found.low, found.high) == (2 - found.half, 2 + found.half)
+
+
+def test_two_have_a_wide_interval():
+    assert estimate([0.0, 2.0]).half == pytest.approx(12.7062 * sqrt(2) / sqrt(2), abs=1e-3)  # t(0.975, 1) = 12.7062
+
+
+def test_one_has_no_spread():
+    found = estimate([0.7])
+    assert found == Estimate(0.7, None, None, 1)
+    assert not found.excludes_zero
+
+
+def test_equal_repetitions_have_an_interval_of_no_width():
+    assert estimate([0.5, 0.5]).half == 0
+    assert estimate([0.5, 0.5]).excludes_zero
+    assert not estimate([0.0, 0.0]).excludes_zero
+
+
+def test_a_difference_is_paired_by_seed():
+    """Seeds differ by 10, methods by 1: unpaired the difference would drown."""
+    found = difference({0: 10.0, 1: 20.0, 2: 30.0, 9: 99.0}, {0: 9.0, 1: 18.9, 2: 29.1, 7: 1.0})
+    assert found is not None
+    assert found.n == 3
+    assert found.mean == pytest.approx(1.0)
+    assert found.half == pytest.approx(4.3027 * 0.1 / sqrt(3), abs=1e-4)
+    assert found.excludes_zero
+    assert difference({0: 1.0}, {1: 1.0}) is None
+
+
+def test_the_front_is_what_nothing_beats():
+    points = {"far": (0.9, 0.5), "middle": (0.5, 0.8), "beaten": (0.4, 0.7), "near": (0.1, 0.9), "twin": (0.5, 0.8)}
+    assert front(points) == ["far", "middle", "twin", "near"]
+    assert front({"a": (0.5, 0.8), "lower at the same cut": (0.5, 0.7)}) == ["a"]
+    assert front({"a": (0.5, 0.8), "less cut, no better": (0.4, 0.8)}) == ["a"]
+
+
+def test_the_area_is_the_union_of_rectangles():
+    """Rectangles 3 x 1, 2 x 2 and 1 x 3 from the origin: 3 + 2 + 1."""
+    corners = [(3.0, 1.0), (2.0, 2.0), (1.0, 3.0), (1.0, 1.0)]
+    assert hypervolume(corners, (0, 0)) == 6
+    assert hypervolume([*corners, (-1.0, 9.0), (9.0, -1.0)], (0, 0)) == 6
+    assert hypervolume([(3.0, 3.0)], (1, 2)) == 2
+    assert hypervolume([], (0, 0)) == 0

@@ -1,0 +1,138 @@
+"""Levels of Wang et al. 2023 on configs written by hand: each misses exactly one condition."""
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from experiments.benchmarks.synthetic_runs import vary
+from experiments.record import Record, Stage
+from experiments.report.fairness import (
+    FAIR,
+    LEVELS,
+    TOGETHER,
+    agree,
+    comparisons,
+    differences,
+    level,
+    protocol,
+    same_rate,
+    spread,
+)
+
+RECIPE = {"epochs": 3, "lr": 0.01, "schedule": "cosine"}
+
+
+def record(seed: int = 0, prune: int = 2, finetune: int = 3, base: str = "b" * 64) -> Record:
+    template = vary("l1", 0.5, seed)
+    stages = [("baseline", 20, base), ("prune", prune, "p" * 64), ("finetune", finetune, "f" * 64)]
+    made = [Stage(name, count, None, None, 1.0, None, 1, digest, None, False) for name, count, digest in stages]
+    config = copy.deepcopy(template.config)
+    config["recipe"] |= {"batch": 128, "prune": dict(RECIPE), "finetune": dict(RECIPE)}
+    return replace(template, stages=[stage for stage in made if stage.epochs], config=config)
+
+
+def changed(path: str, value: Any) -> Record:
+    found = record()
+    place = found.config
+    *groups, key = path.split(".")
+    for group in groups:
+        place = place[group]
+    place[key] = value
+    return found
+
+
+def of(a: Record, b: Record) -> str | None:
+    return level(protocol([a]), protocol([b]))
+
+
+@pytest.mark.parametrize(
+    ("other", "held", "what"),
+    [
+        (record(), "S4.2", []),
+        (changed("recipe.prune.lr", 0.1), "S4.1", ["pruning lr"]),
+        (record(prune=4), "S3.2", ["pruning epochs"]),
+        (changed("recipe.finetune.schedule", "step"), "S3.1", ["fine-tuning schedule"]),
+        (changed("recipe.batch", 256), "S3.1", ["fine-tuning batch"]),
+        (replace(record(), objective="distillation"), "S3.1", ["fine-tuning objective"]),
+        (replace(record(), precision="32-true"), "S3.1", ["fine-tuning precision"]),
+        (record(finetune=5), "S2", ["fine-tuning epochs"]),
+        (record(base="c" * 64), "S1", ["dense network of seed 0"]),
+        (record(seed=1), "S1", ["seeds"]),
+        (changed("data.val", 0.5), None, ["data val"]),
+        (changed("model.shortcut", "B"), None, ["network shortcut"]),
+        (changed("data.root", "elsewhere"), "S4.2", []),
+        (changed("data.seed", 5), "S4.2", []),
+    ],
+)
+def test_one_condition_missed(other: Record, held: str | None, what: list[str]):
+    assert of(record(), other) == of(other, record()) == held
+    assert [each.what for each in differences(protocol([record()]), protocol([other]))] == what
+
+
+def test_levels_are_cumulative():
+    """With the same pruning but another dense network, what comes above does not count."""
+    both = replace(record(base="c" * 64, finetune=9))
+    assert of(record(), both) == "S1"
+
+
+def test_one_shot_methods_have_no_schedule_of_pruning():
+    one, other = record(prune=0), changed("recipe.prune.lr", 0.1)
+    other = replace(other, stages=one.stages)
+    assert of(one, other) == "S4.2"
+
+
+def test_a_dense_network_from_a_file_is_known_by_name_and_accuracy():
+    def of_file(path: str, accuracy: float) -> Record:
+        found = changed("baseline", path)
+        stages = [stage for stage in found.stages if stage.name != "baseline"]
+        return replace(found, stages=stages, dense=replace(found.dense, accuracy=accuracy))
+
+    assert of(of_file("a/w.safetensors", 0.9), of_file("b/w.safetensors", 0.9)) == "S4.2"
+    assert of(of_file("a/w.safetensors", 0.9), of_file("a/w.safetensors", 0.91)) == "S1"
+    assert of(of_file("a/w.safetensors", 0.9), of_file("a/v.safetensors", 0.9)) == "S1"
+
+
+def test_only_common_seeds_must_share_their_dense_networks():
+    ours = protocol([record(0, base="x"), record(1, base="y")])
+    assert level(ours, protocol([record(1, base="y"), record(2, base="z")])) == "S4.2"
+    assert level(ours, protocol([record(1, base="x"), record(2, base="z")])) == "S1"
+
+
+def test_rates_are_measured_as_their_budgets_are():
+    def cut(of: str, macs: float, params: float):
+        found = record()
+        return protocol([replace(found, budget=replace(found.budget, of=of, got_macs=macs, got_params=params))])
+
+    assert same_rate(cut("macs", 0.5, 0.2), cut("layer", 0.52, 0.9))
+    assert not same_rate(cut("macs", 0.5, 0.2), cut("macs", 0.53, 0.2))
+    assert same_rate(cut("params", 0.1, 0.5), cut("params", 0.9, 0.5))
+    assert not same_rate(cut("params", 0.1, 0.5), cut("macs", 0.9, 0.5))
+
+
+def test_fair_is_the_same_dense_network_and_the_same_epochs_in_total():
+    learns, one_shot, shorter = (protocol([record(prune=p, finetune=f)]) for p, f in ((2, 3), (0, 5), (0, 3)))
+    assert agree(learns, one_shot, FAIR)
+    assert not agree(learns, shorter, FAIR)
+    assert agree(learns, shorter, TOGETHER)
+    assert not agree(learns, one_shot, "S3.1")
+
+
+def test_rows_of_different_levels_are_ranked_apart():
+    rows = {"fcf": record(2, 2, 3), "l1": record(2, 0, 5), "random": record(2, 0, 5), "short": record(2, 0, 1)}
+    given = {name: protocol([each]) for name, each in rows.items()}
+    assert comparisons(given, FAIR) == [["fcf", "l1", "random"], ["short"]]
+    assert comparisons(given, "S4.2") == [["l1", "random"], ["fcf"], ["short"]]
+    assert comparisons(given, TOGETHER) == [["fcf", "l1", "random", "short"]]
+
+
+def test_what_differs_is_listed_with_whose_it_is():
+    given = {
+        name: protocol([record(prune=p, finetune=f)]) for name, p, f in (("fcf", 2, 3), ("l1", 0, 5), ("random", 0, 5))
+    }
+    found = spread(given)
+    assert found["S3.1", "fine-tuning epochs"] == {"3": ["fcf"], "5": ["l1", "random"]}
+    assert found["S4.1", "pruning epochs"] == {"2": ["fcf"], "0": ["l1", "random"]}
+    assert found["S4.2", "pruning lr"] == {"0.01": ["fcf"], "none": ["l1", "random"]}
+    assert [key[0] for key in found] == sorted((key[0] for key in found), key=LEVELS.index)
