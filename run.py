@@ -11,6 +11,7 @@ import hydra
 from omegaconf import DictConfig
 
 from experiments import commandline, schema
+from experiments.spelling import advice
 
 schema.register()
 commandline.register()
@@ -25,4 +26,9 @@ def main(config: DictConfig) -> None:
 
 if __name__ == "__main__":
     commandline.check_quotes(sys.argv[1:])
-    main()
+    try:
+        main()
+    except SystemExit as left:
+        if left.code == 1:  # Hydra's way to say no; its words do not say what was meant
+            sys.stderr.writelines(f"{line}\n" for line in advice(sys.argv[1:]))
+        raise

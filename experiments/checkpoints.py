@@ -15,6 +15,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 from experiments.curves import MetricsFile
+from experiments.terminal import say
 from pruning import durable
 
 DIGEST = 64  # hexadecimal characters of SHA-256 before the content: one file, so digest and content cannot part
@@ -56,7 +57,7 @@ def newest(path: Path) -> bytes:
         content = verified(candidate)
         if content is not None:
             return content
-        print(f"checkpoint {candidate} is damaged: falling back to the one before it")
+        say(f"checkpoint {candidate} is damaged: falling back to the one before it", "yellow")
     raise ValueError(f"no checkpoint of {path.parent} is intact: delete that folder to start the stage again")
 
 

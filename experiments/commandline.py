@@ -11,6 +11,9 @@ from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from experiments.redact import hidden
+from experiments.terminal import printable
+
 INNER = {"by_method", "by_data"}  # folders of values that are merged in by themselves, not choices
 CONF = Path(__file__).parent.parent / "conf"
 
@@ -39,7 +42,7 @@ def reason(error: InstantiationException) -> BaseException:
 
 
 def one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return printable(hidden(" ".join(str(error).split()))) or type(error).__name__
 
 
 def check_quotes(arguments: list[str]) -> None:

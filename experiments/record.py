@@ -7,6 +7,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from experiments.redact import hidden
 from pruning import durable
 
 SCHEMA = 2  # raise it when a field changes its meaning
@@ -93,7 +94,7 @@ class Record:
     config: dict[str, Any]
 
     def write(self, path: Path) -> None:
-        durable.write(path, (json.dumps(asdict(self), indent=1, allow_nan=False) + "\n").encode())
+        durable.write(path, (json.dumps(hidden(asdict(self)), indent=1, allow_nan=False) + "\n").encode())
 
 
 def read(path: Path) -> Record:

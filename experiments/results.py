@@ -47,7 +47,7 @@ def finished(bench: Bench) -> Record | None:
     try:
         made = record.read(path)
     except ValueError as error:
-        say(f"[yellow]{error}: making it again[/]")
+        say(f"{error}: making it again", "yellow")
         return None
     for stage in made.stages:
         say_reused(stage)

@@ -61,7 +61,7 @@ class Store:
 
 
 def say_reused(stage: Stage) -> None:
-    say(f"[green]reused[/] {stage.name} {stage.digest[:8]} (made at commit {stage.commit})")
+    say(f"reused {stage.name} {stage.digest[:8]} (made at commit {stage.commit})", "green")
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def read(folder: Path) -> Finished | None:
             raise ValueError("weights.safetensors is not what was written")
         return Finished(load(content), replace(Stage(**facts), reused=True), folder)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        say(f"[yellow]{folder} is damaged ({error}): made again[/]")
+        say(f"{folder} is damaged ({error}): made again", "yellow")
         clear(folder)
         return None
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from experiments.record import Network, Record, Stage
 from experiments.terminal import console, say
@@ -26,7 +27,7 @@ def show(record: Record, folder: Path) -> None:
 def networks(record: Record) -> Table:
     columns = {"dense": record.dense, "pruned": record.pruned, "fine-tuned": record.tuned, "scratch": record.scratch}
     shown = {name: network for name, network in columns.items() if network is not None}
-    table = Table(title=title(record), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(title=Text(title(record)), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("", no_wrap=True)
     for name in shown:
         table.add_column(name, justify="right", style="bold" if name == "fine-tuned" else "")

@@ -37,7 +37,7 @@ def refuse(path: str, target: Any) -> None:
     if room is None:
         raise ValueError(f"{path}={target}: nothing is made here; only {', '.join(ROOMS)} have a {KEY}")
     packages = [each for each in os.environ.get(OWN, "").split(":") if each]
-    if not (lies_in(target, packages) or (lies_in(target, [room]) and defined_in(target, room))):
+    if not (lies_in(target, packages) or (lies_in(target, [room]) and defined_in(path, target, room))):
         raise ValueError(
             f"{path}={target}: only classes defined in {room} may be called here; for a package of yours set the "
             f"environment variable {OWN}=package"
@@ -48,11 +48,11 @@ def lies_in(name: str, packages: list[str]) -> bool:
     return any(f"{name}.".startswith(f"{package}.") for package in packages)
 
 
-def defined_in(target: str, room: str) -> bool:
+def defined_in(path: str, target: str, room: str) -> bool:
     """A dotted name reaches through a module to all that it imports: where the thing itself was written counts."""
     try:
         found = get_object(target)
     except Exception as error:  # of Hydra's many kinds
-        raise ValueError(f"{target} is not to be found: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"{path}={target} is not to be found: {str(error).splitlines()[0]}") from error
     called = inspect.isclass(found) or (room == ROOMS["model"] and inspect.isfunction(found))
     return called and lies_in(found.__module__, [room])

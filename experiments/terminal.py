@@ -3,9 +3,15 @@
 import os
 
 from rich.console import Console
+from rich.text import Text
 
 console = Console(highlight=False, soft_wrap=True, quiet=os.environ.get("LOCAL_RANK", "0") != "0")  # one voice
 
 
-def say(line: str) -> None:
-    console.print(line)
+def say(line: str, style: str = "") -> None:
+    """As it is: names and paths are other people's words, no markup and no orders to the terminal."""
+    console.print(Text(printable(line), style))
+
+
+def printable(line: str) -> str:
+    return "".join(mark if mark.isprintable() or mark == "\n" else "\N{REPLACEMENT CHARACTER}" for mark in line)

@@ -12,6 +12,7 @@ from lightning import Callback, LightningModule, Trainer
 from experiments import metrics
 from experiments.prepare import Bench
 from experiments.record import Record
+from experiments.redact import hidden
 from experiments.terminal import say
 from pruning import durable
 
@@ -91,21 +92,23 @@ def open_run(bench: Bench, mode: str) -> Any:
     import wandb
 
     asked, choice = bench.settings.tracking, bench.settings.choice
-    arguments: dict[str, Any] = {
-        "project": asked.project,
-        "entity": asked.entity,
-        "group": asked.group,
-        "name": bench.folder.name,
-        "id": bench.digest[:16],
-        "tags": [choice.method, choice.model, choice.data],
-        "config": bench.values,
-        "dir": str(bench.folder),
-        "settings": wandb.Settings(silent=True, console="off", init_timeout=REACH, x_disable_stats=True),
-    }
+    arguments: dict[str, Any] = hidden(
+        {
+            "project": asked.project,
+            "entity": asked.entity,
+            "group": asked.group,
+            "name": bench.folder.name,
+            "id": bench.digest[:16],
+            "tags": [choice.method, choice.model, choice.data],
+            "config": bench.values,
+            "dir": str(bench.folder),
+            "settings": wandb.Settings(silent=True, console="off", init_timeout=REACH, x_disable_stats=True),
+        }
+    )
     try:
         run = wandb.init(mode=mode, resume="allow" if mode == "online" else None, **arguments)  # type: ignore[arg-type]
     except wandb.Error as error:
-        say(f"[yellow]W&B cannot be reached ({str(error).splitlines()[0]}): going on offline[/]")
+        say(f"W&B cannot be reached ({str(error).splitlines()[0]}): going on offline", "yellow")
         wandb.teardown()  # the failed run still holds the id
         run = wandb.init(mode="offline", **arguments)
     for stage in ("baseline", "prune", "finetune", "scratch", "scratch_tune"):

@@ -79,11 +79,16 @@ def chain(classes: int, image_shape: tuple[int, int, int], seed: int) -> nn.Modu
 
 
 def config(*overrides: str) -> DictConfig:
-    """The job's config as `run.py` gets it."""
+    """The tiny job's config as `run.py` gets it."""
+    return composed(*TINY, *overrides)
+
+
+def composed(*overrides: str) -> DictConfig:
+    """Any job's."""
     schema.register()
     commandline.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        whole = compose("config", [*TINY, *overrides], return_hydra_config=True)
+        whole = compose("config", [*overrides], return_hydra_config=True)
     HydraConfig.instance().set_config(whole)
     job = copy.deepcopy(whole)
     with open_dict(job):
