@@ -117,7 +117,8 @@ class Folder(ImageData):
 
     def _loader(self, part: str, view: str, batches: list[Int[np.ndarray, " _"]], *epoch: int) -> WorkerLoader:
         normalise = Normalise(self.mean, self.std, self.size, self.device)
-        return WorkerLoader(self._pool(part, view), normalise, self.tolerance, self.device, batches, *epoch)
+        pool = self._pool(part, view)
+        return WorkerLoader(pool, normalise, self.tolerance, self.device, batches, self.seed, *epoch)
 
     def _pool(self, part: str, view: str) -> Pool:
         """One for each part and view: validation may run in the middle of a training epoch."""
@@ -126,7 +127,7 @@ class Folder(ImageData):
         if (part, view) not in self._pools:
             beside = 1 if self.trainer is None else self.trainer.num_devices
             workers = spare_cores(beside) if self.workers is None else self.workers
-            images = Images(self._sources[part], Views(self.size, self.resize, self.seed))
+            images = Images(self._sources[part], Views(self.size, self.resize))
             self._pools[part, view] = Pool(images, workers, self.device.type == "cuda")
         return self._pools[part, view]
 

@@ -3,28 +3,32 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional
 
-from datamodules.draws import Purpose, draw
+Planes = UInt8[Tensor, "3 h w"]
 
 
 class Views:
-    """torchvision's transforms on bytes; a training view is a pure function of (seed, epoch, index)."""
+    """torchvision's transforms on bytes; what of them is random comes from a seed alone."""
 
-    def __init__(self, size: int, resize: int, seed: int) -> None:
-        self.seed = seed
-        self._random = v2.Compose([v2.RandomResizedCrop(size, antialias=True), v2.RandomHorizontalFlip()])
+    def __init__(self, size: int, resize: int) -> None:
+        self._size = [size, size]
+        self._part = v2.RandomResizedCrop(size)
         self._middle = v2.Compose([v2.Resize(resize, antialias=True), v2.CenterCrop(size)])
 
-    def random(self, planes: UInt8[Tensor, "3 h w"], epoch: int, index: int) -> UInt8[Tensor, "3 size size"]:
-        with _generator_at(int(draw(self.seed, epoch, Purpose.TRANSFORM, np.array([index]))[0] >> np.uint64(1))):
-            return self._random(planes)
+    def random(self, planes: Planes, seed: int) -> UInt8[Tensor, "3 size size"]:
+        """RandomResizedCrop, then RandomHorizontalFlip."""
+        with _generator_at(seed):
+            cut, mirrored = self._part.make_params([planes]), bool(torch.rand(1) < 0.5)
+        part = functional.crop(planes, **cut).permute(1, 2, 0).contiguous().permute(2, 0, 1)
+        view = functional.resize(part, self._size, antialias=True)  # a sixth faster on interleaved colours
+        return functional.horizontal_flip(view) if mirrored else view
 
-    def middle(self, planes: UInt8[Tensor, "3 h w"]) -> UInt8[Tensor, "3 size size"]:
+    def middle(self, planes: Planes) -> UInt8[Tensor, "3 size size"]:
         return self._middle(planes)
 
 

@@ -15,13 +15,14 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from datamodules.batches import Batch, EpochLoader
 from datamodules.crops import Normalise
 from datamodules.decode import BrokenImageError, decode_planes
+from datamodules.draws import Purpose, draw
 from datamodules.sources import Source
 from datamodules.views import Views
 
 PREFETCH = 4  # batches ahead, for each worker
-PLAIN = -1  # instead of an epoch: the image as it is
+PLAIN = -1  # instead of a seed or an epoch: the middle of the image
 
-Key = tuple[int, int]  # epoch, image
+Key = tuple[int, int]  # the view's seed, image
 
 
 class Item(NamedTuple):
@@ -39,19 +40,19 @@ class Stack(NamedTuple):
 
 
 class Images(Dataset[Item]):
-    """Decoded, transformed images by (epoch, number)."""
+    """Decoded, transformed images by (seed, number)."""
 
     def __init__(self, source: Source, views: Views) -> None:
         self.source, self.views = source, views
 
     def __getitem__(self, key: Key) -> Item:
-        epoch, index = key
+        seed, index = key
         label = int(self.source.labels[index])
         try:
             planes = decode_planes(self.source.read(index), self.source.name(index))
         except BrokenImageError as error:
             return Item(None, label, str(error))
-        shown = self.views.middle(planes) if epoch == PLAIN else self.views.random(planes, epoch, index)
+        shown = self.views.middle(planes) if seed == PLAIN else self.views.random(planes, seed)
         return Item(shown.permute(1, 2, 0).contiguous(), label)
 
 
@@ -123,7 +124,7 @@ class Tolerance:
 
 @final
 class WorkerLoader(EpochLoader):
-    """`epoch` PLAIN: images as they are."""
+    """`epoch` PLAIN: images as they are, otherwise views that are a pure function of (seed, epoch, index)."""
 
     def __init__(
         self,
@@ -132,17 +133,25 @@ class WorkerLoader(EpochLoader):
         tolerance: Tolerance,
         device: torch.device,
         batches: list[Int[np.ndarray, " _"]],
+        seed: int,
         epoch: int = PLAIN,
     ) -> None:
         super().__init__(batches, epoch)
+        self._seed = seed
         self._pool, self._normalise, self._tolerance, self._device = pool, normalise, tolerance, device
 
     def deliver(self, batches: list[Int[np.ndarray, " _"]]) -> Iterator[Batch]:
-        keys = [[(self.epoch, index) for index in batch.tolist()] for batch in batches]
-        for pixels, labels, broken in self._pool.run(keys):
+        for pixels, labels, broken in self._pool.run([self._keys(batch) for batch in batches]):
             self._tolerance.accept(broken, len(labels))
             rows = pixels.to(self._device, non_blocking=True).flatten(2)
             yield self._normalise(rows), labels.to(self._device, non_blocking=True)
+
+    def _keys(self, images: Int[np.ndarray, " b"]) -> list[Key]:
+        numbers = images.tolist()
+        if self.epoch == PLAIN:
+            return [(PLAIN, number) for number in numbers]
+        seeds = draw(self._seed, self.epoch, Purpose.TRANSFORM, images) >> np.uint64(1)  # torch takes 63 bits
+        return list(zip(seeds.tolist(), numbers, strict=True))
 
 
 def spare_cores(processes: int) -> int:

@@ -5,6 +5,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -30,30 +31,38 @@ def paired(contenders: dict[str, Callable[[], object]], rounds: int = 7, warm: i
 
 
 def show(title: str, rows: Sequence[Row]) -> None:
-    """A table, the names of the figures in its head."""
-    table = Table(title=title, title_justify="left")
-    for name in rows[0]:
-        table.add_column(name, justify="left" if isinstance(rows[0][name], str) else "right")
-    for row in rows:
-        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
-    console.print(table)
+    """A table for each kind of row, the names of the figures in its head."""
+    for names, alike in groupby(rows, key=tuple):
+        table, shown = Table(title=title, title_justify="left"), list(alike)
+        for name in names:
+            table.add_column(name, justify="left" if isinstance(shown[0][name], str) else "right")
+        for row in shown:
+            table.add_row(*(figure(value) for value in row.values()))
+        console.print(table)
 
 
-def main(name: str, claim: str, measure: Callable[..., list[Row]], **switches: str) -> None:
+def figure(value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if value >= 1e4 else f"{value:.4g}"
+
+
+def main(name: str, claim: str, measure: Callable[..., list[Row]], **switches: str | dict[str, Any]) -> None:
     """Run a benchmark as a program: print its table, and write its record where `--out` says.
 
-    `switches` are flags of its own, each with its help; `measure` is told which were given.
+    `switches` are its own: the help of a flag, or all that argparse wants to know; `measure` is told what was given.
     """
     parser = argparse.ArgumentParser(description=claim)
     parser.add_argument("--out", type=Path, help="write the figures, the hardware and the versions there (JSON)")
     parser.add_argument("--threads", type=int, default=1)
     for switch, meaning in switches.items():
-        parser.add_argument(f"--{switch}", action="store_true", help=meaning)
+        wanted = {"action": "store_true", "help": meaning} if isinstance(meaning, str) else meaning
+        parser.add_argument(f"--{switch}", **wanted)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     rows = measure(**{switch: getattr(asked, switch) for switch in switches})
     show(claim, rows)
     if asked.out is not None:
         made = {"benchmark": name, "claim": claim, "commit": hardware.commit(), "versions": hardware.versions()}
-        machine = hardware.describe(hardware.device("auto"))
+        machine = hardware.describe(torch.device(getattr(asked, "device", None) or hardware.device("auto")))
         asked.out.write_text(json.dumps({**made, "machine": machine, "rows": rows}, indent=1) + "\n")

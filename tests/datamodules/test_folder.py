@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_images import digest, picture, stand
+from tiny_images import digest, jpeg, picture, stand
+from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from datamodules.decode import decode_planes
+from datamodules.views import Views
 
 SHARED = os.environ.get("PRUNING_SHARED_DATA")  # real ImageNet files, <wnid>/*.JPEG
 
@@ -82,6 +84,15 @@ def test_a_test_view_is_torchvisions(folder):
         )
         torch.testing.assert_close(images[number], plain, rtol=1e-5, atol=1e-5)
         assert data.classes[labels[number]] == path.parent.name
+
+
+def test_a_training_view_is_torchvisions():
+    """Ours cuts, then resizes interleaved colours; the pixels are those of the composed transforms."""
+    composed = v2.Compose([v2.RandomResizedCrop(32, antialias=True), v2.RandomHorizontalFlip()])
+    views, planes = Views(32, 40), decode_planes(jpeg(), "")
+    for seed in range(20):
+        torch.manual_seed(seed)
+        torch.testing.assert_close(views.random(planes, seed), composed(planes), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
