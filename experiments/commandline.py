@@ -34,9 +34,9 @@ def refusals() -> Iterator[None]:
 
 
 def reason(error: InstantiationException) -> BaseException:
-    """Hydra wraps what a constructor raised, once for each nested `_target_`: the innermost is the one to read."""
+    """Hydra wraps what a constructor raised, once for each nested `_target_`: its own words are to be read."""
     cause: BaseException = error
-    while cause.__cause__ is not None:
+    while isinstance(cause, InstantiationException) and cause.__cause__ is not None:
         cause = cause.__cause__
     return cause
 

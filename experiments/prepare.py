@@ -142,11 +142,22 @@ def machine(settings: schema.Config) -> dict[str, Any]:
     return {name: getattr(asked, name) for name in ("accelerator", "devices", "strategy", "num_nodes")}
 
 
+def model(settings: schema.Config, values: dict[str, Any]) -> dict[str, Any]:
+    """The values of model=; weights that nobody needs are not fetched."""
+    asked = dict(values["model"])
+    if settings.plan or settings.baseline:
+        return asked | ({"weights": None} if "weights" in asked else {})
+    if not (asked.get("weights") or settings.recipe.baseline.epochs):
+        say(
+            "[yellow]recipe.baseline.epochs=0 without baseline= or model.weights=: the dense network stays untrained[/]"
+        )
+    return asked
+
+
 def build(settings: schema.Config, values: dict[str, Any], data: Any) -> Bench:
-    model = values["model"] | (
-        {"weights": None} if settings.plan and "weights" in values["model"] else {}
-    )  # no fetching
-    network = instantiate(model, classes=len(data.classes), image_shape=data.image_shape, seed=settings.seed)
+    network = instantiate(
+        model(settings, values), classes=len(data.classes), image_shape=data.image_shape, seed=settings.seed
+    )
     if settings.baseline:
         baseline.load(network, Path(settings.baseline))
     method = instantiate(values["method"], _convert_="all")

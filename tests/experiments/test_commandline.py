@@ -1,4 +1,5 @@
 import pytest
+from hydra.utils import instantiate
 
 from experiments.commandline import Refusal, check_quotes, explain, one_line, refusals
 
@@ -36,6 +37,16 @@ def test_a_bad_value_is_one_line_and_a_fault_stays_a_fault() -> None:
         raise ValueError("ratio must lie in 0,\n   got 1")
     with pytest.raises(KeyError), refusals():
         raise KeyError("a bug")
+
+
+def test_a_constructor_is_quoted_in_its_own_words_not_in_those_of_its_cause() -> None:
+    within = {"_target_": "builtins.dict", "weights": {"_target_": f"{__name__}.fetched"}}
+    with pytest.raises(Refusal, match=r"^cannot be fetched: give baseline=PATH$"), refusals():
+        instantiate(within)
+
+
+def fetched() -> None:
+    raise OSError("cannot be fetched: give baseline=PATH") from TimeoutError("timed out")
 
 
 def test_an_empty_message_still_says_something() -> None:
