@@ -104,13 +104,6 @@ class ImageData(LightningDataModule, ABC):
         parts = (self.content, "\n".join(self.classes), self._parts["val"].tobytes().hex(), self.preparation)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
-    @property
-    def val_seen_note(self) -> str:
-        """What to say when the weights were loaded: they were trained on we do not know what."""
-        if not self.sizes["val"]:
-            return ""
-        return f"the {self.sizes['val']} validation images are cut from train: loaded weights may have seen them"
-
     def train_dataloader(self) -> EpochLoader:
         place = self.place
         indices = order(self.seed, place.epoch, self._parts["train"])

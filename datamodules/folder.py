@@ -13,6 +13,7 @@ from datamodules.absent import Absent, numbered
 from datamodules.base import ImageData
 from datamodules.batches import Batch
 from datamodules.crops import Normalise
+from datamodules.remote import is_remote
 from datamodules.shards import shard_sources
 from datamodules.sources import FolderSource, Source
 from datamodules.tree import scan_both
@@ -33,8 +34,9 @@ LAYOUTS = {"folder": "{part}/<class>/*", "webdataset": "*{part}*.tar"}
 
 @final
 class Folder(ImageData):
-    """`test` names the folder (or shards) of the test set; `workers` null: one for each core; `resize`: the shorter
-    side of a test image before its middle is cut out; `broken_most`: the share of images `skip_broken` may leave out.
+    """`train` and `test` name the folders (or shards, by URL too) of the two parts; `workers` null: one for each core;
+    `resize`: the shorter side of a test image before its middle is cut out; `broken_most`: the share of images that
+    `skip_broken` may leave out.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Folder(ImageData):
         name: str,
         root: str | None,
         format: str,
+        train: str,
         test: str,
         size: int,
         resize: int,
@@ -59,7 +62,7 @@ class Folder(ImageData):
             raise ValueError(f"data.format must be one of {', '.join(FORMATS)}, got {format}")
         if size < 1 or resize < size:
             raise ValueError(f"data.resize must be data.size or more, got size={size} and resize={resize}")
-        self.name, self.root, self.format, self.test = name, root, format, test
+        self.name, self.root, self.format, self.train, self.test = name, root, format, train, test
         self.size, self.resize, self.mean, self.std = size, resize, tuple(mean), tuple(std)
         self.workers, self.skip_broken, self.broken_most = workers, skip_broken, broken_most
         self._pools: dict[tuple[str, str], Pool] = {}
@@ -74,11 +77,13 @@ class Folder(ImageData):
     @cached_property
     def _sources(self) -> dict[str, Source]:
         layout = LAYOUTS[self.format]
-        remedy = f"data.root must hold {layout.format(part='train')} and {layout.format(part=self.test)}"
+        remedy = f"data.root must hold {layout.format(part=self.train)} and {layout.format(part=self.test)}"
+        if is_remote(self.train):
+            remedy = "the fetched shards are kept there"
         if self.root is None:
             raise FileNotFoundError(f"data={self.name} needs data.root=FOLDER: {remedy}")
         root = Path(self.root).expanduser()
-        train, test = FORMATS[self.format](root, "train", self.test, remedy)
+        train, test = FORMATS[self.format](root, self.train, self.test, remedy)
         return {"train": train, "test": test}
 
     @cached_property

@@ -63,8 +63,17 @@ def folder(tree: Path) -> Iterator[Callable[..., Folder]]:
     made: list[Folder] = []
 
     def make(**changed: object) -> Folder:
-        values = {"name": "imagenet", "root": str(tree), "format": "folder", "test": "val", "size": 32, "resize": 40}
-        values |= {"workers": 0, "skip_broken": False, "broken_most": 0.2, "batch": 5, "val": 0.25, "seed": 0}
+        values = {"name": "imagenet", "root": str(tree), "format": "folder", "train": "train", "test": "val"}
+        values |= {
+            "size": 32,
+            "resize": 40,
+            "workers": 0,
+            "skip_broken": False,
+            "broken_most": 0.2,
+            "batch": 5,
+            "val": 0.25,
+            "seed": 0,
+        }
         values |= {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
         data = Folder(**values | changed)
         data.prepare_data()
