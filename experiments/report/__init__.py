@@ -9,9 +9,10 @@ def write(folder: Path) -> Path:
     """The page over all runs below a folder. Raises FileNotFoundError where there is nothing to show."""
     from experiments.report.collect import collect
     from experiments.report.page import render
+    from experiments.report.settings import sections
     from pruning import durable
 
     found = collect([folder])
     path = folder / NAME
-    durable.write(path, render(found).encode())
+    durable.write(path, render(found, sections(found.runs)).encode())
     return path

@@ -42,7 +42,7 @@ def written(asked: argparse.Namespace, page: Path, found: Found) -> list[Path]:
 
     page.parent.mkdir(parents=True, exist_ok=True)
     made = sections(found.runs)
-    texts = {page: render(found)}
+    texts = {page: render(found, made)}
     if asked.markdown:
         texts[page.with_suffix(".md")] = table.table([run.record for run in found.runs if not run.scratch]) + "\n"
     if asked.csv:

@@ -11,6 +11,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b87900", "#3a9bdc", "#8
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 INK, QUIET, FRONT = "#1d2329", "#5d6670", "#98a2ad"
+STRIP = 26  # pixels of a method in the heat map
 APART: Spec = {"xOffset": {"expr": "datum.apart"}}  # pixels, so that intervals at one cut do not hide each other
 UNITS = {"cut": (".0%", ""), "macs": (".2s", ", multiply-adds")}
 
@@ -163,8 +164,7 @@ def heat(layers: list[str]) -> Spec:
         {
             "data": {"name": "layers"},
             "width": "container",
-            "height": {"step": 26},
-            "autosize": {"type": "fit-x", "contains": "padding"},
+            "height": STRIP,  # of one method; times their number where it is drawn
             "mark": {"type": "rect", "stroke": "#80808040", "strokeWidth": 0.5},
             "encoding": {"x": x, "y": y, "color": kept, "tooltip": tips},
         }

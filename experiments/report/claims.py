@@ -79,10 +79,11 @@ def verdicts(section: Section, given: dict[str, Protocol], rule: str) -> list[Ve
 
 
 def lowest(given: list[Protocol]) -> str | None:
-    """The level of a comparison: that of its least fair pair."""
-    pairs = [fairness.level(a, b) for i, a in enumerate(given) for b in given[:i]]
+    """The level of a comparison: that of its least fair pair; the highest where all were treated alike."""
+    apart = fairness.distinct(given)
+    pairs = [fairness.level(a, b) for i, a in enumerate(apart) for b in apart[:i]]
     order = [None, *fairness.LEVELS]
-    return min(pairs, key=order.index, default=None)
+    return min(pairs, key=order.index, default=fairness.LEVELS[-1])
 
 
 def fronts(section: Section, given: dict[str, Protocol], rule: str, axis: Figure) -> list[list[str]]:

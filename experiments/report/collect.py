@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from experiments.record import Layer, Network, Record, Stage, read
-from experiments.report import keys
 from experiments.report.runs import Run
 
 CERTIFIED = 1e-4  # above it the small network is not the masked one
@@ -135,14 +134,14 @@ def one_per_seed(runs: list[Run]) -> tuple[list[Run], list[Trouble]]:
     """The newest record of each setting and seed: two of them are not two samples."""
     newest: dict[tuple[str, int], Run] = {}
     for run in sorted(runs, key=lambda run: (run.path.stat().st_mtime, str(run.path))):
-        newest[keys.repeated(run.record), run.record.seed] = run
-    kept = [run for run in runs if newest[keys.repeated(run.record), run.record.seed] is run]
-    aside = [run for run in runs if newest[keys.repeated(run.record), run.record.seed] is not run]
+        newest[run.repeated, run.record.seed] = run
+    kept = [run for run in runs if newest[run.repeated, run.record.seed] is run]
+    aside = [run for run in runs if newest[run.repeated, run.record.seed] is not run]
     return kept, [
         Trouble(
             str(run.path),
             "set aside",
-            f"same setting and seed as {newest[keys.repeated(run.record), run.record.seed].path}, which is newer",
+            f"same setting and seed as {newest[run.repeated, run.record.seed].path}, which is newer",
             run.record.command,
         )
         for run in aside

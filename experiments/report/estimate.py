@@ -2,8 +2,8 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, sqrt
-from statistics import fmean, stdev
+from math import fsum, inf, sqrt
+from statistics import fmean
 from typing import TypeVar
 
 from scipy.special import stdtrit
@@ -39,7 +39,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     n, mean = len(values), fmean(values)
     if n == 1:
         return Estimate(mean, None, None, 1)
-    std = stdev(values)
+    std = sqrt(fsum((value - mean) ** 2 for value in values) / (n - 1))
     return Estimate(mean, std, float(stdtrit(n - 1, (1 + COVERED) / 2)) * std / sqrt(n), n)
 
 

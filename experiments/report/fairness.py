@@ -8,7 +8,7 @@ S4.1  + same epochs of pruning                S4.2  + same schedule of pruning
 since a method that learns its choice spends there what a one-shot method spends on fine-tuning.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ MEASURES = {"params": "got_params"}  # of a budget; any other is compared in MAC
 NONE = "none"
 NOT_DATA = ("root", "workers", "cache", "seed", "download", "batch")
 Row = TypeVar("Row")
+Treatment = tuple[int, frozenset[tuple[tuple[str, str], str]]]
 Trait = tuple[str, str]  # the level that is missed where it differs, and its name
 
 
@@ -150,12 +151,24 @@ def agree(ours: Protocol, theirs: Protocol, rule: str) -> bool:
 
 
 def comparisons(rows: dict[Row, Protocol], rule: str) -> list[list[Row]]:
-    """Groups in which every two agree; the first rows, and so the largest groups, are given most seeds first."""
-    groups: list[list[Row]] = []
+    """Groups in which every two agree, the largest first. Rows treated alike go together; those of most seeds first."""
+    alike: dict[Treatment, list[Row]] = {}
     for row in sorted(rows, key=lambda each: -len(seeds(rows[each]))):
-        home = next((g for g in groups if all(agree(rows[row], rows[other], rule) for other in g)), None)
+        alike.setdefault(treatment(rows[row]), []).append(row)
+    groups: list[list[list[Row]]] = []
+    for same in alike.values():
+        home = next((g for g in groups if all(agree(rows[same[0]], rows[other[0]], rule) for other in g)), None)
         if home is None:
-            groups.append([row])
+            groups.append([same])
         else:
-            home.append(row)
-    return sorted(groups, key=len, reverse=True)
+            home.append(same)
+    return sorted(([row for same in group for row in same] for group in groups), key=len, reverse=True)
+
+
+def treatment(given: Protocol) -> Treatment:
+    return given.epochs, frozenset(given.traits.items())
+
+
+def distinct(given: Iterable[Protocol]) -> list[Protocol]:
+    """One of each treatment: what two of them agree on, all do."""
+    return list({treatment(each): each for each in given}.values())

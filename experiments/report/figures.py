@@ -37,7 +37,9 @@ def drawings(sections: list[Section]) -> Iterator[tuple[str, charts.Spec]]:
                 on_paper(charts.pareto(axis, curves, legend=True), points(section, axis.key)),
             )
         for rate, rows in heat_rows(section).items():
-            yield slug(f"{section.title}-layers-{rate}"), on_paper(charts.heat(data.layers(section)), {"layers": rows})
+            height = charts.STRIP * len({row["curve"] for row in rows})
+            spec = charts.heat(data.layers(section)) | {"height": height}
+            yield slug(f"{section.title}-layers-{rate}"), on_paper(spec, {"layers": rows})
 
 
 def on_paper(spec: charts.Spec, datasets: dict[str, Any]) -> charts.Spec:

@@ -10,7 +10,7 @@ from experiments.digest import NEVER
 from experiments.record import Record
 
 # What no number of a run depends on, and what repetitions differ in.
-REPEATED = (*NEVER, "seed", "data.seed", "method.seed", "choice.experiment", "control")
+REPEATED = {*NEVER, "seed", "data.seed", "method.seed", "choice.experiment", "control"}
 Each = TypeVar("Each")
 Key = TypeVar("Key", bound=Hashable)
 
@@ -41,7 +41,8 @@ def told(record: Record) -> dict[str, Any]:
 
 
 def excluded(path: str) -> bool:
-    return any(path == each or path.startswith(f"{each}.") for each in REPEATED)
+    parts = path.split(".")
+    return any(".".join(parts[:length]) in REPEATED for length in range(1, len(parts) + 1))
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -12,14 +12,14 @@ from experiments.report.collect import Found, Trouble
 from experiments.report.estimate import COVERED
 from experiments.report.fairness import LEVELS, SAME_RATE
 from experiments.report.runs import Run
-from experiments.report.settings import sections
+from experiments.report.settings import Section
 from experiments.report.words import shown
 
+MOST_LINES = 20  # of a reason
 HERE = Path(__file__).parent / "template"
 
 
-def render(found: Found) -> str:
-    made = sections(found.runs)
+def render(found: Found, made: list[Section]) -> str:
     looks = view.looks(made)
     views = [view.template(section, looks) for section in made]
     environment = jinja2.Environment(
@@ -54,7 +54,9 @@ def library() -> str:
 
 
 def trouble(each: Trouble) -> dict[str, str]:
-    return {name: shown(getattr(each, name)) for name in ("what", "state", "command", "log")} | {"reason": each.reason}
+    lines = each.reason.splitlines()[:MOST_LINES]
+    texts = {name: shown(getattr(each, name)) for name in ("what", "state", "command", "log")}
+    return texts | {"reason": "\n".join(map(shown, lines))}
 
 
 def made_on(runs: list[Run]) -> dict[str, str]:

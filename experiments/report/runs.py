@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from experiments.record import Network, Record, Stage
+from experiments.report import keys
 
 LEARNING = ("prune", "finetune")
 SCRATCH = ("scratch", "scratch_tune")
@@ -16,6 +18,14 @@ class Run:
     record: Record
     path: Path
     scratch: bool = False  # the control beside it: the pruned shape from fresh weights
+
+    @cached_property
+    def curve(self) -> str:
+        return keys.curve(self.record)
+
+    @cached_property
+    def repeated(self) -> str:
+        return keys.repeated(self.record)
 
     @property
     def final(self) -> Network:

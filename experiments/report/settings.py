@@ -36,6 +36,15 @@ class Setting:
 
     def estimate(self, figure: Figure) -> Estimate | None:
         """None unless every run has the figure; times of different devices are never averaged."""
+        if figure.key not in self.estimates:
+            self.estimates[figure.key] = self.estimated(figure)
+        return self.estimates[figure.key]
+
+    @cached_property
+    def estimates(self) -> dict[str, Estimate | None]:
+        return {}
+
+    def estimated(self, figure: Figure) -> Estimate | None:
         values = [value for run in self.runs if (value := figure.of(run)) is not None]
         if len(values) < len(self.runs) or (figure.timed and len(self.devices) > 1):
             return None
@@ -92,19 +101,19 @@ def sections(runs: Iterable[Run]) -> list[Section]:
 
 def settings(runs: list[Run]) -> list[Setting]:
     """All of one section, by curve and cut."""
-    curves = grouped((run for run in runs if not run.scratch), lambda run: keys.curve(run.record))
+    curves = grouped((run for run in runs if not run.scratch), lambda run: run.curve)
     named = dict(zip(curves, labels.of_curves([group[0].record for group in curves.values()]), strict=True))
     made = [setting(key, group, named) for key, group in grouped(runs, same).items()]
     return sorted(made, key=lambda one: (one.curve, one.macs_cut, one.id))
 
 
 def same(run: Run) -> tuple[str, bool]:
-    return keys.repeated(run.record), run.scratch
+    return run.repeated, run.scratch
 
 
 def setting(key: tuple[str, bool], runs: list[Run], named: dict[str, str]) -> Setting:
     repeated, scratch = key
-    label = named[keys.curve(runs[0].record)] + (", its shape from scratch" if scratch else "")
+    label = named[runs[0].curve] + (", its shape from scratch" if scratch else "")
     by_seed = tuple(sorted(runs, key=lambda run: run.record.seed))
     return Setting(keys.short(repeated + scratch * "scratch"), label, by_seed)
 

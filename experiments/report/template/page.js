@@ -7,15 +7,15 @@ const accuracies = ["val_accuracy", "train_accuracy"];
 document.querySelectorAll(".comparison").forEach((root) => {
   const source = data[Number(root.dataset.section)];
   const find = (selector) => root.querySelector(selector);
-  const rows = [...root.querySelectorAll("tr.row")].map((line) => ({ line, detail: line.nextElementSibling, text: line.textContent.toLowerCase() }));
+  const rows = [...root.querySelectorAll("tr.row")].map((line) => ({ line, detail: line.nextElementSibling, words: wordsOf(line) }));
   const settings = new Map(source.settings.map((each) => [each.id, each]));
   const views = new Map();
   const at = { axis: find(".axis").value, rule: find(".rule").value, rate: 0 };
 
   function visible() {
     const curves = new Set([...root.querySelectorAll(".legend input:checked")].map((box) => box.value));
-    const words = find(".filter input").value.toLowerCase().split(/\s+/).filter(Boolean);
-    return rows.filter(({ line, text }) => curves.has(line.dataset.curve) && words.every((word) => text.includes(word)));
+    const words = find(".filter input").value.toLowerCase().split(/[\s,=]+/).filter(Boolean);
+    return rows.filter((row) => curves.has(row.line.dataset.curve) && words.every((word) => row.words.some((each) => each.startsWith(word))));
   }
 
   function filter() {
@@ -63,6 +63,10 @@ document.querySelectorAll(".comparison").forEach((root) => {
     const needed = { heat: "layers", training: "series", inside: "inside" }[chart];
     place.parentElement.hidden = needed !== undefined && all[needed].length === 0;
     if (place.parentElement.hidden) return;
+    if (chart === "heat") {
+      spec.height *= new Set(all.layers.map((row) => row.curve)).size;
+      spec.encoding.y.axis.labelLimit = Math.min(230, place.clientWidth / 3);
+    }
     if (chart === "inside") spec.columns = Math.max(1, Math.floor(place.clientWidth / 300));
     spec.datasets = needed ? { [needed]: all[needed] } : { settings: all.settings, runs: all.runs, dense: all.dense };
     views.get(place)?.finalize();
@@ -126,8 +130,14 @@ document.querySelectorAll(".comparison").forEach((root) => {
   find(".rate").addEventListener("change", ({ target }) => { at.rate = Number(target.value); redraw((chart) => chart !== "pareto"); });
   at.rate = Number(find(".rate").value);
   rank();
-  redraw().then(() => { root.dataset.drawn = "true"; });
+  redraw().then(() => { root.dataset.drawn = Math.round(performance.now()); });
 });
+
+// What the filter looks at: names and settings, not figures.
+function wordsOf(line) {
+  const cells = [...line.children].filter((cell) => !cell.matches(".number, .times"));
+  return cells.flatMap((cell) => cell.textContent.toLowerCase().split(/[\s,=]+/)).filter(Boolean);
+}
 
 // Rows without a number come last, whichever way one sorts.
 function compare(a, b, way) {

@@ -1,0 +1,37 @@
+"""The report over 1,008 runs: how long it takes to make, how large it is, and how soon Chromium has drawn all of it."""
+
+import tempfile
+import time
+from pathlib import Path
+
+from experiments.benchmarks import synthetic_runs
+from experiments.benchmarks.bench import Row, main
+from experiments.benchmarks.browser import browser, visit
+from experiments.report import write
+
+RATIOS = [percent / 100 for percent in range(5, 89)]
+VISITS = 5
+
+
+def measure() -> list[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        runs = synthetic_runs.write(Path(folder), synthetic_runs.METHODS, RATIOS, range(3))
+        start = time.perf_counter()
+        page = write(Path(folder))
+        made = time.perf_counter() - start
+        opened = sorted(seconds_to_draw(page) for _ in range(VISITS))
+        return [
+            {"runs": len(runs), "made in, s": made, "size, MB": page.stat().st_size / 1e6}
+            | {"drawn after, s (median)": opened[VISITS // 2], "drawn after, s (worst)": opened[-1]}
+        ]
+
+
+def seconds_to_draw(page: Path) -> float:
+    """From the start of navigation in a fresh browser until the last chart stands."""
+    with browser() as driver:
+        visit(driver, page)
+        return int(driver.execute_script("return document.querySelector('.comparison').dataset.drawn")) / 1000
+
+
+if __name__ == "__main__":
+    main("report", "the page of 1,008 runs opens in under 2 s and is smaller than 6 MB", measure)
