@@ -73,6 +73,13 @@ def test_gates_that_are_not_binary_at_the_end_are_told() -> None:
         method.detach(network)
 
 
+def test_gates_that_were_never_trained_are_not_complained_of() -> None:
+    network, method = initialise(Residual(), 0), fcf(0.5, gate="norm", start="l1")
+    method.attach(network, SHAPE, 1000)
+    assert method.report(network)["gap"] > 0.1
+    method.detach(network)  # warnings are errors here
+
+
 def steps(method: nn.Module, network: nn.Module, first: int, last: int) -> None:
     gates = method.groups(network)[0]
     own = {id(gate) for gate in gates["params"]}
