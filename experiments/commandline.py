@@ -63,7 +63,8 @@ def explain(group: str) -> str:
     folder = CONF / group
     files = sorted(path for path in folder.rglob("*.yaml") if not INNER & set(path.parts))
     names = [path.relative_to(folder).with_suffix("").as_posix() for path in files]
-    rows = [f"    {name:<15}  {headline(path)}".rstrip() for name, path in zip(names, files, strict=True)]
+    width = max(15, *map(len, names))
+    rows = [f"    {name:<{width}}  {headline(path)}".rstrip() for name, path in zip(names, files, strict=True)]
     return "\n".join([f"{group}=", *rows, ""])
 
 
