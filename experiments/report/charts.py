@@ -202,7 +202,7 @@ def training(curves: dict[str, tuple[str, str]]) -> Spec:
 def inside(curves: dict[str, tuple[str, str]]) -> Spec:
     """What methods say of themselves while they learn their choice, one small chart for each figure. Data: inside."""
     x = {"field": "epoch", "type": "quantitative", "axis": {"title": None, "grid": False, "tickMinStep": 1}}
-    y = {"field": "value", "type": "quantitative", "axis": {"title": None, "tickCount": 4, "format": "~g"}}
+    y = {"field": "value", "type": "quantitative", "axis": {"title": None, "tickCount": 4}}
     tips: list[Spec] = [{"field": "curve", "title": "method"}, {"field": "epoch"}, {"field": "value", "format": ".4g"}]
     mark = {"type": "line", "strokeWidth": 2, "point": {"size": 24}}
     facet = {"field": "figure", "type": "nominal", "header": {"labelOrient": "top", "labelAnchor": "start"}}

@@ -86,8 +86,9 @@ def layers(section: Section) -> list[str]:
 def kept(setting: Setting, names: list[str]) -> list[float | None]:
     """Share of each layer's kernels, the mean over seeds."""
     found: list[float | None] = []
+    kept = [{shown(name): layer for name, layer in run.record.layers.items()} for run in setting.runs]
     for name in names:
-        rows = [layer for run in setting.runs if (layer := run.record.layers.get(name)) is not None]
+        rows = [layers[name] for layers in kept if name in layers]
         shares = [layer.kernels_kept / layer.kernels_total for layer in rows]
         found.append(round(sum(shares) / len(shares), 4) if shares else None)
     return found

@@ -30,13 +30,24 @@ def render(found: Found, made: list[Section]) -> str:
         sections=views,
         troubles=[trouble(each) for each in found.troubles],
         data=[data.data(section, looks) for section in made],
-        claims=[{"section": each["title"], "verdicts": each["verdicts"], "reach": each["reach"]} for each in views],
+        claims=[claims(section, each) for section, each in zip(made, views, strict=True)],
         made_on=made_on(found.runs),
         levels=LEVELS,
         same_rate=SAME_RATE,
         covered=COVERED,
         library=library() if made else "",
     )
+
+
+def claims(section: Section, shown_as: view.View) -> view.View:
+    """All that the page claims, for whoever recomputes it, with the digests of the records that it rests on."""
+    settings = {setting.id: [run.record.digest for run in setting.runs] for setting in section.settings}
+    kept = {name: shown_as[name] for name in ("title", "verdicts", "reach", "overlaps")}
+    return kept | {
+        "settings": settings,
+        "cells": {row["id"]: row["cells"] for row in shown_as["rows"]},
+        "columns": [key for key, *_ in shown_as["columns"]],
+    }
 
 
 def embedded(value: Any) -> str:

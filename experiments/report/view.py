@@ -153,6 +153,7 @@ def rates(section: Section, given: dict[str, Protocol]) -> list[float]:
 def reach(section: Section, curve: str) -> View:
     settings = [setting for setting in section.settings if setting.curve == curve]
     found = [claims.reach(settings, bound) for bound in claims.BOUNDS]
+    ids = [setting.id for setting in settings]
     within = [
         None
         if each is None
@@ -160,7 +161,7 @@ def reach(section: Section, curve: str) -> View:
         | {"shown": percent(each.setting.macs_cut, 1), "n": len(each.setting.runs)}
         for each in found
     ]
-    return {"curve": curve, "points": len(settings), "within": within, "area": claims.dominated(settings)}
+    return {"curve": curve, "ids": ids, "within": within, "area": claims.dominated(settings)}
 
 
 def overlaps(section: Section) -> list[View]:
@@ -168,7 +169,13 @@ def overlaps(section: Section) -> list[View]:
     for setting in section.settings:
         pair = overlap.overlap(setting, {run.record.seed: fairness.base(run.record) for run in setting.runs})
         if pair is not None and not setting.scratch:
-            one = {"curve": setting.curve, "asked": cells.asked(setting), "share": pair.share, "chance": pair.chance}
+            one = {
+                "id": setting.id,
+                "curve": setting.curve,
+                "asked": cells.asked(setting),
+                "share": pair.share,
+                "chance": pair.chance,
+            }
             found.append(
                 one
                 | {"shown": percent(pair.share, 1), "chance_shown": percent(pair.chance, 1)}
