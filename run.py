@@ -19,9 +19,13 @@ commandline.register()
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(config: DictConfig) -> None:
+    commandline.answer(experiment, config)
+
+
+def experiment(config: DictConfig) -> None:
     from experiments.pipeline import run  # torch loads here, not for --help
 
-    commandline.answer(run, config)
+    run(config)
 
 
 if __name__ == "__main__":

@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any, final
 
 import torch
-from lightning import LightningModule, Trainer
+from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 from safetensors.torch import load, save
 from torch import nn
 
+from experiments import preemption
 from experiments.curves import MetricsFile
 from experiments.terminal import say
 from pruning import durable
 
+LAST, BEST = "last.ckpt", "best.safetensors"
 DIGEST = 64  # hexadecimal characters of SHA-256 before the content: one file, so digest and content cannot part
 
 
@@ -72,26 +74,44 @@ class Keep(Checkpoint):
     """After each epoch: a checkpoint to go on from, and the best weights so far where validation chooses them."""
 
     def __init__(self, folder: Path, best: bool) -> None:
-        self.last, self.weights = folder / "last.ckpt", folder / "best.safetensors"
+        self.last, self.weights = folder / LAST, folder / BEST
         self.choose_best = best
         self.accuracy, self.epoch = -1.0, 0
         self.seconds, self.since = 0.0, 0.0  # of all attempts
+        self.place: dict[str, Any] = {}  # in the data
+        self.leaving = False  # asked to, and the checkpoint is written
 
     def state_dict(self) -> dict[str, Any]:
-        return {"accuracy": self.accuracy, "epoch": self.epoch, "seconds": self.seconds}
+        return {"accuracy": self.accuracy, "epoch": self.epoch, "seconds": self.seconds, "place": self.place}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.accuracy, self.epoch, self.seconds = state["accuracy"], state["epoch"], state["seconds"]
+        self.place = state["place"]
 
     def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:
         """What a killed process wrote after its last checkpoint is written again; here the steps are restored."""
         if isinstance(trainer.logger, MetricsFile) and trainer.is_global_zero:
             trainer.logger.rewind(trainer.global_step)
+        datamodule(trainer).load_state_dict(
+            self.place
+        )  # Lightning restores it before it makes the first epoch's loader
         self.since = time.monotonic()
+        preemption.listen()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, task: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Asked to leave: a checkpoint of this step. The last step of an epoch waits for the epoch's own."""
+        if asked(trainer) and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            self.save(trainer)
+            self.leaving = True
+
+    def on_train_batch_start(self, trainer: Trainer, task: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Here the figures of the saved step are written too."""
+        if self.leaving:
+            preemption.request.obey()
 
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
-        now = time.monotonic()
-        self.seconds, self.since = self.seconds + now - self.since, now
         accuracy = float(trainer.callback_metrics.get("val_accuracy", -1.0))
         if not self.choose_best:
             self.epoch = trainer.current_epoch
@@ -99,6 +119,13 @@ class Keep(Checkpoint):
             self.accuracy, self.epoch = accuracy, trainer.current_epoch
             if trainer.is_global_zero:
                 durable.write(self.weights, save(weights(network_of(task))))
+        self.leaving = asked(trainer)
+        self.save(trainer)
+
+    def save(self, trainer: Trainer) -> None:
+        now = time.monotonic()
+        self.seconds, self.since = self.seconds + now - self.since, now
+        self.place = datamodule(trainer).state_dict()
         trainer.save_checkpoint(self.last)
 
     def restore(self, task: LightningModule) -> None:
@@ -106,9 +133,20 @@ class Keep(Checkpoint):
         if self.choose_best:
             network_of(task).load_state_dict(load(self.weights.read_bytes()))
 
-    def clear(self) -> None:
-        DurableCheckpoints().remove_checkpoint(self.last)
-        self.weights.unlink(missing_ok=True)
+
+def clear(folder: Path) -> None:
+    DurableCheckpoints().remove_checkpoint(folder / LAST)
+    (folder / BEST).unlink(missing_ok=True)
+
+
+def datamodule(trainer: Trainer) -> LightningDataModule:
+    return trainer.datamodule  # type: ignore[attr-defined]
+
+
+def asked(trainer: Trainer) -> bool:
+    """Whether any process was asked to leave; all have to know, since all take part in a checkpoint."""
+    mine = preemption.request.by is not None
+    return mine if trainer.world_size == 1 else trainer.strategy.reduce_boolean_decision(mine, all=False)
 
 
 def network_of(task: LightningModule) -> nn.Module:

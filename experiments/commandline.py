@@ -1,5 +1,6 @@
 """Around a run: the words of --help, overrides that Hydra cannot read, and how a run says no. Imports no torch."""
 
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from experiments import preemption
 from experiments.redact import hidden
 from experiments.terminal import printable
 
@@ -78,8 +80,14 @@ def register() -> None:
     OmegaConf.register_new_resolver("explain", explain, replace=True)
 
 
+def command() -> str:
+    """What to type for this very job, in a sweep too."""
+    return shlex.join(["python", Path(sys.argv[0]).name, *HydraConfig.get().overrides.task])
+
+
 def answer(run: Callable[[DictConfig], object], config: DictConfig) -> None:
-    """Runs one job; a refusal or a diverged loss ends as one line and exit code 1."""
+    """One run and its exit code: 0 when it is complete, 143 when it was asked to leave, else 1 with the reason."""
+    preemption.listen()
     try:
         run(config)
     except (Refusal, FloatingPointError) as error:
@@ -87,3 +95,10 @@ def answer(run: Callable[[DictConfig], object], config: DictConfig) -> None:
             print(error, file=sys.stderr, flush=True)
             raise
         sys.exit(str(error))
+    except preemption.Preempted as left:
+        print(left, file=sys.stderr)
+        sys.exit(preemption.EXIT_CODE)
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the same command goes on from the last checkpoint")
+    except SystemExit as left:
+        sys.exit(f"sys.exit({left.code!r}) was called before the run was complete")

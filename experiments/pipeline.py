@@ -5,15 +5,15 @@ from dataclasses import replace
 
 from omegaconf import DictConfig
 
-from experiments import measure, plan, ranks, summary
-from experiments.commandline import refusals
+from experiments import measure, plan, ranks, status, summary
+from experiments.commandline import command, refusals
 from experiments.keep import keep
+from experiments.locks import held
 from experiments.prepare import Bench, prepare
 from experiments.record import Record
 from experiments.results import Results, finished, gates_as_they_are, to_record
 from experiments.sensitivity import sensitivity
 from experiments.stages import Lesson, Trained, train
-from experiments.store import held
 from experiments.tracking import tracked
 from pruning.models import initialise
 from pruning.objectives import CrossEntropy
@@ -39,11 +39,12 @@ def run(config: DictConfig) -> Record | None:
 
 
 def lead(bench: Bench) -> Record:
-    with held(bench.folder), tracked(bench) as records:
+    with held(bench.folder):
         found = finished(bench)
         ranks.told(found is None)
-        record = found or written(bench, experiment(bench))
-        records.append(record)
+        with status.kept(bench.folder, named(bench), anew=found is None), tracked(bench) as records:
+            record = found or written(bench, experiment(bench))
+            records.append(record)
     summary.show(record, bench.folder)
     return record
 
@@ -52,6 +53,12 @@ def follow(bench: Bench) -> None:
     """Another process of the same run: it trains beside the first, and decides, measures and writes nothing."""
     if ranks.told(True):
         experiment(bench)
+
+
+def named(bench: Bench) -> status.Run:
+    settings, choice = bench.settings, bench.settings.choice
+    names = {"method": choice.method, "model": choice.model, "data": choice.data}
+    return status.Run(command(), settings.name, **names, ratio=settings.ratio, seed=settings.seed, digest=bench.digest)
 
 
 def written(bench: Bench, made: Results) -> Record:

@@ -1,14 +1,11 @@
 """What an experiment made, measured once and written down: the record."""
 
-import shlex
-import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
 from torch import nn
 
 from experiments import bitmap, hardware, measure, record
+from experiments.commandline import command
 from experiments.keep import NETWORK, ONNX
 from experiments.modified import modified
 from experiments.prepare import Bench
@@ -63,7 +60,7 @@ def to_record(bench: Bench, made: Results, form: str) -> Record:
         schema=record.SCHEMA,
         digest=bench.digest,
         name=settings.name,
-        command=shlex.join(["python", Path(sys.argv[0]).name, *HydraConfig.get().overrides.task]),
+        command=command(),
         method=choice.method,
         model=choice.model,
         data=choice.data,

@@ -8,10 +8,11 @@ import torch
 from lightning import Trainer
 from torch import nn
 
-from experiments import hardware, ranks
+from experiments import checkpoints, hardware, ranks
 from experiments.checkpoints import DurableCheckpoints, Keep, exists, weights
 from experiments.curves import MetricsFile
 from experiments.digest import digest
+from experiments.preemption import at_the_next_step
 from experiments.prepare import Bench
 from experiments.progress import StageBar
 from experiments.quiet import quiet
@@ -52,6 +53,9 @@ def train(bench: Bench, start: Trained, lesson: Lesson) -> Trained:
             lesson.method.attach(network, bench.image_shape, 0)
         return replace(start, network=network, digest=key)
     finished = bench.store.stage(lesson.stage, key, lambda folder: fit(bench, network, lesson, folder, key))
+    ranks.meet()  # all have read what is cleared now
+    if ranks.leads():
+        checkpoints.clear(finished.folder)  # only now: a kill before the result is stored goes on from them
     if finished.stage.reused:
         adopt(bench, network, lesson, finished.weights)
     return Trained(network, key, (*start.stages, finished.stage))
@@ -76,15 +80,12 @@ def fit(bench: Bench, network: nn.Module, lesson: Lesson, folder: Path, key: str
         network.double()  # Lightning does so after it has restored a checkpoint, which loses half of the digits
     if bench.settings.trainer.compile:
         network.compile()  # in place, so that names stay
-    with quiet():
+    with quiet(), at_the_next_step():
         trainer = build_trainer(bench, lesson, keep, folder)
         trainer.fit(task, datamodule=bench.data, ckpt_path=resume(keep.last), weights_only=True)
     bench.data.trainer = None  # measuring is the work of one process, and it needs all images
     keep.restore(task)
     network.cpu().to(memory_format=torch.contiguous_format)
-    ranks.meet()  # all have read what is cleared now
-    if ranks.leads():
-        keep.clear()
     images = recipe.epochs * bench.data.sizes["train"]
     return weights(network), Stage(
         name=lesson.stage,

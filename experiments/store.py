@@ -7,16 +7,15 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from safetensors.torch import load, save
 from torch import Tensor
 
 from experiments import ranks
+from experiments.locks import held
 from experiments.record import Stage
 from experiments.terminal import say
 from pruning import durable
@@ -62,22 +61,6 @@ class Store:
 
 def say_reused(stage: Stage) -> None:
     say(f"reused {stage.name} {stage.digest[:8]} (made at commit {stage.commit})", "green")
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """The kernel frees the lock when its holder dies, however it dies."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say(f"another process is making {folder.name}: waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def write(folder: Path, weights: Weights, stage: Stage) -> None:

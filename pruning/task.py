@@ -77,6 +77,7 @@ class ClassificationTask(LightningModule):
         self.image_shape, self.seed = image_shape, seed
         self.train_metrics = accuracies(classes).clone(prefix="train_")
         self.val_metrics = accuracies(classes).clone(prefix="val_")
+        self.train_metrics.persistent(True)  # a checkpoint in the middle of an epoch knows what came before
 
     def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
         return self.network(images)
@@ -84,8 +85,8 @@ class ClassificationTask(LightningModule):
     def on_fit_start(self) -> None:
         self.objective = self.objective.to(self.device)
 
-    def on_train_epoch_start(self) -> None:
-        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)  # dropout too is the same after a resume
+    def on_train_batch_start(self, batch: Batch, index: int) -> None:
+        torch.manual_seed(self.seed * 1_000_003 + self.global_step)  # dropout too is the same after a resume
 
     def training_step(self, batch: Batch, index: int) -> Float[Tensor, ""]:
         images, labels = batch

@@ -62,7 +62,16 @@ def test_no_room_is_a_drawer_for_everything(room: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["experiments.record", "experiments.schema", "experiments.commandline", "experiments.summary"]
+    "module",
+    [
+        "experiments.record",
+        "experiments.status",
+        "experiments.locks",
+        "experiments.preemption",
+        "experiments.schema",
+        "experiments.commandline",
+        "experiments.summary",
+    ],
 )
 def test_it_starts_without_torch(module: str) -> None:
     code = f"import sys, {module}; print([name for name in ('torch', 'lightning', 'wandb') if name in sys.modules])"

@@ -1,0 +1,53 @@
+"""A request to leave: SIGTERM, or what a cluster sends before it takes the machine away. Imports no torch.
+
+Between stages and while measuring, a run leaves at once; while it trains, at the next step, after a checkpoint of it.
+"""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # SLURM's --signal, submitit's
+EXIT_CODE = 128 + signal.SIGTERM
+
+
+class Preempted(BaseException):
+    """Not an Exception: nothing on the way may take it for a fault and go on."""
+
+
+class Request:
+    """The one request of this process. A signal handler has no other place to put what it was told."""
+
+    def __init__(self) -> None:
+        self.by: str | None = None
+        self.can_wait = False  # somebody looks at `by` at every step
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        self.by = signal.Signals(number).name
+        if not self.can_wait:
+            self.obey()
+
+    def obey(self) -> None:
+        if self.by is not None:
+            raise Preempted(f"preempted by {self.by}: the same command goes on from here")
+
+
+request = Request()
+
+
+def listen() -> None:
+    """In the main thread. Again in training: Lightning puts handlers of its own in front, whose broadcast can hang."""
+    for number in SIGNALS:
+        signal.signal(number, request.receive)
+
+
+@contextmanager
+def at_the_next_step() -> Iterator[None]:
+    """What runs inside looks at the request itself, wherever it can leave without loss."""
+    request.can_wait = True
+    try:
+        yield
+    finally:
+        request.can_wait = False
+    request.obey()

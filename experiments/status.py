@@ -1,0 +1,133 @@
+"""status.json of a run's folder: how far the run is, true even where its process was killed. Imports no torch."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from experiments.preemption import Preempted
+from experiments.processes import alive
+from experiments.record import build
+from experiments.redact import hidden
+from pruning import durable
+
+SCHEMA = 1
+FILE = "status.json"
+RUNNING, PREEMPTED, FAILED, COMPLETED = "RUNNING", "PREEMPTED", "FAILED", "COMPLETED"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the folder is of."""
+
+    command: str
+    name: str
+    method: str
+    model: str
+    data: str
+    ratio: float
+    seed: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Status:
+    schema: int
+    state: str
+    pid: int
+    host: str
+    started: str  # ISO 8601, UTC
+    ended: str | None
+    reason: str | None  # one line
+    command: str
+    name: str
+    method: str
+    model: str
+    data: str
+    ratio: float
+    seed: int
+    digest: str
+
+
+def read(folder: Path) -> Status | None:
+    """None where there is none; a run whose process is gone without a word has FAILED.
+
+    Raises ValueError, which names the file, for what is not a whole status."""
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        values = json.loads(path.read_text())
+        if values["schema"] != SCHEMA:
+            raise ValueError(f"schema {values['schema']}, this program reads {SCHEMA}")
+        return true_now(build(Status, values))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is not a whole status: {type(error).__name__}: {error}") from error
+
+
+def true_now(found: Status) -> Status:
+    if found.state != RUNNING or found.host != socket.gethostname() or alive(found.pid, found.started):
+        return found
+    return replace(found, state=FAILED, reason=f"killed: process {found.pid} is gone, and it said nothing")
+
+
+@contextmanager
+def kept(folder: Path, run: Run, anew: bool = True) -> Iterator[None]:
+    """status.json follows what happens inside, however it ends. A run finished before (`anew` is False) whose status
+    says so is left untouched."""
+    whole = None if anew else said(folder)
+    if whole == COMPLETED:
+        yield
+        return
+    status = begun(run)
+    write(folder, status)
+    try:
+        yield
+    except BaseException as error:
+        state, reason = ending(error)
+        write(folder, replace(status, state=state, reason=reason, ended=now()))
+        raise
+    write(folder, replace(status, state=COMPLETED, ended=now()))
+
+
+def said(folder: Path) -> str | None:
+    """The state on disk; None where it cannot be read."""
+    try:
+        found = read(folder)
+    except ValueError:
+        return None
+    return found.state if found else None
+
+
+def begun(run: Run) -> Status:
+    return Status(SCHEMA, RUNNING, os.getpid(), socket.gethostname(), now(), None, None, **asdict(run))
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def write(folder: Path, status: Status) -> None:
+    durable.write(folder / FILE, (json.dumps(hidden(asdict(status)), indent=1) + "\n").encode())
+
+
+def ending(error: BaseException) -> tuple[str, str]:
+    """The state that a run is left in, and why in one line."""
+    if isinstance(error, Preempted):
+        return PREEMPTED, one_line(error)
+    if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
+        return FAILED, "interrupted by Ctrl-C"  # Lightning makes a SystemExit of it
+    if isinstance(error, SystemExit):
+        return FAILED, f"sys.exit({error.code!r}) was called before the run was complete"
+    return FAILED, one_line(error)
+
+
+def one_line(error: BaseException) -> str:
+    """The message where it was written to be read; of a fault also the kind."""
+    words = " ".join(str(error).split())
+    told: tuple[type[BaseException], ...] = (Preempted, ValueError, FloatingPointError)
+    return words if words and isinstance(error, told) else f"{type(error).__name__}: {words}".rstrip(": ")

@@ -1,0 +1,94 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import status
+from experiments.preemption import Preempted
+from experiments.status import Run, Status, kept
+
+RUN = Run("python run.py method=l1", "l1", "l1", "vgg16", "digits", 0.5, 0, "ab" * 32)
+
+
+def read(folder: Path) -> Status:
+    found = status.read(folder)
+    assert found is not None
+    return found
+
+
+def change(folder: Path, **values: object) -> None:
+    path = folder / "status.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_it_says_what_runs_where(tmp_path: Path) -> None:
+    assert status.read(tmp_path) is None
+    with kept(tmp_path, RUN):
+        found = read(tmp_path)
+    assert (found.state, found.pid, found.host, found.ended) == ("RUNNING", os.getpid(), socket.gethostname(), None)
+    assert (found.command, found.ratio, found.digest) == (RUN.command, 0.5, RUN.digest)
+    assert (read(tmp_path).state, read(tmp_path).started) == ("COMPLETED", found.started)
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "reason"),
+    [
+        (ValueError("ratio must\n lie in 0"), "FAILED", "ratio must lie in 0"),
+        (KeyError("a bug"), "FAILED", "KeyError: 'a bug'"),
+        (MemoryError(), "FAILED", "MemoryError"),
+        (SystemExit(0), "FAILED", "sys.exit(0) was called before the run was complete"),
+        (KeyboardInterrupt(), "FAILED", "interrupted by Ctrl-C"),
+        (Preempted("preempted by SIGTERM"), "PREEMPTED", "preempted by SIGTERM"),
+    ],
+)
+def test_every_end_has_its_state_and_one_line(tmp_path: Path, error: BaseException, state: str, reason: str) -> None:
+    with pytest.raises(type(error)), kept(tmp_path, RUN):
+        raise error
+    assert (read(tmp_path).state, read(tmp_path).reason) == (state, reason)
+    assert read(tmp_path).ended is not None
+
+
+def test_a_killed_process_is_no_running_one(tmp_path: Path) -> None:
+    values = tuple(vars(RUN).values())
+    code = "import os; from pathlib import Path; from experiments.status import Run, kept\n"
+    code += f"with kept(Path({str(tmp_path)!r}), Run(*{values!r})): os.kill(os.getpid(), 9)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -9
+    assert json.loads((tmp_path / "status.json").read_text())["state"] == "RUNNING"
+    assert read(tmp_path).state == "FAILED"
+    assert str(read(tmp_path).reason).startswith("killed: process")
+
+
+def test_another_process_of_the_same_number_is_not_it(tmp_path: Path) -> None:
+    with kept(tmp_path, RUN):
+        change(tmp_path, started="2020-01-01T00:00:00+00:00")
+        assert read(tmp_path).state == "FAILED"
+
+
+def test_of_another_host_nothing_can_be_said(tmp_path: Path) -> None:
+    with kept(tmp_path, RUN):
+        change(tmp_path, host="elsewhere", pid=999_999_999)
+        assert read(tmp_path).state == "RUNNING"
+
+
+def test_a_finished_run_is_not_written_again_and_one_killed_before_it_said_so_is(tmp_path: Path) -> None:
+    with kept(tmp_path, RUN):
+        pass
+    before = (tmp_path / "status.json").stat().st_mtime_ns
+    with kept(tmp_path, RUN, anew=False):
+        pass
+    assert (tmp_path / "status.json").stat().st_mtime_ns == before
+    (tmp_path / "status.json").write_text("{torn")
+    with kept(tmp_path, RUN, anew=False):
+        pass
+    assert read(tmp_path).state == "COMPLETED"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 9}', '{"schema": 1}'])
+def test_what_is_no_status_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "status.json").write_text(content)
+    with pytest.raises(ValueError, match=r"status\.json is not a whole status"):
+        status.read(tmp_path)
