@@ -1,0 +1,128 @@
+"""Whatever lies in a folder of results is a row or is named with its reason."""
+
+import json
+import math
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.benchmarks.synthetic_runs import vary, write
+from experiments.record import SCHEMA, Record
+from experiments.report.collect import Trouble, collect
+
+
+def single(folder: Path) -> Path:
+    return write(folder, ("l1",), (0.5,), (0,))[0] / "record.json"
+
+
+def broken(folder: Path, **changes: Any) -> Trouble:
+    """The only trouble of a folder whose record was changed by hand, or by an older program."""
+    path = single(folder)
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    found = collect([folder])
+    assert found.runs == []
+    (trouble,) = found.troubles
+    assert trouble.what == str(path)
+    return trouble
+
+
+NETWORK = {"accuracy": 0.9, "accuracy_top5": None, "macs": 10, "params": 10, "bytes": 10, "latency_ms": {}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"schema": SCHEMA - 1}, f"schema {SCHEMA - 1}"),
+        ({"tuned": NETWORK | {"accuracy": math.nan}}, "accuracy of the tuned network is nan"),
+        ({"tuned": NETWORK | {"accuracy": 93.1}}, "not a share"),
+        ({"dense": NETWORK | {"macs": 0}}, "counts 0"),
+        ({"dense": NETWORK | {"macs": 10**30}}, "counts"),
+        ({"dense": NETWORK | {"latency_ms": {"1": 0.0}}}, "timed"),
+        ({"certificate": 0.5}, "not the masked one"),
+        ({"certificate": math.nan}, "not the masked one"),
+        ({"ratio": 1.5}, "ratio 1.5"),
+        ({"config": {}}, "lacks data, model"),
+        (
+            {
+                "layers": {
+                    "a": {"filters_kept": 9, "filters_total": 2, "kernels_kept": 9, "kernels_total": 2, "kept": None}
+                }
+            },
+            "9 of 2",
+        ),
+        ({"colour": "red"}, "unknown keys"),
+    ],
+)
+def test_what_is_not_sound_is_named_and_never_ranked(tmp_path: Path, changes: dict[str, Any], reason: str):
+    assert reason in broken(tmp_path, **changes).reason
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"schema": 2', "[]", "[" * 100_000, "\x00\xff"])
+def test_half_written_ones_are_named(tmp_path: Path, text: str):
+    path = single(tmp_path)
+    path.write_text(text)
+    (trouble,) = collect([tmp_path]).troubles
+    assert (trouble.what, trouble.state) == (str(path), "unreadable")
+
+
+def test_committed_records_go_by_any_name_and_other_json_is_no_trouble(tmp_path: Path):
+    vary("l1", 0.5, 0).write(tmp_path / "l1.json")
+    (tmp_path / "other.json").write_text('{"benchmark": "compaction"}')
+    (tmp_path / "torn.json").write_text('{"schema": 2, "dig')
+    found = collect([tmp_path])
+    assert [run.path.name for run in found.runs] == ["l1.json"]
+    assert [Path(trouble.what).name for trouble in found.troubles] == ["torn.json"]
+
+
+def test_an_empty_folder_says_what_to_do(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match=r"no record in .*python run\.py"):
+        collect([tmp_path])
+    with pytest.raises(FileNotFoundError):
+        collect([tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "reason"),
+    [
+        ({"state": "FAILED", "reason": "loss is nan at step 3", "name": "mine"}, "FAILED", "loss is nan at step 3"),
+        ({"state": "PREEMPTED", "reason": None}, "PREEMPTED", "stopped from outside"),
+        ({"state": "RUNNING"}, "RUNNING", "never wrote an end"),
+        ({"state": "COMPLETED"}, "COMPLETED", "no record"),
+        ([], "unreadable", "cannot be read"),
+    ],
+)
+def test_a_run_without_a_record_is_shown_by_its_status(tmp_path: Path, status: Any, state: str, reason: str):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "status.json").write_text(json.dumps(status))
+    (trouble,) = collect([tmp_path]).troubles
+    assert trouble.state == state
+    assert reason in trouble.reason
+
+
+def test_a_completed_run_is_no_trouble(tmp_path: Path):
+    path = single(tmp_path)
+    (path.parent / "status.json").write_text('{"state": "COMPLETED"}')
+    found = collect([tmp_path, tmp_path])
+    assert (len(found.runs), found.troubles) == (1, [])
+
+
+def test_two_of_one_setting_and_seed_are_not_two_samples(tmp_path: Path):
+    old, new = single(tmp_path / "a"), single(tmp_path / "b")
+    record = vary("l1", 0.5, 0)
+    replace(record, digest="0" * 64).write(new)
+    os.utime(old, (1, 1))
+    found = collect([tmp_path])
+    assert [run.path for run in found.runs] == [new]
+    (trouble,) = found.troubles
+    assert (trouble.what, trouble.state) == (str(old), "set aside")
+
+
+def test_the_shape_from_scratch_is_a_row_of_its_own(tmp_path: Path):
+    record: Record = vary("l1", 0.5, 0)
+    replace(record, scratch=replace(record.tuned, accuracy=0.5), control="scratch").write(tmp_path / "record.json")
+    plain, scratch = collect([tmp_path]).runs
+    assert (plain.scratch, scratch.scratch) == (False, True)
+    assert scratch.final.accuracy == 0.5

@@ -1,0 +1,115 @@
+"""`python -m experiments.report`: what it writes, what it says, how soon."""
+
+import csv
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments.benchmarks.synthetic_runs import vary, write
+from experiments.metrics import encode
+from experiments.report.__main__ import main
+from experiments.report.runs import Run
+from experiments.report.series import Point, series
+from experiments.report.settings import Setting
+from experiments.report.words import csv_cell, markdown, shown, slug
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_page_the_tables_and_the_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write(tmp_path, ("l1", "random"), (0.5,), range(2))
+    assert main([str(tmp_path), "--markdown", "--csv", "--figures"]) == 0
+    said = capsys.readouterr().out.split()
+    assert said[:3] == [str(tmp_path / name) for name in ("report.html", "report.md", "report.csv")]
+    assert (tmp_path / "report.md").read_text().count("resnet20") == 2
+    drawings = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    assert {"resnet20-on-cifar10-macs-cut.png", "resnet20-on-cifar10-macs-cut.svg"} < set(drawings)
+    svg = (tmp_path / "figures" / "resnet20-on-cifar10-macs-cut.svg").read_text()
+    assert svg.startswith("<svg")
+    assert "random" in svg
+    assert (tmp_path / "figures" / "resnet20-on-cifar10-layers-50.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_line_of_csv_is_a_run_with_its_numbers(tmp_path: Path):
+    write(tmp_path, ("l1",), (0.5,), range(2))
+    assert main([str(tmp_path), "--csv", "--out", str(tmp_path / "there" / "page.html")]) == 0
+    first, second = csv.DictReader((tmp_path / "there" / "page.csv").read_text().splitlines())
+    record = vary("l1", 0.5, 1)
+    assert (first["seed"], second["seed"]) == ("0", "1")
+    assert float(second["tuned"]) == record.tuned.accuracy
+    assert float(second["change"]) == pytest.approx(record.tuned.accuracy - record.dense.accuracy)
+    assert second["command"] == record.command
+
+
+def test_hostile_names_in_tables(tmp_path: Path):
+    record = vary("l1", 0.5, 0)
+    replace(record, method="=cmd()|`<b>\n\x1b[31m").write(tmp_path / "record.json")
+    assert main([str(tmp_path), "--markdown", "--csv"]) == 0
+    (row,) = (tmp_path / "report.md").read_text().splitlines()[2:]
+    assert "=cmd()\\|\\`&lt;b> " in row
+    assert "\x1b" not in row
+    (line,) = csv.DictReader((tmp_path / "report.csv").read_text().splitlines())
+    assert line["method"].startswith("'=cmd()")
+
+
+def test_an_empty_folder_ends_with_one_line_and_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main([str(tmp_path)]) == 1
+    assert "no record in" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (folder,) = write(tmp_path, ("l1",), (0.5,), (0,))
+    (folder / "status.json").write_text(json.dumps({"state": "FAILED", "name": "it\x1b", "reason": "no memory"}))
+    assert main([str(tmp_path)]) == 0
+    assert capsys.readouterr().err == "FAILED: it\ufffd: no memory\n"
+
+
+def test_it_starts_at_once_without_torch(tmp_path: Path):
+    """The whole of it but the library of charts, which is bundled anew each time."""
+    write(tmp_path, ("l1",), (0.5,), (0,))
+    code = (
+        "import sys; from experiments.report import __main__, page, spreadsheet, figures; page.library = lambda: ''\n"
+        f"assert __main__.main([{str(tmp_path)!r}, '--csv', '--markdown']) == 0\n"
+        "print([name for name in ('torch', 'lightning', 'wandb', 'hydra', 'matplotlib') if name in sys.modules])"
+    )
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
+    assert time.perf_counter() - start < 10, "2 s on a quiet machine"
+
+
+def test_curves_are_means_over_seeds_in_epochs_after_the_dense_network(tmp_path: Path):
+    """FCF here learns for 2 epochs and is tuned for 3."""
+    runs = []
+    for seed, value in ((0, 0.2), (1, 0.4)):
+        place = tmp_path / str(seed)
+        place.mkdir()
+        lines = [
+            {"stage": "baseline", "step": 9, "val_accuracy": 0.9, "epoch": 0},
+            {"stage": "prune", "step": 1, "val_accuracy": value, "rho": 2 * value, "loss": 1.0, "epoch": 1},
+            {"stage": "finetune", "step": 1, "val_accuracy": 2 * value, "lr": 0.1, "epoch": 0},
+            {"stage": "finetune", "step": 2, "val_accuracy": float("nan"), "epoch": 1},
+        ]
+        (place / "metrics.jsonl").write_bytes(encode(lines) + b'[]\n{"torn')
+        runs.append(Run(vary("fcf", 0.5, seed), place / "record.json"))
+    found = series(Setting("id", "fcf", tuple(runs)))
+    assert [(point.figure, point.stage, point.epoch, round(point.value, 6)) for point in found] == [
+        ("rho", "prune", 2.0, 0.6),
+        ("val_accuracy", "finetune", 3.0, 0.6),
+        ("val_accuracy", "prune", 2.0, 0.3),
+    ]
+    assert isinstance(found[0], Point)
+
+
+def test_words():
+    assert shown("a\nb\x1b[0m\u202ec" + "x" * 300).startswith("a b\ufffd[0m\ufffdcxxx")
+    assert len(shown("x" * 300)) == 200
+    assert markdown("a|b`c<d\\") == "a\\|b\\`c&lt;d\\\\"
+    assert [csv_cell(text) for text in ("=1", " +1", "-1", "@x", "plain")] == ["'=1", "' +1", "'-1", "'@x", "plain"]
+    assert slug("../a b/<c>") == "a-b--c"

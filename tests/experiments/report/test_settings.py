@@ -1,0 +1,85 @@
+"""What is averaged, what is one curve, what is never put together; and what each is called."""
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from experiments.benchmarks.synthetic_runs import vary
+from experiments.record import Record
+from experiments.report.runs import Run
+from experiments.report.settings import sections
+
+
+def of(*records: Record):
+    return sections([Run(record, Path("record.json")) for record in records])
+
+
+def changed(record: Record, path: str, value: Any) -> Record:
+    config = copy.deepcopy(record.config)
+    group, _, key = path.partition(".")
+    config[group][key] = value
+    return replace(record, config=config)
+
+
+def test_seeds_are_averaged_and_ratios_are_points_of_one_curve():
+    (section,) = of(*(vary("l1", ratio, seed) for ratio in (0.25, 0.5) for seed in (2, 0, 1)))
+    assert [(setting.curve, len(setting.runs)) for setting in section.settings] == [("l1", 3), ("l1", 3)]
+    assert list(section.settings[0].accuracies) == [0, 1, 2]
+
+
+def test_another_network_or_data_set_is_another_section():
+    base = vary("l1", 0.5, 0)
+    other = replace(changed(base, "model.shortcut", "B"), seed=1)
+    digits = replace(base, data="digits", seed=2)
+    found = of(base, other, digits)
+    assert [section.title for section in found] == [
+        "resnet20 on cifar10, shortcut=A",
+        "resnet20 on cifar10, shortcut=B",
+        "resnet20 on digits",
+    ]
+
+
+def test_a_network_of_a_library_is_named():
+    base = replace(changed(vary("l1", 0.5, 0), "model.name", "mobilenet_v2"), model="torchvision")
+    assert of(base)[0].title == "torchvision mobilenet_v2 on cifar10"
+
+
+def test_a_curve_is_called_by_what_tells_it_apart():
+    filters, norm, l1 = (vary(method, 0.5, 0) for method in ("fcf", "fcf-norm", "l1"))
+    taught = changed(replace(l1, objective="distillation"), "choice.objective", "distillation")
+    (section,) = of(filters, norm, l1, taught)
+    assert section.curves == [
+        "fcf, gate=filter, joined=expand",
+        "fcf, gate=norm, joined=expand",
+        "l1, joined=keep, cross-entropy",
+        "l1, joined=keep, distillation",
+    ]
+
+
+def test_what_no_number_depends_on_does_not_part_runs():
+    base = vary("l1", 0.5, 0)
+    moved = changed(changed(replace(base, seed=1), "data.root", "elsewhere"), "tracking.mode", "online")
+    assert [len(setting.runs) for setting in of(base, moved)[0].settings] == [2]
+
+
+def test_a_modified_experiment_is_not_averaged_with_the_published_one():
+    base = replace(vary("l1", 0.5, 0), experiment="l1/resnet20")
+    other = replace(base, seed=1, modified=["ratio=0.5"])
+    assert [len(setting.runs) for setting in of(base, other)[0].settings] == [1, 1]
+
+
+def test_times_of_two_devices_are_not_averaged():
+    one, other = vary("l1", 0.5, 0), replace(vary("l1", 0.5, 1), device="another")
+    (section,) = of(one, other)
+    (setting,) = section.settings
+    known = {figure.key: setting.estimate(figure) for figure in section.figures}
+    assert known["time_cut_64"] is known["time_per_macs"] is None
+    assert known["macs_cut"] is not None
+
+
+def test_a_run_without_a_figure_takes_it_from_the_mean():
+    one = vary("l1", 0.5, 0)
+    other = replace(vary("l1", 0.5, 1), dense=replace(one.dense, latency_ms={}))
+    (section,) = of(one, other)
+    assert section.settings[0].estimate(next(f for f in section.figures if f.key == "time_cut_1")) is None

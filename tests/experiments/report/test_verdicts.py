@@ -1,0 +1,141 @@
+"""Who is ahead, how far one may cut, how alike seeds choose: by hand."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import bitmap
+from experiments.benchmarks.synthetic_runs import vary
+from experiments.record import Layer, Record
+from experiments.report import claims
+from experiments.report.fairness import FAIR, TOGETHER
+from experiments.report.overlap import overlap
+from experiments.report.runs import Run
+from experiments.report.settings import Section, Setting, sections
+
+
+def run(method: str, ratio: float, seed: int, accuracy: float, dense: float = 0.9) -> Record:
+    made = vary(method, ratio, seed)
+    dense_network = replace(made.dense, accuracy=dense)
+    return replace(made, dense=dense_network, tuned=replace(made.tuned, accuracy=accuracy))
+
+
+def section(*records: Record) -> Section:
+    (found,) = sections([Run(record, Path("record.json")) for record in records])
+    return found
+
+
+def verdicts(found: Section, rule: str = FAIR) -> list[claims.Verdict]:
+    return claims.verdicts(found, claims.protocols(found), rule)
+
+
+def rows(method: str, ratio: float, *accuracies: float) -> list[Record]:
+    return [run(method, ratio, seed, accuracy) for seed, accuracy in enumerate(accuracies)]
+
+
+def test_a_clear_lead_wins():
+    (found,) = verdicts(section(*rows("l1", 0.5, 0.90, 0.80, 0.70), *rows("random", 0.5, 0.88, 0.78, 0.681)))
+    assert [each.method for each in found.level_with_best] == ["l1"]
+    (lead,) = found.behind
+    assert lead is not None
+    assert lead.mean == pytest.approx((0.02 + 0.02 + 0.019) / 3)
+    assert [found.place(each) for each in found.ranked] == [(1, 1), (2, 2)]
+    assert found.level == "S4.2"
+
+
+def test_a_lead_within_its_interval_wins_nothing():
+    (found,) = verdicts(section(*rows("l1", 0.5, 0.90, 0.80), *rows("random", 0.5, 0.88, 0.81)))
+    assert [each.method for each in found.level_with_best] == ["l1", "random"]
+    assert [found.place(each) for each in found.ranked] == [(1, 2), (1, 2)]
+
+
+def test_one_seed_wins_nothing():
+    (found,) = verdicts(section(*rows("l1", 0.5, 0.9), *rows("random", 0.5, 0.1)))
+    assert found.n == 1
+    assert len(found.level_with_best) == 2
+
+
+def test_unequal_cuts_are_not_ranked():
+    found = section(*rows("l1", 0.5, 0.9, 0.9), *rows("random", 0.55, 0.1, 0.1))
+    assert verdicts(found) == verdicts(found, TOGETHER) == []
+
+
+def test_other_treatment_is_ranked_only_when_asked():
+    longer = [
+        replace(each, stages=[replace(s, epochs=50) for s in each.stages]) for each in rows("random", 0.5, 0.9, 0.9)
+    ]
+    found = section(*rows("l1", 0.5, 0.8, 0.8), *longer)
+    assert verdicts(found) == []
+    (verdict,) = verdicts(found, TOGETHER)
+    assert verdict.ranked[0].method == "random"
+    assert verdict.level == "S2"
+
+
+def test_the_front_of_each_comparison():
+    found = section(
+        *rows("l1", 0.25, 0.9, 0.9),
+        *rows("l1", 0.75, 0.7, 0.7),
+        *rows("random", 0.25, 0.8, 0.8),
+        *rows("random", 0.5, 0.85, 0.85),
+    )
+    axis = next(figure for figure in found.figures if figure.key == "macs_cut")
+    names = {each.id: (each.method, each.first.record.ratio) for each in found.settings}
+    (front,) = claims.fronts(found, claims.protocols(found), FAIR, axis)
+    assert [names[each] for each in front] == [("l1", 0.75), ("random", 0.5), ("l1", 0.25)]
+
+
+def test_how_far_one_may_cut():
+    found = section(
+        *rows("l1", 0.25, 0.901, 0.9), *rows("l1", 0.5, 0.896, 0.8951), *rows("l1", 0.75, 0.88, 0.88)
+    ).settings
+    cuts = [
+        reach and reach.setting.first.record.ratio
+        for bound in claims.BOUNDS
+        if (reach := claims.reach(found, bound)) or True
+    ]
+    assert cuts == [0.25, 0.5, 0.5]
+    assert claims.reach(section(*rows("l1", 0.5, 0.5)).settings, 0.01) is None
+    narrow = claims.reach(section(*rows("l1", 0.5, 0.9, 0.9)).settings, 0.0)
+    assert narrow is not None
+    assert narrow.sure
+    assert not claims.reach(section(*rows("l1", 0.5, 0.91, 0.89)).settings, 0.0).sure  # type: ignore[union-attr]
+
+
+def test_the_area_under_a_curve():
+    """Ten classes: chance is 0.1. (0.5 x 0.8 + 0.25 x 0.4) of 0.9."""
+    found = section(*rows("l1", 0.5, 0.9), *rows("l1", 0.75, 0.5)).settings
+    assert claims.dominated(found) == pytest.approx((0.5 * 0.8 + 0.25 * 0.4) / 0.9, abs=1e-4)
+
+
+def keeping(seed: int, *rows: int) -> Record:
+    """Four filters over three channels; a second layer that is left whole tells nothing."""
+    kept = np.zeros((4, 3), bool)
+    kept[list(rows)] = True
+    cut = Layer(len(rows), 4, 3 * len(rows), 12, bitmap.encode(kept))
+    whole = Layer(4, 4, 12, 12, bitmap.encode(np.ones((4, 3), bool)))
+    return replace(vary("l1", 0.5, seed), layers={"cut": cut, "whole": whole})
+
+
+def shared(*records: Record):
+    return overlap(Setting("id", "l1", tuple(Run(each, Path("record.json")) for each in records)), {0: "a", 1: "a"})
+
+
+def test_overlap_of_two_and_of_three():
+    """Two of four filters each: chance is one half. Pairs of three seeds share 1, 0 and 1 of 2."""
+    two, three = (
+        shared(keeping(0, 0, 1), keeping(1, 1, 2)),
+        shared(keeping(0, 0, 1), keeping(1, 1, 2), keeping(2, 2, 3)),
+    )
+    assert two is not None
+    assert three is not None
+    assert (two.share, two.chance, two.pairs, two.one_base) == (0.5, 0.5, 1, True)
+    assert (three.share, three.pairs) == (pytest.approx((0.5 + 0.0 + 0.5) / 3), 3)
+
+
+def test_no_overlap_without_masks():
+    assert shared(keeping(0, 0)) is None
+    older = replace(keeping(1, 0), layers={"cut": Layer(1, 4, 3, 12, None)})
+    assert shared(keeping(0, 0), older) is None
+    assert shared(keeping(0, 0, 1, 2, 3), keeping(1, 0, 1, 2, 3)) is None, "nothing was cut"
