@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments import status
 from experiments.record import Layer, Network, Record, Stage, read
 from experiments.report.runs import Run
 
@@ -150,17 +151,21 @@ def one_per_seed(runs: list[Run]) -> tuple[list[Run], list[Trouble]]:
 
 def ended(path: Path) -> list[Trouble]:
     """What a run's status says, unless it is that all went well and the record is there."""
-    status = readable(path)
-    state = str(status.get("state", "unreadable"))
-    if state == "COMPLETED" and (path.parent / "record.json").exists():
+    try:
+        found = status.read(path.parent)
+    except (ValueError, OSError, RecursionError) as error:
+        return [Trouble(path.parent.name, "unreadable", str(error))]
+    if found is None or (found.state == status.COMPLETED and (path.parent / "record.json").exists()):
         return []
-    reason = str(status.get("reason") or REASONS.get(state, "its status cannot be read"))
-    return [Trouble(str(status.get("name") or path.parent.name), state, reason, str(status.get("command") or ""))]
+    return [
+        Trouble(
+            found.name, found.state, found.reason or REASONS.get(found.state, "no reason was written"), found.command
+        )
+    ]
 
 
 REASONS = {
-    "RUNNING": "at work, or killed: it never wrote an end",
-    "PREEMPTED": "stopped from outside; the same command goes on where it was",
-    "FAILED": "no reason was written",
-    "COMPLETED": "it says so, but there is no record",
+    status.RUNNING: "still at work",
+    status.PREEMPTED: "stopped from outside; the same command goes on where it was",
+    status.COMPLETED: "it says so, but there is no record",
 }

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,19 +85,27 @@ def test_an_empty_folder_says_what_to_do(tmp_path: Path):
         collect([tmp_path / "nowhere"])
 
 
+def said(state: str, reason: str | None = None, pid: int = 1, host: str = "elsewhere") -> str:
+    words = dict.fromkeys(("command", "name", "method", "model", "data", "digest"), "mine")
+    times = {"started": "2026-01-01T00:00:00+00:00", "ended": None, "ratio": 0.5, "seed": 0}
+    return json.dumps({"schema": 1, "state": state, "reason": reason, "pid": pid, "host": host} | words | times)
+
+
 @pytest.mark.parametrize(
-    ("status", "state", "reason"),
+    ("text", "state", "reason"),
     [
-        ({"state": "FAILED", "reason": "loss is nan at step 3", "name": "mine"}, "FAILED", "loss is nan at step 3"),
-        ({"state": "PREEMPTED", "reason": None}, "PREEMPTED", "stopped from outside"),
-        ({"state": "RUNNING"}, "RUNNING", "never wrote an end"),
-        ({"state": "COMPLETED"}, "COMPLETED", "no record"),
-        ([], "unreadable", "cannot be read"),
+        (said("FAILED", "loss is nan at step 3"), "FAILED", "loss is nan at step 3"),
+        (said("PREEMPTED"), "PREEMPTED", "goes on where it was"),
+        (said("RUNNING"), "RUNNING", "still at work"),
+        (said("RUNNING", pid=2**22 + 1, host=socket.gethostname()), "FAILED", "killed"),
+        (said("COMPLETED"), "COMPLETED", "no record"),
+        ("[]", "unreadable", "not a whole status"),
+        ("{", "unreadable", "not a whole status"),
     ],
 )
-def test_a_run_without_a_record_is_shown_by_its_status(tmp_path: Path, status: Any, state: str, reason: str):
+def test_a_run_without_a_record_is_shown_by_its_status(tmp_path: Path, text: str, state: str, reason: str):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "status.json").write_text(json.dumps(status))
+    (tmp_path / "run" / "status.json").write_text(text)
     (trouble,) = collect([tmp_path]).troubles
     assert trouble.state == state
     assert reason in trouble.reason
@@ -104,7 +113,7 @@ def test_a_run_without_a_record_is_shown_by_its_status(tmp_path: Path, status: A
 
 def test_a_completed_run_is_no_trouble(tmp_path: Path):
     path = single(tmp_path)
-    (path.parent / "status.json").write_text('{"state": "COMPLETED"}')
+    (path.parent / "status.json").write_text(said("COMPLETED"))
     found = collect([tmp_path, tmp_path])
     assert (len(found.runs), found.troubles) == (1, [])
 

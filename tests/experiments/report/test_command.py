@@ -65,7 +65,10 @@ def test_an_empty_folder_ends_with_one_line_and_1(tmp_path: Path, capsys: pytest
 
 def test_what_is_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (folder,) = write(tmp_path, ("l1",), (0.5,), (0,))
-    (folder / "status.json").write_text(json.dumps({"state": "FAILED", "name": "it\x1b", "reason": "no memory"}))
+    words = dict.fromkeys(("command", "method", "model", "data", "digest", "host", "started"), "")
+    figures = {"schema": 1, "pid": 1, "ended": None, "seed": 0, "ratio": 0.5}
+    status = words | figures | {"state": "FAILED", "name": "it\x1b", "reason": "no memory"}
+    (folder / "status.json").write_text(json.dumps(status))
     assert main([str(tmp_path)]) == 0
     assert capsys.readouterr().err == "FAILED: it\ufffd: no memory\n"
 

@@ -36,8 +36,17 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     replace(named, experiment=HOSTILE, layers=layers).write(single / "record.json")
     failed = folder / "failed"
     failed.mkdir()
-    status = {"schema": 1, "state": "FAILED", "name": HOSTILE, "reason": f"line 1\n{HOSTILE}", "command": HOSTILE}
-    (failed / "status.json").write_text(json.dumps(status))
+    words = dict.fromkeys(("command", "name", "method", "model", "data", "digest", "host", "started"), HOSTILE)
+    status = {
+        "schema": 1,
+        "state": "FAILED",
+        "reason": f"line 1\n{HOSTILE}",
+        "pid": 1,
+        "ended": None,
+        "seed": 0,
+        "ratio": 0.5,
+    }
+    (failed / "status.json").write_text(json.dumps(status | words))
     return write(folder)
 
 

@@ -63,9 +63,8 @@ def test_unequal_cuts_are_not_ranked():
 
 
 def test_other_treatment_is_ranked_only_when_asked():
-    longer = [
-        replace(each, stages=[replace(s, epochs=50) for s in each.stages]) for each in rows("random", 0.5, 0.9, 0.9)
-    ]
+    rivals = rows("random", 0.5, 0.9, 0.9)
+    longer = [replace(each, stages=[replace(stage, epochs=50) for stage in each.stages]) for each in rivals]
     found = section(*rows("l1", 0.5, 0.8, 0.8), *longer)
     assert verdicts(found) == []
     (verdict,) = verdicts(found, TOGETHER)
@@ -87,15 +86,9 @@ def test_the_front_of_each_comparison():
 
 
 def test_how_far_one_may_cut():
-    found = section(
-        *rows("l1", 0.25, 0.901, 0.9), *rows("l1", 0.5, 0.896, 0.8951), *rows("l1", 0.75, 0.88, 0.88)
-    ).settings
-    cuts = [
-        reach and reach.setting.first.record.ratio
-        for bound in claims.BOUNDS
-        if (reach := claims.reach(found, bound)) or True
-    ]
-    assert cuts == [0.25, 0.5, 0.5]
+    curve = [*rows("l1", 0.25, 0.901, 0.9), *rows("l1", 0.5, 0.896, 0.8951), *rows("l1", 0.75, 0.88, 0.88)]
+    reached = [claims.reach(section(*curve).settings, bound) for bound in claims.BOUNDS]
+    assert [each and each.setting.first.record.ratio for each in reached] == [0.25, 0.5, 0.5]
     assert claims.reach(section(*rows("l1", 0.5, 0.5)).settings, 0.01) is None
     narrow = claims.reach(section(*rows("l1", 0.5, 0.9, 0.9)).settings, 0.0)
     assert narrow is not None
