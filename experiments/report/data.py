@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from experiments.report import cells, charts, claims
+from experiments.report import cells, charts, claims, pareto
 from experiments.report.fairness import RULES, Protocol
 from experiments.report.series import ACCURACIES, series
 from experiments.report.settings import Section, Setting
@@ -21,7 +21,7 @@ def data(section: Section, looks: dict[str, tuple[str, str]]) -> dict[str, Any]:
         "runs": runs(section),
         "dense": dense(section),
         "layers": layers(section),
-        "charts": {axis.key: charts.pareto(axis, curves) for axis in axes(section)}
+        "charts": {axis.key: pareto.pareto(axis, curves) for axis in axes(section)}
         | {"heat": charts.heat(layers(section)), "training": charts.training(curves), "inside": charts.inside(curves)},
         "rules": {rule: ranked(section, given, rule) for rule in RULES},
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments.report import charts, claims, data, view
+from experiments.report import charts, claims, data, pareto, view
 from experiments.report.fairness import FAIR
 from experiments.report.settings import Section
 from experiments.report.words import slug
@@ -34,7 +34,7 @@ def drawings(sections: list[Section]) -> Iterator[tuple[str, charts.Spec]]:
         for axis in view.axes(section):
             yield (
                 slug(f"{section.title}-{axis.key}"),
-                on_paper(charts.pareto(axis, curves, legend=True), points(section, axis.key)),
+                on_paper(pareto.pareto(axis, curves, legend=True), points(section, axis.key)),
             )
         for rate, rows in heat_rows(section).items():
             height = charts.STRIP * len({row["curve"] for row in rows})

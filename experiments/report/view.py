@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from experiments.report import cells, charts, claims, fairness, overlap
+from experiments.report import cells, charts, claims, comparison, fairness, overlap
 from experiments.report.claims import Verdict
 from experiments.report.estimate import estimate
 from experiments.report.fairness import FAIR, Protocol
@@ -20,7 +20,6 @@ RULE_WORDS = {
     "S4.2": "S4.2: and the same schedule of pruning",
     fairness.TOGETHER: "everything, however it was made",
 }
-MATRIX = 12  # curves of which every two are shown
 
 
 def looks(sections: list[Section]) -> dict[str, tuple[str, str]]:
@@ -45,10 +44,10 @@ def template(section: Section, looks: dict[str, tuple[str, str]]) -> View:
         "devices": sorted({device for setting in section.settings for device in setting.devices}),
         "reach": [reach(section, curve) for curve in section.curves],
         "overlaps": overlaps(section),
-        "groups": groups(section, given),
-        "differences": differences(section, given),
-        "compared": list(by_curve(section, given)),
-        "matrix": matrix(section, given),
+        "groups": comparison.groups(section, given),
+        "differences": comparison.differences(section, given),
+        "compared": list(comparison.by_curve(section, given)),
+        "matrix": comparison.matrix(section, given),
         "seeds": max(len(setting.runs) for setting in section.settings),
         "count": len(section.runs),
     }
@@ -182,47 +181,3 @@ def overlaps(section: Section) -> list[View]:
                 | {"pairs": pair.pairs, "one_base": pair.one_base}
             )
     return found
-
-
-def by_curve(section: Section, given: dict[str, Protocol]) -> dict[str, Protocol]:
-    """One setting stands for its curve, the rate apart: the one of most seeds."""
-    found: dict[str, Setting] = {}
-    for setting in section.settings:
-        if not setting.scratch and (setting.curve not in found or len(setting.runs) > len(found[setting.curve].runs)):
-            found[setting.curve] = setting
-    return {curve: given[setting.id] for curve, setting in found.items()}
-
-
-def groups(section: Section, given: dict[str, Protocol]) -> list[View]:
-    curves = by_curve(section, given)
-    found = fairness.comparisons(curves, FAIR)
-    return [
-        {"curves": group, "level": claims.lowest([curves[each] for each in group]), "epochs": curves[group[0]].epochs}
-        for group in found
-    ]
-
-
-def differences(section: Section, given: dict[str, Protocol]) -> list[View]:
-    found = fairness.spread(by_curve(section, given))
-    return [
-        {"level": level, "what": shown(what), "values": {shown(value): curves for value, curves in values.items()}}
-        for (level, what), values in found.items()
-    ]
-
-
-def matrix(section: Section, given: dict[str, Protocol]) -> list[list[str]]:
-    """The level of every two curves where they were cut equally; empty for one curve or too many."""
-    curves = by_curve(section, given)
-    if not 1 < len(curves) <= MATRIX:
-        return []
-    return [[pair(section, given, ours, theirs) for theirs in curves] for ours in curves]
-
-
-def pair(section: Section, given: dict[str, Protocol], ours: str, theirs: str) -> str:
-    if ours == theirs:
-        return ""
-    mine, other = ([given[s.id] for s in section.settings if s.curve == curve] for curve in (ours, theirs))
-    levels = [fairness.level(a, b) for a in mine for b in other if fairness.same_rate(a, b)]
-    if not levels:
-        return "other cuts"
-    return min(levels, key=lambda each: fairness.LEVELS.index(each) if each else -1) or "below S1"

@@ -149,8 +149,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_page_claims_what_its_records_say(made: Path):
     (section,) = embedded(made.read_text())
-    assert len(section["verdicts"]) == 3
-    assert len(section["cells"]) == 9
+    assert (len(section["verdicts"]), len(section["cells"])) == (3, 9)
     assert wrong(section, records(made.parent)) == []
 
 
