@@ -1,6 +1,5 @@
 """ImageNet, or any folder of class folders, of images too large or too many to keep in memory."""
 
-import logging
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +18,6 @@ from datamodules.sources import FolderSource, Source
 from datamodules.tree import scan_both
 from datamodules.workers import Images, Pool, Tolerance, WorkerLoader, spare_cores
 
-log = logging.getLogger(__name__)
-
 
 def folder_sources(root: Path, train: str, test: str, remedy: str) -> tuple[Source, Source]:
     first, second = scan_both(root, train, test, remedy)
@@ -29,6 +26,10 @@ def folder_sources(root: Path, train: str, test: str, remedy: str) -> tuple[Sour
 
 FORMATS = {"folder": folder_sources, "webdataset": shard_sources}
 PUBLISHED = {"imagenet": (1000, 1_281_167)}  # classes and training images, by data.name
+FETCH = {  # what to do for who has not got it, by data.name
+    "imagenet": "; to make it, put the three ILSVRC2012_*.tar* of image-net.org (train, val, devkit_t12) there and run "
+    "python -c \"from torchvision.datasets import ImageNet as I; I('FOLDER', 'train'); I('FOLDER', 'val')\""
+}
 LAYOUTS = {"folder": "{part}/<class>/*", "webdataset": "*{part}*.tar"}
 
 
@@ -78,6 +79,8 @@ class Folder(ImageData):
     def _sources(self) -> dict[str, Source]:
         layout = LAYOUTS[self.format]
         remedy = f"data.root must hold {layout.format(part=self.train)} and {layout.format(part=self.test)}"
+        if self.format == "folder":
+            remedy += FETCH.get(self.name, "")
         if is_remote(self.train):
             remedy = "the fetched shards are kept there"
         if self.root is None:
@@ -137,10 +140,6 @@ class Folder(ImageData):
         return self._pools[part, view]
 
     def teardown(self, stage: str | None = None) -> None:
-        """Lets the workers go, and tells what was left out."""
+        """Lets the workers go."""
         while self._pools:
             self._pools.popitem()[1].close()
-        if self.tolerance.seen:
-            log.warning(
-                "%d broken images left out, one of them: %s", len(self.tolerance.seen), min(self.tolerance.seen)
-            )

@@ -1,5 +1,6 @@
 """The loader of large images: worker processes decode, transform and stack bytes; the device normalises."""
 
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from datamodules.views import Views
 
 PREFETCH = 4  # batches ahead, for each worker
 PLAIN = -1  # instead of a seed or an epoch: the middle of the image
+
+log = logging.getLogger(__name__)
 
 Key = tuple[int, int]  # the view's seed, image
 
@@ -110,6 +113,7 @@ class Tolerance:
     skip: bool
     most: int
     seen: set[str] = field(default_factory=set)
+    told: int = 0
 
     def accept(self, broken: list[str], left: int) -> None:
         if broken and not self.skip:
@@ -120,6 +124,12 @@ class Tolerance:
                 f"{len(self.seen)} broken images, {left} good ones left in the last batch, more than data.skip_broken "
                 f"allows ({self.most}), one of them: {broken[0]}"
             )
+
+    def report(self) -> None:
+        """At the end of a pass, if more were left out than was known."""
+        if len(self.seen) > self.told:
+            self.told = len(self.seen)
+            log.warning("%d broken images left out so far, one of them: %s", self.told, min(self.seen))
 
 
 @final
@@ -141,8 +151,12 @@ class WorkerLoader(EpochLoader):
         self._pool, self._normalise, self._tolerance, self._device = pool, normalise, tolerance, device
 
     def deliver(self, batches: list[Int[np.ndarray, " _"]]) -> Iterator[Batch]:
-        for pixels, labels, broken in self._pool.run([self._keys(batch) for batch in batches]):
+        for left, (pixels, labels, broken) in zip(
+            reversed(range(len(batches))), self._pool.run([self._keys(batch) for batch in batches]), strict=True
+        ):
             self._tolerance.accept(broken, len(labels))
+            if not left:  # now: who knows the number of batches does not ask for one more
+                self._tolerance.report()
             rows = pixels.to(self._device, non_blocking=True).flatten(2)
             yield self._normalise(rows), labels.to(self._device, non_blocking=True)
 

@@ -25,13 +25,13 @@ class Refusal(Exception):  # noqa: N818 (no error of the program: the word says 
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
+def refusals(kinds: tuple[type[Exception], ...] = (ValueError, OSError)) -> Iterator[None]:
     """Turns what a bad value raises into a Refusal; anything else is a fault of ours and keeps its traceback."""
     try:
         yield
     except InstantiationException as error:
         raise Refusal(one_line(reason(error))) from error
-    except (ValueError, OSError) as error:
+    except kinds as error:
         raise Refusal(one_line(error)) from error
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from omegaconf import DictConfig
 
+from datamodules.decode import BrokenImageError
 from experiments import measure, plan, ranks, status, summary
 from experiments.commandline import command, refusals
 from experiments.keep import keep
@@ -26,7 +27,7 @@ def run(config: DictConfig) -> Record | None:
         if bench.settings.plan:
             plan.show(bench)
             return None
-    with ranks.gathered(bench.machine):
+    with refusals((BrokenImageError,)), ranks.gathered(bench.machine):
         if bench.settings.sensitivity:
             dense = baseline(bench)
             if ranks.leads():

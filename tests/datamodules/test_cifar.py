@@ -6,14 +6,16 @@ import pickle
 import shutil
 import struct
 import sys
+import tarfile
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_images import CIFAR10, digest
+from tiny_images import CIFAR10, add, digest, served
 
 from datamodules import cifar as cifar_module
 from datamodules.cifar_files import RELEASES, unpickle
@@ -138,6 +140,26 @@ def test_a_failed_download_is_one_line(cifar, tmp_path, monkeypatch):
         FileNotFoundError, match=r"CIFAR10 could not be downloaded to data\.root=.*: put its files into"
     ):
         cifar(root=str(tmp_path / "new"), download=True).setup()
+
+
+@pytest.mark.parametrize(
+    "member", [{"name": "../../evil"}, {"name": "/evil"}, {"name": "link", "type": tarfile.SYMTYPE, "linkname": "/"}]
+)
+def test_an_archive_that_reaches_outside_is_never_unpacked(cifar, tmp_path, monkeypatch, member):
+    """The archive's digest is looked at before anything in it."""
+    from torchvision.datasets import CIFAR10
+
+    (tmp_path / "deep" / "root").mkdir(parents=True)
+    with tarfile.open(tmp_path / "evil.tar.gz", "w:gz") as archive:
+        add(archive, content=b"", **member)
+    with served(tmp_path) as (url, asked):
+        monkeypatch.setattr(CIFAR10, "url", f"{url}/evil.tar.gz")
+        with pytest.raises(FileNotFoundError, match=r"could not be downloaded.*corrupted"):
+            cifar(root=str(tmp_path / "deep" / "root"), download=True).setup()
+    assert set(asked) == {"/evil.tar.gz"}
+    left = {path.name for path in tmp_path.rglob("*")} - {"deep", "root", "evil.tar.gz", CIFAR10.filename}
+    assert not {"evil", "link"} & left
+    assert not Path("/evil").exists()
 
 
 @pytest.mark.parametrize("part", ["train", "test"])

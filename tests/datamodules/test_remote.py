@@ -1,33 +1,19 @@
 """Shards by URL: fetched once and whole by the webdataset library, then the same data as in folders."""
 
-import functools
-import http.server
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_images import digest, stand
+from tiny_images import digest, served, stand
 
 wds = pytest.importorskip("webdataset", reason="the extra `webdataset` is not installed")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # the library leaves its programs to the collector
     pytest.mark.skipif(shutil.which("curl") is None, reason="the library reads http:// by curl, which is not here"),
 ]
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    asked: list[str]
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        type(self).asked.append(self.path)
-        super().do_GET()
 
 
 @pytest.fixture
@@ -40,14 +26,8 @@ def store(tree: Path) -> Iterator[tuple[str, list[str]]]:
             for number, path in enumerate(sorted((tree / part).glob("*/*"))):
                 label = ("ape", "bee", "cow").index(path.parent.name)
                 writer.write({"__key__": f"{number:04d}", path.suffix[1:]: path.read_bytes(), "cls": label})
-    handler = type("Handler", (Quiet,), {"asked": []})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(root)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", handler.asked
-    server.shutdown()
-    server.server_close()
-    thread.join(10)
+    with served(root) as (url, asked):
+        yield url, asked
 
 
 def parts(url: str) -> dict[str, str]:

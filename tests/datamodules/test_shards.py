@@ -29,6 +29,19 @@ def test_a_broken_image_in_a_shard_is_named(folder, shards):
         list(folder(format="webdataset", root=str(shards)).test_dataloader())
 
 
+def test_a_name_that_reaches_outside_is_only_a_name(folder, shards):
+    before = set(shards.parent.parent.rglob("*"))
+    for part in ("train", "val"):
+        with tarfile.open(shards / f"{part}-000009.tar", "w") as archive:
+            for name in ("../../evil", "/evil"):
+                add(archive, f"{name}.jpg", jpeg())
+                add(archive, f"{name}.cls", b"1")
+    data = folder(format="webdataset", root=str(shards), val=0)
+    assert sum(len(labels) for _, labels in data.test_dataloader()) == 26
+    made = set(shards.parent.parent.rglob("*")) - before
+    assert {path.name for path in made} == {"train-000009.tar", "val-000009.tar", ".shards.cache", ".shards.cache.lock"}
+
+
 def test_damaged_shards_are_refused(folder, shards):
     def refused(match: str) -> None:
         with pytest.raises(ValueError, match=match):

@@ -1,11 +1,16 @@
 """What the tests of this folder share: tiny folders of images, and digests of batches."""
 
+import functools
 import hashlib
+import http.server
 import io
 import tarfile
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -29,6 +34,32 @@ def stand(data: LightningDataModule, epoch: int = 0, rank: int = 0, world: int =
     data.trainer = SimpleNamespace(
         current_epoch=epoch, global_rank=rank, world_size=world, num_devices=world, strategy=strategy
     )
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    asked: ClassVar[list[str]]
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        super().do_GET()
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """A folder by HTTP on this machine: its address, and what was asked for so far."""
+    handler = type("Handler", (_Handler,), {"asked": []})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", handler.asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
 
 
 def write_images(folder: Path, count: int, seed: int, side: int = 32) -> None:
