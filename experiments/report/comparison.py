@@ -7,6 +7,7 @@ from experiments.report.fairness import FAIR, Protocol
 from experiments.report.settings import Section, Setting
 from experiments.report.words import shown
 
+NOT_CHOSEN = {"_target_", "budget", "seed"}
 MATRIX = 12  # curves of which every two are shown
 View = dict[str, Any]
 
@@ -30,11 +31,21 @@ def groups(section: Section, given: dict[str, Protocol]) -> list[View]:
 
 
 def differences(section: Section, given: dict[str, Protocol]) -> list[View]:
-    found = fairness.spread(by_curve(section, given))
+    """What misses a level; and what methods let one choose, such as the layers that may be cut: no level names it."""
+    found = fairness.spread(by_curve(section, given)) | beside(section)
     return [
         {"level": level, "what": shown(what), "values": {shown(value): curves for value, curves in values.items()}}
         for (level, what), values in found.items()
     ]
+
+
+def beside(section: Section) -> dict[fairness.Trait, dict[str, list[str]]]:
+    chosen = {each.curve: each.first.record.config["method"] for each in section.settings if not each.scratch}
+    found: dict[fairness.Trait, dict[str, list[str]]] = {}
+    for curve, values in chosen.items():
+        for name in values.keys() - NOT_CHOSEN:
+            found.setdefault(("beside", f"method {name}"), {}).setdefault(str(values[name]), []).append(curve)
+    return {trait: values for trait, values in sorted(found.items()) if len(values) > 1}
 
 
 def matrix(section: Section, given: dict[str, Protocol]) -> list[list[str]]:

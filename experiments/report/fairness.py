@@ -22,6 +22,7 @@ RULES = (FAIR, *LEVELS[1:], TOGETHER)
 SAME_RATE = 0.02  # rates that differ by no more count as one: a filter of a small network is about so much
 MEASURES = {"params": "got_params"}  # of a budget; any other is compared in MACs
 NONE = "none"
+SCHEDULES = ("S3.2", "S4.2")
 NOT_DATA = ("root", "workers", "cache", "seed", "download", "batch")
 Row = TypeVar("Row")
 Treatment = tuple[int, frozenset[tuple[tuple[str, str], str]]]
@@ -116,7 +117,10 @@ def joined(keys: set[Trait]) -> str:
 
 
 def spread(given: dict[Row, Protocol]) -> dict[Trait, dict[str, list[Row]]]:
-    """All that differs within a group: each trait's values, and whose they are. Lowest level first."""
+    """All that differs within a group: each trait's values, and whose they are. Lowest level first.
+
+    A schedule that some have and others do not is no more than their epochs already say.
+    """
     pairs = [(a, b) for i, a in enumerate(given) for b in list(given)[:i]]
     keys = {(each.level, each.what) for a, b in pairs for each in differences(given[a], given[b])}
     found: dict[Trait, dict[str, list[Row]]] = {}
@@ -124,7 +128,7 @@ def spread(given: dict[Row, Protocol]) -> dict[Trait, dict[str, list[Row]]]:
         values = found.setdefault(key, {})
         for row, protocol in given.items():
             values.setdefault(protocol.traits.get(key, NONE), []).append(row)
-    return found
+    return {key: values for key, values in found.items() if len(values.keys() - {NONE}) > 1 or key[0] not in SCHEDULES}
 
 
 def same_rate(ours: Protocol, theirs: Protocol) -> bool:

@@ -20,19 +20,11 @@ CHOICES = {
 
 def of_curves(records: list[Record]) -> list[str]:
     """One record of each curve of a section in, its label out."""
-    values = [told(record) for record in records]
     found = []
-    for record, mine in zip(records, values, strict=True):
-        pairs = zip(records, values, strict=True)
-        rivals = [theirs if other.method == record.method else mine | shared(mine, theirs) for other, theirs in pairs]
-        found.append(", ".join([shown(record.method), *differing(mine, rivals)]))
+    for record in records:
+        rivals = [told(other) for other in records if other.method == record.method]
+        found.append(", ".join([shown(record.method), *differing(told(record), rivals)]))
     return distinct(found, [short(curve(record)) for record in records])
-
-
-def shared(mine: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
-    """What two methods both let one choose, such as which layers may be cut."""
-    both = mine.keys() & theirs.keys() - {"method._target_"}
-    return {path: theirs[path] for path in both if path.startswith("method.") and path.count(".") == 1}
 
 
 def of_grounds(records: list[Record]) -> list[str]:

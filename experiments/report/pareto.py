@@ -20,7 +20,7 @@ def pareto(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool = Fals
     y = {"field": "accuracy", "type": "quantitative", "scale": {"zero": False, "nice": True}}
     y["axis"] = {"format": ".1~%", "title": "test accuracy", "tickCount": 6}
     here = [{"filter": f"isValid(datum['{axis.key}'])"}]
-    layers = [dense(), front(here), means(), intervals(), single(), points(axis, curves, legend)]
+    layers = [dense(), front(here), means(), intervals(), points(axis, curves, legend), single()]
     encoding = {"x": x, "y": y, "color": colour(curves, legend)}
     return spec(
         {
@@ -71,7 +71,7 @@ def intervals() -> Spec:
 
 def single() -> Spec:
     tips: list[Spec] = [{"field": "seed", "title": "seed"}, {"field": "accuracy", "format": ".2%", "title": "accuracy"}]
-    mark = {"type": "point", "filled": True, "size": 26, "opacity": 0.9} | APART
+    mark = {"type": "point", "filled": True, "size": 34, "opacity": 1, "stroke": "#ffffff", "strokeWidth": 1} | APART
     return {
         "data": {"name": "runs"},
         "transform": [{"filter": "datum.id === lit"}],

@@ -2,12 +2,14 @@
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from experiments.benchmarks.synthetic_runs import vary
 from experiments.record import Record, Stage
+from experiments.report import claims, comparison
 from experiments.report.fairness import (
     FAIR,
     LEVELS,
@@ -20,6 +22,8 @@ from experiments.report.fairness import (
     same_rate,
     spread,
 )
+from experiments.report.runs import Run
+from experiments.report.settings import sections
 
 RECIPE = {"epochs": 3, "lr": 0.01, "schedule": "cosine"}
 
@@ -134,5 +138,15 @@ def test_what_differs_is_listed_with_whose_it_is():
     found = spread(given)
     assert found["S3.1", "fine-tuning epochs"] == {"3": ["fcf"], "5": ["l1", "random"]}
     assert found["S4.1", "pruning epochs"] == {"2": ["fcf"], "0": ["l1", "random"]}
-    assert found["S4.2", "pruning lr"] == {"0.01": ["fcf"], "none": ["l1", "random"]}
+    assert ("S4.2", "pruning lr") not in found, "that one-shot methods have none is said by their epochs"
     assert [key[0] for key in found] == sorted((key[0] for key in found), key=LEVELS.index)
+
+
+def test_what_no_level_names_is_listed_beside_them():
+    """FCF may cut what joins tie, L1 as its paper has it may not."""
+    runs = [Run(vary(method, 0.5, 0), Path("record.json")) for method in ("fcf", "fcf-norm", "l1")]
+    (section,) = sections(runs)
+    listed = {each["what"]: each["values"] for each in comparison.differences(section, claims.protocols(section))}
+    assert listed["method joined"] == {"expand": ["fcf, gate=filter", "fcf, gate=norm"], "keep": ["l1"]}
+    assert listed["method gate"] == {"filter": ["fcf, gate=filter"], "norm": ["fcf, gate=norm"]}
+    assert "method alpha" not in listed

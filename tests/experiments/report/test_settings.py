@@ -50,10 +50,10 @@ def test_a_curve_is_called_by_what_tells_it_apart():
     taught = changed(replace(l1, objective="distillation"), "choice.objective", "distillation")
     (section,) = of(filters, norm, l1, taught)
     assert section.curves == [
-        "fcf, gate=filter, joined=expand",
-        "fcf, gate=norm, joined=expand",
-        "l1, joined=keep, cross-entropy",
-        "l1, joined=keep, distillation",
+        "fcf, gate=filter",
+        "fcf, gate=norm",
+        "l1, cross-entropy",
+        "l1, distillation",
     ]
 
 
