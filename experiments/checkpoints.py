@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import time
 from pathlib import Path
 from typing import Any, final
@@ -31,7 +30,7 @@ class DurableCheckpoints(CheckpointIO):
         torch.save(checkpoint, buffer)
         path, content = Path(path), buffer.getvalue()
         if path.exists():
-            os.replace(path, previous(path))
+            durable.move(path, previous(path))
         durable.write(path, hashlib.sha256(content).hexdigest().encode() + content)
 
     def load_checkpoint(

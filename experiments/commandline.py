@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from experiments import preemption
 from experiments.redact import hidden
 from experiments.terminal import printable
+from pruning.durable import UnwritableError
 
 INNER = {"by_method", "by_data"}  # folders of values that are merged in by themselves, not choices
 CONF = Path(__file__).parent.parent / "conf"
@@ -90,7 +91,7 @@ def answer(run: Callable[[DictConfig], object], config: DictConfig) -> None:
     preemption.listen()
     try:
         run(config)
-    except (Refusal, FloatingPointError) as error:
+    except (Refusal, FloatingPointError, UnwritableError) as error:
         if HydraConfig.get().mode == RunMode.MULTIRUN:  # SystemExit inside a job would end the whole sweep
             print(error, file=sys.stderr, flush=True)
             raise

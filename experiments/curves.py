@@ -1,6 +1,5 @@
 """The curves of a stage, written line by line into its metrics.jsonl."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +35,7 @@ class MetricsFile(Logger):
             "step": (step or 0) + 1,
             **metrics,
         }  # Lightning counts from 0: steps done, not index
-        with open(self.path, "a") as file:
-            file.write(json.dumps(line) + "\n")
+        durable.append(self.path, encode([line]))
 
     def rewind(self, steps: int) -> None:
         """Keeps the lines of the first `steps` steps: what was written after the checkpoint comes again."""

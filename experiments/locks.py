@@ -7,18 +7,20 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from experiments.terminal import say
+from pruning import durable
 
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """The kernel frees the lock when its holder dies, however it dies."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock")
+    lock = FileLock(folder / "lock", mode=0o666)  # as far as the umask lets others
     try:
         lock.acquire(timeout=0)
     except Timeout:
         say(f"another process is making {folder.name}: waiting for it")
         lock.acquire()
+    durable.tidy(folder)
     try:
         yield
     finally:

@@ -102,7 +102,9 @@ def open_run(bench: Bench, mode: str) -> Any:
             "tags": [choice.method, choice.model, choice.data],
             "config": bench.values,
             "dir": str(bench.folder),
-            "settings": wandb.Settings(silent=True, console="off", init_timeout=REACH, x_disable_stats=True),
+            "settings": wandb.Settings(
+                silent=True, console="off", init_timeout=REACH, x_disable_stats=True, x_disable_meta=True
+            ),
         }
     )
     try:
@@ -132,7 +134,7 @@ def summarise(run: Any, record: Record) -> None:
         for name, each in record.layers.items()
     ]
     run.log({"layers": wandb.Table(columns=columns, data=rows)})
-    run.summary.update(figures(record))
+    run.summary.update(hidden(figures(record)))
 
 
 def figures(record: Record) -> dict[str, Any]:

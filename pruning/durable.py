@@ -2,23 +2,59 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+
+TEMPORARY = re.compile(r"\..+\.\d+")
+
+
+class UnwritableError(OSError):
+    """A full disk, a folder that may not be written any more: what was there before is still whole."""
 
 
 def write(path: Path, content: bytes) -> None:
     """Through a temporary file in the same folder: TMPDIR may lie on another file system, where a move is a copy."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(temporary, "wb") as file:
+        with told(path, content), open(temporary, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        move(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     with folder(path.parent) as descriptor:
         os.fsync(descriptor)  # the new name itself
+
+
+def move(source: Path, target: Path) -> None:
+    """Within a folder, in one step."""
+    with told(target, b""):
+        os.replace(source, target)
+
+
+def append(path: Path, content: bytes) -> None:
+    """Not durable: a kill may lose or tear the end."""
+    with told(path, content), open(path, "ab") as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def told(path: Path, content: bytes) -> Iterator[None]:
+    """An error of the system, with the file that it is about and what there had to be room for."""
+    try:
+        yield
+    except OSError as error:
+        needed = f"{error.strerror}; {len(content):,} bytes are to be written"
+        raise UnwritableError(error.errno, needed, str(path)) from error
+
+
+def tidy(folder: Path) -> None:
+    """Removes what killed writers have left. Only for whoever holds the folder: a living writer would lose its file."""
+    for path in folder.glob(".*"):
+        if TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

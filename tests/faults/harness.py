@@ -7,11 +7,13 @@ import re
 import runpy
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import saboteurs
 from tiny_run import TINY
 
 ROOT = Path(__file__).parents[2]
@@ -27,10 +29,11 @@ context.set_forkserver_preload(["saboteurs", "experiments.pipeline"])
 class Job:
     """One `python run.py ...` on the tiny network. `log` holds what it printed."""
 
-    def __init__(self, folder: Path, *overrides: str, env: dict[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, *overrides: str, env: dict[str, str] | None = None, make: bool = True) -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join(map(str, HERE))  # the server has no other way to find the tests
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.log = folder, folder.with_name(f"{folder.name}.{time.monotonic_ns()}.log")
+        if make:
+            folder.mkdir(parents=True, exist_ok=True)
+        self.log = Path(tempfile.mkstemp(suffix=".log", prefix=f"{folder.name}.", dir=logs(folder))[1])
         arguments = (*TYPED, f"folder={folder}", *overrides)
         self.process = context.Process(target=command, args=(arguments, env or {}, str(self.log)), daemon=True)
         self.process.start()
@@ -83,8 +86,14 @@ def command(arguments: Sequence[str], env: dict[str, str], log: str) -> None:
     with open(log, "wb", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    saboteurs.hinder(env)
     sys.argv = ["run.py", *arguments]
     runpy.run_path(str(ROOT / "run.py"), run_name="__main__")
+
+
+def logs(folder: Path) -> Path:
+    """Beside the folder, or where that is closed beside its parent."""
+    return folder.parent if os.access(folder.parent, os.W_OK) else folder.parent.parent
 
 
 def record(folder: Path) -> dict[str, Any]:

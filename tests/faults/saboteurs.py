@@ -1,6 +1,11 @@
 """What goes wrong in the tests, as classes that a config names."""
 
+import ctypes
+import math
 import os
+import resource
+import signal
+import stat
 from typing import Any
 
 import torch
@@ -8,6 +13,7 @@ import torch.distributed as dist
 from tiny_run import Quadrants
 from torch import nn
 
+from pruning.methods.fcf import FCF
 from pruning.methods.l1 import L1
 from pruning.models import initialise
 from pruning.selection import Selection
@@ -27,6 +33,12 @@ class Plain(nn.Sequential):
 
 def plain(classes: int, image_shape: tuple[int, int, int], seed: int) -> nn.Module:
     return initialise(Plain(classes), seed)
+
+
+def wide(classes: int, image_shape: tuple[int, int, int], seed: int) -> nn.Module:
+    """Large enough that its checkpoint does not fit where its metrics do."""
+    body = (nn.Conv2d(3, 96, 3, padding=1), nn.ReLU(), nn.Conv2d(96, 96, 3, padding=1), nn.ReLU())
+    return initialise(nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(96, classes)), seed)
 
 
 class OneSided(L1):
@@ -70,3 +82,95 @@ def spoilt(loader: Any, at: int) -> Any:
 
     loader.deliver = poison
     return loader
+
+
+class Stopping(Quadrants):
+    """STOP=<steps>:<signal>,...: that signal to ourselves while that step of the stage is made (the first is 1)."""
+
+    def train_batches(self, batches: Any, epoch: int) -> Any:
+        loader = super().train_batches(batches, epoch)
+        asked = [each.split(":") for each in os.environ.get("STOP", "").split(",") if each]
+        stops = {int(step) - epoch * len(loader): int(number) for step, number in asked}
+        return stopping(loader, stops)
+
+
+def stopping(loader: Any, stops: dict[int, int]) -> Any:
+    deliver = loader.deliver
+
+    def send(batches: Any) -> Any:
+        before = len(loader) - len(batches)
+        for number, batch in enumerate(deliver(batches), start=before + 1):
+            if number in stops:
+                os.kill(os.getpid(), stops[number])
+            yield batch
+
+    loader.deliver = send
+    return loader
+
+
+class Raising(L1):
+    """Breaks in the middle of its stage's second epoch."""
+
+    needs_training = True
+
+    def settle(self, network: nn.Module) -> None:
+        self.steps = getattr(self, "steps", 0) + 1
+        if self.steps == 6:
+            raise RuntimeError("a callback broke")
+
+
+class Between(FCF):
+    """SIGUSR1 to ourselves between the two updates of step 60: gates moved, duals not yet."""
+
+    def settle(self, network: nn.Module) -> None:
+        if int(os.environ.get("BETWEEN", "0")) == self.settled(network):
+            os.kill(os.getpid(), signal.SIGUSR1)
+        super().settle(network)
+
+    def settled(self, network: nn.Module) -> int:
+        """Steps so far: the penalty has grown once for each."""
+        return round(math.log(self.box(network).rho.item() / self.rho) / math.log(self.box(network).mu))
+
+
+def hinder(env: dict[str, str]) -> None:
+    """Before the program begins. FULL: bytes that fit into a file; MEEK: modes count for root too; DIE: see `die_at`."""
+    if "FULL" in env:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(env["FULL"]), int(env["FULL"])))
+    if "MEEK" in env:
+        drop_privileges()
+    if "DIE" in env:
+        die_at(env["DIE"])
+
+
+def drop_privileges() -> None:
+    """capset(2): without capabilities root is a user like any other."""
+    if os.getuid() == 0:
+        header, nothing = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+        assert ctypes.CDLL(None).capset(header, nothing) == 0
+
+
+def die_at(point: str) -> None:
+    """`<before|after|half>:<n>`: SIGKILL around the n-th file that is moved to, or half-way through its writing."""
+    when, _, number = point.partition(":")
+    countdown = [int(number)]
+
+    def hit() -> bool:
+        countdown[0] -= 1
+        return countdown[0] == 0
+
+    def replace(source: Any, target: Any) -> None:
+        fatal = when != "half" and hit()
+        if fatal and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        move(source, target)
+        if fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def fdatasync(descriptor: int) -> None:
+        if when == "half" and stat.S_ISREG(os.fstat(descriptor).st_mode) and hit():
+            os.truncate(descriptor, os.fstat(descriptor).st_size // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+        sync(descriptor)
+
+    move, sync = os.replace, os.fsync
+    os.replace, os.fsync = replace, fdatasync

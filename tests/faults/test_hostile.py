@@ -7,6 +7,7 @@ from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
+from harness import Job
 from packaging.requirements import Requirement
 from tiny_run import config
 
@@ -104,13 +105,16 @@ def test_a_folder_with_markup_in_its_name_is_shown_as_it_is(tmp_path: Path, caps
     assert f"{tmp_path}/[bold]a[/]/l1-" in capsys.readouterr().out
 
 
-def test_the_key_is_in_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
-    leaks = (f"tracking.project={KEY}", "tracking=offline", f"choice.recipe={KEY}")
-    pipeline.run(config(f"folder={tmp_path}", *leaks))
-    with pytest.raises(SystemExit) as refused:
-        commandline.answer(pipeline.run, config(f"folder={tmp_path}", f"baseline={KEY}"))
-    assert KEY not in str(refused.value)
+@pytest.mark.faults
+@pytest.mark.parametrize("mode", ["offline", "online"])
+def test_the_key_is_in_no_file(tmp_path: Path, mode: str) -> None:
+    """In the environment, in overrides, in the text of an exception."""
+    env = {"WANDB_API_KEY": KEY, "WANDB_BASE_URL": "http://127.0.0.1:9"}
+    leaks = (f"tracking.project={KEY}", f"tracking={mode}", f"choice.recipe={KEY}")
+    Job(tmp_path / "run", *leaks, env=env).finish()
+    failed = Job(tmp_path / "run", f"baseline={KEY}", env=env)
+    assert failed.wait() == 1
+    assert "baseline=*** is not a file" in failed.said()
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.suffix == ".wandb" for path in written)
     assert [path for path in written if KEY.encode() in path.read_bytes()] == []

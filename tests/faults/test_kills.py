@@ -1,0 +1,118 @@
+"""Runs that are killed and started again end with the numbers of one that was not. Faults A of docs/faults.md."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+from harness import Job, litter, numbers
+from tiny_run import POWER_CUT, config
+
+from experiments import pipeline
+from experiments.checkpoints import DurableCheckpoints, previous, verified
+
+GATED = ("method=fcf", "recipe.prune.epochs=38", "method.lr=0.1", "recipe.baseline.epochs=8")
+SHORT = ("recipe.finetune.epochs=4", "recipe.grant=false")
+
+
+def whole(folder: Path, *overrides: str) -> object:
+    """The numbers of a run that nothing disturbs."""
+    Job(folder, *overrides).finish()
+    return numbers(folder)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("seed", range(2))
+def test_twenty_kills_at_random_change_no_number(tmp_path: Path, seed: int) -> None:
+    wanted = whole(tmp_path / "whole", *GATED, *SHORT)
+    kills, draws = 0, random.Random(seed)
+    while kills < 20:
+        job = Job(tmp_path / "cut", *GATED, *SHORT)
+        job.process.join(draws.uniform(0.1, 1.5))
+        if job.process.exitcode is not None:
+            break
+        job.kill()
+        kills += 1
+    Job(tmp_path / "cut", *GATED, *SHORT).finish()
+    assert kills >= 10
+    assert numbers(tmp_path / "cut") == wanted
+
+
+POINTS = [f"{when}:{number}" for when in ("half", "before", "after") for number in range(1, 5)]
+
+
+@pytest.mark.faults
+def test_a_kill_around_any_write_changes_no_number(tmp_path: Path) -> None:
+    """TMPDIR is on another file system: what is moved out of it would be copied."""
+    wanted = whole(tmp_path / "whole", *SHORT)
+    elsewhere = "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(tmp_path)
+    for point in POINTS:
+        cut = tmp_path / point.replace(":", "")
+        assert Job(cut, *SHORT, env={"DIE": point, "TMPDIR": elsewhere}).wait() == -9, point
+        assert all(verified(each) for each in cut.rglob("*.ckpt")), point
+        Job(cut, *SHORT).finish()
+        assert numbers(cut) == wanted, point
+        assert not litter(cut), point
+
+
+@pytest.mark.faults
+def test_another_hash_seed_and_start_change_no_number(tmp_path: Path) -> None:
+    wanted = whole(tmp_path / "one", *GATED, *SHORT)
+    Job(tmp_path / "two", *GATED, *SHORT, env={"PL_GLOBAL_SEED": "7", "PYTHONHASHSEED": "3"}).finish()
+    assert numbers(tmp_path / "two") == wanted
+
+
+def cut(folder: Path, monkeypatch: pytest.MonkeyPatch, when: str = "3:2") -> Path:
+    """A run that broke off after two of its baseline's three epochs; its newest checkpoint."""
+    monkeypatch.setenv(POWER_CUT, when)
+    with pytest.raises(RuntimeError, match="power cut"):
+        pipeline.run(config(f"folder={folder}"))
+    monkeypatch.delenv(POWER_CUT)
+    (last,) = folder.glob("store/baseline-*/last.ckpt")
+    return last
+
+
+def test_with_every_checkpoint_damaged_nothing_starts_anew_and_nothing_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = cut(tmp_path, monkeypatch)
+    for path in (last, previous(last)):
+        path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"no checkpoint of .*baseline-\w+ is intact: delete that folder"):
+        pipeline.run(config(f"folder={tmp_path}"))
+    assert last.exists()
+    assert previous(last).exists()
+
+
+def test_a_torn_checkpoint_costs_an_epoch_and_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipeline.run(config(f"folder={tmp_path / 'whole'}"))
+    last = cut(tmp_path / "cut", monkeypatch)
+    os.truncate(last, last.stat().st_size // 2)
+    pipeline.run(config(f"folder={tmp_path / 'cut'}"))
+    assert f"checkpoint {last} is damaged: falling back" in capsys.readouterr().out
+    assert numbers(tmp_path / "cut") == numbers(tmp_path / "whole")
+
+
+def test_an_exception_in_a_callback_leaves_the_last_checkpoint(tmp_path: Path) -> None:
+    broken = ("method._target_=saboteurs.Raising", "recipe.prune.epochs=3")
+    with pytest.raises(RuntimeError, match="a callback broke"):
+        pipeline.run(config(f"folder={tmp_path}", *broken))
+    (last,) = tmp_path.glob("store/prune-*/last.ckpt")
+    assert DurableCheckpoints().load_checkpoint(last)["global_step"] == 4
+    assert not litter(tmp_path)
+
+
+def test_another_config_in_the_same_folder_leaves_the_first_alone(tmp_path: Path) -> None:
+    """No folder is of two configs: its name holds the digest of one."""
+    first = pipeline.run(config(f"folder={tmp_path}", "name=mine"))
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    second = pipeline.run(config(f"folder={tmp_path}", "name=mine", "ratio=0.25"))
+    assert first is not None
+    assert second is not None
+    assert {path.parent.name for path in tmp_path.glob("*/record.json")} == {
+        f"mine-{each.digest[:8]}" for each in (first, second)
+    }
+    now = {path: path.stat().st_mtime_ns for path in before if path.name != "lock"}
+    assert now == {path: stamp for path, stamp in before.items() if path.name != "lock"}
