@@ -143,9 +143,11 @@ def datamodule(trainer: Trainer) -> LightningDataModule:
 
 
 def asked(trainer: Trainer) -> bool:
-    """Whether any process was asked to leave; all have to know, since all take part in a checkpoint."""
-    mine = preemption.request.by is not None
-    return mine if trainer.world_size == 1 else trainer.strategy.reduce_boolean_decision(mine, all=False)
+    """Whether any process was asked to leave: then all are, since all take part in a checkpoint."""
+    asked_for = preemption.request.by is not None
+    if trainer.world_size > 1 and trainer.strategy.reduce_boolean_decision(asked_for, all=False) and not asked_for:
+        preemption.request.by = "a signal to another process"
+    return preemption.request.by is not None
 
 
 def network_of(task: LightningModule) -> nn.Module:

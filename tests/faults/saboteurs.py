@@ -123,7 +123,7 @@ class Between(FCF):
     """SIGUSR1 to ourselves between the two updates of step 60: gates moved, duals not yet."""
 
     def settle(self, network: nn.Module) -> None:
-        if int(os.environ.get("BETWEEN", "0")) == self.settled(network):
+        if int(os.environ.get("BETWEEN", "-1")) == self.settled(network):
             os.kill(os.getpid(), signal.SIGUSR1)
         super().settle(network)
 
@@ -133,7 +133,7 @@ class Between(FCF):
 
 
 def hinder(env: dict[str, str]) -> None:
-    """Before the program begins. FULL: bytes that fit into a file; MEEK: modes count for root too; DIE: see `die_at`."""
+    """Before the program begins. FULL: bytes that a file holds; MEEK: modes count for root too; DIE: `die_at`."""
     if "FULL" in env:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(env["FULL"]), int(env["FULL"])))
     if "MEEK" in env:
@@ -174,3 +174,28 @@ def die_at(point: str) -> None:
 
     move, sync = os.replace, os.fsync
     os.replace, os.fsync = replace, fdatasync
+
+
+class Validating(Quadrants):
+    """SIGTERM to ourselves when images are evaluated for the EVALUATION-th time, or read for the READING-th."""
+
+    evaluations = readings = 0
+
+    def read(self) -> Any:
+        self.readings += 1
+        if self.readings == int(os.environ.get("READING", "0")):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().read()
+
+    def plain_batches(self, part: str, batches: Any) -> Any:
+        loader = super().plain_batches(part, batches)
+        deliver = loader.deliver
+
+        def send(asked: Any) -> Any:
+            self.evaluations += 1
+            if self.evaluations == int(os.environ.get("EVALUATION", "0")):
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield from deliver(asked)
+
+        loader.deliver = send
+        return loader

@@ -1,8 +1,12 @@
 """Runs that are killed and started again end with the numbers of one that was not. Faults A of docs/faults.md."""
 
+import itertools
+import json
 import os
 import random
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import Job, litter, numbers
@@ -116,3 +120,97 @@ def test_another_config_in_the_same_folder_leaves_the_first_alone(tmp_path: Path
     }
     now = {path: path.stat().st_mtime_ns for path in before if path.name != "lock"}
     assert now == {path: stamp for path, stamp in before.items() if path.name != "lock"}
+
+
+@pytest.mark.faults
+def test_every_pair_of_interruptions_is_exact(tmp_path: Path) -> None:
+    """Steps around and within the baseline's two epochs; the second attempt begins where the first one ended."""
+    eight = ("data._target_=saboteurs.Stopping", "recipe.baseline.epochs=2", "recipe.finetune.epochs=1")
+    wanted = whole(tmp_path / "whole", *eight, "recipe.grant=false")
+    for first, second in itertools.combinations((1, 3, 4, 5, 7), 2):
+        cut = tmp_path / f"{first}-{second}"
+        for step in (first, second):
+            stopped = Job(cut, *eight, "recipe.grant=false", env={"STOP": f"{step}:{signal.SIGTERM}"})
+            assert stopped.wait() == 143, stopped.said()
+            assert reached(cut) == step
+        Job(cut, *eight, "recipe.grant=false").finish()
+        assert numbers(cut) == wanted, (first, second)
+
+
+def reached(folder: Path) -> int:
+    (last,) = folder.glob("store/baseline-*/last.ckpt")
+    return DurableCheckpoints().load_checkpoint(last)["global_step"]
+
+
+def interrupted(folder: Path, *overrides: str, **env: str) -> Job:
+    """One attempt that is asked to leave: the exit code and the status say so."""
+    job = Job(folder, *overrides, env=env)
+    assert job.wait() == 143, job.said()
+    (path,) = folder.glob("*/status.json")
+    assert json.loads(path.read_text())["state"] == "PREEMPTED"
+    assert not litter(folder)
+    return job
+
+
+@pytest.mark.faults
+def test_a_request_in_validation_keeps_the_epochs_accuracy(tmp_path: Path) -> None:
+    validating = ("data._target_=saboteurs.Validating",)
+    wanted = whole(tmp_path / "whole", *validating)
+    interrupted(tmp_path / "cut", *validating, EVALUATION="2")
+    Job(tmp_path / "cut", *validating).finish()
+    assert numbers(tmp_path / "cut") == wanted
+    (made, again) = (curves(tmp_path / each) for each in ("whole", "cut"))
+    assert again == made
+    assert sum("val_accuracy" in line for line in again) == 3 + 2
+
+
+def curves(folder: Path) -> list[dict[str, object]]:
+    (path,) = (each for each in folder.glob("*/metrics.jsonl") if "store" not in each.parts)
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+PLACES = {"EVALUATION": ("4", "7", "9"), "READING": ("1",)}  # between stages, while scoring and measuring; in set-up
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("what", "when"), [(what, when) for what, whens in PLACES.items() for when in whens])
+def test_a_request_outside_training_goes_on_at_that_stage(tmp_path: Path, what: str, when: str) -> None:
+    validating = ("data._target_=saboteurs.Validating",)
+    wanted = whole(tmp_path / "whole", *validating)
+    job = Job(tmp_path / "cut", *validating, env={what: when})
+    assert job.wait() == 143, job.said()
+    done = {path: path.stat().st_mtime_ns for path in tmp_path.glob("cut/store/*/stage.json")}
+    Job(tmp_path / "cut", *validating).finish()
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in done.items())
+    assert numbers(tmp_path / "cut") == wanted
+
+
+@pytest.mark.faults
+def test_a_signal_between_the_two_updates_of_admm_saves_both_or_none(tmp_path: Path) -> None:
+    between = (*GATED, *SHORT, "method._target_=saboteurs.Between")
+    wanted = whole(tmp_path / "whole", *between)
+    interrupted(tmp_path / "cut", *between, BETWEEN="61")
+    Job(tmp_path / "cut", *between).finish()
+    assert numbers(tmp_path / "cut") == wanted
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("blanked", ["box.y", "box.rho", ".v"])
+def test_without_a_part_of_its_state_the_end_is_another(tmp_path: Path, blanked: str) -> None:
+    """What the tests of exactness above would not see if it did not matter."""
+    between = (*GATED, *SHORT, "method._target_=saboteurs.Between")
+    wanted = whole(tmp_path / "whole", *between)
+    interrupted(tmp_path / "cut", *between, BETWEEN="61")
+    (last,) = tmp_path.glob("cut/store/prune-*/last.ckpt")
+    state = DurableCheckpoints().load_checkpoint(last)
+    blank(state, blanked)
+    DurableCheckpoints().save_checkpoint(state, last)
+    Job(tmp_path / "cut", *between).finish()
+    assert numbers(tmp_path / "cut") != wanted
+
+
+def blank(state: dict[str, Any], name: str) -> None:
+    found = [value for key, value in state["state_dict"].items() if key.endswith(name)]
+    assert found
+    for value in found:
+        value.mul_(0.5)

@@ -1,7 +1,9 @@
 """One run in two processes (gloo). Faults B1 to B8 of docs/faults.md."""
 
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ from harness import HERE, PAIR, ROOT, TYPED, Job, litter, pair, record
 from safetensors.torch import load_file
 from tiny_run import POWER_CUT
 
-from experiments.checkpoints import DurableCheckpoints
+from experiments.checkpoints import DurableCheckpoints, verified
 
 pytestmark = pytest.mark.faults
 
@@ -92,6 +94,20 @@ def test_when_one_process_is_killed_the_other_leaves(tmp_path: Path, victim: int
     jobs[0].until(lambda: list(tmp_path.glob("run/store/*/last.ckpt")))
     jobs[victim].kill()
     assert jobs[1 - victim].wait(20) == 1
+
+
+@pytest.mark.parametrize("asked", [(0,), (1,), (0, 1)], ids=["first", "second", "both"])
+def test_a_request_to_any_process_ends_all_with_one_checkpoint(tmp_path: Path, asked: tuple[int, ...]) -> None:
+    jobs = pair(tmp_path / "run", *PLAIN, "recipe.baseline.epochs=500")
+    jobs[0].until(lambda: list(tmp_path.glob("run/store/*/last.ckpt")))
+    for rank in asked:
+        jobs[rank].signal(signal.SIGTERM)
+    assert [job.wait(20) for job in jobs] == [143, 143]
+    (last,) = tmp_path.glob("run/store/*/last.ckpt")
+    assert verified(last)
+    (status,) = tmp_path.glob("run/*/status.json")
+    assert json.loads(status.read_text())["state"] == "PREEMPTED"
+    assert not litter(tmp_path / "run")
 
 
 def test_a_stage_goes_on_in_one_process_and_back_in_two(tmp_path: Path) -> None:
