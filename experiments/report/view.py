@@ -8,9 +8,10 @@ from experiments.report.estimate import estimate
 from experiments.report.fairness import FAIR, Protocol
 from experiments.report.runs import Figure, Run
 from experiments.report.settings import Section, Setting
-from experiments.report.words import percent, shown
+from experiments.report.words import listed, percent, shown
 
 View = dict[str, Any]
+FEW = 4  # rates named in a sentence
 RULE_WORDS = {
     FAIR: "same dense network, same total epochs (default)",
     "S2": "S2: same dense network",
@@ -94,12 +95,25 @@ def said(found: list[Verdict]) -> list[View]:
             "kind": kind,
             "curves": curves,
             "rates": [percent(each.rate, 0) for each in alike],
+            "where": summed([percent(each.rate, 0) for each in alike], "cuts from {} to {}"),
             "best": [each.ranked[0].curve for each in alike],
-            "leads": [cells.said(lead, "lead") for each in alike if (lead := each.behind[0]) is not None],
+            "leads": leads(alike),
             "n": min(each.n for each in alike),
         }
         for (kind, curves), alike in outcomes.items()
     ]
+
+
+def summed(words: list[str], form: str) -> str:
+    """All of a few; of many how many there are, and the first and the last."""
+    return listed(words) if len(words) <= FEW else f"{len(words)} {form.format(words[0], words[-1])}"
+
+
+def leads(alike: list[Verdict]) -> str:
+    found = sorted((lead for each in alike if (lead := each.behind[0]) is not None), key=lambda lead: lead.mean)
+    if len(found) > FEW:
+        return f"{100 * found[0].mean:.2f} to {100 * found[-1].mean:.2f}"
+    return listed([cells.said(lead, "lead") for each in alike if (lead := each.behind[0]) is not None])
 
 
 def outcome(found: Verdict) -> tuple[str, tuple[str, ...]]:
