@@ -8,6 +8,7 @@ from experiments.report.estimate import estimate
 from experiments.report.fairness import FAIR, Protocol
 from experiments.report.runs import Figure, Run
 from experiments.report.settings import Section, Setting
+from experiments.report.table import published
 from experiments.report.words import listed, percent, shown
 
 View = dict[str, Any]
@@ -140,6 +141,7 @@ def row(setting: Setting, shown_cells: list[cells.Cell]) -> View:
         "objective": shown(records[0].objective),
         "modified": sorted({shown(each) for record in records for each in record.modified}),
         "experiment": shown(records[0].experiment or ""),
+        "published": "" if records[0].modified else published(records[0]),
         "runs": [run_view(run) for run in setting.runs],
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from experiments.benchmarks.synthetic_runs import vary
 from experiments.record import Record
+from experiments.report import view
 from experiments.report.runs import Run
 from experiments.report.settings import sections
 
@@ -83,3 +84,16 @@ def test_a_run_without_a_figure_takes_it_from_the_mean():
     other = replace(vary("l1", 0.5, 1), dense=replace(one.dense, latency_ms={}))
     (section,) = of(one, other)
     assert section.settings[0].estimate(next(f for f in section.figures if f.key == "time_cut_1")) is None
+
+
+def test_a_row_shows_what_its_paper_printed_unless_it_is_modified():
+    base = replace(vary("l1", 0.5, 0), experiment="l1/resnet56_a")
+    printed = {"dense": 0.9304, "tuned": 0.931, "accuracy_mark": "read"}
+    base = replace(base, config=base.config | {"published": printed})
+    modified = replace(base, modified=["ratio=0.5"])
+    (section,) = of(base, modified)
+    rows = [view.row(setting, []) for setting in section.settings]
+    assert sorted((row["modified"], row["published"]) for row in rows) == [
+        ([], "93.04 -> 93.10 % (read)"),
+        (["ratio=0.5"], ""),
+    ]
