@@ -8,9 +8,11 @@ os.environ.setdefault(
 )  # before torch loads: spinning OpenMP threads lose 3 to 10 times beside a busy process
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from experiments import commandline, schema
+from experiments import commandline, launch, preemption, schema
 from experiments.spelling import advice
 
 schema.register()
@@ -19,7 +21,10 @@ commandline.register()
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(config: DictConfig) -> None:
-    commandline.answer(experiment, config)
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        launch.job(config)
+    else:
+        commandline.answer(experiment, config)
 
 
 def experiment(config: DictConfig) -> None:
@@ -32,6 +37,10 @@ if __name__ == "__main__":
     commandline.check_quotes(sys.argv[1:])
     try:
         main()
+    except preemption.Preempted:  # a sweep: its children have been asked, and have answered
+        sys.exit(preemption.EXIT_CODE)
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted: the same command does what is left")
     except SystemExit as left:
         if left.code == 1:  # Hydra's way to say no; its words do not say what was meant
             sys.stderr.writelines(f"{line}\n" for line in advice(sys.argv[1:]))

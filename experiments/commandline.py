@@ -9,7 +9,6 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, InstantiationException
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from experiments import preemption
@@ -92,9 +91,6 @@ def answer(run: Callable[[DictConfig], object], config: DictConfig) -> None:
     try:
         run(config)
     except (Refusal, FloatingPointError, UnwritableError) as error:
-        if HydraConfig.get().mode == RunMode.MULTIRUN:  # SystemExit inside a job would end the whole sweep
-            print(error, file=sys.stderr, flush=True)
-            raise
         sys.exit(str(error))
     except preemption.Preempted as left:
         print(left, file=sys.stderr)

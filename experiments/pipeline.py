@@ -6,7 +6,7 @@ from dataclasses import replace
 from omegaconf import DictConfig
 
 from datamodules.decode import BrokenImageError
-from experiments import measure, plan, ranks, status, summary
+from experiments import measure, plan, ranks, status, summary, sweeps
 from experiments.commandline import command, refusals
 from experiments.keep import keep
 from experiments.locks import held
@@ -41,6 +41,7 @@ def run(config: DictConfig) -> Record | None:
 
 def lead(bench: Bench) -> Record:
     with held(bench.folder):
+        sweeps.announce(bench.folder)
         found = finished(bench)
         ranks.told(found is None)
         with status.kept(bench.folder, named(bench), anew=found is None), tracked(bench) as records:

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, is_dataclass
+from typing import Any, get_type_hints
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
@@ -131,6 +131,7 @@ def register() -> None:
 
 def check(values: dict[str, Any]) -> None:
     """Raises ValueError for what types cannot say."""
+    refuse_unknown(values, Config)
     found = dict(leaves(values))
     for path, value in found.items():
         if isinstance(value, float) and not math.isfinite(value):
@@ -141,6 +142,16 @@ def check(values: dict[str, Any]) -> None:
         if found[path] not in allowed:
             raise ValueError(f"{path} must be one of {', '.join(map(str, allowed))}, got {found[path]}")
     check_recipe(found)
+
+
+def refuse_unknown(values: dict[str, Any], kind: type, path: str = "") -> None:
+    """A `+key=value` composes and would make another digest, although nobody reads it."""
+    known = get_type_hints(kind)
+    for key, value in values.items():
+        if key not in known:
+            raise ValueError(f"{path}{key}: no such key; known here are {', '.join(known)}")
+        if is_dataclass(known[key]) and isinstance(value, dict):
+            refuse_unknown(value, known[key], f"{path}{key}.")  # type: ignore[arg-type]
 
 
 def check_recipe(found: dict[str, Any]) -> None:

@@ -14,7 +14,11 @@ from experiments.schema import leaves, register
 
 def advice(arguments: Iterable[str]) -> list[str]:
     """One line for each override of a key or a choice that does not exist."""
-    pairs = [each.partition("=")[::2] for each in arguments if "=" in each and each[0] not in "-+~"]
+    pairs = [
+        each.partition("=")[::2]
+        for each in arguments
+        if "=" in each and each[0] not in "-+~" and not each.startswith("hydra")
+    ]
     groups = {key: value for key, value in pairs if (CONF / key).is_dir()}
     lines = [line for key, value in groups.items() for line in strange_choices(key, value)]
     known = sorted(keys(groups))

@@ -68,6 +68,8 @@ def test_no_room_is_a_drawer_for_everything(room: str) -> None:
         "experiments.status",
         "experiments.locks",
         "experiments.preemption",
+        "experiments.sweeps",
+        "experiments.launch",
         "experiments.schema",
         "experiments.commandline",
         "experiments.summary",

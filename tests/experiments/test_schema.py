@@ -19,6 +19,8 @@ def test_the_default_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("override", "said"),
     [
+        ("+foo=3", r"foo: no such key; known here are objective, recipe"),
+        ("+recipe.prune.foo=3", r"recipe\.prune\.foo: no such key; known here are epochs"),
         ("ratio=1.0", r"ratio must lie in \[0, 1\), got 1"),
         ("ratio=1.5", r"ratio must lie in \[0, 1\), got 1\.5"),
         ("ratio=-0.1", r"ratio must lie in \[0, 1\), got -0\.1"),

@@ -1,0 +1,169 @@
+"""`-m`: each job of a sweep is a child process with the same overrides, so that it may die in any way. No torch."""
+
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, final
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from experiments import preemption, status, sweeps
+from experiments.digest import ROOT, digest, of_file
+from experiments.locks import held
+from experiments.sweeps import Job
+from experiments.terminal import say
+from experiments.watch import Watch
+
+LOG = "log.txt"
+
+
+@final
+class Sweep(Callback):
+    """In the process that was started with -m, around all jobs, whatever launcher runs them."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Joblib sends callbacks along; a thread cannot travel, and only the driver's own process has work for this."""
+        return {}
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        arguments = list(config.hydra.overrides.task)
+        self.folder = Path(config.folder).absolute()
+        self.place = sweeps.place(self.folder, arguments)
+        os.environ[sweeps.SWEEP] = str(self.place)  # to the launcher's processes
+        sweeps.begin(self.place, shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]), expanded(config))
+        preemption.listen()
+        self.shows = config.plan or config.sensitivity
+        self.watch = Watch(self.place)
+        if not self.shows:
+            self.watch.start()
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        self.watch.stop()
+        sweeps.end(self.place)
+        failed = self.watch.summary()
+        if not self.shows:
+            report(self.folder)
+        if failed:
+            sys.exit(1)
+
+
+def report(folder: Path) -> None:
+    from experiments import report
+
+    try:
+        say(f"report       {report.write(folder)}")
+    except FileNotFoundError as error:
+        say(f"no report: {error}")
+
+
+def expanded(config: DictConfig) -> list[list[str]]:
+    """The jobs that Hydra's own sweeper will make; of another sweeper they are known when they come."""
+    if not config.hydra.sweeper._target_.endswith("BasicSweeper"):
+        return []
+    params = [f"{name}={value}" for name, value in (config.hydra.sweeper.params or {}).items()]
+    parsed = OverridesParser.create().parse_overrides([*params, *config.hydra.overrides.task])
+    return [list(each) for each in BasicSweeper.split_arguments(parsed, None)[0]]
+
+
+def job(config: DictConfig) -> None:
+    """One job of the sweep, unless it is complete. Never raises for what the child did."""
+    overrides = list(HydraConfig.get().overrides.task)
+    folder = Path(config.folder).absolute()
+    sweep = Path(os.environ.get(sweeps.SWEEP) or sweeps.place(folder, overrides))
+    place = sweep / sweeps.key(overrides)
+    values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    with held(place):
+        identity = identify(values)
+        before = sweeps.job(place)
+        if before and before.identity == identity and config.store and sweeps.complete(place, before.run):
+            if before.state != status.COMPLETED:
+                sweeps.write(place, Job(**{**vars(before), "state": status.COMPLETED, "reason": None}))
+            return
+        attempt(place, overrides, identity, trains=not (config.plan or config.sensitivity))
+    if config.plan or config.sensitivity:
+        say(f"\n== {' '.join(overrides)}\n{(place / LOG).read_text()}")
+
+
+def identify(values: dict[str, Any]) -> str:
+    """What the parent can know of the run's digest without loading the data."""
+    root, baseline = values["data"].get("root"), values["baseline"]
+    content = of_file(Path(baseline)) if baseline and Path(baseline).is_file() else baseline
+    return digest("sweep", values, root=root, stamp=stamp(root), baseline=content, export=values["export"])
+
+
+def stamp(root: str | None) -> list[float]:
+    """Changes when images are added to a folder of classes, or taken away."""
+    if not root or not Path(root).is_dir():
+        return []
+    folders = [Path(root), *Path(root).glob("*/"), *Path(root).glob("*/*/")]
+    return [each.stat().st_mtime for each in sorted(folders) if each.is_dir()]
+
+
+def attempt(place: Path, overrides: list[str], identity: str, trains: bool) -> None:
+    (place / "run").unlink(missing_ok=True)
+    log = (place / LOG).relative_to(sweeps.results(place)).as_posix()
+    begun, since = status.now(), time.monotonic()
+    with open(place / LOG, "w") as output:
+        child = start(place, overrides, output)
+        job = Job(overrides, status.RUNNING, log=log, pid=child.pid, host=socket.gethostname(), started=begun)
+        sweeps.write(place, job)
+        try:
+            code = child.wait()
+        except BaseException:  # Ctrl-C, a cluster's signal: the child leaves by its next step
+            child.terminate()
+            code = child.wait()
+            raise
+        finally:
+            state, reason = ending(place, code, begun, trains)
+            facts: dict[str, Any] = {
+                "state": state,
+                "reason": reason,
+                "run": sweeps.announced(place),
+                "exit_code": code,
+            }
+            facts |= {"seconds": round(time.monotonic() - since, 3), "ended": status.now(), "identity": identity}
+            sweeps.write(place, Job(**{**vars(job), **facts}))
+
+
+def start(place: Path, overrides: list[str], output: Any) -> subprocess.Popen[bytes]:
+    """In a session of its own: a terminal's Ctrl-C reaches the driver alone, which then asks the child to leave."""
+    hydra = HydraConfig.get()
+    here = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
+    command = [sys.executable, str(ROOT / "run.py"), *[f"--config-dir={path}" for path in here], *overrides]
+    names = {sweeps.JOB: str(place), sweeps.NAME: f"sweep-{place.parent.name}", "PYTHONUNBUFFERED": "1"}
+    environment = {name: value for name, value in os.environ.items() if name != sweeps.SWEEP} | names
+    return subprocess.Popen(
+        command, cwd=hydra.runtime.cwd, env=environment, stdout=output, stderr=output, start_new_session=True
+    )
+
+
+def ending(place: Path, code: int, since: str, trains: bool) -> tuple[str, str | None]:
+    """A job is complete when it said so and its record is there; anything else has a reason."""
+    run = sweeps.announced(place)
+    if code == 0 and (sweeps.complete(place, run) or not trains):
+        return status.COMPLETED, None
+    if code in (preemption.EXIT_CODE, -signal.SIGTERM):
+        return status.PREEMPTED, "preempted by SIGTERM: the same command goes on from here"
+    if code < 0:
+        return status.FAILED, f"killed by {signal.Signals(-code).name}"
+    told = sweeps.run_status(place, run, since)
+    if told and told.state == status.FAILED and not str(told.reason).startswith("killed"):
+        return status.FAILED, told.reason
+    if code == 0:
+        return status.FAILED, "exit code 0 without a complete record"
+    return status.FAILED, last_line(place / LOG) if not told else f"exit code {code} without a word"
+
+
+def last_line(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    said = [line for line in lines if "HYDRA_FULL_ERROR" not in line]
+    return said[-1] if said else "it said nothing"

@@ -1,0 +1,135 @@
+"""What is on disk of a sweep: <folder>/sweep/<digest>/sweep.json, and beside it a folder for each job. No torch.
+
+A job's folder holds `job.json`, `log.txt`, the child's word on its run, and a lock: drivers never share a file, so a
+sweep may be driven by several processes, by two commands at once, or again after a kill.
+"""
+
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from experiments import status
+from experiments.processes import alive
+from experiments.record import build
+from experiments.record import read as read_record
+from experiments.redact import hidden
+from pruning import durable
+
+SCHEMA = 1
+WAITING = "WAITING"
+JOB = "CNN_PRUNING_JOB"  # environment of a child: its job's folder
+SWEEP = "CNN_PRUNING_SWEEP"  # environment of drivers: the sweep's folder
+NAME = "CNN_PRUNING_SWEEP_NAME"  # environment of a child: W&B's group, by conf/tracking
+
+
+@dataclass(frozen=True)
+class Job:
+    overrides: list[str]
+    state: str = WAITING  # or a state of status.py
+    run: str | None = None  # its folder, relative to <folder>
+    reason: str | None = None
+    log: str | None = None  # relative to <folder>
+    exit_code: int | None = None
+    seconds: float | None = None
+    pid: int = 0
+    host: str = ""
+    started: str = ""
+    ended: str | None = None
+    identity: str = ""  # of config, code and versions: what is complete under another one is made again
+
+
+def key(overrides: Iterable[str]) -> str:
+    """The order in which one types does not matter."""
+    return hashlib.sha256(json.dumps(sorted(overrides)).encode()).hexdigest()[:8]
+
+
+def place(folder: Path, overrides: Iterable[str]) -> Path:
+    return folder / "sweep" / key(overrides)
+
+
+def begin(sweep: Path, command: str, jobs: list[list[str]]) -> None:
+    values = {"schema": SCHEMA, "command": command, "started": status.now(), "ended": None, "jobs": jobs}
+    sweep.mkdir(parents=True, exist_ok=True)
+    store(sweep / "sweep.json", values)
+
+
+def end(sweep: Path) -> None:
+    store(sweep / "sweep.json", json.loads((sweep / "sweep.json").read_text()) | {"ended": status.now()})
+
+
+def store(path: Path, values: dict[str, Any]) -> None:
+    durable.write(path, (json.dumps(hidden(values), indent=1) + "\n").encode())
+
+
+def write(job_folder: Path, job: Job) -> None:
+    store(job_folder / "job.json", {"schema": SCHEMA, **asdict(job)})
+
+
+def read(folder: Path) -> list[Job]:
+    """Every job of every sweep of a folder of results."""
+    return [job for path in sorted(folder.glob("sweep/*/sweep.json")) for job in jobs(path.parent)]
+
+
+def jobs(sweep: Path) -> list[Job]:
+    """In the order of the sweep, then what its sweeper thought of later."""
+    listed = json.loads((sweep / "sweep.json").read_text())["jobs"]
+    folders = {key(overrides): overrides for overrides in listed}
+    found = [job(sweep / name) or Job(overrides) for name, overrides in folders.items()]
+    later = [path.parent for path in sorted(sweep.glob("*/job.json")) if path.parent.name not in folders]
+    return found + [each for each in map(job, later) if each]
+
+
+def job(folder: Path) -> Job | None:
+    """As it is now: what was running and is gone has the end that its run's status tells."""
+    try:
+        values = json.loads((folder / "job.json").read_text())
+        found: Job = build(Job, {name: value for name, value in values.items() if name != "schema"})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if found.state != status.RUNNING or found.host != socket.gethostname() or alive(found.pid, found.started):
+        return found
+    told = run_status(folder, announced(folder), found.started)
+    reason = f"killed: process {found.pid} is gone, and so was who waited for it"
+    gone = replace(found, state=status.FAILED, reason=reason, run=announced(folder))
+    return replace(gone, state=told.state, reason=told.reason) if told else gone
+
+
+def run_status(job_folder: Path, run: str | None, since: str) -> status.Status | None:
+    """Of the attempt that began `since` or later; None where it said nothing."""
+    try:
+        found = status.read(results(job_folder) / run) if run else None
+    except ValueError:
+        return None
+    return found if found and found.started >= since else None
+
+
+def results(job_folder: Path) -> Path:
+    """<folder> of <folder>/sweep/<sweep>/<job>."""
+    return job_folder.parents[2]
+
+
+def announce(run_folder: Path) -> None:
+    """In a sweep's child: which folder its run has."""
+    if JOB in os.environ:
+        durable.write(Path(os.environ[JOB]) / "run", run_folder.name.encode())
+
+
+def announced(job_folder: Path) -> str | None:
+    path = job_folder / "run"
+    return path.read_text() if path.exists() else None
+
+
+def complete(job_folder: Path, run: str | None) -> bool:
+    """Whether a whole record of this run lies there."""
+    if run is None:
+        return False
+    try:
+        made = read_record(results(job_folder) / run / "record.json")
+    except (OSError, ValueError):
+        return False
+    return run.endswith(made.digest[:8]) and (results(job_folder) / run / "network").is_dir()
