@@ -173,7 +173,7 @@ def test_a_failing_job_leaves_the_other_jobs_of_a_sweep_alone(tmp_path: Path) ->
         command, cwd=CONF.parent, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True
     )
     assert done.returncode == 1
-    assert "would empty layer" in done.stderr
+    assert "would empty layer" in done.stdout
     assert [record.read(path).ratio for path in tmp_path.glob("*/record.json")] == [0.5]
 
 
