@@ -3,12 +3,13 @@
 import json
 import math
 import os
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import status
+from experiments import status, sweeps
 from experiments.record import Layer, Network, Record, Stage, read
 from experiments.report.runs import Run
 
@@ -41,7 +42,7 @@ def collect(folders: Iterable[Path]) -> Found:
     paths = [path for folder in folders for path in candidates(folder)]
     runs, troubles = sorted_out(paths)
     kept, aside = one_per_seed(runs)
-    troubles += aside + [each for folder in folders for path in statuses(folder) for each in ended(path)]
+    troubles += aside + [each for folder in folders for each in unfinished(folder)]
     if not kept and not troubles:
         raise FileNotFoundError(
             f"no record in {', '.join(map(str, folders))}: a run writes record.json into its folder; "
@@ -149,6 +150,25 @@ def one_per_seed(runs: list[Run]) -> tuple[list[Run], list[Trouble]]:
     ]
 
 
+def unfinished(folder: Path) -> list[Trouble]:
+    """Jobs of sweeps that did not end well, with their logs; then runs by their own status, each once."""
+    try:
+        jobs = [job for job in sweeps.read(folder) if job.state != status.COMPLETED]
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        jobs, broken = [], [Trouble(str(folder / "sweep"), "unreadable", f"{type(error).__name__}: {error}")]
+    else:
+        broken = []
+    told = {job.run for job in jobs}
+    runs = [each for path in statuses(folder) if path.parent.name not in told for each in ended(path)]
+    return broken + [of_job(folder, job) for job in jobs] + runs
+
+
+def of_job(folder: Path, job: sweeps.Job) -> Trouble:
+    command = shlex.join(["python", "run.py", *job.overrides])
+    reason = job.reason or REASONS.get(job.state, "no reason was written")
+    return Trouble(" ".join(job.overrides), job.state, reason, command, str(folder / job.log) if job.log else "")
+
+
 def ended(path: Path) -> list[Trouble]:
     """What a run's status says, unless it is that all went well and the record is there."""
     try:
@@ -165,6 +185,7 @@ def ended(path: Path) -> list[Trouble]:
 
 
 REASONS = {
+    sweeps.WAITING: "not begun",
     status.RUNNING: "still at work",
     status.PREEMPTED: "stopped from outside; the same command goes on where it was",
     status.COMPLETED: "it says so, but there is no record",

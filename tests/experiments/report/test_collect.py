@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from experiments import sweeps
 from experiments.benchmarks.synthetic_runs import vary, write
 from experiments.record import SCHEMA, Record
 from experiments.report.collect import Trouble, collect
@@ -116,6 +117,29 @@ def test_a_completed_run_is_no_trouble(tmp_path: Path):
     (path.parent / "status.json").write_text(said("COMPLETED"))
     found = collect([tmp_path, tmp_path])
     assert (len(found.runs), found.troubles) == (1, [])
+
+
+def test_jobs_of_a_sweep_are_shown_once_with_their_logs(tmp_path: Path):
+    """Three jobs: one done, one failed (its run says so too), one not begun."""
+    single(tmp_path)
+    asked = [["method=l1", "seed=0"], ["method=l1", "seed=1"], ["method=fcf", "name=a b"]]
+    place = sweeps.place(tmp_path, ["method=l1,fcf"])
+    sweeps.begin(place, "python run.py -m", asked)
+    done = sweeps.Job(asked[0], state="COMPLETED", run="x", exit_code=0)
+    failed = sweeps.Job(asked[1], state="FAILED", run="dead", reason="exit code 7", log="sweep/log.txt", exit_code=7)
+    for job in (done, failed):
+        (place / sweeps.key(job.overrides)).mkdir()
+        sweeps.write(place / sweeps.key(job.overrides), job)
+    (tmp_path / "dead").mkdir()
+    (tmp_path / "dead" / "status.json").write_text(said("RUNNING"))
+    found = collect([tmp_path])
+    assert [(each.state, each.reason, each.command) for each in found.troubles] == [
+        ("FAILED", "exit code 7", "python run.py method=l1 seed=1"),
+        ("WAITING", "not begun", "python run.py method=fcf 'name=a b'"),
+    ]
+    assert found.troubles[0].log == str(tmp_path / "sweep" / "log.txt")
+    (place / "sweep.json").write_text("{")
+    assert "unreadable" in [each.state for each in collect([tmp_path]).troubles]
 
 
 def test_two_of_one_setting_and_seed_are_not_two_samples(tmp_path: Path):
