@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from pruning.classify import channel_padding
 from pruning.layout import Block, blocks, rectangle
 from pruning.liveness import Liveness
 from pruning.ops import Barrier, Broadcast, Cat, Conv, Index, Linear, Norm, Op, Source
-from pruning.surgery.align import ColumnGroups
+from pruning.surgery.align import AddAt, ColumnGroups
 from pruning.surgery.narrow import narrow_conv, narrow_grouped, narrow_linear, narrow_norm
 from pruning.surgery.wiring import NOTHING, Carried, Numbers, Wiring
 
@@ -59,12 +60,33 @@ class Builder:
 
     def broadcast(self, op: Broadcast) -> Carried:
         spread, wiring = dict(zip(op.inputs, op.spread, strict=True)), self.wiring
-        leader = next(n for n in op.inputs if not spread[n])
-        want = wiring.order(leader, self.need(op.node))
+        need = self.need(op.node)
+        full = [n for n in op.inputs if not spread[n]]
+        leader = max(full, key=lambda n: wiring.held(n, need))  # the first of equals
+        want = wiring.order(leader, need)
+        if self.fits(op, leader, want):
+            return self.added(op, leader, want)
         given = {n: wiring.bring(n, wiring.every(n) if spread[n] else want) for n in op.inputs if wiring.holds(n)}
         present = next(iter(given.values()))
         absent = {n: wiring.new.call_function(torch.zeros_like, (present,)) for n in op.inputs if n not in given}
         return Carried(wiring.copied(op.node, given | absent), want)
+
+    def fits(self, op: Broadcast, leader: fx.Node, want: Numbers) -> bool:
+        """Is it a sum of two tensors, of which the other than the leader holds fewer channels, or in another order?"""
+        others = [n for n in op.inputs if n is not leader]
+        if op.node.target not in SUMS or op.node.kwargs or len(op.node.args) != 2 or len(others) != 1 or any(op.spread):
+            return False
+        held = self.wiring.carried[others[0]].channels
+        both = self.wiring.holds(leader) and self.wiring.holds(others[0])
+        return both and not torch.equal(held, want) and bool(torch.isin(held, want).all())
+
+    def added(self, op: Broadcast, leader: fx.Node, want: Numbers) -> Carried:
+        """The narrow operand goes to its places in the wide one: no copy of it with zeros in between."""
+        other, wiring = next(n for n in op.inputs if n is not leader), self.wiring
+        module = AddAt(wiring.places(other, want).to(wiring.device), op.axis)
+        narrow = wiring.carried[other].node
+        assert narrow is not None
+        return Carried(wiring.insert(op.node, "at", module, wiring.bring(leader, want), narrow), want)
 
     def cat(self, op: Cat) -> Carried:
         needs = self.liveness.need(op.node).split([self.wiring.old.ops[n].width for n in op.inputs])
@@ -124,6 +146,8 @@ class Builder:
             pads[place : place + 2] = 0, 0
         return self.wiring.new.call_function(F.pad, (x, tuple(pads))) if any(pads) else x
 
+
+SUMS = {operator.add, operator.iadd, torch.add, "add", "add_"}
 
 VERBS: tuple[tuple[type[Op], Callable[[Builder, Any], Carried]], ...] = (
     (Source, Builder.barrier),

@@ -79,14 +79,24 @@ class Wiring:
         places = there.nonzero().flatten().to(self.device)
         return self.insert(source, "spread", Spread(places, len(want), self.old.ops[source].axis), node)
 
-    def insert(self, source: fx.Node, verb: str, module: nn.Module, node: fx.Node) -> fx.Node:
-        """A module of our own after a node, under a name that nobody has."""
+    def held(self, source: fx.Node, want: Numbers) -> int:
+        """How many of the wanted channels a source holds."""
+        return int(torch.isin(want, self.carried[source].channels).sum())
+
+    def places(self, source: fx.Node, among: Numbers) -> Numbers:
+        """Where in `among` each channel stands that the source holds; all must be there."""
+        place = torch.full((self.old.ops[source].width,), -1)
+        place[among] = torch.arange(len(among))
+        return place[self.carried[source].channels]
+
+    def insert(self, source: fx.Node, verb: str, module: nn.Module, *nodes: fx.Node) -> fx.Node:
+        """A module of our own after some nodes, under a name that nobody has."""
         taken = {name.partition(".")[0] for name, _ in self.network.named_modules()}
         name = f"{source.name}_{verb}"
         while name in self.modules or name in taken:
             name += "_"
         self.modules[name] = module
-        return self.new.call_module(name, (node,))
+        return self.new.call_module(name, nodes)
 
     # -- nodes ---------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from pruning.graph import trace
 from pruning.models import initialise, resnet, vgg16
 from pruning.selection import Selection
 from pruning.surgery import compact, mask
-from pruning.surgery.align import ColumnGroups
+from pruning.surgery.align import AddAt, ColumnGroups, Spread
 
 SHAPE = (3, 32, 32)
 
@@ -255,3 +255,17 @@ def test_other_input_sizes_still_work() -> None:
     choice = random_rows(trace(whole, SHAPE), 0.5, 0)
     larger = images((3, 48, 40), 3)
     assert relative(mask(whole, choice, SHAPE)(larger), compact(whole, choice, SHAPE)(larger)) < 1e-9
+
+
+@pytest.mark.parametrize("name", ["A", "B"])
+def test_a_narrow_branch_is_added_at_its_channels_without_a_copy_of_the_stream(name: str) -> None:
+    """Two channels of five, by hand; where every block ends narrow, nothing is filled up with zeros."""
+    wide, narrow = torch.arange(5.0).view(1, 5, 1), torch.tensor([10.0, 20.0]).view(1, 2, 1)
+    assert AddAt(torch.tensor([3, 1]), 1)(wide, narrow).flatten().tolist() == [0.0, 21.0, 2.0, 13.0, 4.0]
+    assert Spread(torch.tensor([3, 1]), 5, 1)(narrow).flatten().tolist() == [0.0, 20.0, 0.0, 10.0, 0.0]
+    whole = network(name)
+    rows = {f"layer{s}.{b}.conv2": torch.arange(16 * 2 ** (s - 1)) % 3 != b for s in (1, 2, 3) for b in range(3)}
+    small = compact(whole, Selection.of_rows(whole, rows), SHAPE)
+    kinds = [type(layer) for layer in small.modules()]
+    assert kinds.count(AddAt) == 9
+    assert kinds.count(Spread) == (0 if name == "B" else 4)  # blocks 0 and 1 behind a padded shortcut

@@ -1,0 +1,29 @@
+"""A run's tools for a benchmark, from the configuration `python run.py` takes; writes to temporary folders only."""
+
+import copy
+from tempfile import gettempdir
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import open_dict
+
+from experiments import commandline, schema
+from experiments.digest import ROOT
+from experiments.prepare import Bench, prepare
+
+QUIETLY = ("data=noise", "data.val=0", "tracking=none", "trainer.progress=false", f"folder={gettempdir()}/benchmarks")
+
+
+def bench_of(*overrides: str) -> Bench:
+    """Random images instead of data, and what the overrides say."""
+    schema.register()
+    commandline.register()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        whole = compose("config", [*QUIETLY, *overrides, "hydra.mode=RUN"], return_hydra_config=True)
+    HydraConfig.instance().set_config(whole)
+    job = copy.deepcopy(whole)
+    with open_dict(job):
+        del job["hydra"]
+    return prepare(job)
