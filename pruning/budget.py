@@ -47,6 +47,17 @@ class Demand:
     cost: Callable[[Mapping[str, int]], Cost]
 
 
+def multiples(counts: Mapping[str, int], of: int) -> Counts:
+    """Widths that the hardware likes: down to a multiple, so that no less is cut than asked; one below it stays."""
+    return {name: count - count % of if count >= of else count for name, count in counts.items()}
+
+
+def checked_multiple(round_to: int) -> int:
+    if round_to < 1:
+        raise ValueError(f"budget.round_to must be 1 or more, got {round_to}: 8 makes widths multiples of 8")
+    return round_to
+
+
 class Budget(ABC):
     """A share to remove, and the rule that spreads it over the sites."""
 
@@ -65,8 +76,8 @@ class PerLayer(Budget):
     `table` maps shell-style patterns of names to ratios, the last one that fits counts: {"layer1.*": 0.6}.
     """
 
-    def __init__(self, ratio: float, table: Mapping[str, float] | None = None) -> None:
-        self.ratio = checked_ratio(ratio)
+    def __init__(self, ratio: float, table: Mapping[str, float] | None = None, round_to: int = 1) -> None:
+        self.ratio, self.round_to = checked_ratio(ratio), checked_multiple(round_to)
         self.table = {pattern: checked_ratio(r, f"budget.table[{pattern}]") for pattern, r in (table or {}).items()}
 
     def counts(self, demand: Demand) -> Counts:
@@ -81,7 +92,8 @@ class PerLayer(Budget):
                     f"ratio {ratios[name]} would empty layer {name!r} of {width}: at least one must stay; "
                     f"use {1 - 1 / width:.4g} or less, or give this layer a ratio of its own in budget.table"
                 )
-        return kept
+        whole = {name: count for name, count in kept.items() if count == demand.widths[name]}
+        return multiples(kept, self.round_to) | whole
 
 
 class Global(Budget):
@@ -91,8 +103,8 @@ class Global(Budget):
     floor and ceiling leave open, and the ratio is met. This sets the counts only, not which units stay.
     """
 
-    def __init__(self, ratio: float, floor: float = 0.1, ceiling: float = 0.9) -> None:
-        self.ratio = checked_ratio(ratio)
+    def __init__(self, ratio: float, floor: float = 0.1, ceiling: float = 0.9, round_to: int = 1) -> None:
+        self.ratio, self.round_to = checked_ratio(ratio), checked_multiple(round_to)
         if not 0 <= floor <= ceiling <= 1:
             raise ValueError(
                 f"budget.floor and budget.ceiling must lie in [0, 1] in this order, got {floor} and {ceiling}"
@@ -117,7 +129,8 @@ class Global(Budget):
         owners = torch.cat([torch.full((len(values),), place) for place, values in enumerate(contested.values())])
         winners = owners[torch.cat(list(contested.values())).sort(descending=True, stable=True).indices[:wanted]]
         won = winners.bincount(minlength=len(contested)).tolist()
-        return {name: least[name] + extra for name, extra in zip(contested, won, strict=True)}
+        kept = {name: least[name] + extra for name, extra in zip(contested, won, strict=True)}
+        return multiples(kept, self.round_to)
 
     def _bounds(self, widths: Mapping[str, int]) -> tuple[Counts, Counts]:
         """The fewest and the most that each layer keeps."""
@@ -129,11 +142,12 @@ class Global(Budget):
 class Share(Budget):
     """A share of the whole network's MACs or parameters, counted after liveness, met within one unit at one site.
 
-    Units go one at a time, evenly over the sites, until the cut is reached.
+    Units go one at a time, evenly over the sites, until the cut is reached; with `round_to`, a layer gives up so many
+    at once, and the cut is met within one such step at one site.
     """
 
-    def __init__(self, ratio: float, of: str, floor: float = 0.0) -> None:
-        self.ratio = checked_ratio(ratio)
+    def __init__(self, ratio: float, of: str, floor: float = 0.0, round_to: int = 1) -> None:
+        self.ratio, self.round_to = checked_ratio(ratio), checked_multiple(round_to)
         self.floor = checked_ratio(floor, "budget.floor")
         if of not in ("macs", "params"):
             raise ValueError(f"budget.of must be macs or params, got {of!r}")
@@ -143,7 +157,7 @@ class Share(Budget):
         removals = self._removals(demand.widths)
         whole = getattr(demand.cost(demand.widths), self.of)
         gone = bisect_left(range(len(removals)), True, key=lambda n: self._reached(demand, removals[:n], whole))
-        counts = _after(demand.widths, removals[:gone])
+        counts = self._after(demand.widths, removals[:gone])
         cut = 1 - getattr(demand.cost(counts), self.of) / whole
         if cut < self.ratio:
             raise ValueError(
@@ -155,7 +169,7 @@ class Share(Budget):
     def _reached(self, demand: Demand, removals: list[str], whole: int) -> bool:
         """Is the cut reached? A network cut to pieces has reached any."""
         try:
-            return 1 - getattr(demand.cost(_after(demand.widths, removals)), self.of) / whole >= self.ratio
+            return 1 - getattr(demand.cost(self._after(demand.widths, removals)), self.of) / whole >= self.ratio
         except ValueError:
             return True
 
@@ -169,9 +183,9 @@ class Share(Budget):
         ]
         return [name for _, name in sorted(events)]
 
-
-def _after(widths: Mapping[str, int], removals: list[str]) -> Counts:
-    counts = dict(widths)
-    for name in removals:
-        counts[name] -= 1
-    return counts
+    def _after(self, widths: Mapping[str, int], removals: list[str]) -> Counts:
+        """Removals show once they make a whole step."""
+        counts = dict(widths)
+        for name in removals:
+            counts[name] -= 1
+        return {name: min(widths[name], -(-count // self.round_to) * self.round_to) for name, count in counts.items()}

@@ -1,7 +1,8 @@
 """FCF's whole update at one step (both projections, gradients of all gates, duals) against the authors' QP per layer.
 
 The yardstick is what the authors do: for each layer min |z - x|^2 on {0 <= z <= 1, sum z = K} by OSQP, set up anew at
-each step. Both in one process, by turns: fifty updates of ours in a row, then one step's QPs, which are a row of their own.
+each step. Both in one process, by turns, in processor time: fifty updates of
+ours in a row, then one step's QPs, which are a row of their own.
 """
 
 import time
@@ -54,8 +55,7 @@ def one(name: str, blocks: int) -> Row:
         for _ in range(IN_A_ROW):
             ours()
 
-    far = {"ours": row, "qp": lambda: by_qp(points)}
-    times = paired(far, rounds=9, warm=2, clock=time.process_time)
+    times = paired({"ours": row, "qp": lambda: by_qp(points)}, rounds=9, warm=2, clock=time.process_time)
     update = times["ours"] / IN_A_ROW
     cold = paired({"sweep": sweep, "ours": ours}, rounds=15, warm=2, clock=time.process_time)["ours"]
     return {

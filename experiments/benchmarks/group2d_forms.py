@@ -5,19 +5,13 @@ alone, with random patterns; the whole network is pruned to a quarter of its MAC
 """
 
 import copy
-from collections.abc import Callable
-from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from experiments import hardware
 from experiments.benchmarks.bench import Row, main, paired
-from pruning import export
+from experiments.benchmarks.runtimes import Shape, awaited, runtimes
 from pruning.budget import Share
 from pruning.cost import count_macs
 from pruning.methods.group2d import Group2D
@@ -33,61 +27,6 @@ ROUNDS = 9
 SHAPE = (3, 32, 32)
 DEVICE = hardware.device("auto")
 
-Shape = tuple[int, int, int]
-Work = Callable[[], object]
-Ready = dict[int, Work]  # by batch
-Runtime = Callable[[nn.Module, Shape], Ready]
-
-
-def images(batch: int, shape: Shape) -> Tensor:
-    return torch.randn(batch, *shape, generator=torch.Generator().manual_seed(batch)).to(DEVICE)
-
-
-def eager(network: nn.Module, shape: Shape) -> Ready:
-    return {batch: partial(network, images(batch, shape)) for batch in BATCHES}
-
-
-def channels_last(network: nn.Module, shape: Shape) -> Ready:
-    turned = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    given = {batch: images(batch, shape).contiguous(memory_format=torch.channels_last) for batch in BATCHES}
-    return {batch: partial(turned, each) for batch, each in given.items()}
-
-
-def compiled(network: nn.Module, shape: Shape) -> Ready:
-    made = torch.compile(network, dynamic=False)
-    return {batch: partial(made, images(batch, shape)) for batch in BATCHES}
-
-
-def onnxruntime(network: nn.Module, shape: Shape) -> Ready:
-    library = import_module("onnxruntime")
-    options = library.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "network.onnx"
-        export.onnx(network, shape, path)
-        session = library.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-    return {batch: partial(session.run, None, {"images": images(batch, shape).cpu().numpy()}) for batch in BATCHES}
-
-
-def runtimes(compile: bool) -> dict[str, Runtime]:
-    found: dict[str, Runtime] = {"eager": eager, "channels last": channels_last}
-    if compile:
-        found["compiled"] = compiled
-    if DEVICE.type == "cpu" and all(find_spec(name) for name in export.EXTRA):
-        found["onnxruntime"] = onnxruntime
-    return found
-
-
-def awaited(work: Work) -> Work:
-    """Work that is over when it returns."""
-
-    def whole() -> None:
-        work()
-        if DEVICE.type == "cuda":
-            torch.cuda.synchronize()
-
-    return whole
-
 
 def rows(what: str, dense: nn.Module, split: nn.Module, shape: Shape, compile: bool) -> list[Row]:
     """One for each batch size and runtime."""
@@ -95,10 +34,10 @@ def rows(what: str, dense: nn.Module, split: nn.Module, shape: Shape, compile: b
     whole, *small = (count_macs(network, shape) for network in networks.values())
     fewer = "{:.1f}x, {:.1f}x padded".format(*(whole / macs for macs in small))
     made: list[Row] = []
-    for runtime, prepare in runtimes(compile).items():
-        ready = {name: prepare(network, shape) for name, network in networks.items()}
+    for runtime, prepare in runtimes(DEVICE, compile).items():
+        ready = {name: prepare(network, shape, BATCHES, DEVICE) for name, network in networks.items()}
         for batch in BATCHES:
-            times = paired({name: awaited(works[batch]) for name, works in ready.items()}, ROUNDS, warm=2)
+            times = paired({name: awaited(works[batch], DEVICE) for name, works in ready.items()}, ROUNDS, warm=2)
             row: Row = {"what": what, "fewer MACs": fewer, "runtime": runtime, "batch": batch}
             row |= {"dense, ms": times["dense"]}
             made.append(row | {name: times["dense"] / times[name] for name in ("split", "grouped")})

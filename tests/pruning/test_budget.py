@@ -138,3 +138,29 @@ def test_share_on_real_networks(name: str, ratio: float, of: str) -> None:
         for name, count in method.counts.items()
     ]
     assert min(below) < asked, "one filter more at some layer and the cut would not be reached"
+
+
+def test_widths_are_rounded_to_a_multiple_and_no_less_is_cut() -> None:
+    """By hand: 30 of 40 go to 24, 15 of 20 to 8, 4 of 6 stay 4; what stays whole is left alone."""
+    wide = demand(a=[1.0] * 40, b=[1.0] * 20, c=[1.0] * 6)
+    assert PerLayer(0.25, round_to=8).counts(wide) == {"a": 24, "b": 8, "c": 4}
+    assert PerLayer(0.25, {"b": 0.0}, round_to=8).counts(wide) == {"a": 24, "b": 20, "c": 4}
+    assert PerLayer(0.0, round_to=8).counts(wide) == {"a": 40, "b": 20, "c": 6}
+    kept = Global(0.5, floor=0.1, ceiling=1.0, round_to=8).counts(wide)
+    assert sum(kept.values()) <= 33
+    assert all(count % 8 == 0 or count < 8 for count in kept.values())
+    with pytest.raises(ValueError, match=r"budget.round_to must be 1 or more, got 0"):
+        PerLayer(0.5, round_to=0)
+
+
+@pytest.mark.parametrize("ratio", [0.25, 0.5])
+def test_a_share_of_macs_in_multiples_is_met_within_one_step(ratio: float) -> None:
+    """On a ResNet, liveness counted: met, and with one step of 8 given back at the dearest site no more."""
+    network, method = resnet(20, 10, SHAPE, "B"), L1(Share(ratio, "macs", round_to=8))
+    method.attach(network, SHAPE, 0)
+    whole = method.cost(method.scores(network), method.widths()).macs
+    cost = method.cost(method.scores(network), method.counts).macs
+    assert all(count % 8 == 0 for count in method.counts.values())
+    assert 1 - cost / whole >= ratio
+    back = [{**method.counts, name: min(n + 8, method.widths()[name])} for name, n in method.counts.items()]
+    assert any(1 - method.cost(method.scores(network), counts).macs / whole < ratio for counts in back)

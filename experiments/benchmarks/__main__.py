@@ -1,0 +1,81 @@
+"""All speed claims by one command: `python -m experiments.benchmarks`. A table, a JSON record each, README's table.
+
+A benchmark whose record is of this commit and this machine is not run again (`--again` does). Each runs in a process of
+its own, one after the other; leave the machine alone meanwhile.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from experiments.benchmarks.readme import write
+from experiments.digest import ROOT
+from experiments.terminal import say
+
+FOLDER = ROOT / "experiments" / "results" / "benchmarks"
+PROGRAMS = ("fcf_update", "scoring", "growth", "compaction", "training", "pruned")  # `input` needs data of yours
+
+
+def main(arguments: list[str] | None = None) -> int:
+    asked = parser().parse_args(arguments)
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    failed = [name for name in asked.names or PROGRAMS if not made(name, asked)]
+    records = [json.loads(path.read_text()) for name in PROGRAMS if (path := asked.folder / f"{name}.json").exists()]
+    for record in records:
+        for aim in record.get("aims", []):
+            say(line(aim))
+    if asked.folder == FOLDER:
+        say(f"README: {write(FOLDER / 'pruned.json')}")
+    for name in failed:
+        say(f"{name} failed: python -m experiments.benchmarks.{name}")
+    return 1 if failed else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    words = argparse.ArgumentParser(prog="python -m experiments.benchmarks", description=__doc__)
+    words.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(PROGRAMS)}; all by default")
+    words.add_argument("--again", action="store_true", help="run also what has a record of this commit")
+    words.add_argument("--folder", type=Path, default=FOLDER, help="of the records")
+    words.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    words.add_argument("--threads", type=int, default=1)
+    return words
+
+
+def made(name: str, asked: argparse.Namespace) -> bool:
+    """A record of this commit, made now or before."""
+    path = asked.folder / f"{name}.json"
+    if not asked.again and current(path):
+        say(f"{name}: kept, {path} is of this commit")
+        return True
+    start = time.monotonic()
+    device = ["--device", asked.device] if name in ("training", "pruned") else []
+    command = [sys.executable, "-m", f"experiments.benchmarks.{name}", "--threads", str(asked.threads)]
+    done = subprocess.run([*command, "--out", str(path), *device], cwd=ROOT)
+    say(f"{name}: {time.monotonic() - start:.0f} s")
+    return done.returncode == 0
+
+
+def current(path: Path) -> bool:
+    """A commit with uncommitted changes (+) is none to rely on."""
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=8", "--dirty=+", "--exclude=*"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    if not path.exists() or not commit or commit.endswith("+"):
+        return False
+    return bool(json.loads(path.read_text())["commit"] == commit)
+
+
+def line(aim: dict[str, Any]) -> str:
+    sign = ">=" if aim["rule"] == "least" else "<="
+    return f"{'met   ' if aim['met'] else 'MISSED'}  {aim['what']}: {aim['got']:.3g} ({sign} {aim['wanted']:g})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""Do pruned networks take less time, as they have fewer MACs? Time cut over MACs cut, dense and pruned by turns.
+
+Weights are fresh: which filters go changes nothing about time (FCF's gates are drawn at random). Each runtime has a
+process of its own. On a CPU it is processor time of one thread that counts. `--full` takes every network, method and
+ratio of the list, all runtimes and both batches: hours; without it a choice of cases in minutes.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+from itertools import groupby
+from multiprocessing import get_context
+from typing import Any
+
+import torch
+from torch import nn
+
+from experiments.benchmarks.bench import Aim, Row, main, paired
+from experiments.benchmarks.runtimes import awaited, runtimes
+from experiments.benchmarks.setting import bench_of
+from pruning.cost import count_macs
+from pruning.surgery import compact
+
+RATIOS = (0.15, 0.25, 0.35, 0.45, 0.6)
+SIDES = {"vgg16": (32, 224), "resnet56": (32,), "resnet34": (224,), "resnet50": (224,)}
+METHODS = {  # what each is told beside the ratio
+    "l1": ("method=l1",),
+    "fcf": ("method=fcf", "data.train=200", "recipe.batch=1"),
+    "fcf, round_to=8": ("method=fcf", "data.train=200", "recipe.batch=1", "budget.round_to=8"),
+    "group2d": ("method=group2d", "budget=macs", "method.score=l1"),
+}
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Case:
+    model: str
+    side: int
+    batch: int
+    method: str
+    ratio: float
+
+    @property
+    def network(self) -> tuple[str, int, int]:
+        return self.model, self.side, self.batch
+
+
+def chosen(model: str, side: int, batch: int, **ratios: tuple[float, ...]) -> list[Case]:
+    return [Case(model, side, batch, method, ratio) for method, given in ratios.items() for ratio in given]
+
+
+QUICK = (
+    *chosen("vgg16", 32, 64, l1=(0.25, 0.45, 0.6), fcf=(0.25,), group2d=(0.75,)),
+    *chosen("vgg16", 32, 1, l1=(0.45,), group2d=(0.75,)),
+    *chosen("resnet56", 32, 64, l1=(0.45,), fcf=(0.25, 0.45)),
+    *chosen("resnet34", 224, 64, **{"fcf": (0.25, 0.45), "fcf, round_to=8": (0.45,)}),
+    *chosen("resnet50", 224, 1, l1=(0.45,), fcf=(0.45,)),
+)
+FULL = tuple(
+    Case(model, side, batch, method, ratio)
+    for model, sides in SIDES.items()
+    for side in sides
+    for batch in (1, 64)
+    for method in METHODS
+    for ratio in (*RATIOS, 0.75)
+)
+
+
+def small(case: Case) -> tuple[nn.Module, nn.Module]:
+    """The dense network and what the method makes of it."""
+    given = (f"model={case.model}", f"data.size={case.side}", f"ratio={case.ratio}", "recipe=smoke", "data.train=64")
+    bench = bench_of(*given, "data.test=1", "plan=true", *METHODS[case.method])
+    torch.manual_seed(0)
+    pruned = copy.deepcopy(bench.network)
+    bench.method.attach(pruned, bench.image_shape, bench.steps("prune"))
+    gates = [value for name, value in pruned.named_parameters() if name.endswith(".v")]
+    for gate in gates:
+        torch.nn.init.uniform_(gate)
+    choice = bench.method.select(pruned)
+    plain = bench.network.eval()
+    return plain, compact(plain, choice, bench.image_shape).eval()
+
+
+@torch.no_grad()
+def timed(runtime: str, cases: list[Case], device: str, threads: int) -> list[Row]:
+    """In a process of its own."""
+    torch.set_num_threads(threads)
+    place = torch.device(device)
+    prepare = runtimes(place, compile=True)[runtime]
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    rows: list[Row] = []
+    for (model, side, batch), alike in groupby(cases, key=lambda case: case.network):
+        shape, made = (3, side, side), {case: small(case) for case in alike}
+        networks: dict[Any, nn.Module] = {"dense": next(iter(made.values()))[0]}
+        networks |= {case: pair[1] for case, pair in made.items()}
+        ready = {key: prepare(each.to(place), shape, (batch,), place)[batch] for key, each in networks.items()}
+        times = paired({key: awaited(work, place) for key, work in ready.items()}, ROUNDS, warm=1, clock=clock)  # type: ignore[misc]
+        whole = count_macs(networks["dense"], shape)
+        for case in made:
+            macs, spent = 1 - count_macs(networks[case], shape) / whole, 1 - times[case] / times["dense"]  # type: ignore[index]
+            row: Row = {"network": f"{model}, {side}", "method": case.method, "ratio": case.ratio, "batch": batch}
+            row |= {"runtime": runtime, "dense, ms": times["dense"], "MACs cut": macs, "time cut": spent}
+            rows.append(row | {"quotient": spent / macs, "times faster": 1 / (1 - spent)})
+    return rows
+
+
+def measure(full: bool, device: str, runtime: list[str]) -> list[Row]:
+    cases, rows = list(FULL if full else QUICK), []
+    for name in runtime or runtimes(torch.device(device), compile=full):
+        if full or runtime or name != "channels last":
+            with get_context("spawn").Pool(1) as process:
+                rows += process.apply(timed, (name, cases, device, torch.get_num_threads()))
+    return rows
+
+
+def aims(rows: list[Row], **_: Any) -> list[Aim]:
+    """The better of compiled and ONNX Runtime, at batch 64."""
+
+    def best(network: str, method: str, figure: str) -> float:
+        by_runtime: dict[str, list[float]] = {}
+        for row in rows:
+            same = row["network"] == network and row["method"].startswith(method) and row["batch"] == 64
+            if same and row["runtime"] in ("compiled", "onnxruntime"):
+                by_runtime.setdefault(row["runtime"], []).append(row[figure])
+        return max((min(figures) for figures in by_runtime.values()), default=float("nan"))
+
+    return [
+        Aim(
+            "L1 on VGG-16: time cut over MACs cut, at the least of the ratios", 0.9, best("vgg16, 32", "l1", "quotient")
+        ),
+        Aim("FCF with expanded joins on ResNet-34: the same", 0.75, best("resnet34, 224", "fcf", "quotient")),
+        Aim("group-wise at 4x on VGG-16: times faster", 2.5, best("vgg16, 32", "group2d", "times faster")),
+    ]
+
+
+if __name__ == "__main__":
+    main(
+        "pruned",
+        "Pruned networks: MACs cut, time cut, and their quotient",
+        measure,
+        aims,
+        full="all networks, methods, ratios, batches, runtimes: hours",
+        device={"default": "cpu", "choices": ("cpu", "cuda"), "help": "where to run"},
+        runtime={"nargs": "+", "default": [], "help": "eager, channels last, compiled, onnxruntime; else what is here"},
+    )
