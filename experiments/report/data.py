@@ -1,14 +1,16 @@
 """What the charts of a section are drawn from: rows for Vega-Lite, and what each rule of ranking makes of them."""
 
+from statistics import fmean
 from typing import Any
 
-from experiments.report import cells, charts, claims, pareto
+from experiments.report import cells, charts, claims, fairness, pareto
 from experiments.report.fairness import RULES, Protocol
 from experiments.report.series import ACCURACIES, series
 from experiments.report.settings import Section, Setting
 from experiments.report.view import axes, looks_of, rate_of
 from experiments.report.words import percent, shown
 
+LINES = 4  # of dense networks: the largest comparisons
 WIDTH = 9
 Rows = list[dict[str, Any]]
 
@@ -19,7 +21,7 @@ def data(section: Section, looks: dict[str, tuple[str, str]]) -> dict[str, Any]:
     return {
         "settings": settings(section, given),
         "runs": runs(section),
-        "dense": dense(section),
+        "dense": dense(section, given),
         "layers": layers(section),
         "charts": {axis.key: pareto.pareto(axis, curves) for axis in axes(section)}
         | {"heat": charts.heat(layers(section)), "training": charts.training(curves), "inside": charts.inside(curves)},
@@ -71,11 +73,13 @@ def runs(section: Section) -> Rows:
     return found
 
 
-def dense(section: Section) -> Rows:
-    """The mean over the dense networks, each counted once."""
-    accuracies = {run.record.dense.accuracy for run in section.runs}
-    mean = sum(accuracies) / len(accuracies)
-    return [{"accuracy": mean, "label": f"dense {percent(mean)}"}]
+def dense(section: Section, given: dict[str, Protocol]) -> Rows:
+    """A line for each comparison: the mean over its dense networks, each counted once. Equal ones are one."""
+    settings = {each.id: each for each in section.settings}
+    groups = fairness.comparisons({each: given[each] for each in settings}, fairness.FAIR)
+    means = [fmean({run.record.dense.accuracy for each in group for run in settings[each].runs}) for group in groups]
+    lines = {f"dense {percent(mean)}": mean for mean in means[:LINES]}
+    return [{"accuracy": mean, "label": label} for label, mean in lines.items()]
 
 
 def layers(section: Section) -> list[str]:

@@ -51,7 +51,7 @@ def points(section: Section, axis: str) -> dict[str, data.Rows]:
     given = claims.protocols(section)
     fronts = data.ranked(section, given, FAIR)["fronts"][axis]
     settings = [row | {"front": fronts.get(row["id"], -1)} for row in data.settings(section, given)]
-    return {"settings": settings, "runs": data.runs(section), "dense": data.dense(section)}
+    return {"settings": settings, "runs": data.runs(section), "dense": data.dense(section, given)}
 
 
 def heat_rows(section: Section) -> dict[str, data.Rows]:

@@ -9,7 +9,7 @@ import pytest
 from experiments import bitmap
 from experiments.benchmarks.synthetic_runs import vary
 from experiments.record import Layer, Record
-from experiments.report import claims
+from experiments.report import claims, data
 from experiments.report.fairness import FAIR, TOGETHER
 from experiments.report.overlap import overlap
 from experiments.report.runs import Run
@@ -132,3 +132,18 @@ def test_no_overlap_without_masks():
     older = replace(keeping(1, 0), layers={"cut": Layer(1, 4, 3, 12, None)})
     assert shared(keeping(0, 0), older) is None
     assert shared(keeping(0, 0, 1, 2, 3), keeping(1, 0, 1, 2, 3)) is None, "nothing was cut"
+
+
+def test_dense_is_one_line_for_each_comparison():
+    """Both seeds of one comparison make one mean; a run from another dense network has a line of its own."""
+    ours = [
+        run("l1", 0.5, 0, 0.8, dense=0.9),
+        run("l1", 0.5, 1, 0.8, dense=0.92),
+        run("random", 0.5, 0, 0.8, dense=0.9),
+    ]
+    found = section(*ours, run("fcf", 0.5, 0, 0.3, dense=0.5))
+    lines = data.dense(found, claims.protocols(found))
+    assert [(round(line["accuracy"], 6), line["label"]) for line in lines] == [
+        (0.91, "dense 91.00 %"),
+        (0.5, "dense 50.00 %"),
+    ]
