@@ -68,3 +68,16 @@ def test_bad_values_are_refused(values: dict[str, float], rule: str) -> None:
 def test_distillation_without_a_teacher_says_so() -> None:
     with pytest.raises(ValueError, match="no teacher"):
         Distillation()(torch.zeros(1, 2), LABELS, IMAGES)
+
+
+def test_a_step_with_a_teacher_costs_one_forward_of_it_and_no_more() -> None:
+    """Nor does anything of the teacher learn or wait for a backward pass."""
+    calls: list[bool] = []
+    dense = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
+    objective = Distillation(2.0, 0.5).taught_by(dense)
+    assert objective.teacher is not None
+    objective.teacher.register_forward_hook(lambda layer, given, made: calls.append(made.requires_grad))
+    images = torch.randn(4, 3, 2, 2)
+    for _ in range(3):
+        objective(dense(images), torch.arange(4) % 3, images).backward()
+    assert calls == [False] * 3
