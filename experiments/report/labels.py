@@ -8,6 +8,7 @@ from experiments.record import Record
 from experiments.report.keys import curve, leaves, short, told
 from experiments.report.words import shown
 
+PLAIN = "cross_entropy"
 MOST = 4  # settings named in one label
 LONGEST = 32  # characters of one value
 # A choice by name stands for all the values of its group.
@@ -23,8 +24,15 @@ def of_curves(records: list[Record]) -> list[str]:
     found = []
     for record in records:
         rivals = [told(other) for other in records if other.method == record.method]
-        found.append(", ".join([shown(record.method), *differing(told(record), rivals)]))
+        words = [*differing(told(record), rivals), *taught(record, records)]
+        found.append(", ".join([shown(record.method), *dict.fromkeys(words)]))
     return distinct(found, [short(curve(record)) for record in records])
+
+
+def taught(record: Record, rivals: list[Record]) -> list[str]:
+    """A lesson that other methods did without is half of a lead, and belongs into the name."""
+    alone = record.objective != PLAIN and any(rival.objective == PLAIN for rival in rivals)
+    return [spoken_of("choice.objective", record.objective)] if alone else []
 
 
 def of_grounds(records: list[Record]) -> list[str]:

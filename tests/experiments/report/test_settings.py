@@ -58,6 +58,13 @@ def test_a_curve_is_called_by_what_tells_it_apart():
     ]
 
 
+def test_a_teacher_that_the_others_did_without_is_in_the_name():
+    l1, random = (vary(method, 0.5, 0) for method in ("l1", "random"))
+    taught = changed(replace(l1, objective="distillation"), "choice.objective", "distillation")
+    assert of(taught, random)[0].curves == ["l1, distillation", "random"]
+    assert of(taught)[0].curves == ["l1"]
+
+
 def test_what_no_number_depends_on_does_not_part_runs():
     base = vary("l1", 0.5, 0)
     moved = changed(changed(replace(base, seed=1), "data.root", "elsewhere"), "tracking.mode", "online")
