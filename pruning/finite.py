@@ -24,6 +24,23 @@ def finite(gradients: list[Tensor]) -> Bool[Tensor, ""]:
     return torch.isfinite(torch.stack(torch._foreach_norm(gradients, float("inf")))).all()
 
 
+class Verdict:
+    """Whether a step's gradients are sound: asked for at once, read when it has come from the device."""
+
+    def __init__(self, sound: Bool[Tensor, ""], step: int, epoch: int, images: Images) -> None:
+        self.step, self.epoch, self.images = step, epoch, images
+        self._sound, self._come = sound, torch.cuda.Event() if sound.is_cuda else None
+        if self._come is not None:
+            self._sound = torch.empty((), dtype=torch.bool, pin_memory=True)
+            self._sound.copy_(sound, non_blocking=True)
+            self._come.record()
+
+    def __bool__(self) -> bool:
+        if self._come is not None:
+            self._come.synchronize()
+        return bool(self._sound)
+
+
 def culprit(network: nn.Module, images: Images) -> str:
     """In words, where the first number that is none comes from. The network stays as it is."""
     if not torch.isfinite(images).all():

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
-from pruning.finite import culprit, finite, infectious
+from pruning.finite import Verdict, culprit, finite, infectious
 from pruning.objectives import Objective
 
 Batch = tuple[Float[Tensor, "batch channels height width"], Int[Tensor, " batch"]]
@@ -63,6 +63,9 @@ class ClassificationTask(LightningModule):
         dict[str, Any]
     ] = ()  # optimiser groups of a method; `constant` ones leave the schedule alone
 
+    late: bool | None = None  # judge a step while the next one is made; None: where the device is no CPU
+    verdict: Verdict | None = None  # on the last step
+
     def __init__(
         self,
         network: nn.Module,
@@ -98,15 +101,30 @@ class ClassificationTask(LightningModule):
         return loss
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """After the exchange of gradients: all processes see the same and stop at the same step."""
-        if not finite([p.grad for p in self.network.parameters() if p.grad is not None]):
+        """After the exchange of gradients: all processes see the same and stop at the same step.
+
+        A device that works by itself is not waited for: it leaves the weights alone where gradients are not sound, and
+        is asked why one step later, or at the epoch's end before anything is kept.
+        """
+        sound = finite([p.grad for p in self.network.parameters() if p.grad is not None])
+        before, self.verdict = self.verdict, Verdict(sound, self.global_step + 1, self.current_epoch + 1, self.images)
+        if self.late or (self.late is None and sound.device.type != "cpu"):
+            optimizer.found_inf = (~sound).float()  # type: ignore[attr-defined] # the fused step looks at it
+            self.judge(before)
+        else:
+            self.judge(self.verdict)
+
+    def judge(self, verdict: Verdict | None) -> None:
+        if verdict is not None and not verdict:
             raise FloatingPointError(
-                f"numbers that are not finite at step {self.global_step + 1}, in epoch {self.current_epoch + 1}, "
-                f"{culprit(self.network, self.images)}: stopped before the weights change, the last checkpoint is "
+                f"numbers that are not finite at step {verdict.step}, in epoch {verdict.epoch}, "
+                f"{culprit(self.network, verdict.images)}: stopped before the weights change, the last checkpoint is "
                 f"finite; try a lower learning rate than {self.recipe.lr:g}"
             )
 
     def on_train_epoch_end(self) -> None:
+        self.judge(self.verdict)
+        self.verdict = None
         self.log_dict(self.train_metrics.compute())
         self.train_metrics.reset()
 

@@ -80,13 +80,15 @@ class Rough(nn.Module):
         return Ragged.apply(images)
 
 
-def fit(network: nn.Module, pixel: float) -> None:
+def fit(network: nn.Module, pixel: float, late: bool | None = None, steps: int = 1) -> None:
     batch = torch.full((3, 1, 1, 2), pixel), torch.zeros(3, dtype=torch.long)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     trainer = Trainer(max_epochs=1, accelerator="cpu", enable_model_summary=False, limit_val_batches=0, **quiet)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*(many workers|val_dataloader|LeafSpec|logging interval).*")
-        trainer.fit(task(network), DataLoader([batch], batch_size=None, collate_fn=tuple))
+        made = task(network)
+        made.late = late
+        trainer.fit(made, DataLoader([batch] * steps, batch_size=None, collate_fn=tuple))
 
 
 def layers(middle: nn.Module) -> nn.Sequential:
@@ -110,6 +112,20 @@ def test_a_number_that_is_none_stops_before_the_step_and_names_its_layer(
     with pytest.raises(FloatingPointError, match=rf"at step 1, in epoch 1, first in {where}.*rate than 0\.1"):
         fit(network, pixel)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_judged_one_step_late_the_weights_are_still_as_before(steps: int) -> None:
+    """As on a GPU, which nobody waits for: at the next step, or at the end of the epoch where there is none."""
+    network = layers(Explosive(float("nan")))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with pytest.raises(FloatingPointError, match=r"at step 1, in epoch 1, first in what layer '2' gives"):
+        fit(network, 1.0, late=True, steps=steps)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    sound = layers(Explosive(1.0))
+    bias = sound[3].bias.clone()
+    fit(sound, 1.0, late=True, steps=steps)
+    assert not torch.equal(sound[3].bias, bias)
 
 
 def test_weights_that_are_no_numbers_are_named() -> None:
