@@ -38,7 +38,7 @@ class Job:
         self.process = context.Process(target=command, args=(arguments, env or {}, str(self.log)), daemon=True)
         self.process.start()
 
-    def wait(self, seconds: float = PATIENCE) -> int:
+    def wait(self, seconds: float = 2 * PATIENCE) -> int:
         """The exit code; that of a process killed by a signal is negative."""
         self.process.join(seconds)
         if self.process.exitcode is None:

@@ -1,6 +1,6 @@
 """Does a run that is killed end like one that is not? Any command line of run.py, killed at random moments.
 
-    python tests/faults/killed.py --folder outputs/killed --kills 5 method=fcf model=vgg16
+python tests/faults/killed.py --folder outputs/killed --kills 5 method=fcf model=vgg16
 """
 
 import argparse
