@@ -1,5 +1,6 @@
 """Requests that cannot be met, or only just. Faults D1 to D9 of docs/faults.md that no other test has."""
 
+import json
 import random
 import re
 import subprocess
@@ -143,3 +144,14 @@ def assert_adds_up(made: Plan, macs: int) -> None:
     assert made.least.macs <= made.after.macs <= made.before.macs == macs
     assert sum(row.before.macs for row in made.rows) <= made.before.macs
     assert sum(row.after.macs for row in made.rows) <= made.after.macs
+
+
+def test_a_data_set_smaller_than_a_batch_is_one_batch(tmp_path: Path) -> None:
+    made = pipeline.run(config(f"folder={tmp_path}", "recipe.batch=1000"))
+    assert made is not None
+    (metrics,) = tmp_path.glob("store/baseline-*/metrics.jsonl")
+    assert [json.loads(line)["step"] for line in metrics.read_text().splitlines() if "val_accuracy" in line] == [
+        1,
+        2,
+        3,
+    ]

@@ -1,0 +1,23 @@
+"""docs/faults.md names tests that exist, and every fault of the list."""
+
+import re
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+TABLE = (TESTS.parent / "docs" / "faults.md").read_text()
+FAULTS = {"A": 15, "B": 8, "C": 8, "D": 9, "E": 12, "F": 8}
+
+
+def test_every_fault_has_its_row() -> None:
+    rows = re.findall(r"^\| ([A-F]\d+) \|", TABLE, re.MULTILINE)
+    assert rows == [f"{group}{number}" for group, count in FAULTS.items() for number in range(1, count + 1)]
+
+
+def test_every_test_that_is_named_exists() -> None:
+    for row in re.findall(r"^\| [A-F]\d+ \|.*$", TABLE, re.MULTILINE):
+        path = None
+        for named, test in re.findall(r"([\w/]+\.py)?(?:::(\w+))?", row):
+            path = named or path
+            if named or test:
+                assert path is not None
+                assert f"def {test or 'test_'}" in (TESTS / path).read_text(), (row[:8], path, test)
