@@ -1,4 +1,4 @@
-"""Curves and record to Weights & Biases, from our own files. The only place that imports wandb."""
+"""Curves and record to Weights & Biases, from our own files. The only place that writes with wandb."""
 
 import os
 import shutil
@@ -13,6 +13,7 @@ from experiments import metrics
 from experiments.prepare import Bench
 from experiments.record import Record
 from experiments.redact import hidden
+from experiments.report.runs import SCRATCH
 from experiments.terminal import say
 from pruning import durable
 
@@ -138,7 +139,7 @@ def summarise(run: Any, record: Record) -> None:
 
 
 def figures(record: Record) -> dict[str, Any]:
-    """The record's figures, flat, without what stands elsewhere in a W&B run."""
+    """The record's figures, flat, and what `tuned` cost in all, without what stands elsewhere in a W&B run."""
     values = asdict(record)
     elsewhere = ("config", "layers", "stages", "classes", "versions", "command", "modified")
     flat = dict(flatten({key: value for key, value in values.items() if key not in elsewhere}))
@@ -147,7 +148,9 @@ def figures(record: Record) -> dict[str, Any]:
         for stage in values["stages"]
         for key in ("epochs", "seconds", "train_macs")
     }
-    return flat | stages
+    own = [stage for stage in record.stages if stage.name not in SCRATCH]
+    total = {key: sum(getattr(stage, key) for stage in own) for key in ("seconds", "train_macs")}
+    return flat | stages | total
 
 
 def flatten(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

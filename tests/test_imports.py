@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = ("pruning", "datamodules", "experiments")
 FORBIDDEN = {
-    "pruning": {"experiments", "datamodules", "hydra", "omegaconf", "wandb", "run"},
-    "datamodules": {"experiments", "pruning", "hydra", "omegaconf", "wandb", "run"},
+    "pruning": {"experiments", "datamodules", "hydra", "omegaconf", "wandb", "wandb_workspaces", "run"},
+    "datamodules": {"experiments", "pruning", "hydra", "omegaconf", "wandb", "wandb_workspaces", "run"},
     "experiments": {"run"},
 }
 
@@ -41,9 +41,10 @@ def test_a_room_knows_only_what_is_below_it(room: str) -> None:
     assert wrong == []
 
 
-def test_only_tracking_imports_wandb() -> None:
-    users = {path.name for path in sources("experiments") for name in imported(path) if name.split(".")[0] == "wandb"}
-    assert users == {"tracking.py"}
+def test_only_tracking_and_the_script_of_its_view_import_wandb() -> None:
+    names = ("wandb", "wandb_workspaces")
+    users = {path.name for path in sources("experiments") for name in imported(path) if name.split(".")[0] in names}
+    assert users == {"tracking.py", "workspace.py"}
 
 
 def test_methods_never_import_each_other() -> None:
@@ -73,6 +74,7 @@ def test_no_room_is_a_drawer_for_everything(room: str) -> None:
         "experiments.schema",
         "experiments.commandline",
         "experiments.summary",
+        "experiments.workspace",
     ],
 )
 def test_it_starts_without_torch(module: str) -> None:

@@ -1,0 +1,56 @@
+"""The W&B view holds only figures that a run really writes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import offline_run
+import pytest
+from tiny_run import CONF, config
+
+from experiments import pipeline, workspace
+
+EVERYTHING = ("method=fcf", "method.lr=0.1", "recipe.batch=4", "recipe.prune.epochs=10", "control=scratch")
+
+
+def test_every_key_is_in_a_real_run(tmp_path: Path) -> None:
+    pipeline.run(config(f"folder={tmp_path}", "tracking=offline", *EVERYTHING))
+    (path,) = tmp_path.glob("*/wandb/offline-run-*/*.wandb")
+    run = offline_run.read(path)
+    summary = {key.removesuffix("._type") for key in run.summary}  # a table has several keys below its name
+    assert set(workspace.summary_keys()) - summary == set()
+    assert set(workspace.history_keys()) - set().union(*run.history) == set()
+    outer, inner = workspace.METHOD.split(".")
+    assert run.config[outer][inner] == "fcf"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # wandb-workspaces 0.4 uses pydantic's old decorators
+def test_the_view_is_what_the_data_say() -> None:
+    pytest.importorskip("wandb_workspaces")
+    made = workspace.view("someone", "project", "view")
+    assert {section.name: len(section.panels) for section in made.sections} == {
+        name: len(panels) for name, panels in workspace.SECTIONS.items()
+    }
+    scatter = made.sections[0].panels[0]
+    assert (scatter.x.name, scatter.y.name) == ("tuned/macs", "tuned/accuracy")
+    assert "summary:tuned/accuracy" in made._to_model().spec.model_dump_json(by_alias=True)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "said"), [("wandb_workspaces", "pip install -e '.[wandb]'"), ("", "No API key configured")]
+)
+def test_without_the_extra_or_a_login_it_says_so(tmp_path: Path, hidden: str, said: str) -> None:
+    code = f"import sys; sys.modules.update(dict.fromkeys({hidden.split()}))\nfrom experiments import workspace\n"
+    home = {name: str(tmp_path) for name in ("HOME", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR")}
+    kept = {name: value for name, value in os.environ.items() if name not in ("WANDB_API_KEY", "NETRC")}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}sys.exit(workspace.main(['--entity', 'someone']))"],
+        cwd=CONF.parent,
+        env=kept | home,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert said in done.stdout.replace("\n", " ")
+    assert "Traceback" not in done.stderr
