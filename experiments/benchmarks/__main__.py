@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from experiments import hardware
 from experiments.benchmarks.readme import write
 from experiments.digest import ROOT
 from experiments.terminal import say
@@ -60,16 +61,9 @@ def made(name: str, asked: argparse.Namespace) -> bool:
 
 
 def current(path: Path) -> bool:
-    """A commit with uncommitted changes (+) is none to rely on."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=8", "--dirty=+", "--exclude=*"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    if not path.exists() or not commit or commit.endswith("+"):
-        return False
-    return bool(json.loads(path.read_text())["commit"] == commit)
+    """The records lie in the repository, so what is not committed (+) cannot count; there is `--again`."""
+    now = (hardware.commit() or "").rstrip("+")
+    return bool(now) and path.exists() and json.loads(path.read_text())["commit"].rstrip("+") == now
 
 
 def line(aim: dict[str, Any]) -> str:

@@ -1,4 +1,6 @@
-"""L1's scores of all filters of a network, and the bare sum of absolute values of the same weights."""
+"""L1's scores of all filters of a network, and the bare sum of absolute values of its weights, in processor time."""
+
+import time
 
 import torch
 
@@ -20,7 +22,8 @@ def one(name: str) -> Row:
         {
             "ours": lambda: bench.method.scores(bench.network),  # type: ignore[attr-defined]
             "bare": lambda: [layer.weight.abs().sum() for layer in layers],
-        }
+        },
+        clock=time.process_time,
     )
     return {"network": name, "L1's scores, ms": times["ours"], "bare sums, ms": times["bare"]}
 
