@@ -11,7 +11,7 @@ from experiments import record, sweeps
 
 @pytest.mark.faults
 def test_a_killed_driver_is_followed_by_one_that_does_what_is_left(tmp_path: Path) -> None:
-    asked = ("method=l1,random", "ratio=0.25,0.5")
+    asked = ("method=l1", "ratio=0.25,0.5")
     driver = start(tmp_path, *asked)
     while not list(tmp_path.glob("*/record.json")):
         assert driver.poll() is None
@@ -21,11 +21,9 @@ def test_a_killed_driver_is_followed_by_one_that_does_what_is_left(tmp_path: Pat
     done = {path: path.read_bytes() for path in tmp_path.glob("*/record.json")}
     code, output = finish(start(tmp_path, *asked))
     assert code == 0, output
-    assert "4 jobs: 4 done" in output
+    assert "2 jobs: 2 done" in output
     made = [record.read(path) for path in tmp_path.glob("*/record.json")]
-    assert sorted((each.method, each.ratio) for each in made) == [
-        (method, ratio) for method in ("l1", "random") for ratio in (0.25, 0.5)
-    ]
+    assert sorted(each.ratio for each in made) == [0.25, 0.5]
     assert all(path.read_bytes() == content for path, content in done.items())
 
 
