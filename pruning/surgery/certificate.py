@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pruning.modes import evaluating, exact
+from pruning.tracing import float_type
 
 TOLERANCE = 1e-4
 VARIATION = 1e-6  # of the logits' scale; less over a batch and equality proves nothing
@@ -19,7 +20,7 @@ def certify(masked: nn.Module, small: nn.Module, images: Float[Tensor, "b 3 h w"
     Raises:
         ValueError: above 1e-4, or the masked logits do not vary over the batch, so that they prove nothing.
     """
-    images = images.to(next(masked.parameters()).dtype)  # what was trained in float64 is certified in it
+    images = images.to(float_type(masked))  # what was trained in float64 is certified in it
     with exact(), evaluating(masked), evaluating(small):
         wanted, got = masked(images), small(images)
     scale = wanted.abs().max().item()
