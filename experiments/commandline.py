@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,6 +79,8 @@ def headline(path: Path) -> str:
 
 def register() -> None:
     OmegaConf.register_new_resolver("explain", explain, replace=True)
+    # Our launchers' files have the plugin's names, and its schema checks them: wanted, and no news for the user.
+    warnings.filterwarnings("ignore", r"\s*'hydra/launcher/submitit_\w+' is validated against")
 
 
 def command() -> str:

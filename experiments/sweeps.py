@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -75,22 +75,53 @@ def read(folder: Path) -> list[Job]:
     return [job for path in sorted(folder.glob("sweep/*/sweep.json")) for job in jobs(path.parent)]
 
 
-def jobs(sweep: Path) -> list[Job]:
+def jobs(sweep: Path, look: Callable[[Path], Job | None] | None = None) -> list[Job]:
     """In the order of the sweep, then what its sweeper thought of later."""
+    look = look or job
     listed = json.loads((sweep / "sweep.json").read_text())["jobs"]
     folders = {key(overrides): overrides for overrides in listed}
-    found = [job(sweep / name) or Job(overrides) for name, overrides in folders.items()]
+    found = [look(sweep / name) or Job(overrides) for name, overrides in folders.items()]
     later = [path.parent for path in sorted(sweep.glob("*/job.json")) if path.parent.name not in folders]
-    return found + [each for each in map(job, later) if each]
+    return found + [each for each in map(look, later) if each]
+
+
+class Reader:
+    """A sweep's jobs over and over: a file is read again when it has changed, a process looked at each time."""
+
+    def __init__(self, sweep: Path) -> None:
+        self.sweep = sweep
+        self.known: dict[Path, tuple[int, Job | None]] = {}
+
+    def read(self) -> list[Job]:
+        return jobs(self.sweep, self.look)
+
+    def look(self, folder: Path) -> Job | None:
+        try:
+            stamp = (folder / "job.json").stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
+        if self.known.get(folder, (0, None))[0] != stamp:
+            self.known[folder] = stamp, stored(folder)
+        found = self.known[folder][1]
+        return found and now(folder, found)
 
 
 def job(folder: Path) -> Job | None:
-    """As it is now: what was running and is gone has the end that its run's status tells."""
+    found = stored(folder)
+    return found and now(folder, found)
+
+
+def stored(folder: Path) -> Job | None:
+    """As its driver wrote it; None where there is nothing whole."""
     try:
         values = json.loads((folder / "job.json").read_text())
-        found: Job = build(Job, {name: value for name, value in values.items() if name != "schema"})
+        return build(Job, {name: value for name, value in values.items() if name != "schema"})  # type: ignore[no-any-return]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def now(folder: Path, found: Job) -> Job:
+    """What was running and is gone has the end that its run's status tells."""
     if found.state != status.RUNNING or found.host != socket.gethostname() or alive(found.pid, found.started):
         return found
     told = run_status(folder, announced(folder), found.started)

@@ -2,13 +2,15 @@
 
 import threading
 from pathlib import Path
+from statistics import fmean
+from typing import NamedTuple
 
 from experiments import status, sweeps
 from experiments.summary import clock
 from experiments.sweeps import Job
 from experiments.terminal import console, say
 
-EVERY = 0.5  # seconds
+EVERY = 1.0  # seconds
 
 
 class Watch:
@@ -16,9 +18,11 @@ class Watch:
 
     def __init__(self, sweep: Path) -> None:
         self.sweep, self.since = sweep, status.now()
+        self.jobs = sweeps.Reader(sweep)
         self.over = threading.Event()
         self.thread = threading.Thread(target=self.follow, daemon=True)
-        self.shown = ""
+        self.shown: tuple[int, int] | None = None
+        self.abreast = 1  # most jobs seen at work at once
 
     def start(self) -> None:
         self.thread.start()
@@ -37,19 +41,20 @@ class Watch:
 
     def show(self) -> None:
         """In a terminal one line over and over; elsewhere a line whenever a job has ended."""
-        found = sweeps.jobs(self.sweep)
+        found = count(self.jobs.read(), self.since)
+        self.abreast = max(self.abreast, len(found.running))
         if console.is_terminal:
-            console.file.write(f"\r\x1b[2K{line(found, self.since)[: console.width - 1]}")
+            console.file.write(f"\r\x1b[2K{line(found, self.abreast)[: console.width - 1]}")
             console.file.flush()
             return
-        ended = str(sum(each.ended is not None and each.ended >= self.since for each in found))
-        if ended != self.shown and ended != "0":
-            self.shown = ended
-            say(line(found, self.since))
+        ended = len(found.done), len(found.failed)
+        if self.shown not in (None, ended):
+            say(line(found, self.abreast))
+        self.shown = ended
 
     def summary(self) -> bool:
         """Whether any job is not complete."""
-        found = sweeps.jobs(self.sweep)
+        found = self.jobs.read()
         open_ = [each for each in found if each.state != status.COMPLETED]
         earlier = sum(each.state == status.COMPLETED and str(each.ended) < self.since for each in found)
         before = f", {earlier} of them before" if earlier else ""
@@ -68,15 +73,36 @@ def own(job: Job, all_jobs: list[Job]) -> list[str]:
     return [each for each in job.overrides if each not in shared] or job.overrides
 
 
-def line(found: list[Job], since: str) -> str:
+class Count(NamedTuple):
+    done: list[Job]
+    running: list[Job]
+    failed: list[Job]
+    left: list[Job]
+
+
+def count(found: list[Job], since: str) -> Count:
+    made = Count([], [], [], [])
+    for each in found:
+        getattr(made, kind(each, since)).append(each)
+    return made
+
+
+def kind(job: Job, since: str) -> str:
     """What failed in an earlier attempt is still to be done."""
-    done = [each for each in found if each.state == status.COMPLETED]
-    running = [each for each in found if each.state == status.RUNNING]
-    failed = [each for each in found if each.state in (status.FAILED, status.PREEMPTED) and str(each.ended) >= since]
-    left = len(found) - len(done) - len(running) - len(failed)
-    words = f"{len(done)}/{len(found)} done, {len(running)} running, {len(failed)} failed, {left} left"
-    times = [each.seconds for each in done + failed if each.seconds and str(each.ended) >= since]
-    if not times or not left + len(running):
-        return f"sweep  {words}"
-    seconds = sum(times) / len(times) * (left + len(running) / 2) / max(1, len(running))
-    return f"sweep  {words}, about {clock(seconds)} to go"
+    if job.state in (status.FAILED, status.PREEMPTED):
+        return "failed" if (job.ended or job.started) >= since else "left"
+    return {status.COMPLETED: "done", status.RUNNING: "running"}.get(job.state, "left")
+
+
+def line(found: Count, abreast: int) -> str:
+    done, running, failed, left = map(len, found)
+    words = f"sweep  {done}/{sum(map(len, found))} done, {running} running, {failed} failed, {left} left"
+    seconds = time_left(found, abreast)
+    return words if seconds is None else f"{words}, about {clock(seconds)} to go"
+
+
+def time_left(found: Count, abreast: int) -> float | None:
+    """As if what is open took as long as what is done, earlier attempts' too; a running job is half way."""
+    times = [each.seconds for each in found.done or found.failed if each.seconds]
+    jobs = len(found.left) + len(found.running) / 2
+    return fmean(times) * jobs / abreast if times and jobs else None

@@ -5,7 +5,7 @@ The view is data; only `push` knows wandb, and needs the extra `wandb` and a log
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ class Curves:
     keys: tuple[str, ...]
     log_y: bool = False
 
-    def paths(self) -> list[str]:
+    def paths(self) -> list[Any]:
         return [f"{self.stage}/{key}" for key in self.keys]
 
 
@@ -58,12 +58,12 @@ class Table:
 Panel = Scatter | Bars | Curves | Table
 
 
-def learning(stage: str) -> list[Panel]:
+def learning(stage: str) -> list[Curves]:
     accuracies = ("val_accuracy", "train_accuracy")
     return [Curves(f"{stage}: accuracy", stage, accuracies), Curves(f"{stage}: loss", stage, ("val_loss", "loss"))]
 
 
-SECTIONS: dict[str, list[Panel]] = {
+SECTIONS: dict[str, Sequence[Panel]] = {
     "Accuracy against cost": [
         Scatter("accuracy against MACs", "tuned/macs", "tuned/accuracy"),
         Scatter("accuracy against parameters", "tuned/params", "tuned/accuracy"),
@@ -121,9 +121,9 @@ def view(entity: str, project: str, name: str) -> Any:
     """The same as wandb-workspaces wants it. Raises ImportError without the extra."""
     import wandb_workspaces.workspaces as ws
 
-    order = [ws.Ordering(ws.Summary("tuned/accuracy"), ascending=False)]
+    order: list[Any] = [ws.Ordering(ws.Summary("tuned/accuracy"), ascending=False)]
     columns = [f"summary:{key}" for key in COLUMNS]
-    sections = [
+    sections: list[Any] = [
         ws.Section(name=title, panels=[drawn(panel) for panel in section], is_open=True)
         for title, section in SECTIONS.items()
     ]
@@ -150,7 +150,7 @@ def push(entity: str | None, project: str, name: str) -> str:
     """The address of a new saved view. Raises wandb.Error where nobody is logged in or the server says no."""
     import wandb
 
-    return str(view(entity or wandb.Api().default_entity, project, name).save().url)
+    return str(view(entity or str(wandb.Api().default_entity), project, name).save().url)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,13 +1,10 @@
 """Real sweeps of tiny runs: they share what they can, and survive what their jobs do."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from dying import DEATHS
-from tiny_run import CONF, TINY
+from sweeping import finish, start
 
 from experiments import record, status, sweeps
 from experiments.sweeps import Job
@@ -24,20 +21,6 @@ ENDS = {
     "kill": ("FAILED", "killed by SIGKILL"),
     "term": ("PREEMPTED", "preempted by SIGTERM: the same command goes on from here"),
 }
-
-
-def start(folder: Path, *overrides: str) -> subprocess.Popen[str]:
-    tiny = [each for each in TINY if not each.startswith(("hydra", *[each.split("=")[0] for each in overrides]))]
-    paths = os.pathsep.join([str(Path(__file__).parent), str(CONF.parent)])
-    environment = os.environ | {"PYTHONPATH": paths, "PRUNING_TARGETS": "tiny_run:dying"}
-    command = [sys.executable, "run.py", "-m", *tiny, f"folder={folder}", *overrides]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(command, cwd=CONF.parent, env=environment, **pipes)  # type: ignore[call-overload]
-
-
-def finish(sweep: subprocess.Popen[str]) -> tuple[int, str]:
-    output, _ = sweep.communicate()
-    return sweep.returncode, output
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from torch import nn
 
 from datamodules.batches import BatchLoader
@@ -83,12 +83,22 @@ def config(*overrides: str) -> DictConfig:
     return composed(*TINY, *overrides)
 
 
-def composed(*overrides: str) -> DictConfig:
-    """Any job's."""
+def launcher(name: str, *overrides: str) -> dict[str, Any]:
+    """What `hydra/launcher=name` gets, without what only Hydra knows at run time."""
+    values = whole_config(f"hydra/launcher={name}", *overrides).hydra.launcher
+    return dict(OmegaConf.to_container(values, resolve=False))  # type: ignore[call-overload]
+
+
+def whole_config(*overrides: str) -> DictConfig:
     schema.register()
     commandline.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        whole = compose("config", [*overrides], return_hydra_config=True)
+        return compose("config", [*overrides], return_hydra_config=True)
+
+
+def composed(*overrides: str) -> DictConfig:
+    """Any job's."""
+    whole = whole_config(*overrides)
     HydraConfig.instance().set_config(whole)
     job = copy.deepcopy(whole)
     with open_dict(job):
