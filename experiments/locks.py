@@ -14,7 +14,8 @@ from pruning import durable
 def held(folder: Path) -> Iterator[None]:
     """The kernel frees the lock when its holder dies, however it dies."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock", mode=0o666)  # as far as the umask lets others
+    (folder / "lock").touch()  # with the rights that the umask gives: FileLock has its own idea of them
+    lock = FileLock(folder / "lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -61,9 +61,11 @@ def means() -> Spec:
 
 
 def intervals() -> Spec:
-    ends = {"y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}}
+    """As far as an accuracy can lie: Student's t knows no bounds."""
+    ends = {"y": {"field": "bottom", "type": "quantitative"}, "y2": {"field": "top"}}
+    bounded = [{"calculate": "max(datum.low, 0)", "as": "bottom"}, {"calculate": "min(datum.high, 1)", "as": "top"}]
     return {
-        "transform": [{"filter": "datum.n > 1"}],
+        "transform": [{"filter": "datum.n > 1"}, *bounded],
         "mark": {"type": "rule", "strokeWidth": 1.5} | APART,
         "encoding": ends,
     }
