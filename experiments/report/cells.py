@@ -5,6 +5,7 @@ from typing import NamedTuple
 from experiments.report.estimate import Estimate
 from experiments.report.runs import LEARNING, SCRATCH, Figure
 from experiments.report.settings import Section, Setting
+from experiments.summary import clock
 
 PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 MISSING = "\u2013"
@@ -45,12 +46,6 @@ def si(number: float) -> str:
     while abs(number) >= 999.5 and power < len(PREFIXES) - 1:
         number, power = number / 1000, power + 1
     return f"{number:.3g} {PREFIXES[power]}".strip()
-
-
-def clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def asked(setting: Setting) -> str:

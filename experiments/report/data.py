@@ -5,7 +5,7 @@ from typing import Any
 
 from experiments.report import cells, charts, claims, fairness, pareto
 from experiments.report.fairness import RULES, Protocol
-from experiments.report.series import ACCURACIES, series
+from experiments.report.series import series
 from experiments.report.settings import Section, Setting
 from experiments.report.view import axes, looks_of, rate_of
 from experiments.report.words import percent, shown
@@ -112,7 +112,3 @@ def ranked(section: Section, given: dict[str, Protocol], rule: str) -> dict[str,
         for axis in axes(section)
     }
     return {"places": places, "levels": levels, "fronts": fronts}
-
-
-def inside_names(rows: Rows) -> list[str]:
-    return sorted({point[0] for row in rows for point in row["series"]} - ACCURACIES.keys())

@@ -6,6 +6,7 @@ from pathlib import Path
 from experiments.digest import ROOT
 from experiments.record import Record, read
 from experiments.report import fairness, keys
+from experiments.report.cells import ASKED
 from experiments.report.estimate import estimate
 from experiments.report.overlap import overlap
 from experiments.report.runs import LEARNING, Run
@@ -57,11 +58,7 @@ def repeated(run: Run) -> str:
 
 
 def ground(record: Record) -> tuple[str, str]:
-    return f"{record.model}, {record.data}", f"{record.ratio:g} of {named(record.budget.of)}"
-
-
-def named(budget: str) -> str:
-    return {"layer": "each layer", "global": "all filters", "macs": "MACs", "params": "params"}[budget]
+    return f"{record.model}, {record.data}", f"{record.ratio:g} {ASKED[record.budget.of]}"
 
 
 def title(run: Run) -> str:
