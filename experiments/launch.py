@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
@@ -50,10 +51,12 @@ class Sweep(Callback):
         self.watch.stop()
         sweeps.end(self.place)
         failed = self.watch.summary()
-        if not self.shows:
-            report(self.folder)
-        if failed:
-            sys.exit(1)
+        try:
+            if not self.shows:
+                report(self.folder)
+        finally:  # Hydra makes a warning of what a callback raises, and the exit code would be 0
+            if failed:
+                sys.exit(1)
 
 
 def report(folder: Path) -> None:
@@ -86,7 +89,7 @@ def job(config: DictConfig) -> None:
         before = sweeps.job(place)
         if before and before.identity == identity and config.store and sweeps.complete(place, before.run):
             if before.state != status.COMPLETED:
-                sweeps.write(place, Job(**{**vars(before), "state": status.COMPLETED, "reason": None}))
+                sweeps.write(place, replace(before, state=status.COMPLETED, reason=None))
             return
         attempt(place, overrides, identity, trains=not (config.plan or config.sensitivity))
     if config.plan or config.sensitivity:
@@ -124,14 +127,9 @@ def attempt(place: Path, overrides: list[str], identity: str, trains: bool) -> N
             raise
         finally:
             state, reason = ending(place, code, begun, trains)
-            facts: dict[str, Any] = {
-                "state": state,
-                "reason": reason,
-                "run": sweeps.announced(place),
-                "exit_code": code,
-            }
-            facts |= {"seconds": round(time.monotonic() - since, 3), "ended": status.now(), "identity": identity}
-            sweeps.write(place, Job(**{**vars(job), **facts}))
+            ended = replace(job, state=state, reason=reason, run=sweeps.announced(place), exit_code=code)
+            seconds = round(time.monotonic() - since, 3)
+            sweeps.write(place, replace(ended, seconds=seconds, ended=status.now(), identity=identity))
 
 
 def start(place: Path, overrides: list[str], output: Any) -> subprocess.Popen[bytes]:

@@ -148,9 +148,7 @@ def model(settings: schema.Config, values: dict[str, Any]) -> dict[str, Any]:
     if settings.plan or settings.baseline:
         return asked | ({"weights": None} if "weights" in asked else {})
     if not (asked.get("weights") or settings.recipe.baseline.epochs):
-        say(
-            "[yellow]recipe.baseline.epochs=0 without baseline= or model.weights=: the dense network stays untrained[/]"
-        )
+        say("recipe.baseline.epochs=0 without baseline= or model.weights=: the dense network stays untrained", "yellow")
     return asked
 
 

@@ -35,7 +35,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Status:
+class Status(Run):
     schema: int
     state: str
     pid: int
@@ -43,14 +43,6 @@ class Status:
     started: str  # ISO 8601, UTC
     ended: str | None
     reason: str | None  # one line
-    command: str
-    name: str
-    method: str
-    model: str
-    data: str
-    ratio: float
-    seed: int
-    digest: str
 
 
 def read(folder: Path) -> Status | None:
@@ -104,7 +96,10 @@ def said(folder: Path) -> str | None:
 
 
 def begun(run: Run) -> Status:
-    return Status(SCHEMA, RUNNING, os.getpid(), socket.gethostname(), now(), None, None, **asdict(run))
+    pid, host, started = os.getpid(), socket.gethostname(), now()
+    return Status(
+        **asdict(run), schema=SCHEMA, state=RUNNING, pid=pid, host=host, started=started, ended=None, reason=None
+    )
 
 
 def now() -> str:

@@ -1,6 +1,5 @@
 """The end of a run, for the eye. Reads a record; imports no torch."""
 
-import math
 from pathlib import Path
 
 from rich import box
@@ -10,7 +9,7 @@ from rich.text import Text
 from experiments.record import Network, Record, Stage
 from experiments.terminal import console, say
 
-PREFIXES = ("", "k", "M", "G", "T")
+PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 
 
 def show(record: Record, folder: Path) -> None:
@@ -66,14 +65,16 @@ def points(record: Record) -> str:
     return f"{100 * (record.tuned.accuracy - record.dense.accuracy):+.2f} points"
 
 
-def percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
+def percent(share: float, digits: int = 2) -> str:
+    return f"{100 * share:.{digits}f} %"
 
 
 def si(number: float) -> str:
-    """Three figures and a prefix."""
-    power = min(len(PREFIXES) - 1, int(math.log(number, 1000) + 1e-9)) if number >= 1 else 0
-    return f"{number / 1000**power:.3g} {PREFIXES[power]}"
+    """Three figures and a prefix, ready for a unit behind it."""
+    power = 0
+    while abs(number) >= 999.5 and power < len(PREFIXES) - 1:
+        number, power = number / 1000, power + 1
+    return f"{number:.3g} {PREFIXES[power]}"
 
 
 def stages(record: Record) -> Table:

@@ -3,11 +3,10 @@
 from typing import NamedTuple
 
 from experiments.report.estimate import Estimate
-from experiments.report.runs import LEARNING, SCRATCH, Figure
+from experiments.report.runs import Figure
 from experiments.report.settings import Section, Setting
-from experiments.summary import clock
+from experiments.summary import clock, si
 
-PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 MISSING = "\u2013"
 ASKED = {"layer": "of each layer", "global": "of all filters", "macs": "of MACs", "params": "of parameters"}
 
@@ -29,7 +28,7 @@ def cell(setting: Setting, figure: Figure) -> Cell:
 def said(found: Estimate, unit: str) -> str:
     """The mean, with half of its 95 % interval where there is one."""
     if unit in ("macs", "seconds"):
-        return si(found.mean) if unit == "macs" else clock(found.mean)
+        return si(found.mean).strip() if unit == "macs" else clock(found.mean)
     form, scale = FORMS[unit]
     digits = 1 if unit == "cut" else 2
     spread = "" if found.half is None else f" ± {scale * found.half:.{digits}f}"
@@ -41,31 +40,13 @@ def said(found: Estimate, unit: str) -> str:
 FORMS = {"share": (".2f", 100), "cut": (".1f", 100), "points": ("+.2f", 100), "lead": (".2f", 100), "ratio": (".2f", 1)}
 
 
-def si(number: float) -> str:
-    power = 0
-    while abs(number) >= 999.5 and power < len(PREFIXES) - 1:
-        number, power = number / 1000, power + 1
-    return f"{number:.3g} {PREFIXES[power]}".strip()
-
-
 def asked(setting: Setting) -> str:
     budget = setting.first.record.budget.of
     return f"{100 * setting.first.record.ratio:g} % {ASKED.get(budget, budget)}"
 
 
 def epochs(setting: Setting) -> str:
-    """Of each stage after the dense network."""
-    first = setting.first
-    spent = {"prune": first.epochs(first_stage(first.scratch)), "finetune": first.epochs(last_stage(first.scratch))}
-    return " + ".join(f"{count} {name}" for name, count in spent.items() if count) or MISSING
-
-
-def first_stage(scratch: bool) -> str:
-    return (SCRATCH if scratch else LEARNING)[0]
-
-
-def last_stage(scratch: bool) -> str:
-    return (SCRATCH if scratch else LEARNING)[1]
+    return setting.first.spent or MISSING
 
 
 def stage_times(setting: Setting) -> str:

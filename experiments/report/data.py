@@ -8,7 +8,8 @@ from experiments.report.fairness import RULES, Protocol
 from experiments.report.series import series
 from experiments.report.settings import Section, Setting
 from experiments.report.view import axes, looks_of, rate_of
-from experiments.report.words import percent, shown
+from experiments.report.words import shown
+from experiments.summary import percent
 
 LINES = 4  # of dense networks: the largest comparisons
 WIDTH = 9

@@ -49,6 +49,12 @@ class Run:
     def batches(self) -> list[str]:
         return [batch for batch in self.record.dense.latency_ms if batch.isdecimal()]
 
+    @property
+    def spent(self) -> str:
+        """Epochs of each stage after the dense network."""
+        wanted = SCRATCH if self.scratch else LEARNING
+        return " + ".join(f"{stage.epochs} {stage.name}" for stage in self.stages if stage.name in wanted)
+
     def epochs(self, stage: str) -> int:
         return sum(each.epochs for each in self.stages if each.name == stage)
 

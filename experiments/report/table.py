@@ -9,7 +9,7 @@ from experiments.report import fairness, keys
 from experiments.report.cells import ASKED
 from experiments.report.estimate import estimate
 from experiments.report.overlap import overlap
-from experiments.report.runs import LEARNING, Run
+from experiments.report.runs import Run
 from experiments.report.settings import Setting
 from experiments.report.words import markdown
 
@@ -50,7 +50,7 @@ def settings(found: Iterable[Record]) -> list[Setting]:
         if len({run.record.seed for run in each.runs}) < len(each.runs):
             name = each.first.record.name
             raise ValueError(f"{len(each.runs)} records of {name} share seeds: keep one record for each seed")
-    return sorted(made, key=lambda each: (ground(each.first.record), title(each.first), epochs(each.first), each.id))
+    return sorted(made, key=lambda each: (ground(each.first.record), title(each.first), each.first.spent, each.id))
 
 
 def repeated(run: Run) -> str:
@@ -69,19 +69,13 @@ def title(run: Run) -> str:
     return markdown(run.record.method + (f" ({', '.join(told)})" if told else "") + ", from scratch" * run.scratch)
 
 
-def epochs(run: Run) -> str:
-    """Of each stage after the baseline."""
-    wanted = ("scratch", "scratch_tune") if run.scratch else LEARNING
-    return " + ".join(f"{stage.epochs} {stage.name}" for stage in run.stages if stage.name in wanted)
-
-
 def row(setting: Setting) -> tuple[str, ...]:
     first = setting.first
     accuracies = [[run.record.dense.accuracy for run in setting.runs], [run.final.accuracy for run in setting.runs]]
     dense, tuned = map(percent, accuracies)
     pruned = "" if first.scratch else percent([run.record.pruned.accuracy for run in setting.runs])
     cuts = [f"-{100 * estimate([run.cut(of) for run in setting.runs]).mean:.1f} %" for of in ("macs", "params")]
-    about = (published(first.record), *cuts, epochs(first), alike(setting), str(len(setting.runs)))
+    about = (published(first.record), *cuts, first.spent, alike(setting), str(len(setting.runs)))
     model, asked = ground(first.record)
     return model, title(first), asked, dense, pruned, tuned, *about, markdown("; ".join(setting.devices))
 

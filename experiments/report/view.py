@@ -9,7 +9,8 @@ from experiments.report.fairness import FAIR, Protocol
 from experiments.report.runs import Figure, Run
 from experiments.report.settings import Section, Setting
 from experiments.report.table import published
-from experiments.report.words import listed, percent, shown
+from experiments.report.words import listed, shown
+from experiments.summary import percent
 
 View = dict[str, Any]
 FEW = 4  # rates named in a sentence

@@ -30,10 +30,6 @@ def slug(text: str) -> str:
     return "".join(mark if mark.isascii() and mark.isalnum() else "-" for mark in text)[:100].strip("-") or "report"
 
 
-def percent(share: float, digits: int = 2) -> str:
-    return f"{100 * share:.{digits}f} %"
-
-
 def listed(words: list[str]) -> str:
     """a, b and c"""
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
