@@ -4,12 +4,12 @@ import time
 from pathlib import Path
 
 import pytest
-from test_sweeps import finish, start
+from sweeping import finish, start
 
 from experiments import record, sweeps
 
 
-@pytest.mark.faults
+@pytest.mark.sweeps
 def test_a_killed_driver_is_followed_by_one_that_does_what_is_left(tmp_path: Path) -> None:
     asked = ("method=l1", "ratio=0.25,0.5")
     driver = start(tmp_path, *asked)
@@ -17,7 +17,7 @@ def test_a_killed_driver_is_followed_by_one_that_does_what_is_left(tmp_path: Pat
         assert driver.poll() is None
         time.sleep(0.1)
     driver.kill()
-    driver.wait()
+    finish(driver)
     done = {path: path.read_bytes() for path in tmp_path.glob("*/record.json")}
     code, output = finish(start(tmp_path, *asked))
     assert code == 0, output
