@@ -16,7 +16,7 @@ from datamodules.remote import is_remote
 from datamodules.shards import shard_sources
 from datamodules.sources import FolderSource, Source
 from datamodules.tree import scan_both
-from datamodules.workers import Images, Pool, Tolerance, WorkerLoader, spare_cores
+from datamodules.workers import Pool, Tolerance, WorkerLoader, spare_cores
 
 
 def folder_sources(root: Path, train: str, test: str, remedy: str) -> tuple[Source, Source]:
@@ -135,8 +135,9 @@ class Folder(ImageData):
         if (part, view) not in self._pools:
             beside = 1 if self.trainer is None else self.trainer.num_devices
             workers = spare_cores(beside) if self.workers is None else self.workers
-            images = Images(self._sources[part], Views(self.size, self.resize))
-            self._pools[part, view] = Pool(images, workers, self.device.type == "cuda")
+            self._pools[part, view] = Pool(
+                self._sources[part], Views(self.size, self.resize), workers, largest=self.batch
+            )
         return self._pools[part, view]
 
     def teardown(self, stage: str | None = None) -> None:

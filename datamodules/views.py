@@ -16,7 +16,7 @@ class Views:
     """torchvision's transforms on bytes; what of them is random comes from a seed alone."""
 
     def __init__(self, size: int, resize: int) -> None:
-        self._size = [size, size]
+        self.size = size
         self._part = v2.RandomResizedCrop(size)
         self._middle = v2.Compose([v2.Resize(resize, antialias=True), v2.CenterCrop(size)])
 
@@ -25,7 +25,7 @@ class Views:
         with _generator_at(seed):
             cut, mirrored = self._part.make_params([planes]), bool(torch.rand(1) < 0.5)
         part = functional.crop(planes, **cut).permute(1, 2, 0).contiguous().permute(2, 0, 1)
-        view = functional.resize(part, self._size, antialias=True)  # a sixth faster on interleaved colours
+        view = functional.resize(part, [self.size, self.size], antialias=True)  # a sixth faster on interleaved colours
         return functional.horizontal_flip(view) if mirrored else view
 
     def middle(self, planes: Planes) -> UInt8[Tensor, "3 size size"]:

@@ -1,6 +1,7 @@
 """Large images: worker processes change nothing but the speed."""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from torchvision.transforms.v2 import functional
 
 from datamodules.decode import decode_planes
 from datamodules.views import Views
+from datamodules.workers import PLAIN
 
 
 def test_sizes_names_and_shapes(folder):
@@ -24,13 +26,23 @@ def test_sizes_names_and_shapes(folder):
     assert (images.dtype, labels.dtype) == (torch.float32, torch.int64)
 
 
-def test_workers_change_nothing(folder):
-    alone, helped = folder(), folder(workers=2)
+@pytest.mark.parametrize(("workers", "batch"), [(2, 5), (1, 2)])  # 4 batches, and 9: more than the slots of one worker
+def test_workers_change_nothing(folder, workers, batch):
+    alone, helped = folder(batch=batch), folder(workers=workers, batch=batch)
     for epoch in range(2):
         stand(alone, epoch)
         stand(helped, epoch)
         assert digest(alone.train_dataloader()) == digest(helped.train_dataloader())
     assert digest(alone.test_dataloader()) == digest(helped.test_dataloader())
+
+
+def test_a_batch_is_left_alone_while_it_is_read(folder):
+    data = folder(batch=2, workers=1)
+    batches = [[(PLAIN, number), (PLAIN, number + 1)] for number in range(12)]
+    for pixels, *_ in data._pool("train", "middle").run(batches):
+        before = pixels.clone()
+        time.sleep(0.05)  # in which the worker makes many others
+        assert torch.equal(pixels, before)
 
 
 def test_epochs_and_seeds_differ(folder):
