@@ -18,6 +18,7 @@ from experiments import hardware
 from experiments.terminal import console
 
 Row = dict[str, Any]
+WIDE = 160  # columns of a table in a file
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def show(title: str, rows: Sequence[Row]) -> None:
             table.add_column(name, justify="left" if isinstance(shown[0][name], str) else "right")
         for row in shown:
             table.add_row(*(figure(value) for value in row.values()))
-        console.print(table)
+        console.print(table, width=None if console.is_terminal else WIDE)
 
 
 def figure(value: object) -> str:

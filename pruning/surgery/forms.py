@@ -10,13 +10,15 @@ import copy
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from pruning.cost import latencies
 from pruning.surgery.align import Choose, ColumnGroups
-from pruning.surgery.narrow import Numbers, join_groups
+from pruning.surgery.narrow import Numbers, join_groups, widen_norm
 
 FORMS = ("split", "grouped", "auto")
+LANES = 16  # float32 numbers in a vector register: ONNX Runtime groups in whole registers are more than twice as fast
+CHANNELWISE = (nn.ReLU, nn.ReLU6, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout, nn.Identity)
 
 
 def grouped(network: nn.Module) -> nn.Module:
@@ -25,6 +27,9 @@ def grouped(network: nn.Module) -> nn.Module:
     for name, layer in list(made.named_modules()):
         if isinstance(layer, ColumnGroups):
             made.set_submodule(name, _joined(layer).train(layer.training))
+    if isinstance(made, fx.GraphModule):
+        for node in made.graph.nodes:
+            _carry(made, node)
     return made
 
 
@@ -48,14 +53,47 @@ def fastest(network: nn.Module, images: Float[Tensor, "b 3 h w"]) -> tuple[str, 
 def _joined(layer: ColumnGroups) -> nn.Sequential:
     """Gather, one convolution, and the rows that are no padding, if there is any; outputs in the order of `layer`."""
     convs: list[nn.Conv2d] = list(layer.convs)  # type: ignore[arg-type]
-    conv = join_groups(convs)
-    rows, columns = conv.out_channels // len(convs), conv.in_channels // len(convs)
+    rows, columns = max(conv.out_channels for conv in convs), max(conv.in_channels for conv in convs)
+    if columns % LANES == 0:
+        rows = -(-rows // LANES) * LANES
     gather = torch.cat([_filled(choose.index, columns) for choose in layer.gathers])  # type: ignore[arg-type]
-    steps: list[nn.Module] = [Choose(gather, axis=1), conv]
+    steps: list[nn.Module] = [Choose(gather, axis=1), join_groups(convs, rows)]
     real = torch.cat([group * rows + torch.arange(small.out_channels) for group, small in enumerate(convs)])
-    if len(real) < conv.out_channels:
+    if len(real) < len(convs) * rows:
         steps.append(Choose(real.to(gather.device), axis=1))
     return nn.Sequential(*steps)
+
+
+def _carry(network: fx.GraphModule, node: fx.Node) -> None:
+    """Let padding run on to the layer that chooses channels next, if nothing but norms and channel-wise layers lies
+    between: a choice straight after a convolution is a copy, and keeps runtimes from fusing it with its norm.
+    """
+    steps = _layer(network, node)
+    if not (isinstance(steps, nn.Sequential) and len(steps) == 3 and isinstance(steps[2], Choose)):
+        return
+    real, width = steps[2].index, len(steps[1].weight)  # type: ignore[arg-type]
+    norms: list[fx.Node] = []
+    reader = _reader(node)
+    while isinstance(between := _layer(network, reader), (*CHANNELWISE, nn.BatchNorm2d)):
+        norms += [reader] if isinstance(between, nn.BatchNorm2d) else []  # type: ignore[list-item]
+        reader = _reader(reader)  # type: ignore[arg-type]
+    chooser = between[0] if isinstance(between, nn.Sequential) else between
+    if not isinstance(chooser, Choose):
+        return
+    for norm in norms:
+        widened = widen_norm(_layer(network, norm), real, width)
+        network.set_submodule(str(norm.target), widened)
+    chooser.index = real[chooser.index]
+    network.set_submodule(str(node.target), steps[:2])
+
+
+def _reader(node: fx.Node) -> fx.Node | None:
+    """The only one that reads what a node makes."""
+    return next(iter(node.users)) if len(node.users) == 1 else None
+
+
+def _layer(network: fx.GraphModule, node: fx.Node | None) -> nn.Module | None:
+    return network.get_submodule(str(node.target)) if node is not None and node.op == "call_module" else None
 
 
 def _filled(index: Numbers, length: int) -> Numbers:

@@ -38,10 +38,12 @@ def narrow_grouped(layer: nn.Conv2d, kernels: Bool[Tensor, "out in"], shape: Rec
     return small
 
 
-def join_groups(convs: Sequence[nn.Conv2d]) -> nn.Conv2d:
-    """One grouped convolution for several that are alike in all but their sizes; padding is stored as zeros."""
+def join_groups(convs: Sequence[nn.Conv2d], rows: int) -> nn.Conv2d:
+    """One grouped convolution, `rows` filters in each group, for several that are alike in all but their sizes; padding
+    is stored as zeros.
+    """
     first, one = convs[0], _hollow(convs[0])
-    rows, columns = max(conv.out_channels for conv in convs), max(conv.in_channels for conv in convs)
+    columns = max(conv.in_channels for conv in convs)
     one.groups, one.in_channels, one.out_channels = len(convs), len(convs) * columns, len(convs) * rows
     window = (0, 0) * len(first.kernel_size)
     missing = [(columns - conv.in_channels, rows - conv.out_channels) for conv in convs]
@@ -60,6 +62,17 @@ def narrow_norm(layer: Any, channels: Numbers) -> nn.Module:
         value = getattr(layer, name)
         setattr(small, name, None if value is None else value[_on(value, channels)].clone())
     return small
+
+
+def widen_norm(layer: Any, places: Numbers, width: int) -> nn.Module:
+    """A per-channel norm whose channel k becomes channel `places[k]` of `width`; the others give zero."""
+    wide = _hollow(layer)
+    wide.num_features = width  # type: ignore[assignment]
+    values = {name: _spread(getattr(layer, name), places, width, 0.0) for name in ("weight", "bias")}
+    _fill(wide, layer, **values)
+    wide.running_mean = _spread(layer.running_mean, places, width, 0.0)
+    wide.running_var = _spread(layer.running_var, places, width, 1.0)
+    return wide
 
 
 def narrow_linear(layer: nn.Linear, columns: Numbers) -> nn.Linear:
@@ -86,6 +99,12 @@ def _fill(small: nn.Module, layer: nn.Module, **values: Tensor | None) -> None:
 
 def _rows(value: Tensor | None, rows: Numbers) -> Tensor | None:
     return None if value is None else value[_on(value, rows)]
+
+
+def _spread(value: Tensor | None, places: Numbers, width: int, otherwise: float) -> Tensor | None:
+    if value is None:
+        return None
+    return value.new_full((width,), otherwise).index_copy(0, _on(value, places), value.detach())
 
 
 def _on(value: Tensor, numbers: Tensor) -> Tensor:

@@ -63,6 +63,30 @@ def test_both_forms_are_the_same_function(name: str) -> None:
     assert torch.equal(copy.deepcopy(joined)(batch), joined(batch))
 
 
+def test_padding_runs_on_to_the_next_choice_of_channels() -> None:
+    """Convolution, norm and ReLU stay neighbours, as runtimes fuse them."""
+    joined = grouped(small_vgg())
+    made = [layer for layer in joined.modules() if isinstance(layer, nn.Sequential)]
+    assert [[type(step).__name__ for step in steps] for steps in made] == [["Choose", "Conv2d"]] * 12
+    wide = [steps[1].out_channels for steps in made]
+    norms = [layer.num_features for layer in joined.modules() if isinstance(layer, nn.BatchNorm2d)]
+    assert norms[1:] == wide
+
+
+def test_padding_stays_where_all_channels_are_read() -> None:
+    """Before an addition."""
+    kinds = {
+        type(steps[-1]).__name__ for steps in grouped(small_resnet()).modules() if isinstance(steps, nn.Sequential)
+    }
+    assert "Choose" in kinds
+
+
+def test_groups_in_whole_registers_are_filled_up_to_them() -> None:
+    columns = [torch.arange(16), torch.arange(8, 24)]
+    split = ColumnGroups([nn.Conv2d(16, rows, 1) for rows in (18, 5)], columns)
+    assert grouped(nn.Sequential(split))[0][1].out_channels == 2 * 32
+
+
 def by_hand(bias: bool = True) -> nn.Sequential:
     """Two filters on channels 0, 2, 3; one on channel 1."""
     convs = [nn.Conv2d(3, 2, 3, padding=1, bias=bias), nn.Conv2d(1, 1, 3, padding=1, bias=bias)]
