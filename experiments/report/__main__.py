@@ -14,20 +14,36 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
     try:
         found = collect(asked.folders)
-        for path in written(asked, asked.out or asked.folders[0] / NAME, found):
+    except OSError as error:
+        return refused(str(error))
+    try:
+        for path in written(asked, page(asked), found):
             print(path)
     except OSError as error:
-        print(shown(str(error)), file=sys.stderr)
-        return 1
+        return refused(f"{page(asked)} cannot be written: {error.strerror}; choose another place with --out")
     for each in found.troubles:
         print(shown(f"{each.state}: {each.what}: {each.reason}"), file=sys.stderr)
     return 0
 
 
+def refused(words: str) -> int:
+    print(shown(words), file=sys.stderr)
+    return 1
+
+
+def page(asked: argparse.Namespace) -> Path:
+    """Where it goes: into a folder under its usual name, beside a record."""
+    place: Path = asked.out or asked.folders[0]
+    if place.is_dir():
+        return place / NAME
+    return place if asked.out else place.with_name(NAME)
+
+
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m experiments.report", description=__doc__)
-    made.add_argument("folders", nargs="*", type=Path, default=[Path("outputs")], help="default: outputs")
-    made.add_argument("--out", type=Path, help="the page; default: report.html in the first folder")
+    default = [Path("outputs")]
+    made.add_argument("folders", nargs="*", type=Path, default=default, help="or single records; default: outputs")
+    made.add_argument("--out", type=Path, help="the page, or a folder for it; default: the first folder")
     made.add_argument("--markdown", action="store_true", help="also report.md: one row for each setting")
     made.add_argument("--csv", action="store_true", help="also report.csv: one line for each run")
     made.add_argument("--figures", action="store_true", help="also figures/: every chart as PNG and SVG")
@@ -44,7 +60,7 @@ def written(asked: argparse.Namespace, page: Path, found: Found) -> list[Path]:
     made = sections(found.runs)
     texts = {page: render(found, made)}
     if asked.markdown:
-        texts[page.with_suffix(".md")] = table.table([run.record for run in found.runs if not run.scratch]) + "\n"
+        texts[page.with_suffix(".md")] = table.table(table.rows(made)) + "\n"
     if asked.csv:
         texts[page.with_suffix(".csv")] = spreadsheet.table(made)
     for path, text in texts.items():

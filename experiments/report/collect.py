@@ -37,8 +37,13 @@ class Found:
 
 
 def collect(folders: Iterable[Path]) -> Found:
-    """Raises FileNotFoundError for folders that hold nothing to show."""
+    """Of folders and single records. Raises FileNotFoundError for what is not there or holds nothing to show."""
     folders = list(folders)
+    for each in folders:
+        if not each.exists():
+            raise FileNotFoundError(
+                f"{each} does not exist: name the folder that holds the runs, or start one with `python run.py`"
+            )
     paths = [path for folder in folders for path in candidates(folder)]
     runs, troubles = sorted_out(paths)
     kept, aside = one_per_seed(runs)
@@ -60,6 +65,8 @@ def files(folder: Path) -> Iterator[Path]:
 
 def candidates(folder: Path) -> list[Path]:
     """Files that are records by name or by place: any JSON file where none is named record.json."""
+    if folder.is_file():
+        return [folder]
     found = [path for path in files(folder) if path.suffix == ".json" and path.name not in NO_RECORDS]
     return [path for path in found if path.name == "record.json" or not (path.parent / "record.json").exists()]
 

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 from experiments.record import Record
-from experiments.report.keys import curve, leaves, short, told
+from experiments.report.keys import curve, encoded, leaves, short, told
 from experiments.report.words import shown
 
 PLAIN = "cross_entropy"
@@ -57,8 +57,19 @@ def differing(mine: dict[str, Any], rivals: list[dict[str, Any]]) -> list[str]:
     paths = [path for path in paths if path.rpartition(".")[2] != "ratio"]
     told_apart = [path for path in paths if any(rival.get(path) != mine.get(path) for rival in rivals)]
     implied = tuple(prefix for choice, prefixes in CHOICES.items() if choice in told_apart for prefix in prefixes)
-    spoken = [spoken_of(path, mine.get(path)) for path in told_apart if not path.startswith(implied)]
-    return spoken[:MOST]
+    spoken = telling([path for path in told_apart if not path.startswith(implied)], [mine, *rivals])
+    return [spoken_of(path, mine[path]) for path in spoken if path in mine][:MOST]  # older configs lack some
+
+
+def telling(paths: list[str], rivals: list[dict[str, Any]]) -> list[str]:
+    """As few of the paths as tell apart what all of them do; the first ones are preferred."""
+    chosen: list[str] = []
+    groups = 1
+    for path in paths:
+        found = len({encoded([rival.get(each) for each in (*chosen, path)]) for rival in rivals})
+        if found > groups:
+            chosen, groups = [*chosen, path], found
+    return chosen
 
 
 def order(path: str) -> tuple[bool, bool, str]:

@@ -57,6 +57,35 @@ def test_hostile_names_in_tables(tmp_path: Path):
     assert line["method"].startswith("'=cmd()")
 
 
+def test_a_single_record_has_its_page_beside_it_and_out_may_be_a_folder(tmp_path: Path):
+    one, other = write(tmp_path, ("l1", "random"), (0.5,), (0,))
+    assert main([str(one / "record.json")]) == 0
+    text = (one / "report.html").read_text()
+    assert "l1-resnet20" in text or "method=l1" in text
+    assert "method=random" not in text
+    (tmp_path / "pages").mkdir()
+    assert main([str(one / "record.json"), str(other / "record.json"), "--out", str(tmp_path / "pages")]) == 0
+    assert "method=random" in (tmp_path / "pages" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["nowhere"], "nowhere does not exist: name the folder that holds the runs"),
+        ([".", "--out", "text/page.html"], "text/page.html cannot be written: File exists; choose another place"),
+        (["text"], "unreadable: text: is not a whole record: JSONDecodeError"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], asked: list[str], said: str
+):
+    write(tmp_path, ("l1",), (0.5,), (0,))
+    (tmp_path / "text").write_text("no record")
+    monkeypatch.chdir(tmp_path)
+    main(asked)
+    assert capsys.readouterr().err.startswith(said)
+
+
 def test_an_empty_folder_ends_with_one_line_and_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main([str(tmp_path)]) == 1
     assert "no record in" in capsys.readouterr().err

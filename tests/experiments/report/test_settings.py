@@ -58,6 +58,21 @@ def test_a_curve_is_called_by_what_tells_it_apart():
     ]
 
 
+def test_a_curve_is_not_called_by_what_its_name_already_tells():
+    """Of three, the longer one is told by its budget; a config without a key says nothing of it."""
+    one, longer = vary("l1", 0.5, 0), changed(vary("l1", 0.5, 0), "choice.budget", "layer")
+    longer = changed(longer, "recipe.scale", 3.0)
+    taught = changed(replace(one, objective="distillation"), "choice.objective", "distillation")
+    older = changed(longer, "method.joined", "expand")
+    del older.config["recipe"]["scale"]
+    assert of(one, longer, taught)[0].curves == [
+        "l1, budget=layer, cross-entropy",
+        "l1, budget=macs, cross-entropy",
+        "l1, budget=macs, distillation",
+    ]
+    assert of(longer, older)[0].curves == ["l1, joined=expand", "l1, joined=keep"]
+
+
 def test_a_teacher_that_the_others_did_without_is_in_the_name():
     l1, random = (vary(method, 0.5, 0) for method in ("l1", "random"))
     taught = changed(replace(l1, objective="distillation"), "choice.objective", "distillation")

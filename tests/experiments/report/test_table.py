@@ -7,17 +7,32 @@ import pytest
 
 from experiments import bitmap
 from experiments.record import Layer, Record
-from experiments.report.table import BEGIN, CARDS, END, HEAD, README, inserted, pages, percent, records, table
+from experiments.report.collect import collect
+from experiments.report.settings import sections
+from experiments.report.table import (
+    BEGIN,
+    CARDS,
+    END,
+    HEAD,
+    README,
+    RESULTS,
+    committed,
+    inserted,
+    pages,
+    percent,
+    records,
+    table,
+)
 
 
 def cells(*runs: Record) -> dict[str, str]:
     """Of the only row, by its head."""
-    (line,) = table(runs).splitlines()[2:]
+    (line,) = table(committed(runs)).splitlines()[2:]
     return dict(zip(HEAD, (cell.strip() for cell in line.strip("|").split("|")), strict=True))
 
 
 def test_readme_and_every_card_show_the_committed_records():
-    made = pages(records())
+    made = pages(committed(records()))
     assert {README, *CARDS.glob("*/card.md")} == set(made)
     assert [path for path, text in made.items() if path.read_text() != text] == []
     assert all(BEGIN in text and END in text for text in made.values())
@@ -29,9 +44,21 @@ def test_seeds_are_one_row_with_mean_and_deviation():
     tuned = replace(first.tuned, accuracy=first.tuned.accuracy - 0.02)
     second = replace(first, seed=first.seed + 1, tuned=tuned, config=config)
     shown = cells(first, second)
-    assert shown["n"] == "2"
-    assert shown["fine-tuned"] == percent([first.tuned.accuracy, second.tuned.accuracy])
-    assert f"{100 * first.tuned.accuracy - 1:.2f} ± 1.41 %" == shown["fine-tuned"]
+    assert shown["n (seeds)"] == "2"
+    assert shown["fine-tuned (mean ± std)"] == percent([first.tuned.accuracy, second.tuned.accuracy])
+    assert f"{100 * first.tuned.accuracy - 1:.2f} ± 1.41 %" == shown["fine-tuned (mean ± std)"]
+
+
+def test_rows_are_grouped_and_named_as_on_the_page():
+    found = committed(records())
+    on_the_page = [
+        (section.title, setting.curve, setting.id, len(setting.runs))
+        for section in sections(collect([RESULTS]).runs)
+        for setting in section.settings
+    ]
+    assert sorted((title, each.curve, each.id, len(each.runs)) for title, each in found) == sorted(on_the_page)
+    (shown,) = {line.split(" | ")[1] for line in table(found).splitlines() if " | group2d, learn=lasso" in line}
+    assert shown in {curve for _, curve, _, _ in on_the_page}
 
 
 PRINTED = {"dense": 0.9314, "tuned": 0.9338, "accuracy_mark": "recalled", "macs_cut": 0.43, "ops": "authors"}
@@ -43,7 +70,7 @@ def test_a_published_figure_stands_with_its_mark_beside_its_own_setting_only():
     assert cells(run)["published"] == "93.14 -> 93.38 % (recalled)"
     modified = replace(run, modified=["method.gate=norm"], seed=1)
     assert cells(modified)["published"] == "modified: method.gate=norm"
-    assert len(table([run, modified]).splitlines()) == 4, "never averaged with the published setting"
+    assert len(committed([run, modified])) == 2, "never averaged with the published setting"
 
 
 def test_how_alike_seeds_choose_stands_beside_chance():
@@ -68,6 +95,6 @@ def test_only_what_is_between_the_marks_changes():
 def test_another_setting_is_another_row_and_one_seed_is_no_sample():
     first = records()[0]
     other = replace(first, config=first.config | {"method": first.config["method"] | {"joined": "keep"}})
-    assert len(table([first, other]).splitlines()) == 4
-    with pytest.raises(ValueError, match="share seeds"):
-        table([first, replace(first, name="again")])
+    assert len(committed([first, other])) == 2
+    with pytest.raises(ValueError, match="two records of seed"):
+        committed([first, replace(first, name="again")])
