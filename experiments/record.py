@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -92,6 +92,7 @@ class Record:
     device: str
     precision: str
     config: dict[str, Any]
+    baseline_digest: str | None = None  # SHA-256 of the file that baseline= named; older records lack it
 
     def write(self, path: Path) -> None:
         durable.write(path, (json.dumps(hidden(asdict(self)), indent=1, allow_nan=False) + "\n").encode())
@@ -109,12 +110,13 @@ def read(path: Path) -> Record:
 
 
 def build(kind: Any, value: Any) -> Any:
-    """A value of JSON as the annotated type, all the way down."""
+    """A value of JSON as the annotated type, all the way down. Only what has a default may be absent."""
     if is_dataclass(kind):
         hints = get_type_hints(kind)
         if unknown := set(value) - set(hints):
             raise ValueError(f"unknown keys {sorted(unknown)}")
-        return kind(**{field.name: build(hints[field.name], value[field.name]) for field in fields(kind)})  # type: ignore[operator]
+        there = [field.name for field in fields(kind) if field.name in value or field.default is MISSING]
+        return kind(**{name: build(hints[name], value[name]) for name in there})  # type: ignore[operator]
     if get_origin(kind) is UnionType:
         options = [option for option in get_args(kind) if option is not type(None)]
         return None if value is None else build(options[0], value)

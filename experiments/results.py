@@ -1,14 +1,15 @@
 """What an experiment made, measured once and written down: the record."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import nn
 
 from experiments import bitmap, hardware, measure, record
+from experiments.bench import Bench
 from experiments.commandline import command
 from experiments.keep import NETWORK, ONNX
 from experiments.modified import modified
-from experiments.prepare import Bench
 from experiments.record import Budget, Layer, Record
 from experiments.stages import Trained
 from experiments.store import say_reused
@@ -53,45 +54,45 @@ def finished(bench: Bench) -> Record | None:
 
 def to_record(bench: Bench, made: Results, form: str) -> Record:
     """`form`: the small form that is timed."""
-    choice, settings = bench.settings.choice, bench.settings
     dense, pruned = measured(bench, [made.dense.network, made.small], form)
-    scratch = retrained(bench, pruned, made.scratch.network) if made.scratch else None
     made_record = Record(
         schema=record.SCHEMA,
         digest=bench.digest,
-        name=settings.name,
-        command=command(),
-        method=choice.method,
-        model=choice.model,
-        data=choice.data,
-        recipe=choice.recipe,
-        objective=choice.objective,
-        experiment=choice.experiment,
-        modified=modified(bench),
-        seed=settings.seed,
-        ratio=settings.ratio,
         budget=budget(bench, made.choice, dense, pruned),
         classes=list(bench.data.classes),
-        val_seen=settings.baseline is not None and bench.data.sizes["val"] > 0,
+        val_seen=bench.settings.baseline is not None and bench.data.sizes["val"] > 0,
         dense=dense,
         pruned=pruned,
         tuned=retrained(bench, pruned, made.tuned.network),
-        scratch=scratch,
-        control=settings.control,
+        scratch=retrained(bench, pruned, made.scratch.network) if made.scratch else None,
         gates_accuracy=made.gates.accuracy,
         certificate=made.certificate,
         layers=layers(made.choice),
         stages=[*made.tuned.stages, *(made.scratch.stages if made.scratch else ())],
         epochs_total=sum(stage.epochs for stage in made.tuned.stages),
         method_figures=made.gates.figures | timed(bench, form),
-        git_commit=hardware.commit(),
-        versions=hardware.versions(),
-        device=hardware.describe(bench.device),
-        precision=bench.precision,
-        config=bench.values,
+        baseline_digest=bench.baseline_digest,
+        **asked(bench),
+        **surroundings(bench),
     )
     made_record.write(bench.folder / "record.json")
     return made_record
+
+
+def asked(bench: Bench) -> dict[str, Any]:
+    """What the user chose, and the command that says it again."""
+    settings = bench.settings
+    names = ("method", "model", "data", "recipe", "objective", "experiment")
+    said = {name: getattr(settings, name) for name in ("name", "seed", "ratio", "control")}
+    chosen = {name: getattr(settings.choice, name) for name in names}
+    return said | chosen | {"command": command(), "modified": modified(bench), "config": bench.values}
+
+
+def surroundings(bench: Bench) -> dict[str, Any]:
+    """What the run was made with."""
+    device = hardware.describe(bench.device)
+    made_with = {"git_commit": hardware.commit(), "versions": hardware.versions()}
+    return made_with | {"device": device, "precision": bench.precision}
 
 
 def timed(bench: Bench, form: str) -> dict[str, float | None]:

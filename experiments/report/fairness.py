@@ -14,6 +14,7 @@ from statistics import fmean
 from typing import Any, TypeVar
 
 from experiments.record import Record
+from experiments.report.bases import Base, base
 
 LEVELS = ("S1", "S2", "S3.1", "S3.2", "S4.1", "S4.2")
 FAIR = "fair"
@@ -36,6 +37,7 @@ class Protocol:
     budget: str
     rates: dict[str, float]  # share removed, by measure
     epochs: int  # after the dense network
+    bases: dict[int, Base]  # the dense network of each seed
     traits: dict[Trait, str]
 
 
@@ -49,12 +51,13 @@ class Difference:
 
 def protocol(records: Sequence[Record]) -> Protocol:
     """Of records that differ by their seeds alone."""
-    first = records[0]
+    first, bases = records[0], {record.seed: base(record) for record in records}
     return Protocol(
         budget=first.budget.of,
         rates={of: fmean(getattr(r.budget, of) for r in records) for of in ("got_macs", "got_params")},
         epochs=epochs(first, "finetune") + epochs(first, "prune"),
-        traits=traits(first) | {("S2", f"dense network of seed {r.seed}"): base(r)[:40] for r in records},
+        bases=bases,
+        traits=traits(first) | {dense(seed): str(each) for seed, each in bases.items()},
     )
 
 
@@ -79,13 +82,6 @@ def named(level: str, group: str, values: dict[str, Any]) -> dict[Trait, str]:
     return {(level, f"{group} {key}"): str(value) for key, value in values.items()}
 
 
-def base(record: Record) -> str:
-    """A trained dense network by its stage's digest, one from a file by the file's name and its accuracy."""
-    trained = [stage.digest for stage in record.stages if stage.name == "baseline"]
-    name = str(record.config.get("baseline")).replace("\\", "/").rpartition("/")[2]
-    return trained[0] if trained else f"{name} with {100 * record.dense.accuracy:.4g} %"
-
-
 def epochs(record: Record, stage: str) -> int:
     """As trained: recipes are scaled, and one-shot methods are granted epochs."""
     return sum(each.epochs for each in record.stages if each.name == stage)
@@ -97,23 +93,27 @@ def schedule(recipe: dict[str, Any], stage: str) -> dict[str, Any]:
 
 def differences(ours: Protocol, theirs: Protocol) -> list[Difference]:
     """Everything that misses a level, lowest level first; the rate apart, which `same_rate` judges."""
-    if not seeds(ours) & seeds(theirs):
-        apart = [Difference("S2", "seeds", joined(seeds(ours)), joined(seeds(theirs)))]
-    else:
-        apart = []
     keys = {key for key in ours.traits.keys() | theirs.traits.keys() if key[0] != "S2"}
-    keys |= seeds(ours) & seeds(theirs)
     values = [(key, ours.traits.get(key, NONE), theirs.traits.get(key, NONE)) for key in keys]
-    found = apart + [Difference(*key, mine, other) for key, mine, other in values if mine != other]
-    return sorted(found, key=lambda each: (LEVELS.index(each.level), each.what))
+    found = [Difference(*key, mine, other) for key, mine, other in values if mine != other]
+    return sorted(started_apart(ours, theirs) + found, key=lambda each: (LEVELS.index(each.level), each.what))
 
 
-def seeds(given: Protocol) -> set[Trait]:
-    return {key for key in given.traits if key[0] == "S2"}
+def started_apart(ours: Protocol, theirs: Protocol) -> list[Difference]:
+    """Dense networks of a seed that both have; without a common seed, that."""
+    common = sorted(ours.bases.keys() & theirs.bases.keys())
+    if not common:
+        return [Difference("S2", "seeds", joined(ours.bases), joined(theirs.bases))]
+    unlike = [dense(seed) for seed in common if not ours.bases[seed].same(theirs.bases[seed])]
+    return [Difference(*key, ours.traits[key], theirs.traits[key]) for key in unlike]
 
 
-def joined(keys: set[Trait]) -> str:
-    return ", ".join(sorted(what.rpartition(" ")[2] for _, what in keys))
+def dense(seed: int) -> Trait:
+    return "S2", f"dense network of seed {seed}"
+
+
+def joined(seeds: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(seeds)))
 
 
 def spread(given: dict[Row, Protocol]) -> dict[Trait, dict[str, list[Row]]]:
@@ -157,7 +157,7 @@ def agree(ours: Protocol, theirs: Protocol, rule: str) -> bool:
 def comparisons(rows: dict[Row, Protocol], rule: str) -> list[list[Row]]:
     """Groups in which every two agree, the largest first. Rows treated alike go together; those of most seeds first."""
     alike: dict[Treatment, list[Row]] = {}
-    for row in sorted(rows, key=lambda each: -len(seeds(rows[each]))):
+    for row in sorted(rows, key=lambda each: -len(rows[each].bases)):
         alike.setdefault(treatment(rows[row]), []).append(row)
     groups: list[list[list[Row]]] = []
     for same in alike.values():

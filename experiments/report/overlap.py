@@ -8,6 +8,7 @@ import numpy as np
 
 from experiments import bitmap
 from experiments.record import Layer, Record
+from experiments.report import bases
 from experiments.report.settings import Setting
 
 
@@ -24,7 +25,7 @@ class Overlap:
 Masks = dict[str, np.ndarray]
 
 
-def overlap(setting: Setting, bases: dict[int, str]) -> Overlap | None:
+def overlap(setting: Setting) -> Overlap | None:
     """None unless two runs hold their masks."""
     kept = [masks for run in setting.runs if (masks := cut_layers(run.record)) is not None]
     if len(kept) < 2:
@@ -33,7 +34,7 @@ def overlap(setting: Setting, bases: dict[int, str]) -> Overlap | None:
     if not found:
         return None
     share, chance = (fmean(each) for each in zip(*found, strict=True))
-    return Overlap(share, chance, len(found), len(set(bases.values())) == 1)
+    return Overlap(share, chance, len(found), bases.one(bases.base(run.record) for run in setting.runs))
 
 
 def cut_layers(record: Record) -> Masks | None:

@@ -183,7 +183,7 @@ def reach(section: Section, curve: str) -> View:
 def overlaps(section: Section) -> list[View]:
     found = []
     for setting in section.settings:
-        pair = overlap.overlap(setting, {run.record.seed: fairness.base(run.record) for run in setting.runs})
+        pair = overlap.overlap(setting)
         if pair is not None and not setting.scratch:
             one = {
                 "id": setting.id,

@@ -76,6 +76,18 @@ def test_what_is_no_record_is_named(tmp_path: Path, changes: dict[str, object], 
         read(broken(tmp_path, **changes))
 
 
+def test_an_older_one_does_not_know_its_baselines_digest(tmp_path: Path) -> None:
+    path = broken(tmp_path)
+    values = json.loads(path.read_text())
+    assert values.pop("baseline_digest", "") is None
+    path.write_text(json.dumps(values))
+    assert read(path) == RECORD
+    del values["seed"]
+    path.write_text(json.dumps(values))
+    with pytest.raises(ValueError, match="seed"):
+        read(path)
+
+
 def test_a_half_written_one_is_named(tmp_path: Path) -> None:
     path = broken(tmp_path)
     path.write_text(path.read_text()[:100])

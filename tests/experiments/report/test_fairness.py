@@ -87,12 +87,27 @@ def test_one_shot_methods_have_no_schedule_of_pruning():
     assert of(one, other) == "S4.2"
 
 
-def test_a_dense_network_from_a_file_is_known_by_name_and_accuracy():
-    def of_file(path: str, accuracy: float) -> Record:
-        found = changed("baseline", path)
-        stages = [stage for stage in found.stages if stage.name != "baseline"]
-        return replace(found, stages=stages, dense=replace(found.dense, accuracy=accuracy))
+def of_file(path: str, accuracy: float, digest: str | None = None) -> Record:
+    found = changed("baseline", path)
+    stages = [stage for stage in found.stages if stage.name != "baseline"]
+    dense = replace(found.dense, accuracy=accuracy)
+    return replace(found, stages=stages, dense=dense, baseline_digest=digest)
 
+
+def test_a_dense_network_from_a_file_is_known_by_its_digest():
+    """Under any name; two files of one name and accuracy are two networks."""
+    assert of(of_file("a/w.safetensors", 0.9, "1" * 64), of_file("b/v.safetensors", 0.9, "1" * 64)) == "S4.2"
+    ours, theirs = (protocol([of_file("a/w.safetensors", 0.9, digest * 64)]) for digest in "12")
+    assert [(each.level, each.ours, each.theirs) for each in differences(ours, theirs)] == [
+        ("S2", "w.safetensors with 90 %, 111111111111", "w.safetensors with 90 %, 222222222222")
+    ]
+
+
+def test_a_dense_network_from_a_file_is_known_by_name_and_accuracy_where_a_record_is_older():
+    older, newer = of_file("a/w.safetensors", 0.9), of_file("b/w.safetensors", 0.9, "1" * 64)
+    assert of(older, newer) == of(newer, older) == "S4.2"
+    assert comparisons({"l1": protocol([older]), "fcf": protocol([newer])}, FAIR) == [["l1", "fcf"]]
+    assert of(older, of_file("a/w.safetensors", 0.91, "1" * 64)) == "S1"
     assert of(of_file("a/w.safetensors", 0.9), of_file("b/w.safetensors", 0.9)) == "S4.2"
     assert of(of_file("a/w.safetensors", 0.9), of_file("a/w.safetensors", 0.91)) == "S1"
     assert of(of_file("a/w.safetensors", 0.9), of_file("a/v.safetensors", 0.9)) == "S1"

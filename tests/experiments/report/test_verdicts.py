@@ -108,11 +108,11 @@ def keeping(seed: int, *rows: int) -> Record:
     kept[list(rows)] = True
     cut = Layer(len(rows), 4, 3 * len(rows), 12, bitmap.encode(kept))
     whole = Layer(4, 4, 12, 12, bitmap.encode(np.ones((4, 3), bool)))
-    return replace(vary("l1", 0.5, seed), layers={"cut": cut, "whole": whole})
+    return replace(vary("l1", 0.5, 0), seed=seed, layers={"cut": cut, "whole": whole})
 
 
 def shared(*records: Record):
-    return overlap(Setting("id", "l1", tuple(Run(each, Path("record.json")) for each in records)), {0: "a", 1: "a"})
+    return overlap(Setting("id", "l1", tuple(Run(each, Path("record.json")) for each in records)))
 
 
 def test_overlap_of_two_and_of_three():
@@ -125,6 +125,13 @@ def test_overlap_of_two_and_of_three():
     assert three is not None
     assert (two.share, two.chance, two.pairs, two.one_base) == (0.5, 0.5, 1, True)
     assert (three.share, three.pairs) == (pytest.approx((0.5 + 0.0 + 0.5) / 3), 3)
+
+
+def test_seeds_of_two_dense_networks_have_no_common_order():
+    one, other = keeping(0, 0, 1), keeping(1, 1, 2)
+    apart = shared(one, replace(other, config=other.config | {"baseline": "v.safetensors"}))
+    assert apart is not None
+    assert not apart.one_base
 
 
 def test_no_overlap_without_masks():
