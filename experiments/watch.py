@@ -25,6 +25,10 @@ class Watch:
         self.abreast = 1  # most jobs seen at work at once
 
     def start(self) -> None:
+        if not console.is_terminal:  # there the line itself is soon to be seen
+            found = self.jobs.read()
+            done = sum(each.state == status.COMPLETED for each in found)
+            say(f"sweep  {len(found)} jobs, {done} of them done before" if found else "sweep  begins")
         self.thread.start()
 
     def stop(self) -> None:

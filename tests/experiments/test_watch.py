@@ -66,6 +66,19 @@ def test_a_log_gets_one_line_for_each_job_that_ends(tmp_path: Path, capsys: pyte
     assert [each.split(",")[0] for each in lines] == ["sweep  1/2 done", "sweep  2/2 done"]
 
 
+def test_a_log_says_at_once_how_many_jobs_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = [["seed=0"], ["seed=1"], ["seed=2"]]
+    sweeps.begin(tmp_path, "python run.py -m seed=0,1,2", asked)
+    place = tmp_path / sweeps.key(asked[1])
+    place.mkdir()
+    sweeps.write(place, Job(asked[1], status.COMPLETED, seconds=60, ended="2026-01-01"))
+    watch = Watch(tmp_path)
+    watch.start()
+    said = capsys.readouterr().out
+    watch.stop()
+    assert said == "sweep  3 jobs, 1 of them done before\n"
+
+
 def test_a_job_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
     """And a process that is gone is noticed though no file has changed."""
     sweeps.begin(tmp_path, "", [["a=1"]])

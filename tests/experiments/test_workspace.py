@@ -1,6 +1,7 @@
 """The W&B view holds only figures that a run really writes."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import offline_run
 import pytest
 from tiny_run import CONF, config
 
-from experiments import pipeline, workspace
+from experiments import panels, pipeline, workspace
 
 EVERYTHING = ("method=fcf", "method.lr=0.1", "recipe.batch=4", "recipe.prune.epochs=10", "control=scratch")
 
@@ -19,9 +20,9 @@ def test_every_key_is_in_a_real_run(tmp_path: Path) -> None:
     (path,) = tmp_path.glob("*/wandb/offline-run-*/*.wandb")
     run = offline_run.read(path)
     summary = {key.removesuffix("._type") for key in run.summary}  # a table has several keys below its name
-    assert set(workspace.summary_keys()) - summary == set()
-    assert set(workspace.history_keys()) - set().union(*run.history) == set()
-    outer, inner = workspace.METHOD.split(".")
+    assert set(panels.summary_keys()) - summary == set()
+    assert set(panels.history_keys()) - set().union(*run.history) == set()
+    outer, inner = panels.METHOD.split(".")
     assert run.config[outer][inner] == "fcf"
 
 
@@ -30,11 +31,19 @@ def test_the_view_is_what_the_data_say() -> None:
     pytest.importorskip("wandb_workspaces")
     made = workspace.view("someone", "project", "view")
     assert {section.name: len(section.panels) for section in made.sections} == {
-        name: len(panels) for name, panels in workspace.SECTIONS.items()
+        name: len(held) for name, held in panels.SECTIONS.items()
     }
     scatter = made.sections[0].panels[0]
     assert (scatter.x.name, scatter.y.name) == ("tuned/macs", "tuned/accuracy")
     assert "summary:tuned/accuracy" in made._to_model().spec.model_dump_json(by_alias=True)
+
+
+def test_it_is_shown_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert workspace.main(["--show"]) == 0
+    lines = " ".join(capsys.readouterr().out.split())
+    assert "Accuracy against cost accuracy against MACs: tuned/accuracy over tuned/macs, a point for each run" in lines
+    assert "penalty rho: prune/rho (logarithmic) over prune/step" in lines
+    assert not re.search(r"\w\(\w+=|None|Table", lines), "no Python"
 
 
 @pytest.mark.parametrize(

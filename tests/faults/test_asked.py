@@ -14,7 +14,7 @@ from tiny_run import composed, config
 from experiments import commandline, pipeline
 from experiments.checkpoints import DurableCheckpoints
 from experiments.prepare import prepare
-from experiments.spelling import advice
+from experiments.spelling import advice, letters, numbers
 from pruning.cost import count_macs
 from pruning.plan import Plan, plan
 
@@ -32,6 +32,14 @@ ROOT = Path(__file__).parents[2]
         ("recipe.baseline.epoch=3", "recipe.baseline.epoch: no such key; did you mean recipe.baseline.epochs"),
         ("epochs=3", "epochs: no such key; did you mean recipe.baseline.epochs"),
         ("method.gaet=norm", "method.gaet: no such key; did you mean method.gate"),
+        ("method=l2", "method=l2: no such choice; did you mean l1?"),
+        ("model=resnet21", "model=resnet21: no such choice; did you mean resnet20 or resnet32 or resnet34?"),
+        ("model=resnet55", "model=resnet55: no such choice; did you mean resnet56 or resnet50 or"),
+        ("ratio=abc", "ratio must be a number, got 'abc': for example ratio=0.5"),
+        ("ratio=0.5,many", "ratio must be a number, got 'many': for example ratio=0.5"),
+        ("seed=1.5", "seed must be a whole number, got '1.5': for example seed=0"),
+        ("plan=perhaps", "plan must be true or false, got 'perhaps': for example plan=false"),
+        ("recipe.finetune.epochs=null", "recipe.finetune.epochs must be a whole number, got 'null': for example"),
     ],
 )
 def test_a_misspelt_name_offers_the_nearest(asked: str, meant: str) -> None:
@@ -39,7 +47,14 @@ def test_a_misspelt_name_offers_the_nearest(asked: str, meant: str) -> None:
 
 
 def test_right_names_need_no_advice() -> None:
-    assert advice(["method=fcf,l1", "method.gate=norm", "experiment=null", "recipe=short", "data.val=0.1"]) == []
+    asked = ["method=fcf,l1", "method.gate=norm", "experiment=null", "recipe=short", "data.val=0.1", "baseline=null"]
+    asked += ["ratio=0.1,1e-1", "seed=range(3)", "plan=True", "trainer.devices=auto", "folder=1"]
+    assert advice([*asked, "recipe.finetune.milestones=[0.5]", "recipe.batch='8'"]) == []
+
+
+def test_distances_by_hand() -> None:
+    assert [letters("kitten", each) for each in ("sitting", "kitten", "kit", "")] == [3, 0, 3, 6]
+    assert [numbers("resnet21", each) for each in ("resnet20", "resnet110", "vgg")] == [1, 89, 21]
 
 
 def test_the_command_says_so_in_five_seconds() -> None:
