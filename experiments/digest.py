@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-PROGRAMME = ("stages", "recipes", "checkpoints", "prepare", "baseline", "measure", "ranks", "results", "pipeline")
+PROGRAMME = (
+    *("stages", "recipes", "checkpoints", "prepare", "bench", "baseline", "measure", "ranks", "results"),
+    "pipeline",
+)
 SOURCES = ("pruning", "datamodules", *(f"experiments/{name}.py" for name in PROGRAMME))  # mended, nothing old returns
 LIBRARIES = ("torch", "torchvision", "lightning", "numpy")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from experiments.prepare import Bench
+from experiments.bench import Bench
 from experiments.terminal import say
 from pruning import export
 from pruning.artifact import Pruned, save

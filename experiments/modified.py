@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from hydra.core.hydra_config import HydraConfig
 
+from experiments.bench import Bench
 from experiments.digest import NEVER
-from experiments.prepare import Bench
 
 # beside what changes no number: repetitions, further rows, the machine
 FREE = (*NEVER, "experiment", "seed", "hydra", "control", "trainer", "method.form", "data.download")

@@ -7,10 +7,11 @@ from omegaconf import DictConfig
 
 from datamodules.decode import BrokenImageError
 from experiments import measure, plan, ranks, status, summary, sweeps
+from experiments.bench import Bench
 from experiments.commandline import command, refusals
 from experiments.keep import keep
 from experiments.locks import held
-from experiments.prepare import Bench, prepare
+from experiments.prepare import prepare
 from experiments.record import Record
 from experiments.results import Results, finished, gates_as_they_are, to_record
 from experiments.sensitivity import sensitivity

@@ -3,8 +3,8 @@
 from rich import box
 from rich.table import Table
 
+from experiments.bench import Bench
 from experiments.modified import modified
-from experiments.prepare import Bench
 from experiments.schema import Published
 from experiments.summary import cut, si
 from experiments.terminal import console, say
@@ -17,6 +17,8 @@ SHOWN = 1  # readers named in the table; the others are counted
 def show(bench: Bench) -> None:
     made = plan(bench.network, bench.method, bench.image_shape, bench.steps("prune"))
     console.print(convolutions(bench, made))
+    if changes := modified(bench):
+        say(f"{'modified':<9} {' '.join(changes)}: not the setting of experiment={bench.settings.choice.experiment}")
     for title, of in (("MACs", "macs"), ("params", "params")):
         before, after = getattr(made.before, of), getattr(made.after, of)
         say(f"{title:<9} {si(before)} -> {si(after)}   {cut(before, after)}")
@@ -31,19 +33,17 @@ def show(bench: Bench) -> None:
 
 
 def published(bench: Bench, made: Plan) -> list[str]:
-    """A paper's cuts beside those of this plan, its accuracies, and what makes this another setting."""
-    printed, changes = bench.settings.published, modified(bench)
-    lines = [f"modified  {' '.join(changes)}: not the setting of experiment={bench.settings.choice.experiment}"]
+    """A paper's cuts beside those of this plan, and its accuracies."""
+    printed = bench.settings.published
     if printed is None:
-        return lines if changes else []
+        return []
     cuts = [
         f"published {of} -{100 * theirs:.2f} % ({printed.cut_mark}), here -{100 * ours:.2f} %"
         for of, theirs, ours in compared(printed, made)
     ]
     known = [share for share in (printed.dense, printed.tuned) if share is not None]
     accuracy = " -> ".join(f"{100 * share:.2f} %" for share in known)
-    told = [f"published accuracy {accuracy} ({printed.accuracy_mark})"] if known else []
-    return [*cuts, *told, *(lines if changes else [])]
+    return [*cuts, f"published accuracy {accuracy} ({printed.accuracy_mark})"] if known else cuts
 
 
 def compared(printed: Published, made: Plan) -> list[tuple[str, float, float]]:

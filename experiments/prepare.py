@@ -2,90 +2,25 @@
 
 import copy
 import os
-from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import torch
 from hydra.utils import instantiate
-from jaxtyping import Float
-from lightning import Callback, Trainer
+from lightning import Trainer
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor, nn
+from torch import nn
 
 from experiments import baseline, hardware, recipes, schema, targets
-from experiments.digest import digest, of_file
+from experiments.bench import Bench, machine
 from experiments.quiet import quiet
 from experiments.store import Store
 from experiments.terminal import say
 from pruning import export
 from pruning.budget import checked_ratio
-from pruning.methods.base import PruningMethod
-from pruning.objectives import Objective
 from pruning.selection import Selection
 from pruning.surgery import compact
-
-PROBE = 64  # images of the certificate and of the latency
-
-
-@dataclass
-class Bench:
-    """The run's tools, laid out."""
-
-    settings: schema.Config
-    values: dict[str, Any]  # the resolved config, plain
-    data: Any  # datamodules.base.ImageData
-    network: nn.Module
-    method: PruningMethod
-    objective: Objective
-    recipes: dict[str, schema.Stage]
-    device: torch.device
-    precision: str
-    store: Store
-    watchers: list[Callback] = field(default_factory=list)
-
-    @property
-    def machine(self) -> dict[str, Any]:
-        return machine(self.settings)
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        return self.data.image_shape
-
-    @cached_property
-    def baseline_digest(self) -> str | None:
-        return of_file(Path(self.settings.baseline)) if self.settings.baseline else None
-
-    @cached_property
-    def digest(self) -> str:
-        return digest("run", self.values, **self.content(), device=self.device.type)
-
-    def content(self) -> dict[str, Any]:
-        """What every stage depends on beside the config."""
-        return {"data": self.data.identity, "precision": self.precision, "baseline": self.baseline_digest}
-
-    def steps(self, recipe: str) -> int:
-        return self.recipes[recipe].epochs * len(self.data.train_dataloader())
-
-    def chooses(self, recipe: str) -> bool:
-        """Whether validation picks the epoch. Gates are never picked half-way to their values."""
-        seen = recipe == "prune" or self.settings.baseline is not None
-        return self.settings.recipe.choose == "best" and self.data.sizes["val"] > 0 and not seen
-
-    @cached_property
-    def probe(self) -> Float[Tensor, "b 3 h w"]:
-        """Images without their labels: of validation where there is one, else of training, as training sees them."""
-        loader = self.data.val_dataloader() if self.data.sizes["val"] else self.data.train_dataloader()
-        batches = [images for images, _ in islice(loader, -(-PROBE // self.settings.recipe.batch))]
-        return torch.cat(batches)[:PROBE]
-
-    @property
-    def folder(self) -> Path:
-        return Path(self.settings.folder) / f"{file_name(self.settings.name)}-{self.digest[:8]}"
 
 
 def prepare(config: DictConfig) -> Bench:
@@ -136,12 +71,6 @@ def refuse_trainer(settings: schema.Config) -> None:
         )
 
 
-def machine(settings: schema.Config) -> dict[str, Any]:
-    """Where to train, in Lightning's words."""
-    asked = settings.trainer
-    return {name: getattr(asked, name) for name in ("accelerator", "devices", "strategy", "num_nodes")}
-
-
 def model(settings: schema.Config, values: dict[str, Any]) -> dict[str, Any]:
     """The values of model=; weights that nobody needs are not fetched."""
     asked = dict(values["model"])
@@ -161,7 +90,8 @@ def build(settings: schema.Config, values: dict[str, Any], data: Any) -> Bench:
     method = instantiate(values["method"], _convert_="all")
     device = hardware.device(settings.trainer.accelerator)
     precision, why = hardware.precision(settings.trainer.precision, device)
-    say(f"training in {precision}: {why}")
+    if not settings.plan:
+        say(f"training in {precision}: {why}")
     return Bench(
         settings,
         values,
@@ -200,9 +130,3 @@ def refuse_unwritable(folder: Path) -> None:
         raise PermissionError(
             f"folder={folder} cannot be written: {nearest} is not a folder one may write to; choose another"
         )
-
-
-def file_name(name: str) -> str:
-    """One path component, whatever a user writes: no separators, no leading dot, at most 100 characters."""
-    safe = "".join(mark if mark.isascii() and (mark.isalnum() or mark in "-_.+") else "_" for mark in name)
-    return safe.lstrip(".")[:100] or "run"

@@ -9,7 +9,7 @@ from rich.progress import track
 from rich.table import Table
 
 from experiments import measure
-from experiments.prepare import Bench
+from experiments.bench import Bench
 from experiments.stages import Trained
 from experiments.terminal import console, say
 from pruning import durable

@@ -9,11 +9,11 @@ from lightning import Trainer
 from torch import nn
 
 from experiments import checkpoints, hardware, ranks
+from experiments.bench import Bench
 from experiments.checkpoints import DurableCheckpoints, Keep, exists, weights
 from experiments.curves import MetricsFile
 from experiments.digest import digest
 from experiments.preemption import at_the_next_step
-from experiments.prepare import Bench
 from experiments.progress import StageBar
 from experiments.quiet import quiet
 from experiments.record import Stage

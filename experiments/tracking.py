@@ -10,7 +10,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from experiments import metrics
-from experiments.prepare import Bench
+from experiments.bench import Bench
 from experiments.record import Record
 from experiments.redact import hidden
 from experiments.report.runs import SCRATCH

@@ -12,6 +12,8 @@ from pruning.graph import Graph
 from pruning.ops import Add, Broadcast, Cat, Channelwise, Conv, Index, Mul, Op
 from pruning.streams import joined
 
+ASIDE = "aside: not among method.only"  # the verdict on a site that would fit
+
 
 @dataclass(frozen=True)
 class Site:

@@ -9,8 +9,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 
 from experiments import commandline, schema
+from experiments.bench import Bench
 from experiments.digest import ROOT
-from experiments.prepare import Bench, prepare
+from experiments.prepare import prepare
 
 QUIETLY = ("data=noise", "data.val=0", "tracking=none", "trainer.progress=false", f"folder={gettempdir()}/benchmarks")
 

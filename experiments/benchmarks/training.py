@@ -21,9 +21,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from experiments.bench import Bench
 from experiments.benchmarks.bench import Aim, Row, main
 from experiments.benchmarks.setting import bench_of
-from experiments.prepare import Bench
 from experiments.stages import Lesson, fit, layout
 from pruning.objectives import CrossEntropy
 

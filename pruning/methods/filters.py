@@ -15,10 +15,9 @@ from pruning.graph import Graph, trace
 from pruning.liveness import analyse
 from pruning.methods.base import PruningMethod
 from pruning.selection import Selection
-from pruning.sites import sites
+from pruning.sites import ASIDE, sites
 from pruning.units import Units, reasons, units
 
-ASIDE = "aside: not among method.only"
 Scores = dict[str, Float[Tensor, " filters"]]
 
 

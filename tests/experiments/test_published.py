@@ -4,30 +4,17 @@ import re
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, open_dict
+from tiny_run import CONF, composed
 
-from experiments import commandline, plan, prepare, schema
+from experiments import plan, prepare
 from pruning.plan import plan as planned
 
-CONF = Path(__file__).parents[2] / "conf"
 EXPERIMENTS = sorted(
     path.relative_to(CONF / "experiment").with_suffix("").as_posix() for path in CONF.glob("experiment/*/*.yaml")
 )
 SWEEPS = [name for name in EXPERIMENTS if name.startswith("compare/")]
 SINGLE = [name for name in EXPERIMENTS if name not in SWEEPS]
-
-
-def composed(*overrides: str) -> DictConfig:
-    schema.register()
-    commandline.register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        whole = compose("config", [*overrides, "hydra.mode=RUN"], return_hydra_config=True)
-    HydraConfig.instance().set_config(whole)
-    with open_dict(whole):
-        del whole["hydra"]
-    return whole
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ TINY = (
     "recipe.finetune.epochs=2",
     "hydra.mode=RUN",
 )
+GATED = ("method=fcf", "recipe.prune.epochs=38", "method.lr=0.1")
 
 
 class Quadrants(SmallImages):

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from tiny_run import config
 
 from experiments import commandline, pipeline
-from experiments.prepare import file_name
+from experiments.bench import file_name
 from experiments.targets import refuse_foreign
 from experiments.terminal import console, printable, say
 

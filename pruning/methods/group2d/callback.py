@@ -27,8 +27,8 @@ from pruning.methods.group2d.assignment import (
 from pruning.methods.group2d.evidence import SCORES, blocks, score
 from pruning.methods.group2d.gate import gate_on, hang, take_down, weight_under
 from pruning.methods.group2d.lasso import START, shrink
+from pruning.methods.group2d.places import chosen, groups_in, verdicts
 from pruning.selection import Selection
-from pruning.sites import Site, matching, sites
 from pruning.surgery.forms import FORMS
 
 WORDS = {"score": SCORES, "learn": ("score", "lasso"), "kernels": ("kxk", "all"), "form": FORMS}
@@ -77,7 +77,8 @@ class Group2D(PruningMethod):
                 f"stage has {steps}; raise recipe.prune.epochs, or take score=l1 learn=score steps=1"
             )
         self.graph, self.stage_steps = trace(network, image_shape), max(steps, 1)
-        self.groups_of = {site.name: self.count(site) for site in self.sites()}
+        places = chosen(self.graph, self.kernels, self.only)
+        self.groups_of = {site.name: groups_in(site, self.groups_wanted, self.adapt) for site in places}
         hang(network, self.groups_of, watch=self.score == "activation")
         self.keep = {name: max(1, self.columns(name) // 2) for name in self.groups_of}  # until the budget has spoken
         try:
@@ -175,45 +176,14 @@ class Group2D(PruningMethod):
 
     # -- sites ---------------------------------------------------------------------------------------------------------
 
-    def sites(self) -> list[Site]:
-        """All convolutions but the first, grouped ones and squeeze-excitation; 1x1 only on request."""
-        found = sites(self.graph)
-        fits = [name for name, site in found.items() if self.why_not(site) is None]
-        if not fits:
-            raise ValueError(f"no convolution of this network may be pruned with method.kernels={self.kernels}")
-        return [found[name] for name in (fits if self.only is None else matching(fits, list(self.only)))]
-
-    def why_not(self, site: Site) -> str | None:
-        if site.stem:
-            return "first: the first convolution stays whole"
-        if site.grouped:
-            return "grouped: or depthwise"
-        if site.gating:
-            return "squeeze: squeeze-and-excitation"
-        return "1x1: method.kernels=all takes it" if site.kernel == 1 and self.kernels == "kxk" else None
-
     def widths(self) -> dict[str, int]:
         return {name: self.columns(name) for name in self.groups_of}
 
     def verdicts(self) -> dict[str, str | None]:
-        aside = "aside: not among method.only"
-        return {n: None if n in self.groups_of else self.why_not(s) or aside for n, s in sites(self.graph).items()}
+        return verdicts(self.graph, self.kernels, self.groups_of.keys())
 
     def columns(self, name: str) -> int:
         return self.graph.convolutions()[name].layer.in_channels
-
-    def count(self, site: Site) -> int:
-        """Groups of one layer."""
-        if site.filters % self.groups_wanted == 0:
-            return self.groups_wanted
-        divisors = [d for d in range(1, site.filters + 1) if site.filters % d == 0]
-        nearest = min(divisors, key=lambda d: (abs(d - self.groups_wanted), d))
-        if not self.adapt:
-            raise ValueError(
-                f"method.groups={self.groups_wanted} does not divide the {site.filters} filters of {site.name!r}; "
-                f"the nearest that does is {nearest}: take it, or let method.adapt=true do so layer by layer"
-            )
-        return nearest
 
 
 def _check(groups: int, steps: int, **words: str) -> None:

@@ -1,0 +1,52 @@
+"""Which convolutions are pruned by groups, and how many groups each of them gets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from pruning.graph import Graph
+from pruning.sites import ASIDE, Site, matching, sites
+
+
+def chosen(graph: Graph, kernels: str, only: Sequence[str] | None) -> list[Site]:
+    """All convolutions but the first, grouped ones and squeeze-excitation; 1x1 only where `kernels` is "all".
+
+    Raises:
+        ValueError: none is left, or a pattern of `only` fits none.
+    """
+    found = sites(graph)
+    fits = [name for name, site in found.items() if why_not(site, kernels) is None]
+    if not fits:
+        raise ValueError(f"no convolution of this network may be pruned with method.kernels={kernels}")
+    return [found[name] for name in (fits if only is None else matching(fits, list(only)))]
+
+
+def why_not(site: Site, kernels: str) -> str | None:
+    if site.stem:
+        return "first: the first convolution stays whole"
+    if site.grouped:
+        return "grouped: or depthwise"
+    if site.gating:
+        return "squeeze: squeeze-and-excitation"
+    return "1x1: method.kernels=all takes it" if site.kernel == 1 and kernels == "kxk" else None
+
+
+def verdicts(graph: Graph, kernels: str, pruned: Collection[str]) -> dict[str, str | None]:
+    """Of every convolution why it is left alone; None for those that are pruned."""
+    return {n: None if n in pruned else why_not(site, kernels) or ASIDE for n, site in sites(graph).items()}
+
+
+def groups_in(site: Site, wanted: int, adapt: bool) -> int:
+    """The wanted number, or where it does not divide the filters the nearest that does.
+
+    Raises:
+        ValueError: it does not, and may not be adapted.
+    """
+    divisors = [count for count in range(1, site.filters + 1) if site.filters % count == 0]
+    nearest = min(divisors, key=lambda count: (abs(count - wanted), count))
+    if nearest != wanted and not adapt:
+        raise ValueError(
+            f"method.groups={wanted} does not divide the {site.filters} filters of {site.name!r}; "
+            f"the nearest that does is {nearest}: take it, or let method.adapt=true do so layer by layer"
+        )
+    return nearest

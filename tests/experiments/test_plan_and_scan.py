@@ -1,0 +1,48 @@
+"""plan=true and sensitivity=true: what is shown, and that no run is made or touched."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_run import composed, config
+
+from experiments import pipeline
+
+
+def test_a_plan_trains_nothing_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pipeline.run(config(f"folder={tmp_path / 'new'}", "plan=true", "ratio=0.5")) is None
+    shown = capsys.readouterr().out
+    assert "body.0" in shown
+    assert "4/8" in shown
+    assert "training in" not in shown
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_modified_experiment_is_told_before_any_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("experiment=l1/resnet56_a", "plan=true", f"folder={tmp_path}")
+    pipeline.run(composed(*asked, "ratio=0.2"))
+    words = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert words[words.index("modified") :][:5] == ["modified", "MACs", "params", "published", "published"]
+    pipeline.run(composed(*asked))
+    assert "modified" not in capsys.readouterr().out
+
+
+def test_a_scan_says_what_every_layer_tolerates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pipeline.run(config(f"folder={tmp_path}", "sensitivity=true", "scan.ratios=[0.25,0.75]")) is None
+    (path,) = tmp_path.glob("*/sensitivity.json")
+    found = json.loads(path.read_text())
+    assert [(point["site"], point["ratio"], point["kept"]) for point in found["points"]] == [
+        *[("body.0", 0.25, 6), ("body.0", 0.75, 2)],
+        *[("body.3", 0.25, 6), ("body.3", 0.75, 2)],
+    ]
+    tolerated = [p["ratio"] for p in found["points"] if found["dense"] - p["accuracy"] <= 0.01]
+    assert all(ratio in (0.0, *tolerated) for ratio in found["allowed"].values())
+    assert (path.parent / "sensitivity.png").read_bytes().startswith(b"\x89PNG")
+    assert "+budget.table={body.0:" in capsys.readouterr().out
+
+
+def test_a_scan_leaves_a_finished_run_alone(tmp_path: Path) -> None:
+    pipeline.run(config(f"folder={tmp_path}"))
+    before = {path: path.read_bytes() for path in tmp_path.glob("l1-*/**/*") if path.is_file()}
+    pipeline.run(config(f"folder={tmp_path}", "sensitivity=true", "scan.ratios=[0.5]"))
+    assert {path: path.read_bytes() for path in tmp_path.glob("l1-*/**/*") if path.is_file()} == before

@@ -1,0 +1,67 @@
+"""What a run says no to: one line, nothing written, other jobs left alone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import save_file
+from tiny_run import CONF, GATED, TINY, config
+
+from experiments import commandline, pipeline, record
+from experiments.prepare import prepare
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (("ratio=0.95",), "would empty layer"),
+        (("baseline=nowhere.safetensors",), "baseline=nowhere.safetensors is not a file"),
+        (("method=fcf", "recipe.prune.epochs=1"), "150"),
+        (("objective=distillation", "objective.temperature=0.0"), "temperature must be above 0"),
+        (("sensitivity=true", "data.val=0"), "data.val=0 leaves none"),
+        (("sensitivity=true", "method=dense"), "a method that decides on the network as it is"),
+        (("sensitivity=true", *GATED), "a method that decides on the network as it is"),
+        (("trainer.accelerator=foo",), "trainer.* asks for what is not here"),
+        (("trainer.devices=0",), "trainer.* asks for what is not here"),
+        (("sensitivity=true", "scan.ratios=[0.5,1.0]"), "each of scan.ratios must lie in"),
+    ],
+)
+def test_a_refusal_is_one_line_and_nothing_is_written(tmp_path: Path, overrides: tuple[str, ...], said: str) -> None:
+    folder = tmp_path / "new"
+    with pytest.raises(SystemExit, match=said) as refused:
+        commandline.answer(pipeline.run, config(f"folder={folder}", *overrides))
+    assert "\n" not in str(refused.value)
+    assert not folder.exists()
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match="is not a folder"):
+        commandline.answer(pipeline.run, config(f"folder={tmp_path / 'file' / 'below'}"))
+
+
+def test_a_rate_that_diverges_is_one_line_too(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"not finite at step 2, in epoch 1, first in the gradient of layer 'body\.4'"):
+        commandline.answer(pipeline.run, config(f"folder={tmp_path}", "recipe.baseline.lr=1e20"))
+
+
+def test_a_failing_job_leaves_the_other_jobs_of_a_sweep_alone(tmp_path: Path) -> None:
+    overrides = [each for each in TINY if not each.startswith("hydra")]
+    command = [sys.executable, "run.py", "-m", *overrides, f"folder={tmp_path}", "ratio=0.95,0.5"]
+    paths = os.pathsep.join([str(Path(__file__).parent), str(CONF.parent)])
+    done = subprocess.run(
+        command, cwd=CONF.parent, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "would empty layer" in done.stdout
+    assert [record.read(path).ratio for path in tmp_path.glob("*/record.json")] == [0.5]
+
+
+def test_a_baseline_that_is_not_finite_is_refused(tmp_path: Path) -> None:
+    weights = prepare(config(f"folder={tmp_path}")).network.state_dict()
+    weights["head.bias"][0] = float("nan")
+    save_file(weights, tmp_path / "broken.safetensors")
+    with pytest.raises(SystemExit, match=r"head\.bias is not finite"):
+        commandline.answer(pipeline.run, config(f"folder={tmp_path}", f"baseline={tmp_path}/broken.safetensors"))
