@@ -66,7 +66,7 @@ def show(title: str, rows: Sequence[Row]) -> None:
             table.add_column(name, justify="left" if isinstance(shown[0][name], str) else "right")
         for row in shown:
             table.add_row(*(figure(value) for value in row.values()))
-        console.print(table, width=None if console.is_terminal else WIDE)
+        console.print(table)
 
 
 def figure(value: object) -> str:
@@ -86,6 +86,8 @@ def main(name: str, claim: str, measure: Measure, aims: Aims | None = None, **sw
     was given.
     """
     asked = arguments(claim, switches)
+    if not console.is_terminal:
+        console.width = WIDE
     torch.set_num_threads(asked.threads)
     given = {switch: getattr(asked, switch) for switch in switches}
     start = time.monotonic()
