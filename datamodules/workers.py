@@ -177,7 +177,8 @@ class WorkerLoader(EpochLoader):
 
     def _moved(self, values: Tensor) -> Tensor:
         """To a GPU from pinned memory, so that nobody waits for the copy."""
-        return values.pin_memory().to(self._device, non_blocking=True) if self._device.type == "cuda" else values
+        ready = values.pin_memory() if self._device.type == "cuda" else values
+        return ready.to(self._device, non_blocking=True)
 
     def _keys(self, images: Int[np.ndarray, " b"]) -> list[Key]:
         numbers = images.tolist()
