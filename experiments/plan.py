@@ -12,6 +12,7 @@ from pruning.cost import Cost
 from pruning.plan import Plan, Row, plan
 
 SHOWN = 1  # readers named in the table; the others are counted
+NAMED = 3  # layers named in a line below it
 
 
 def show(bench: Bench) -> None:
@@ -27,6 +28,8 @@ def show(bench: Bench) -> None:
     say(f"{'range':<9} {feasible(made)}")
     for verdict in dict.fromkeys(row.verdict for row in made.rows if ":" in row.verdict):
         say(f"{head(verdict):<9}{verdict.partition(':')[2]}")
+    if went := unread(made):
+        say(f"{'unread':<9} filters that no kept kernel reads go from layers that are not cut, too: {went}")
     if made.barriers:
         say(f"{'barriers':<9} read every channel at full width: {', '.join(made.barriers)}")
     say("Nothing was trained. A method that learns may choose other filters than counted here, as many of them.")
@@ -92,6 +95,13 @@ def cells(row: Row) -> tuple[str, ...]:
 
 def change(before: Cost, after: Cost) -> str:
     return "same" if after == before else f"-{100 * (1 - after.macs / before.macs):.0f} %"
+
+
+def unread(made: Plan) -> str:
+    """Layers that no method cuts and that lose filters all the same, and how many they keep."""
+    shrunk = [row for row in made.rows if row.verdict != "cut" and row.rows[0] < row.rows[1]]
+    words = [f"{row.name} keeps {row.rows[0]} of {row.rows[1]}" for row in shrunk[:NAMED]]
+    return ", ".join(words) + (f" and {len(shrunk) - NAMED} more" if len(shrunk) > NAMED else "")
 
 
 def readers(row: Row) -> str:

@@ -27,6 +27,7 @@ def prepare(config: DictConfig) -> Bench:
     values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     schema.check(values)
     targets.refuse_foreign(values)
+    targets.refuse_misfits(values)
     settings: schema.Config = OmegaConf.to_object(config)  # type: ignore[assignment]
     refuse_unwritable(Path(settings.folder))
     refuse_trainer(settings)
@@ -58,7 +59,7 @@ def refuse_trainer(settings: schema.Config) -> None:
     try:
         with quiet():
             trainer = Trainer(logger=False, enable_checkpointing=False, **machine(settings))
-    except (ValueError, RuntimeError, MisconfigurationException) as error:
+    except (ValueError, TypeError, RuntimeError, MisconfigurationException) as error:
         raise ValueError(f"trainer.* asks for what is not here: {error}") from error
     if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
         raise ValueError(

@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+KINDS = {float: "a number", int: "a whole number", bool: "true or false", str: "text", type(None): "null"}
 MARKS = (None, "read", "computed", "recalled", "ours")  # how sure a published figure is (conf/experiment)
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "64-true")  # no 16-mixed: fused optimisers skip its unscaling
 CHOICES = {

@@ -12,9 +12,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, ValidationError
 
 from experiments.commandline import CONF, INNER
-from experiments.schema import leaves, register
+from experiments.schema import KINDS, leaves, register
 
-KINDS = {float: "a number", int: "a whole number", bool: "true or false"}
+TYPED = (float, int, bool)  # any text is a text
 MOST = 3  # names offered
 
 
@@ -42,7 +42,7 @@ def unfit(config: DictConfig, override: str) -> Iterator[str]:
     """Values that the schema refuses, with one that it takes: the default."""
     key = override.partition("=")[0]
     default = None if (CONF / key).is_dir() else OmegaConf.select(config, key)
-    for each in values(override) if type(default) in KINDS else ():
+    for each in values(override) if type(default) in TYPED else ():
         try:
             OmegaConf.update(config, key, None if each == "null" else each)
         except ValidationError:

@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class, get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from experiments import commandline, schema
+from experiments import commandline, schema, targets
 
 CONF = Path(__file__).parents[1] / "conf"
 GROUPS = ("objective", "recipe", "tracking", "budget", "data", "model", "method", "experiment")
@@ -52,6 +52,7 @@ def test_every_file_composes_and_is_accepted(group: str, choice: str) -> None:
     config = composed(f"{group}={choice}")
     assert config.hydra.runtime.choices[group] == choice
     schema.check(plain(config))
+    targets.refuse_misfits(plain(config))
 
 
 @pytest.mark.parametrize("file", sorted((CONF / "recipe" / "by_method").glob("*.yaml")), ids=lambda path: path.stem)
@@ -82,6 +83,7 @@ def test_every_file_says_what_it_is_in_its_first_comment(group: str) -> None:
 @pytest.mark.parametrize("method", choices("method"))
 def test_every_method_is_made_on_every_data_set(method: str, data: str) -> None:
     values = plain(composed(f"method={method}", f"data={data}"))
+    targets.refuse_misfits(values)
     made = instantiate(values["method"], _convert_="all")
     assert type(made) is get_class(values["method"]["_target_"])
     assert isinstance(get_class(values["data"]["_target_"]), type)

@@ -1,6 +1,7 @@
 """plan=true and sensitivity=true: what is shown, and that no run is made or touched."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,15 @@ def test_a_modified_experiment_is_told_before_any_figure(tmp_path: Path, capsys:
     assert words[words.index("modified") :][:5] == ["modified", "MACs", "params", "published", "published"]
     pipeline.run(composed(*asked))
     assert "modified" not in capsys.readouterr().out
+
+
+def test_filters_that_nobody_reads_are_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two groups of two channels each read at most four of the first convolution's eight filters."""
+    group2d = ("method=group2d", "method.score=l1", "method.groups=2", "ratio=0.75")
+    pipeline.run(config(f"folder={tmp_path}", "plan=true", *group2d))
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "first no kernel is chosen in the first convolution" in shown
+    assert re.search(r"unread filters that no kept kernel reads go .* body\.0 keeps [2-4] of 8", shown)
 
 
 def test_a_scan_says_what_every_layer_tolerates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ def chosen(graph: Graph, kernels: str, only: Sequence[str] | None) -> list[Site]
 
 def why_not(site: Site, kernels: str) -> str | None:
     if site.stem:
-        return "first: the first convolution stays whole"
+        return "first: no kernel is chosen in the first convolution"
     if site.grouped:
         return "grouped: or depthwise"
     if site.gating:
