@@ -72,6 +72,14 @@ class ImageData(LightningDataModule, ABC):
         """What is known without the images, for a plan; None when they must be, or can be, read."""
         return None
 
+    @property
+    def left_out(self) -> dict[str, list[str]]:
+        """The images that could not be read, by part (`val` is of `train`), as far as anyone has looked."""
+        return {"train": [], "test": []}
+
+    def leave_out(self, names: dict[str, list[str]]) -> None:
+        """Those that another process, or an earlier one, has met."""
+
     def prepare_data(self) -> None:
         self.load()
 
@@ -121,10 +129,12 @@ class ImageData(LightningDataModule, ABC):
         return self.plain_batches(part, eval_batches(indices, self.batch, self.place))
 
     def state_dict(self) -> dict[str, Any]:
-        return {} if self._train_loader is None else self._train_loader.state_dict()
+        place = {} if self._train_loader is None else self._train_loader.state_dict()
+        return {"place": place, "left_out": self.left_out}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Lightning hands the loaders their state only when it makes them; one that a callback's set-up asked for
         (`estimated_stepping_batches`) exists already, and would begin epoch 0 anew."""
-        if state_dict and self._train_loader is not None:
-            self._train_loader.load_state_dict(state_dict)
+        self.leave_out(state_dict.get("left_out", {}))
+        if state_dict.get("place") and self._train_loader is not None:
+            self._train_loader.load_state_dict(state_dict["place"])

@@ -94,6 +94,14 @@ class Folder(ImageData):
         images = sum(len(source.labels) for source in self._sources.values())
         return Tolerance(self.skip_broken, int(self.broken_most * images))
 
+    @property
+    def left_out(self) -> dict[str, list[str]]:
+        return {part: sorted(names) for part, names in self.tolerance.seen.items()}
+
+    def leave_out(self, names: dict[str, list[str]]) -> None:
+        for part, each in names.items():
+            self.tolerance.seen[part].update(each)
+
     def load(self) -> None:
         _ = self._parts
 
@@ -126,7 +134,7 @@ class Folder(ImageData):
     def _loader(self, part: str, view: str, batches: list[Int[np.ndarray, " _"]], *epoch: int) -> WorkerLoader:
         normalise = Normalise(self.mean, self.std, self.size, self.device)
         pool = self._pool(part, view)
-        return WorkerLoader(pool, normalise, self.tolerance, self.device, batches, self.seed, *epoch)
+        return WorkerLoader(pool, normalise, self.tolerance, part, self.device, batches, self.seed, *epoch)
 
     def _pool(self, part: str, view: str) -> Pool:
         """One for each part and view: validation may run in the middle of a training epoch."""

@@ -123,28 +123,34 @@ def _shared(*shape: int) -> UInt8[Tensor, " ..."]:
 
 @dataclass
 class Tolerance:
-    """What to do about broken images: refuse the first, or leave them out, name them in `seen`, up to `most`."""
+    """What to do about broken images: refuse the first, or leave them out, up to `most`; `seen` has them by part."""
 
     skip: bool
     most: int
-    seen: set[str] = field(default_factory=set)
+    seen: dict[str, set[str]] = field(default_factory=lambda: {"train": set(), "test": set()})
     told: int = 0
 
-    def accept(self, broken: list[str], left: int) -> None:
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.seen.values()))
+
+    def accept(self, part: str, broken: list[str], left: int) -> None:
         if broken and not self.skip:
             raise BrokenImageError(f"{broken[0]}; data.skip_broken=true leaves such images out")
-        self.seen.update(broken)
-        if len(self.seen) > self.most or not left:
+        self.seen[part].update(broken)
+        if self.count > self.most or not left:
             raise BrokenImageError(
-                f"{len(self.seen)} broken images, {left} good ones left in the last batch, more than data.skip_broken "
+                f"{self.count} broken images, {left} good ones left in the last batch, more than data.skip_broken "
                 f"allows ({self.most}), one of them: {broken[0]}"
             )
 
     def report(self) -> None:
         """At the end of a pass, if more were left out than was known."""
-        if len(self.seen) > self.told:
-            self.told = len(self.seen)
-            log.warning("%d broken images left out so far, one of them: %s", self.told, min(self.seen))
+        if self.count > self.told:
+            self.told = self.count
+            log.warning(
+                "%d broken images left out so far, one of them: %s", self.told, min(set.union(*self.seen.values()))
+            )
 
 
 @final
@@ -156,6 +162,7 @@ class WorkerLoader(EpochLoader):
         pool: Pool,
         normalise: Normalise,
         tolerance: Tolerance,
+        part: str,
         device: torch.device,
         batches: list[Int[np.ndarray, " _"]],
         seed: int,
@@ -163,13 +170,14 @@ class WorkerLoader(EpochLoader):
     ) -> None:
         super().__init__(batches, epoch)
         self._seed = seed
-        self._pool, self._normalise, self._tolerance, self._device = pool, normalise, tolerance, device
+        self._pool, self._normalise, self._device = pool, normalise, device
+        self._tolerance, self._part = tolerance, part
 
     def deliver(self, batches: list[Int[np.ndarray, " _"]]) -> Iterator[Batch]:
         for left, (pixels, labels, broken) in zip(
             reversed(range(len(batches))), self._pool.run([self._keys(batch) for batch in batches]), strict=True
         ):
-            self._tolerance.accept(broken, len(labels))
+            self._tolerance.accept(self._part, broken, len(labels))
             if not left:  # now: who knows the number of batches does not ask for one more
                 self._tolerance.report()
             rows = self._moved(pixels).flatten(2)

@@ -95,7 +95,6 @@ class Keep(Checkpoint):
             self.place
         )  # Lightning restores it before it makes the first epoch's loader
         self.since = time.monotonic()
-        preemption.listen()
 
     def on_train_batch_end(
         self, trainer: Trainer, task: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -146,7 +145,7 @@ def asked(trainer: Trainer) -> bool:
     """Whether any process was asked to leave: then all are, since all take part in a checkpoint."""
     asked_for = preemption.request.by is not None
     if trainer.world_size > 1 and trainer.strategy.reduce_boolean_decision(asked_for, all=False) and not asked_for:
-        preemption.request.by = "a signal to another process"
+        preemption.request.by = preemption.ELSEWHERE
     return preemption.request.by is not None
 
 

@@ -87,6 +87,8 @@ def job(config: DictConfig) -> None:
     with held(place):
         identity = identify(values)
         before = sweeps.job(place)
+        if before and before.state == sweeps.DAMAGED:
+            say(str(before.reason), "yellow")
         if before and before.identity == identity and config.store and sweeps.complete(place, before.run):
             if before.state != status.COMPLETED:
                 sweeps.write(place, replace(before, state=status.COMPLETED, reason=None))

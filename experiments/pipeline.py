@@ -6,7 +6,7 @@ from dataclasses import replace
 from omegaconf import DictConfig
 
 from datamodules.decode import BrokenImageError
-from experiments import measure, plan, ranks, status, summary, sweeps
+from experiments import measure, named, plan, ranks, status, summary, sweeps
 from experiments.bench import Bench
 from experiments.commandline import command, refusals
 from experiments.keep import keep
@@ -28,6 +28,7 @@ def run(config: DictConfig) -> Record | None:
         if bench.settings.plan:
             plan.show(bench)
             return None
+        named.refuse_another(bench.folder)
     with refusals((BrokenImageError,)), ranks.gathered(bench.machine):
         if bench.settings.sensitivity:
             dense = baseline(bench)
@@ -45,7 +46,7 @@ def lead(bench: Bench) -> Record:
         sweeps.announce(bench.folder)
         found = finished(bench)
         ranks.told(found is None)
-        with status.kept(bench.folder, named(bench), anew=found is None), tracked(bench) as records:
+        with status.kept(bench.folder, described(bench), anew=found is None), tracked(bench) as records:
             record = found or written(bench, experiment(bench))
             records.append(record)
     summary.show(record, bench.folder)
@@ -58,7 +59,7 @@ def follow(bench: Bench) -> None:
         experiment(bench)
 
 
-def named(bench: Bench) -> status.Run:
+def described(bench: Bench) -> status.Run:
     settings, choice = bench.settings, bench.settings.choice
     names = {"method": choice.method, "model": choice.model, "data": choice.data}
     return status.Run(command(), settings.name, **names, ratio=settings.ratio, seed=settings.seed, digest=bench.digest)

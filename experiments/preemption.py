@@ -10,6 +10,7 @@ from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # SLURM's --signal, submitit's
 EXIT_CODE = 128 + signal.SIGTERM
+ELSEWHERE = "a signal to another process"
 
 
 class Preempted(BaseException):
@@ -21,12 +22,15 @@ class Request:
 
     def __init__(self) -> None:
         self.by: str | None = None
-        self.can_wait = False  # somebody looks at `by` at every step
+        self.can_wait = False  # somebody looks at `by` before long
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        self.by = signal.Signals(number).name
-        if not self.can_wait:
-            self.obey()
+        """The first one. Schedulers repeat themselves, and a second one would break into what the first makes us
+        write on the way out."""
+        if self.by is None:
+            self.by = signal.Signals(number).name
+            if not self.can_wait:
+                self.obey()
 
     def obey(self) -> None:
         if self.by is not None:
@@ -37,14 +41,14 @@ request = Request()
 
 
 def listen() -> None:
-    """In the main thread. Again in training: Lightning puts handlers of its own in front, whose broadcast can hang."""
+    """In the main thread."""
     for number in SIGNALS:
         signal.signal(number, request.receive)
 
 
 @contextmanager
-def at_the_next_step() -> Iterator[None]:
-    """What runs inside looks at the request itself, wherever it can leave without loss."""
+def postponed() -> Iterator[None]:
+    """What runs inside looks at the request itself, wherever it can leave without loss, or ends before long."""
     request.can_wait = True
     try:
         yield

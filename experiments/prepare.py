@@ -14,6 +14,7 @@ from torch import nn
 
 from experiments import baseline, hardware, recipes, schema, targets
 from experiments.bench import Bench, machine
+from experiments.digest import idle
 from experiments.quiet import quiet
 from experiments.store import Store
 from experiments.terminal import say
@@ -24,8 +25,9 @@ from pruning.surgery import compact
 
 
 def prepare(config: DictConfig) -> Bench:
-    values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    schema.check(values)
+    schema.check(plain(config))
+    config = settled(config)
+    values = plain(config)
     targets.refuse_foreign(values)
     targets.refuse_misfits(values)
     settings: schema.Config = OmegaConf.to_object(config)  # type: ignore[assignment]
@@ -40,6 +42,15 @@ def prepare(config: DictConfig) -> Bench:
     if settings.export == "onnx":
         export.refuse_missing()
     return bench
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
+
+
+def settled(config: DictConfig) -> DictConfig:
+    """A method without a budget removes nothing, whatever ratio is asked: one run of one name, not one for each."""
+    return OmegaConf.merge(config, {"ratio": 0.0}) if idle(plain(config)) else config  # type: ignore[return-value]
 
 
 def refuse_scan(bench: Bench) -> None:

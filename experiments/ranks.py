@@ -3,10 +3,6 @@ others make the same way beside it and train. What DDP leaves to each process is
 
 import hashlib
 import os
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar, final
@@ -17,11 +13,11 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.strategies import ParallelStrategy
 from torch import Tensor, nn
 
+from experiments.others import arrive, others
 from experiments.quiet import quiet
 from experiments.terminal import console
 from pruning.selection import Selection
 
-GRACE = 10  # seconds in which the others may end by themselves when one has died
 Told = TypeVar("Told")
 
 
@@ -33,37 +29,22 @@ def gathered(machine: Mapping[str, Any]) -> Iterator[None]:
     if trainer.world_size == 1 or not isinstance(trainer.strategy, ParallelStrategy):
         yield
         return
-    children = start_others(trainer)
-    with quiet():
-        trainer.strategy.setup_environment()
-    console.quiet = not leads()
-    yield
-    for child in children:
-        child.wait()
+    with others(further(trainer)):
+        arrive()
+        with quiet():
+            trainer.strategy.setup_environment()
+        console.quiet = not leads()
+        yield
 
 
-def start_others(trainer: Trainer) -> list[subprocess.Popen[bytes]]:
-    """The same command once for each further device, unless srun or torchrun has started them."""
+def further(trainer: Trainer) -> Iterable[int]:
+    """The ranks that this process has to start: all but its own, unless srun or torchrun has started them."""
     environment = trainer.strategy.cluster_environment  # type: ignore[attr-defined]
     if environment.creates_processes_externally:
-        return []
+        return ()
     os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = environment.main_address, str(environment.main_port)
     os.environ["LOCAL_RANK"] = "0"  # Lightning sees by it that the others are there
-    numbers = range(1, trainer.num_devices)
-    children = [subprocess.Popen(sys.orig_argv, env=os.environ | {"LOCAL_RANK": str(number)}) for number in numbers]
-    threading.Thread(target=watch, args=(children,), daemon=True).start()
-    return children
-
-
-def watch(children: list[subprocess.Popen[bytes]]) -> None:
-    """When one has died, the others would wait for it in their next exchange: for ever with some backends."""
-    while not any(child.poll() for child in children):
-        time.sleep(1)
-    time.sleep(GRACE)
-    print("one process of this run has died, and the others did not end: stopping them", file=sys.stderr, flush=True)
-    for child in children:
-        child.kill()
-    os._exit(1)
+    return range(1, trainer.num_devices)
 
 
 def leads() -> bool:
@@ -85,6 +66,15 @@ def told(value: Told) -> Told:
     return carried[0]
 
 
+def everywhere(value: Told) -> list[Told]:
+    """Each process's value, in every process."""
+    if not dist.is_initialized():
+        return [value]
+    found: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(found, value)
+    return found
+
+
 def agreed(choice: Selection) -> Selection:
     """Checked to be the same everywhere before anyone uses it."""
     refuse_differing(dict(choice.items()), "the selection")
@@ -95,13 +85,12 @@ def refuse_differing(tensors: Mapping[str, Tensor], what: str) -> None:
     """Raises RuntimeError, in all processes alike, that names the first tensor that is not the same everywhere."""
     if not dist.is_initialized():
         return
-    everywhere: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(everywhere, {name: fingerprint(value) for name, value in tensors.items()})
-    names = dict.fromkeys(name for each in everywhere for name in each)
+    found = everywhere({name: fingerprint(value) for name, value in tensors.items()})
+    names = dict.fromkeys(name for each in found for name in each)
     for name in names:
-        if len({each.get(name) for each in everywhere}) > 1:
+        if len({each.get(name) for each in found}) > 1:
             raise RuntimeError(
-                f"{what} of layer {name!r} is not the same in all {len(everywhere)} processes: something was done in "
+                f"{what} of layer {name!r} is not the same in all {len(found)} processes: something was done in "
                 "one of them only; the last checkpoint is from before"
             )
 
@@ -120,6 +109,10 @@ class Together(Callback):
             average(task.get_submodule("network").buffers())
 
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
+        """And the same list of images that could not be read: each has met those of its share."""
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        for left_out in everywhere(data.left_out):
+            data.leave_out(left_out)
         refuse_differing(task.get_submodule("network").state_dict(), "the state")
 
 

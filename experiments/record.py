@@ -37,6 +37,7 @@ class Stage:
     digest: str
     commit: str | None  # it was made at
     reused: bool
+    left_out: int | None = None  # training images that could not be read; older runs did not count them
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,12 @@ class Record:
     precision: str
     config: dict[str, Any]
     baseline_digest: str | None = None  # SHA-256 of the file that baseline= named; older records lack it
+    left_out: dict[str, int] | None = None  # images that could not be read, of `train` (with validation) and `test`
+
+    @property
+    def unreadable(self) -> str:
+        """In words; none where all were read."""
+        return " and ".join(f"{count} {part} images" for part, count in (self.left_out or {}).items() if count)
 
     def write(self, path: Path) -> None:
         durable.write(path, (json.dumps(hidden(asdict(self)), indent=1, allow_nan=False) + "\n").encode())

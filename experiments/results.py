@@ -72,6 +72,7 @@ def to_record(bench: Bench, made: Results, form: str) -> Record:
         epochs_total=sum(stage.epochs for stage in made.tuned.stages),
         method_figures=made.gates.figures | timed(bench, form),
         baseline_digest=bench.baseline_digest,
+        left_out=left_out(bench, made),
         **asked(bench),
         **surroundings(bench),
     )
@@ -93,6 +94,12 @@ def surroundings(bench: Bench) -> dict[str, Any]:
     device = hardware.describe(bench.device)
     made_with = {"git_commit": hardware.commit(), "versions": hardware.versions()}
     return made_with | {"device": device, "precision": bench.precision}
+
+
+def left_out(bench: Bench, made: Results) -> dict[str, int]:
+    """Of training as every stage has counted them; of the test set as they were met while measuring."""
+    met = {part: len(names) for part, names in bench.data.left_out.items()}
+    return met | {"train": max([met["train"], *(stage.left_out or 0 for stage in made.tuned.stages)])}
 
 
 def timed(bench: Bench, form: str) -> dict[str, float | None]:

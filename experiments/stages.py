@@ -13,7 +13,7 @@ from experiments.bench import Bench
 from experiments.checkpoints import DurableCheckpoints, Keep, exists, weights
 from experiments.curves import MetricsFile
 from experiments.digest import digest
-from experiments.preemption import at_the_next_step
+from experiments.preemption import postponed
 from experiments.progress import StageBar
 from experiments.quiet import quiet
 from experiments.record import Stage
@@ -80,7 +80,7 @@ def fit(bench: Bench, network: nn.Module, lesson: Lesson, folder: Path, key: str
         network.double()  # Lightning does so after it has restored a checkpoint, which loses half of the digits
     if bench.settings.trainer.compile:
         network.compile()  # in place, so that names stay
-    with quiet(), at_the_next_step():
+    with quiet(), postponed():
         trainer = build_trainer(bench, lesson, keep, folder)
         trainer.fit(task, datamodule=bench.data, ckpt_path=resume(keep.last), weights_only=True)
     bench.data.trainer = None  # measuring is the work of one process, and it needs all images
@@ -98,6 +98,7 @@ def fit(bench: Bench, network: nn.Module, lesson: Lesson, folder: Path, key: str
         digest=key,
         commit=hardware.commit(),
         reused=False,
+        left_out=len(bench.data.left_out["train"]),
     )
 
 
@@ -124,7 +125,7 @@ def resume(checkpoint: Path) -> str | None:
 def build_trainer(bench: Bench, lesson: Lesson, keep: Keep, folder: Path) -> Trainer:
     asked = bench.settings.trainer
     bar = StageBar(lesson.stage, asked.progress)
-    return Trainer(
+    trainer = Trainer(
         **bench.machine,
         precision=bench.precision,  # type: ignore[arg-type]
         max_epochs=bench.recipes[lesson.recipe].epochs,
@@ -139,3 +140,6 @@ def build_trainer(bench: Bench, lesson: Lesson, keep: Keep, folder: Path) -> Tra
         enable_model_summary=False,
         use_distributed_sampler=False,  # the data splits itself over processes, by (seed, epoch, index)
     )
+    # Requests to leave are ours: its handler broadcasts in the middle of whatever a process does, and hangs
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return trainer

@@ -110,6 +110,8 @@ def remarks(record: Record) -> list[str]:
         found.append(f"modified     {' '.join(record.modified)}: not the setting of experiment={record.experiment}")
     if record.gates_accuracy is not None:
         found.append(f"gates as is  {percent(record.gates_accuracy)} before the dead filters were silenced and removed")
+    if record.unreadable:
+        found.append(f"left out     {record.unreadable} could not be read")
     if record.val_seen:
         found.append("validation   may have been seen by the baseline: it selected nothing, the last epoch was taken")
     found.append(f"measured on  {record.device}, trained in {record.precision}")

@@ -22,6 +22,7 @@ from pruning import durable
 
 SCHEMA = 1
 WAITING = "WAITING"
+DAMAGED = "DAMAGED"  # what is written of it cannot be read: it is still to be done
 JOB = "CNN_PRUNING_JOB"  # environment of a child: its job's folder
 SWEEP = "CNN_PRUNING_SWEEP"  # environment of drivers: the sweep's folder
 NAME = "CNN_PRUNING_SWEEP_NAME"  # environment of a child: W&B's group, by conf/tracking
@@ -80,7 +81,7 @@ def jobs(sweep: Path, look: Callable[[Path], Job | None] | None = None) -> list[
     look = look or job
     listed = json.loads((sweep / "sweep.json").read_text())["jobs"]
     folders = {key(overrides): overrides for overrides in listed}
-    found = [look(sweep / name) or Job(overrides) for name, overrides in folders.items()]
+    found = [replace(look(sweep / name) or Job([]), overrides=overrides) for name, overrides in folders.items()]
     later = [path.parent for path in sorted(sweep.glob("*/job.json")) if path.parent.name not in folders]
     return found + [each for each in map(look, later) if each]
 
@@ -112,12 +113,17 @@ def job(folder: Path) -> Job | None:
 
 
 def stored(folder: Path) -> Job | None:
-    """As its driver wrote it; None where there is nothing whole."""
+    """As its driver wrote it; None where it has not begun. Of a damaged one the reason names the file."""
+    path = folder / "job.json"
     try:
-        values = json.loads((folder / "job.json").read_text())
-        return build(Job, {name: value for name, value in values.items() if name != "schema"})  # type: ignore[no-any-return]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        values = json.loads(path.read_text())
+        if values.pop("schema") != SCHEMA:
+            raise ValueError(f"it is not of schema {SCHEMA}, which this program reads")
+        return build(Job, values)  # type: ignore[no-any-return]
+    except FileNotFoundError:
         return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return Job([], DAMAGED, reason=f"{path} is damaged ({type(error).__name__}: {error}): the job is made again")
 
 
 def now(folder: Path, found: Job) -> Job:

@@ -17,7 +17,7 @@ from experiments.report.runs import SCRATCH
 from experiments.terminal import say
 from pruning import durable
 
-REACH = 30  # seconds to wait for a server
+REACH = 20  # seconds to wait for a server: whoever cannot reach it is told within 30
 
 
 class Tracker(Callback):

@@ -154,6 +154,7 @@ def run_view(run: Run) -> View:
         "accuracy": percent(run.final.accuracy),
         "gates": None if record.gates_accuracy is None or run.scratch else percent(record.gates_accuracy),
         "certificate": f"{record.certificate:.1e}",
+        "unreadable": record.unreadable,
         "digest": shown(record.digest)[:8],
         "commit": shown(record.git_commit or cells.MISSING),
         "device": shown(record.device),

@@ -69,7 +69,7 @@ def test_broken_images_are_left_out_and_counted_on_request(folder, tree, caplog)
     data = folder(skip_broken=True)
     for _ in range(2):
         assert sum(len(labels) for _, labels in data.test_dataloader()) == 22
-    assert len(data.tolerance.seen) == 2
+    assert {part: len(names) for part, names in data.left_out.items()} == {"train": 0, "test": 2}
     assert [record.message[:36] for record in caplog.records] == ["2 broken images left out so far, one"]
 
 

@@ -61,6 +61,23 @@ def preempted(folder: Path, *overrides: str) -> bool:
     return asked is not None
 
 
+def test_a_second_request_does_not_break_into_the_leaving() -> None:
+    """Schedulers send several: what is written on the way out is written whole."""
+    preemption.listen()
+    written: list[str] = []
+    with pytest.raises(preemption.Preempted, match="SIGTERM"):
+        leave(written)
+    assert written == ["the status"]
+
+
+def leave(written: list[str]) -> None:
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        written.append("the status")
+
+
 @pytest.mark.parametrize(
     "overrides", [(), ("objective=distillation",), GATED, LASSO], ids=["l1", "distillation", "fcf", "lasso"]
 )

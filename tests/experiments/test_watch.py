@@ -79,6 +79,18 @@ def test_a_log_says_at_once_how_many_jobs_there_are(tmp_path: Path, capsys: pyte
     assert said == "sweep  3 jobs, 1 of them done before\n"
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 1}', '{"schema": 9, "overrides": ["ratio=0.5"]}'])
+def test_a_damaged_job_is_named_and_still_to_be_done(tmp_path: Path, content: str) -> None:
+    sweeps.begin(tmp_path, "", [["ratio=0.5"]])
+    place = tmp_path / sweeps.key(["ratio=0.5"])
+    place.mkdir()
+    (place / "job.json").write_text(content)
+    (found,) = sweeps.jobs(tmp_path)
+    assert (found.overrides, found.state) == (["ratio=0.5"], "DAMAGED")
+    assert f"{place / 'job.json'} is damaged" in str(found.reason)
+    assert count([found], SINCE).left == [found]
+
+
 def test_a_job_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
     """And a process that is gone is noticed though no file has changed."""
     sweeps.begin(tmp_path, "", [["a=1"]])

@@ -1,11 +1,13 @@
 """`run.py` in processes that cost a fork: a server has imported torch and lightning once, its children run commands."""
 
+import contextlib
 import json
 import multiprocessing
 import os
 import re
 import runpy
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,13 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import saboteurs
-from tiny_run import TINY
+from PIL import Image
+from tiny_run import TINY, quadrants
 
 ROOT = Path(__file__).parents[2]
 HERE = (ROOT, ROOT / "tests", ROOT / "tests/experiments", ROOT / "tests/faults")
 TYPED = tuple(each for each in TINY if not each.startswith("hydra."))
 PAIR = ("trainer.devices=2", "trainer.strategy=ddp")
 PATIENCE = 60  # seconds until a process counts as hanging
+GATED = ("method=fcf", "recipe.prune.epochs=38", "method.lr=0.1", "recipe.baseline.epochs=8")
+SHORT = ("recipe.finetune.epochs=4", "recipe.grant=false")
 
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["saboteurs", "experiments.pipeline"])
@@ -80,14 +85,50 @@ def pair(folder: Path, *overrides: str, envs: Sequence[dict[str, str]] = ({}, {}
     return first, second
 
 
+def whole(folder: Path, *overrides: str) -> Any:
+    """The numbers of a run that nothing disturbs."""
+    Job(folder, *overrides).finish()
+    return numbers(folder)
+
+
+def typed(folder: Path, *overrides: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """For real, in an interpreter of its own, without this harness's server: slow."""
+    command = [sys.executable, "run.py", *TYPED, f"folder={folder}", *overrides]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, HERE))} | env
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=2 * PATIENCE)
+
+
+def image_files(root: Path) -> tuple[str, ...]:
+    """The tiny run's images as files: 20 of each class in train, 10 in test; and what to ask for."""
+    for part, first, last in (("train", 0, 80), ("test", 80, 120)):
+        pixels, labels = (each[first:last] for each in quadrants(120, seed=0))
+        for number, (image, label) in enumerate(zip(pixels.numpy(), labels.tolist(), strict=True)):
+            folder = root / part / "abcd"[label]
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(folder / f"{number:03}.png")
+    small = ("data.size=8", "data.resize=8", "data.val=16")
+    return "data=folder", f"data.root={root}", "data._target_=saboteurs.StoppingFolder", *small
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # gone in between
+            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(path.parent.name))
+    return found
+
+
 def command(arguments: Sequence[str], env: dict[str, str], log: str) -> None:
     """In the child."""
     os.environ.update(env)
+    multiprocessing.current_process()._config["daemon"] = False  # a loader's workers are children, which daemons lack
     with open(log, "wb", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     saboteurs.hinder(env)
     sys.argv = ["run.py", *arguments]
+    sys.orig_argv = [sys.executable, str(ROOT / "run.py"), *arguments]  # what a run's further processes are started by
     runpy.run_path(str(ROOT / "run.py"), run_name="__main__")
 
 

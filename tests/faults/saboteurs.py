@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import stat
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ import torch.distributed as dist
 from tiny_run import Quadrants
 from torch import nn
 
+from datamodules.folder import Folder
 from pruning.methods.fcf import FCF
 from pruning.methods.l1 import L1
 from pruning.models import initialise
@@ -37,8 +39,8 @@ def plain(classes: int, image_shape: tuple[int, int, int], seed: int) -> nn.Modu
 
 def wide(classes: int, image_shape: tuple[int, int, int], seed: int) -> nn.Module:
     """Large enough that its checkpoint does not fit where its metrics do."""
-    body = (nn.Conv2d(3, 96, 3, padding=1), nn.ReLU(), nn.Conv2d(96, 96, 3, padding=1), nn.ReLU())
-    return initialise(nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(96, classes)), seed)
+    body = (nn.Conv2d(3, 160, 3, padding=1), nn.ReLU(), nn.Conv2d(160, 160, 3, padding=1), nn.ReLU())
+    return initialise(nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(160, classes)), seed)
 
 
 class OneSided(L1):
@@ -84,14 +86,22 @@ def spoilt(loader: Any, at: int) -> Any:
     return loader
 
 
-class Stopping(Quadrants):
+class Stops:
     """STOP=<steps>:<signal>,...: that signal to ourselves while that step of the stage is made (the first is 1)."""
 
     def train_batches(self, batches: Any, epoch: int) -> Any:
-        loader = super().train_batches(batches, epoch)
+        loader = super().train_batches(batches, epoch)  # type: ignore[misc]
         asked = [each.split(":") for each in os.environ.get("STOP", "").split(",") if each]
         stops = {int(step) - epoch * len(loader): int(number) for step, number in asked}
         return stopping(loader, stops)
+
+
+class Stopping(Stops, Quadrants):
+    pass
+
+
+class StoppingFolder(Stops, Folder):  # type: ignore[misc]
+    pass
 
 
 def stopping(loader: Any, stops: dict[int, int]) -> Any:
@@ -106,6 +116,15 @@ def stopping(loader: Any, stops: dict[int, int]) -> Any:
 
     loader.deliver = send
     return loader
+
+
+class Beginning(Quadrants):
+    """START=<ranks>: SIGTERM to ourselves in these processes while a stage is set up for its first step."""
+
+    def train_batches(self, batches: Any, epoch: int) -> Any:
+        if self.trainer is not None and epoch == 0 and str(rank()) in os.environ.get("START", ""):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().train_batches(batches, epoch)
 
 
 class Raising(L1):
@@ -133,13 +152,29 @@ class Between(FCF):
 
 
 def hinder(env: dict[str, str]) -> None:
-    """Before the program begins. FULL: bytes that a file holds; MEEK: modes count for root too; DIE: `die_at`."""
+    """Before the program begins. DISK: `enter`; FULL: bytes that a file holds; MEEK: modes count for root too; DIE:
+    `die_at`."""
+    if "DISK" in env:
+        enter(env["DISK"])
     if "FULL" in env:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(env["FULL"]), int(env["FULL"])))
     if "MEEK" in env:
         drop_privileges()
     if "DIE" in env:
         die_at(env["DIE"])
+
+
+def enter(pid: str) -> None:
+    """setns(2): where that process is, with the disks that are mounted there only."""
+    here, libc = os.getcwd(), ctypes.CDLL(None, use_errno=True)
+    for kind in ("user", "mnt"):
+        theirs, ours = Path(f"/proc/{pid}/ns/{kind}"), Path(f"/proc/self/ns/{kind}")
+        if theirs.readlink() == ours.readlink():
+            continue
+        with open(theirs, "rb") as place:
+            if libc.setns(place.fileno(), 0):
+                raise OSError(ctypes.get_errno(), f"setns {theirs}: {os.strerror(ctypes.get_errno())}")
+    os.chdir(here)
 
 
 def drop_privileges() -> None:

@@ -10,20 +10,12 @@ from typing import Any
 
 import killed
 import pytest
-from harness import Job, litter, numbers
+from harness import GATED, SHORT, Job, litter, numbers, whole
 from tiny_run import POWER_CUT, config
 
 from experiments import pipeline
 from experiments.checkpoints import DurableCheckpoints, previous, verified
-
-GATED = ("method=fcf", "recipe.prune.epochs=38", "method.lr=0.1", "recipe.baseline.epochs=8")
-SHORT = ("recipe.finetune.epochs=4", "recipe.grant=false")
-
-
-def whole(folder: Path, *overrides: str) -> object:
-    """The numbers of a run that nothing disturbs."""
-    Job(folder, *overrides).finish()
-    return numbers(folder)
+from experiments.commandline import Refusal
 
 
 @pytest.mark.faults
@@ -58,13 +50,6 @@ def test_a_kill_around_any_write_changes_no_number(tmp_path: Path) -> None:
         Job(cut, *SHORT).finish()
         assert numbers(cut) == wanted, point
         assert not litter(cut), point
-
-
-@pytest.mark.faults
-def test_another_start_seed_changes_no_number(tmp_path: Path) -> None:
-    wanted = whole(tmp_path / "one", *GATED, *SHORT)
-    Job(tmp_path / "two", *GATED, *SHORT, env={"PL_GLOBAL_SEED": "7"}).finish()
-    assert numbers(tmp_path / "two") == wanted
 
 
 def cut(folder: Path, monkeypatch: pytest.MonkeyPatch, when: str = "3:2") -> Path:
@@ -111,16 +96,29 @@ def test_an_exception_in_a_callback_leaves_the_last_checkpoint(tmp_path: Path) -
 
 def test_another_config_in_the_same_folder_leaves_the_first_alone(tmp_path: Path) -> None:
     """No folder is of two configs: its name holds the digest of one."""
-    first = pipeline.run(config(f"folder={tmp_path}", "name=mine"))
+    first = pipeline.run(config(f"folder={tmp_path}"))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
-    second = pipeline.run(config(f"folder={tmp_path}", "name=mine", "ratio=0.25"))
+    second = pipeline.run(config(f"folder={tmp_path}", "ratio=0.25"))
     assert first is not None
     assert second is not None
     assert {path.parent.name for path in tmp_path.glob("*/record.json")} == {
-        f"mine-{each.digest[:8]}" for each in (first, second)
+        f"{each.name}-{each.digest[:8]}" for each in (first, second)
     }
     now = {path: path.stat().st_mtime_ns for path in before if path.name != "lock"}
     assert now == {path: stamp for path, stamp in before.items() if path.name != "lock"}
+
+
+def test_another_config_under_a_name_of_the_users_own_is_refused(tmp_path: Path) -> None:
+    """Finished or not: the command that is known by that name goes on, another one is told what differs."""
+    asked = (f"folder={tmp_path}", "name=mine", "recipe.batch=32")
+    made = pipeline.run(config(*asked))
+    assert made is not None
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != "lock"}
+    with pytest.raises(Refusal, match=f"mine-{made.digest[:8]}.*") as refused:
+        pipeline.run(config(f"folder={tmp_path}", "name=mine", "ratio=0.25", "trainer.progress=false"))
+    assert "(recipe.batch: 32 -> 16; ratio: not given -> 0.25): choose another name" in str(refused.value)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != "lock"} == before
+    assert pipeline.run(config(*asked, "trainer.progress=false")) == made
 
 
 @pytest.mark.faults

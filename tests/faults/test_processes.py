@@ -4,13 +4,12 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from harness import HERE, PAIR, ROOT, TYPED, Job, litter, pair, record
+from harness import PAIR, Job, children, litter, numbers, pair, record, typed
 from safetensors.torch import load_file
 from tiny_run import POWER_CUT
 
@@ -55,9 +54,7 @@ def assert_close(found: Path, wanted: Path, distance: float) -> None:
 
 def test_the_command_starts_its_own_second_process(tmp_path: Path) -> None:
     """For real, without the harness; the others of this file are started as srun does it."""
-    command = [sys.executable, "run.py", *TYPED, *PAIR, f"folder={tmp_path / 'run'}"]
-    env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, HERE))}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+    done = typed(tmp_path / "run", *PAIR)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("training in 32-true") == 1, "one voice"
     assert record(tmp_path / "run")["tuned"]["accuracy"] > 0.9
@@ -103,11 +100,72 @@ def test_a_request_to_any_process_ends_all_with_one_checkpoint(tmp_path: Path, a
     for rank in asked:
         jobs[rank].signal(signal.SIGTERM)
     assert [job.wait(20) for job in jobs] == [143, 143]
+    assert left_behind(tmp_path / "run") == (["PREEMPTED"], [True])
+
+
+def left_behind(folder: Path) -> tuple[list[str], list[bool]]:
+    """The states of the run, if it has come so far, and whether its newest checkpoints are valid."""
+    assert not litter(folder)
+    states = [json.loads(path.read_text())["state"] for path in folder.glob("*/status.json")]
+    return states, [verified(path) is not None for path in folder.glob("store/*/last.ckpt")]
+
+
+BEGINNING = (*PLAIN, "data._target_=saboteurs.Beginning", "recipe.baseline.epochs=60")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return in_two(tmp_path_factory.mktemp("undisturbed"))
+
+
+def in_two(folder: Path) -> Any:
+    """The numbers of a run that ends."""
+    for each in pair(folder, *BEGINNING):
+        each.finish()
+    return numbers(folder)
+
+
+def test_a_request_to_the_starting_process_ends_the_other_that_still_imports(tmp_path: Path, undisturbed: Any) -> None:
+    """No rendezvous may be waited for. Nothing is written yet."""
+    job = Job(tmp_path / "run", *PAIR, *BEGINNING)
+    job.until(lambda: children(job.process.pid))
+    (other,) = children(job.process.pid)
+    job.signal(signal.SIGTERM)
+    assert job.wait(20) == 143, job.said()
+    assert not Path(f"/proc/{other}").exists()
+    assert left_behind(tmp_path / "run") == ([], [])
+    assert in_two(tmp_path / "run") == undisturbed
+
+
+def test_a_request_to_the_starting_process_alone_ends_both_in_training(tmp_path: Path, undisturbed: Any) -> None:
+    job = Job(tmp_path / "run", *PAIR, *BEGINNING)
+    job.until(lambda: list(tmp_path.glob("run/store/*/last.ckpt")))
+    (other,) = children(job.process.pid)
+    job.signal(signal.SIGTERM)
+    assert job.wait(20) == 143, job.said()
+    assert not Path(f"/proc/{other}").exists()
+    assert left_behind(tmp_path / "run") == (["PREEMPTED"], [True])
+    assert in_two(tmp_path / "run") == undisturbed
+
+
+@pytest.mark.parametrize("asked", ["0", "1", "01"], ids=["first", "second", "both"])
+def test_a_request_before_the_first_step_ends_all_after_it(tmp_path: Path, asked: str, undisturbed: Any) -> None:
+    """While the stage is set up: of a request in one process the others hear by the next step's exchange."""
+    jobs = pair(tmp_path / "run", *BEGINNING, envs=[{"START": asked}] * 2)
+    assert [job.wait(20) for job in jobs] == [143, 143], jobs[0].said() + jobs[1].said()
+    assert left_behind(tmp_path / "run") == (["PREEMPTED"], [True])
     (last,) = tmp_path.glob("run/store/*/last.ckpt")
-    assert verified(last)
-    (status,) = tmp_path.glob("run/*/status.json")
-    assert json.loads(status.read_text())["state"] == "PREEMPTED"
-    assert not litter(tmp_path / "run")
+    assert DurableCheckpoints().load_checkpoint(last)["global_step"] == 1
+    assert in_two(tmp_path / "run") == undisturbed
+
+
+def test_when_the_second_process_is_killed_while_it_starts_the_first_leaves(tmp_path: Path) -> None:
+    job = Job(tmp_path / "run", *PAIR, *PLAIN)
+    job.until(lambda: children(job.process.pid))
+    (other,) = children(job.process.pid)
+    os.kill(other, signal.SIGKILL)
+    assert job.wait(20) == 1
+    assert "ended before it had begun, with exit code -9" in job.said()
 
 
 def test_a_stage_goes_on_in_one_process_and_back_in_two(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 import json
 import signal
+import socket
+import time
 from pathlib import Path
 
 import pytest
-from harness import Job, litter, numbers
+from harness import Job, litter, numbers, whole
 from tiny_run import POWER_CUT
 
 from experiments.checkpoints import verified
@@ -16,7 +18,7 @@ MEEK = {"MEEK": ""}  # root may write everywhere
 
 
 def test_a_full_disk_keeps_the_checkpoint_before_and_says_what_it_needed(tmp_path: Path) -> None:
-    """The limit is on the size of one file: no test may mount a disk. Room comes back, and the run goes on."""
+    """The limit is on the size of one file, where no test may mount a disk. Room comes back, and the run goes on."""
     wide = ("model._target_=saboteurs.wide", "recipe.baseline.epochs=4")
     Job(tmp_path / "whole", *wide).finish()
     cut = tmp_path / "cut"
@@ -36,7 +38,9 @@ def test_a_full_disk_keeps_the_checkpoint_before_and_says_what_it_needed(tmp_pat
 
 @pytest.mark.parametrize("place", ["nowhere", "/dev/null"])
 def test_no_place_for_temporary_files_is_needed(tmp_path: Path, place: str) -> None:
-    Job(tmp_path / "run", env={"TMPDIR": place}).finish()
+    job = Job(tmp_path / "run", env={"TMPDIR": place})
+    assert job.wait() == 0, job.said()
+    assert len(list(tmp_path.glob("run/*/record.json"))) == 1
 
 
 def test_a_folder_that_may_not_be_written_is_refused_at_once(tmp_path: Path) -> None:
@@ -59,21 +63,28 @@ def test_a_folder_closed_in_mid_run_ends_it_with_its_name(tmp_path: Path) -> Non
     assert any(verified(each) for each in last.parent.glob("*.ckpt"))
 
 
-def test_a_kill_leaves_every_step_in_our_own_file(tmp_path: Path) -> None:
-    """W&B offline would have lost them."""
-    job = Job(tmp_path / "run", "tracking=offline", "recipe.baseline.epochs=300")
-    job.until(lambda: [path for path in tmp_path.glob("run/store/*/metrics.jsonl") if steps(path)[-1:] > [80]])
-    job.signal(signal.SIGKILL)
-    assert job.wait() == -9
+def test_a_kill_leaves_every_line_in_our_own_file(tmp_path: Path) -> None:
+    """W&B offline would have lost them. Killed in step 83; lines are due at each tenth step and each epoch's end."""
+    stopping = ("tracking=offline", "recipe.baseline.epochs=300", "data._target_=saboteurs.Stopping")
+    job = Job(tmp_path / "run", *stopping, env={"STOP": f"83:{signal.SIGKILL}"})
+    assert job.wait() == -9, job.said()
     (path,) = tmp_path.glob("run/store/*/metrics.jsonl")
-    seen = steps(path)
-    assert seen == sorted(seen)
-    assert {4 * epoch for epoch in range(1, seen[-1] // 4)} <= set(seen), "every epoch's own line"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss" in line] == list(range(10, 83, 10))
+    assert [line["step"] for line in lines if "val_accuracy" in line] == list(range(4, 83, 4))
 
 
-def steps(path: Path) -> list[int]:
-    whole = path.read_text().rpartition("\n")[0]
-    return [json.loads(line)["step"] for line in whole.splitlines()]
+def test_a_server_that_never_answers_is_a_warning_within_half_a_minute(tmp_path: Path) -> None:
+    """And costs no number: it is reached, and keeps silent."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        begun = time.monotonic()
+        env = {"WANDB_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}", "WANDB_API_KEY": "0" * 40}
+        job = Job(tmp_path / "online", "tracking=online", env=env)
+        job.until(lambda: "going on offline" in job.said())
+        assert time.monotonic() - begun < 30
+        job.finish()
+    assert list(tmp_path.glob("online/*/wandb/offline-run-*/*.wandb"))
+    assert numbers(tmp_path / "online") == whole(tmp_path / "offline", "tracking=offline")
 
 
 def test_an_error_of_writing_names_path_and_bytes(tmp_path: Path) -> None:
