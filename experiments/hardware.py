@@ -30,7 +30,9 @@ def precision(asked: str, on: torch.device) -> tuple[str, str]:
         native, what = torch.cuda.is_bf16_supported(including_emulation=False), torch.cuda.get_device_name()
     else:
         native, what = any(flag in cpu_flags() for flag in NATIVE_BF16), "this processor"
-    return ("bf16-mixed", f"{what} has it natively") if native else ("32-true", f"{what} has no native bf16")
+    if native:
+        return "bf16-mixed", f"{what} has it natively (trainer.precision=32-true trains in float32)"
+    return "32-true", f"{what} has no native bf16"
 
 
 def cpu_flags() -> set[str]:

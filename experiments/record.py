@@ -5,12 +5,13 @@ import math
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from experiments.redact import hidden
 from pruning import durable
 
 SCHEMA = 2  # raise it when a field changes its meaning
+Whole = TypeVar("Whole")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Layer:
     filters_total: int
     kernels_kept: int  # 2D kernels
     kernels_total: int
-    kept: str | None  # which kernels, out x in, as experiments.bitmap writes it; older runs did not keep it
+    kept: str | None  # which kernels, out x in, as pruning.bitmap writes it; older runs did not keep it
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,19 @@ class Record:
 
 def read(path: Path) -> Record:
     """Raises ValueError, which names the file, for what is not a whole record of this schema."""
+    return whole(Record, path, SCHEMA)
+
+
+def whole(kind: type[Whole], path: Path, schema: int) -> Whole:
+    """What a file holds, if it is all there."""
     try:
         values = json.loads(path.read_text())
-        if values["schema"] != SCHEMA:
-            raise ValueError(f"schema {values['schema']}, this program reads {SCHEMA}")
-        return build(Record, values)
+        if values["schema"] != schema:
+            raise ValueError(f"schema {values['schema']}, this program reads {schema}")
+        return build(kind, values)  # type: ignore[no-any-return]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not a whole record: {type(error).__name__}: {error}") from error
+        name = kind.__name__.lower()
+        raise ValueError(f"{path} is not a whole {name}: {type(error).__name__}: {error}") from error
 
 
 def build(kind: Any, value: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from experiments import bitmap, hardware, measure, record
+from experiments import hardware, measure, record
 from experiments.bench import Bench
 from experiments.commandline import command
 from experiments.keep import NETWORK, ONNX
@@ -14,6 +14,7 @@ from experiments.record import Budget, Layer, Record
 from experiments.stages import Trained
 from experiments.store import say_reused
 from experiments.terminal import say
+from pruning import bitmap
 from pruning.selection import Selection
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from experiments.preemption import Preempted
 from experiments.processes import alive
-from experiments.record import build
+from experiments.record import whole
 from experiments.redact import hidden
 from pruning import durable
 
@@ -50,15 +50,7 @@ def read(folder: Path) -> Status | None:
 
     Raises ValueError, which names the file, for what is not a whole status."""
     path = folder / FILE
-    if not path.exists():
-        return None
-    try:
-        values = json.loads(path.read_text())
-        if values["schema"] != SCHEMA:
-            raise ValueError(f"schema {values['schema']}, this program reads {SCHEMA}")
-        return true_now(build(Status, values))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not a whole status: {type(error).__name__}: {error}") from error
+    return true_now(whole(Status, path, SCHEMA)) if path.exists() else None
 
 
 def true_now(found: Status) -> Status:

@@ -28,7 +28,7 @@ class Watch:
         if not console.is_terminal:  # there the line itself is soon to be seen
             found = self.jobs.read()
             done = sum(each.state == status.COMPLETED for each in found)
-            say(f"sweep  {len(found)} jobs, {done} of them done before" if found else "sweep  begins")
+            say(f"sweep  {len(found)} jobs, {done} already done" if found else "sweep  begins")
         self.thread.start()
 
     def stop(self) -> None:

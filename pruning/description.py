@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from pruning import bitmap
 from pruning.models.registry import Origin
 from pruning.selection import Selection, convolutions
 
@@ -67,26 +65,18 @@ class Description:
 
 
 def packed(kernels: Bool[Tensor, "out in"]) -> dict[str, Any]:
-    """Bits, row by row, deflated, in base64."""
-    bits = np.packbits(kernels.numpy()).tobytes()
-    return {"shape": list(kernels.shape), "kept": base64.b64encode(zlib.compress(bits, 9)).decode()}
+    return {"shape": list(kernels.shape), "kept": bitmap.encode(kernels.numpy())}
 
 
 def unpacked(name: str, packed: Any, shape: torch.Size) -> Bool[Tensor, "out in"]:
-    """Makes no more than `shape` needs, whatever the bytes say."""
+    """Makes no more than `shape` needs, whatever the text says."""
     stored = _typed(packed, "shape", list), _typed(packed, "kept", str)
     if stored[0] != list(shape):
         raise ValueError(f"the selection of {name!r} is of shape {str(stored[0])[:60]}, its layer is {list(shape)}")
-    length = -(-shape.numel() // 8)
     try:
-        inflating = zlib.decompressobj()
-        bits = inflating.decompress(base64.b64decode(stored[1], validate=True), length + 1)
-    except (ValueError, zlib.error) as error:
+        return torch.from_numpy(bitmap.decode(stored[1], *shape))
+    except ValueError as error:
         raise ValueError(f"the selection of {name!r} is damaged: {error}") from error
-    if len(bits) != length:
-        raise ValueError(f"the selection of {name!r} is damaged: it must hold {length} bytes of bits")
-    flags = np.unpackbits(np.frombuffer(bits, np.uint8), count=shape.numel())
-    return torch.from_numpy(flags.astype(bool)).view(shape)
 
 
 def from_json(content: bytes) -> Description:

@@ -6,10 +6,10 @@ from statistics import fmean
 
 import numpy as np
 
-from experiments import bitmap
 from experiments.record import Layer, Record
 from experiments.report import bases
 from experiments.report.settings import Setting
+from pruning import bitmap
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_run import GATED, metrics, run, untimed
-from tiny_run import config
+from running import metrics, run, untimed
+from tiny_run import GATED, config
 
 from experiments import commandline, pipeline, preemption, status
 from pruning.task import ClassificationTask

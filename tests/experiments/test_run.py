@@ -1,36 +1,18 @@
 """The whole run, for real, on a network of two convolutions."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from running import metrics, run, untimed
 from safetensors.torch import load_file
 from tiny_run import GATED, POWER_CUT, config
 
 import pruning
-from experiments import measure, pipeline, record
+from experiments import measure, record
 from experiments.digest import of_file
 from experiments.prepare import prepare
-from experiments.record import Record
-
-
-def run(folder: Path, *overrides: str) -> Record:
-    made = pipeline.run(config(f"folder={folder}", *overrides))
-    assert made is not None
-    return made
-
-
-def untimed(made: Record) -> Record:
-    """What must be equal between two runs of the same: all but times."""
-    networks = {
-        name: replace(getattr(made, name), latency_ms={})
-        for name in ("dense", "pruned", "tuned")
-        if getattr(made, name)
-    }
-    stages = [replace(stage, seconds=0.0, images_per_second=0.0, reused=False, commit=None) for stage in made.stages]
-    return replace(made, **networks, stages=stages, git_commit=None, scratch=None, command="")
 
 
 def test_it_prunes_and_the_record_says_what(tmp_path: Path) -> None:
@@ -109,11 +91,6 @@ def test_a_killed_stage_goes_on_to_the_same_numbers(
     resumed = run(tmp_path / "cut", *overrides)
     assert untimed(replace(resumed, config={})) == untimed(replace(whole, config={}))
     assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
-
-
-def metrics(folder: Path) -> list[dict[str, object]]:
-    (path,) = (each for each in folder.glob("*/metrics.jsonl") if "store" not in each.parts)
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_the_baseline_of_a_file_is_the_dense_network(tmp_path: Path) -> None:

@@ -4,17 +4,10 @@ from typing import Any
 
 import offline_run
 import pytest
-from tiny_run import config
+from running import run
 
-from experiments import metrics, pipeline, tracking
-from experiments.record import Record
+from experiments import metrics, tracking
 from experiments.tracking import figures
-
-
-def run(folder: Path, *overrides: str) -> Record:
-    made = pipeline.run(config(f"folder={folder}", *overrides))
-    assert made is not None
-    return made
 
 
 def test_offline_writes_one_run_and_not_again(tmp_path: Path) -> None:

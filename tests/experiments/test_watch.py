@@ -76,7 +76,7 @@ def test_a_log_says_at_once_how_many_jobs_there_are(tmp_path: Path, capsys: pyte
     watch.start()
     said = capsys.readouterr().out
     watch.stop()
-    assert said == "sweep  3 jobs, 1 of them done before\n"
+    assert said == "sweep  3 jobs, 1 already done\n"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 1}', '{"schema": 9, "overrides": ["ratio=0.5"]}'])

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments import bitmap
 from experiments.record import Layer, Record
 from experiments.report.collect import collect
 from experiments.report.settings import sections
@@ -23,6 +22,7 @@ from experiments.report.table import (
     records,
     table,
 )
+from pruning import bitmap
 
 
 def cells(*runs: Record) -> dict[str, str]:

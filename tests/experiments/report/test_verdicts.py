@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import bitmap
 from experiments.benchmarks.synthetic_runs import vary
 from experiments.record import Layer, Record
 from experiments.report import claims, data
@@ -14,6 +13,7 @@ from experiments.report.fairness import FAIR, TOGETHER
 from experiments.report.overlap import overlap
 from experiments.report.runs import Run
 from experiments.report.settings import Section, Setting, sections
+from pruning import bitmap
 
 
 def run(method: str, ratio: float, seed: int, accuracy: float, dense: float = 0.9) -> Record:

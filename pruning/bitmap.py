@@ -1,4 +1,4 @@
-"""Boolean matrices as text, for records: row by row in bits, deflated, base64. Imports no torch."""
+"""Boolean matrices as text, for records and descriptions: row by row in bits, deflated, base64. Imports no torch."""
 
 import base64
 import zlib
