@@ -98,8 +98,9 @@ def change(before: Cost, after: Cost) -> str:
 
 
 def unread(made: Plan) -> str:
-    """Layers that no method cuts and that lose filters all the same, and how many they keep."""
-    shrunk = [row for row in made.rows if row.verdict != "cut" and row.rows[0] < row.rows[1]]
+    """Layers that are not cut and lose filters all the same, with what they keep; grouped ones follow their input."""
+    left = [row for row in made.rows if head(row.verdict) not in ("cut", "grouped")]
+    shrunk = [row for row in left if row.rows[0] < row.rows[1]]
     words = [f"{row.name} keeps {row.rows[0]} of {row.rows[1]}" for row in shrunk[:NAMED]]
     return ", ".join(words) + (f" and {len(shrunk) - NAMED} more" if len(shrunk) > NAMED else "")
 

@@ -1,7 +1,6 @@
 """From folders to runs; and everything that is no whole, sound run, with its reason, so that nothing is dropped."""
 
 import json
-import math
 import os
 import shlex
 from collections.abc import Iterable, Iterator
@@ -10,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from experiments import status, sweeps
-from experiments.record import Layer, Network, Record, Stage, read
+from experiments.record import read
 from experiments.report.runs import Run
+from experiments.report.soundness import sound
 
-CERTIFIED = 1e-4  # above it the small network is not the masked one
 SKIPPED = {"store", "wandb", "network", "benchmarks", "sweep"}  # folders that hold no records of runs
-GROUPS = ("data", "model", "method", "recipe", "budget", "objective", "choice")
 NO_RECORDS = {"status.json", "stage.json", "sensitivity.json", "report.json"}
 
 
@@ -96,47 +94,6 @@ def readable(path: Path) -> dict[str, Any]:
     except (ValueError, OSError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}
-
-
-def sound(record: Record) -> Record:
-    """Raises ValueError for figures that no run can have: they would be averaged and ranked."""
-    for name in ("dense", "pruned", "tuned", "scratch"):
-        network = getattr(record, name)
-        if network is not None:
-            check_network(f"{name} network", network)
-    if not 0 <= record.certificate <= CERTIFIED:
-        raise ValueError(
-            f"certificate {record.certificate:g}: the small network is not the masked one (limit {CERTIFIED:g})"
-        )
-    if not 0 <= record.ratio < 1:
-        raise ValueError(f"ratio {record.ratio:g} does not lie in [0, 1)")
-    if lacking := [group for group in GROUPS if not isinstance(record.config.get(group), dict)]:
-        raise ValueError(f"its config lacks {', '.join(lacking)}")
-    for layer in record.layers.values():
-        check_layer(layer)
-    for stage in record.stages:
-        check_stage(stage)
-    return record
-
-
-def check_stage(stage: Stage) -> None:
-    if not math.isfinite(stage.seconds) or stage.epochs < 0:
-        raise ValueError(f"stage {stage.name} took {stage.epochs} epochs and {stage.seconds} s")
-
-
-def check_layer(layer: Layer) -> None:
-    if not 0 <= layer.kernels_kept <= layer.kernels_total or not layer.kernels_total:
-        raise ValueError(f"a layer keeps {layer.kernels_kept} of {layer.kernels_total} kernels")
-
-
-def check_network(name: str, network: Network) -> None:
-    if not 0 <= network.accuracy <= 1:
-        raise ValueError(f"accuracy of the {name} is {network.accuracy}, not a share in [0, 1]")
-    for figure in (network.macs, network.params, network.bytes):
-        if not 0 < figure < 2**63:
-            raise ValueError(f"the {name} counts {figure}")
-    if not all(0 < time < math.inf for time in network.latency_ms.values()):
-        raise ValueError(f"the {name} was timed at {network.latency_ms}")
 
 
 def one_per_seed(runs: list[Run]) -> tuple[list[Run], list[Trouble]]:

@@ -2,18 +2,17 @@
 
 from typing import Any
 
-from experiments.report import cells, charts, claims, comparison, fairness, overlap
+from experiments.report import cells, charts, claims, comparison, fairness, overlap, sentences
 from experiments.report.claims import Verdict
 from experiments.report.estimate import estimate
 from experiments.report.fairness import FAIR, Protocol
 from experiments.report.runs import Figure, Run
 from experiments.report.settings import Section, Setting
 from experiments.report.table import published
-from experiments.report.words import listed, shown
+from experiments.report.words import shown
 from experiments.summary import percent
 
 View = dict[str, Any]
-FEW = 4  # rates named in a sentence
 RULE_WORDS = {
     FAIR: "same dense network, same total epochs (default)",
     "S2": "S2: same dense network",
@@ -37,7 +36,7 @@ def template(section: Section, looks: dict[str, tuple[str, str]]) -> View:
     return {
         "title": section.title,
         "curves": looks_of(section, looks),
-        "claims": said(found),
+        "claims": sentences.said(found),
         "verdicts": [verdict(each) for each in found],
         "columns": [(each.key, each.title, cells.unit(each)) for each in section.figures],
         "rows": [row(setting, shown_cells) for setting, shown_cells in cells.table(section)],
@@ -85,46 +84,6 @@ def verdict(found: Verdict) -> View:
         "together": [each.curve for each in found.level_with_best],
         "lead": None if lead is None else {"mean": lead.mean, "half": lead.half, "shown": cells.said(lead, "points")},
     }
-
-
-def said(found: list[Verdict]) -> list[View]:
-    """The claim, rates with one outcome together."""
-    outcomes: dict[tuple[str, tuple[str, ...]], list[Verdict]] = {}
-    for each in found:
-        outcomes.setdefault(outcome(each), []).append(each)
-    return [
-        {
-            "kind": kind,
-            "curves": curves,
-            "rates": [percent(each.rate, 0) for each in alike],
-            "where": summed([percent(each.rate, 0) for each in alike], "cuts from {} to {}"),
-            "best": [each.ranked[0].curve for each in alike],
-            "leads": leads(alike),
-            "n": min(each.n for each in alike),
-        }
-        for (kind, curves), alike in outcomes.items()
-    ]
-
-
-def summed(words: list[str], form: str) -> str:
-    """All of a few; of many how many there are, and the first and the last."""
-    return listed(words) if len(words) <= FEW else f"{len(words)} {form.format(words[0], words[-1])}"
-
-
-def leads(alike: list[Verdict]) -> str:
-    found = sorted((lead for each in alike if (lead := each.behind[0]) is not None), key=lambda lead: lead.mean)
-    if len(found) > FEW:
-        return f"{100 * found[0].mean:.2f} to {100 * found[-1].mean:.2f}"
-    return listed([cells.said(lead, "lead") for each in alike if (lead := each.behind[0]) is not None])
-
-
-def outcome(found: Verdict) -> tuple[str, tuple[str, ...]]:
-    if found.n == 1:
-        return "trend", ()
-    leaders = tuple(sorted({each.curve for each in found.level_with_best}))
-    if len(leaders) == 1:
-        return "wins", leaders
-    return ("even", ()) if len(leaders) == len({each.curve for each in found.ranked}) else ("shared", leaders)
 
 
 def row(setting: Setting, shown_cells: list[cells.Cell]) -> View:

@@ -25,7 +25,7 @@ def why_not(site: Site, kernels: str) -> str | None:
     if site.stem:
         return "first: no kernel is chosen in the first convolution"
     if site.grouped:
-        return "grouped: or depthwise"
+        return "grouped: or depthwise, follows its input"
     if site.gating:
         return "squeeze: squeeze-and-excitation"
     return "1x1: method.kernels=all takes it" if site.kernel == 1 and kernels == "kxk" else None
