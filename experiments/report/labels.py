@@ -25,7 +25,7 @@ def of_curves(records: list[Record]) -> list[str]:
     for record in records:
         rivals = [told(other) for other in records if other.method == record.method]
         words = [*differing(told(record), rivals), *taught(record, records)]
-        found.append(", ".join([shown(record.method), *dict.fromkeys(words)]))
+        found.append(shown(record.method) + (f" ({', '.join(dict.fromkeys(words))})" if words else ""))
     return distinct(found, [short(curve(record)) for record in records])
 
 

@@ -162,6 +162,6 @@ def test_what_no_level_names_is_listed_beside_them():
     runs = [Run(vary(method, 0.5, 0), Path("record.json")) for method in ("fcf", "fcf-norm", "l1")]
     (section,) = sections(runs)
     listed = {each["what"]: each["values"] for each in comparison.differences(section, claims.protocols(section))}
-    assert listed["method joined"] == {"expand": ["fcf, gate=filter", "fcf, gate=norm"], "keep": ["l1"]}
-    assert listed["method gate"] == {"filter": ["fcf, gate=filter"], "norm": ["fcf, gate=norm"]}
+    assert listed["method joined"] == {"expand": ["fcf (gate=filter)", "fcf (gate=norm)"], "keep": ["l1"]}
+    assert listed["method gate"] == {"filter": ["fcf (gate=filter)"], "norm": ["fcf (gate=norm)"]}
     assert "method alpha" not in listed

@@ -51,10 +51,10 @@ def test_a_curve_is_called_by_what_tells_it_apart():
     taught = changed(replace(l1, objective="distillation"), "choice.objective", "distillation")
     (section,) = of(filters, norm, l1, taught)
     assert section.curves == [
-        "fcf, gate=filter",
-        "fcf, gate=norm",
-        "l1, cross-entropy",
-        "l1, distillation",
+        "fcf (gate=filter)",
+        "fcf (gate=norm)",
+        "l1 (cross-entropy)",
+        "l1 (distillation)",
     ]
 
 
@@ -66,17 +66,17 @@ def test_a_curve_is_not_called_by_what_its_name_already_tells():
     older = changed(longer, "method.joined", "expand")
     del older.config["recipe"]["scale"]
     assert of(one, longer, taught)[0].curves == [
-        "l1, budget=layer, cross-entropy",
-        "l1, budget=macs, cross-entropy",
-        "l1, budget=macs, distillation",
+        "l1 (budget=layer, cross-entropy)",
+        "l1 (budget=macs, cross-entropy)",
+        "l1 (budget=macs, distillation)",
     ]
-    assert of(longer, older)[0].curves == ["l1, joined=expand", "l1, joined=keep"]
+    assert of(longer, older)[0].curves == ["l1 (joined=expand)", "l1 (joined=keep)"]
 
 
 def test_a_teacher_that_the_others_did_without_is_in_the_name():
     l1, random = (vary(method, 0.5, 0) for method in ("l1", "random"))
     taught = changed(replace(l1, objective="distillation"), "choice.objective", "distillation")
-    assert of(taught, random)[0].curves == ["l1, distillation", "random"]
+    assert of(taught, random)[0].curves == ["l1 (distillation)", "random"]
     assert of(taught)[0].curves == ["l1"]
 
 

@@ -57,7 +57,7 @@ def test_rows_are_grouped_and_named_as_on_the_page():
         for setting in section.settings
     ]
     assert sorted((title, each.curve, each.id, len(each.runs)) for title, each in found) == sorted(on_the_page)
-    (shown,) = {line.split(" | ")[1] for line in table(found).splitlines() if " | group2d, learn=lasso" in line}
+    (shown,) = {line.split(" | ")[1] for line in table(found).splitlines() if " | group2d (learn=lasso" in line}
     assert shown in {curve for _, curve, _, _ in on_the_page}
 
 
