@@ -15,8 +15,9 @@ from datamodules.crops import Normalise
 from datamodules.remote import is_remote
 from datamodules.shards import shard_sources
 from datamodules.sources import FolderSource, Source
+from datamodules.tolerance import Tolerance
 from datamodules.tree import scan_both
-from datamodules.workers import Pool, Tolerance, WorkerLoader, spare_cores
+from datamodules.workers import Pool, WorkerLoader, spare_cores
 
 
 def folder_sources(root: Path, train: str, test: str, remedy: str) -> tuple[Source, Source]:

@@ -1,10 +1,8 @@
 """The loader of large images: worker processes decode, transform and stack bytes; the device normalises."""
 
-import logging
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple, final
 
 import numpy as np
@@ -19,12 +17,11 @@ from datamodules.crops import Normalise
 from datamodules.decode import BrokenImageError, decode_planes
 from datamodules.draws import Purpose, draw
 from datamodules.sources import Source
+from datamodules.tolerance import Tolerance
 from datamodules.views import Views
 
 PREFETCH = 4  # batches ahead, for each worker
 PLAIN = -1  # instead of a seed or an epoch: the middle of the image
-
-log = logging.getLogger(__name__)
 
 Key = tuple[int, int]  # the view's seed, image
 
@@ -119,38 +116,6 @@ class Pool:
 def _shared(*shape: int) -> UInt8[Tensor, " ..."]:
     """Bytes that worker processes share; unlike `share_memory_()` this touches no page before its first use."""
     return torch.empty(0, dtype=torch.uint8).set_(torch.UntypedStorage._new_shared(math.prod(shape))).view(shape)
-
-
-@dataclass
-class Tolerance:
-    """What to do about broken images: refuse the first, or leave them out, up to `most`; `seen` has them by part."""
-
-    skip: bool
-    most: int
-    seen: dict[str, set[str]] = field(default_factory=lambda: {"train": set(), "test": set()})
-    told: int = 0
-
-    @property
-    def count(self) -> int:
-        return sum(map(len, self.seen.values()))
-
-    def accept(self, part: str, broken: list[str], left: int) -> None:
-        if broken and not self.skip:
-            raise BrokenImageError(f"{broken[0]}; data.skip_broken=true leaves such images out")
-        self.seen[part].update(broken)
-        if self.count > self.most or not left:
-            raise BrokenImageError(
-                f"{self.count} broken images, {left} good ones left in the last batch, more than data.skip_broken "
-                f"allows ({self.most}), one of them: {broken[0]}"
-            )
-
-    def report(self) -> None:
-        """At the end of a pass, if more were left out than was known."""
-        if self.count > self.told:
-            self.told = self.count
-            log.warning(
-                "%d broken images left out so far, one of them: %s", self.told, min(set.union(*self.seen.values()))
-            )
 
 
 @final

@@ -1,0 +1,40 @@
+"""How many images may be unreadable before a run stops, and what is said of those left out."""
+
+import logging
+from dataclasses import dataclass, field
+
+from datamodules.decode import BrokenImageError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Tolerance:
+    """What to do about broken images: refuse the first, or leave them out, up to `most`; `seen` has them by part."""
+
+    skip: bool
+    most: int
+    seen: dict[str, set[str]] = field(default_factory=lambda: {"train": set(), "test": set()})
+    told: int = 0
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.seen.values()))
+
+    def accept(self, part: str, broken: list[str], left: int) -> None:
+        if broken and not self.skip:
+            raise BrokenImageError(f"{broken[0]}; data.skip_broken=true leaves such images out")
+        self.seen[part].update(broken)
+        if self.count > self.most or not left:
+            raise BrokenImageError(
+                f"{self.count} broken images, {left} good ones left in the last batch, more than data.skip_broken "
+                f"allows ({self.most}), one of them: {broken[0]}"
+            )
+
+    def report(self) -> None:
+        """At the end of a pass, if more were left out than was known."""
+        if self.count > self.told:
+            self.told = self.count
+            log.warning(
+                "%d broken images left out so far, one of them: %s", self.told, min(set.union(*self.seen.values()))
+            )
