@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from experiments import schema
 from experiments.digest import digest, of_file
+from experiments.execution import Execution, execution
 from experiments.store import Store
 from pruning.methods.base import PruningMethod
 from pruning.objectives import Objective
@@ -48,11 +49,16 @@ class Bench:
 
     @cached_property
     def digest(self) -> str:
-        return digest("run", self.values, **self.content(), device=self.device.type)
+        compiled = {recipe: self.execution(recipe).compiled for recipe in self.recipes}
+        return digest("run", self.values, **self.content(), device=self.device.type, compiled=compiled)
 
     def content(self) -> dict[str, Any]:
         """What every stage depends on beside the config."""
         return {"data": self.data.identity, "precision": self.precision, "baseline": self.baseline_digest}
+
+    def execution(self, recipe: str) -> Execution:
+        images = self.recipes[recipe].epochs * self.data.sizes["train"]
+        return execution(self.precision, self.settings.trainer.compile, self.device, images)
 
     def steps(self, recipe: str) -> int:
         return self.recipes[recipe].epochs * len(self.data.train_dataloader())

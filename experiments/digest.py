@@ -10,7 +10,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 PROGRAMME = (
-    *("stages", "recipes", "checkpoints", "prepare", "bench", "baseline", "measure", "ranks", "results"),
+    *("stages", "recipes", "checkpoints", "prepare", "bench", "baseline", "execution", "measure", "ranks", "results"),
     "pipeline",
 )
 SOURCES = ("pruning", "datamodules", *(f"experiments/{name}.py" for name in PROGRAMME))  # mended, nothing old returns

@@ -39,6 +39,7 @@ class Stage:
     commit: str | None  # it was made at
     reused: bool
     left_out: int | None = None  # training images that could not be read; older runs did not count them
+    compiled: bool = False  # older records do not say so: theirs were not
 
 
 @dataclass(frozen=True)

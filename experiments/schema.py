@@ -17,6 +17,7 @@ CHOICES = {
     "recipe.choose": ("best", "last"),
     "tracking.mode": ("offline", "online", "none"),
     "trainer.precision": PRECISIONS,
+    "trainer.compile": ("auto", True, False),
     **{f"recipe.{stage}.schedule": ("constant", "step", "cosine") for stage in ("baseline", "prune", "finetune")},
 }
 
@@ -57,7 +58,7 @@ class Trainer:
     strategy: str = MISSING
     num_nodes: int = MISSING
     precision: str = MISSING
-    compile: bool = MISSING
+    compile: Any = MISSING
     progress: bool = MISSING
 
 

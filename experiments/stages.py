@@ -46,7 +46,8 @@ class Lesson:
 
 def train(bench: Bench, start: Trained, lesson: Lesson) -> Trained:
     """`start` stays as it is."""
-    key = digest(lesson.stage, bench.values, parent=start.digest, **bench.content())
+    compiled = bench.execution(lesson.recipe).compiled
+    key = digest(lesson.stage, bench.values, parent=start.digest, compiled=compiled, **bench.content())
     recipe, network = bench.recipes[lesson.recipe], copy.deepcopy(start.network)
     if not recipe.epochs:  # a one-shot method decides on the network as it is
         if lesson.method is not None:
@@ -74,14 +75,15 @@ def fit(bench: Bench, network: nn.Module, lesson: Lesson, folder: Path, key: str
     task = ClassificationTask(
         network, lesson.objective, recipe, len(bench.data.classes), bench.image_shape, bench.settings.seed
     )
-    keep = Keep(folder, best=bench.chooses(lesson.recipe))
-    network.to(memory_format=layout(bench))
+    keep, how = Keep(folder, best=bench.chooses(lesson.recipe)), bench.execution(lesson.recipe)
+    say(f"{lesson.stage}: {how}")
+    network.to(memory_format=how.layout)
     if bench.precision == "64-true":
         network.double()  # Lightning does so after it has restored a checkpoint, which loses half of the digits
-    if bench.settings.trainer.compile:
-        network.compile()  # in place, so that names stay
     with quiet(), postponed():
         trainer = build_trainer(bench, lesson, keep, folder)
+        if how.compiled:
+            task.compile_steps(bench.settings.recipe.batch // trainer.world_size)
         trainer.fit(task, datamodule=bench.data, ckpt_path=resume(keep.last), weights_only=True)
     bench.data.trainer = None  # measuring is the work of one process, and it needs all images
     keep.restore(task)
@@ -99,13 +101,8 @@ def fit(bench: Bench, network: nn.Module, lesson: Lesson, folder: Path, key: str
         commit=hardware.commit(),
         reused=False,
         left_out=len(bench.data.left_out["train"]),
+        compiled=how.compiled,
     )
-
-
-def layout(bench: Bench) -> torch.memory_format:
-    """Channels-last pays on GPUs and in float32 (VGG-16, two cores: 155 to 116 images/s), not in bf16 on a CPU."""
-    pays = bench.device.type != "cpu" or bench.precision == "32-true"
-    return torch.channels_last if pays else torch.contiguous_format
 
 
 def train_macs(bench: Bench, network: nn.Module, lesson: Lesson) -> int:

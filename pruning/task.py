@@ -63,6 +63,9 @@ class ClassificationTask(LightningModule):
         dict[str, Any]
     ] = ()  # optimiser groups of a method; `constant` ones leave the schedule alone
 
+    compiled: Callable[[Tensor], Tensor] | None = None  # the network, for batches of `whole` images
+    whole: int = 0
+
     late: bool | None = None  # judge a step while the next one is made; None: where the device is no CPU
     verdict: Verdict | None = None  # on the last step
 
@@ -85,6 +88,20 @@ class ClassificationTask(LightningModule):
     def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
         return self.network(images)
 
+    def compile_steps(self, whole: int) -> None:
+        """Training steps over `whole` images run compiled code, with the draws that plain code makes.
+
+        An epoch's last batch and validation run as they are: every size is compiled anew, and its code depends on
+        which size came first, which a resumed stage could not repeat.
+        """
+        self.compiled = torch.compile(self.network.forward, dynamic=False, options={"fallback_random": True})
+        self.whole = whole
+
+    def learning(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
+        if self.compiled is None or len(images) != self.whole:
+            return self(images)
+        return self.compiled(images)
+
     def on_fit_start(self) -> None:
         self.objective = self.objective.to(self.device)
 
@@ -93,7 +110,7 @@ class ClassificationTask(LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Float[Tensor, ""]:
         images, labels = batch
-        logits = self(images)
+        logits = self.learning(images)
         loss = infectious(self.objective(logits, labels, images))
         self.images = images
         self.train_metrics.update(logits.detach(), labels)

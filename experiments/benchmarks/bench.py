@@ -77,10 +77,18 @@ def figure(value: object) -> str:
 
 Measure = Callable[..., list[Row]]
 Aims = Callable[..., list[Aim]]
+Drawn = Callable[[list[Row]], bytes]
 
 
-def main(name: str, claim: str, measure: Measure, aims: Aims | None = None, **switches: str | dict[str, Any]) -> None:
-    """Run a benchmark as a program: print its table and aims, and write its record where `--out` says.
+def main(
+    name: str,
+    claim: str,
+    measure: Measure,
+    aims: Aims | None = None,
+    drawn: Drawn | None = None,
+    **switches: str | dict[str, Any],
+) -> None:
+    """Run a benchmark as a program: print its table and aims, and write its record (and its plot) where `--out` says.
 
     `switches` are its own: the help of a flag, or all that argparse wants to know; `measure` and `aims` are told what
     was given.
@@ -101,6 +109,8 @@ def main(name: str, claim: str, measure: Measure, aims: Aims | None = None, **sw
         machine = hardware.describe(torch.device(getattr(asked, "device", None) or hardware.device("auto")))
         made |= {"machine": machine, "seconds": round(time.monotonic() - start), "command": " ".join(sys.argv[1:])}
         asked.out.write_text(json.dumps({**made, "aims": found, "rows": rows}, indent=1) + "\n")
+        if drawn is not None:
+            asked.out.with_suffix(".png").write_bytes(drawn(rows))
 
 
 def arguments(claim: str, switches: dict[str, str | dict[str, Any]]) -> argparse.Namespace:

@@ -1,23 +1,27 @@
 """How time and memory grow: tracing, compaction and FCF's update over layers and widths, the report over runs.
 
-Time ~ size^exponent, fitted on logarithms; a fixed cost makes it less than 1. The report is made of copies of one
-committed record.
+Figure ~ size^exponent, fitted on logarithms; a fixed cost makes it less than 1. Time is the processor's. Memory is the
+peak of what is resident (RSS) over what was resident before: Python's objects and tensors. A plot lies beside the
+record. The report is made of copies of one committed record.
 """
 
 import json
 import math
 import time
-import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from torch import nn
+from torchvision.models.resnet import Bottleneck, ResNet
 
 from experiments import report
 from experiments.benchmarks.bench import Aim, Row, main
+from experiments.benchmarks.growth_plot import Key, curves, plot
+from experiments.benchmarks.memory import peak
 from experiments.digest import ROOT
 from pruning.graph import trace
 from pruning.methods.fcf.lpbox import LpBox
@@ -26,49 +30,55 @@ from pruning.selection import Selection, convolutions
 from pruning.surgery import compact
 
 DEPTHS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
-WIDTHS = (64, 128, 256, 512)  # of each of 50 layers with gates
+WIDTHS = (16, 32, 64, 128)  # of ResNet-50's first bottlenecks; the later ones are 2, 4 and 8 times as wide
+GATES = (64, 128, 256, 512)  # in each of 50 layers
 RUNS = (10, 30, 100, 300, 1000)
 RECORD = ROOT / "experiments" / "results" / "cifar10_resnet20" / "l1.json"
 SHAPE = (3, 64, 64)
 LINEAR = 1.15  # with the noise of such a fit
-SEEN = 1  # MB; tensors are not among what Python counts, and less than this is nothing
+SQUARE = 2.15  # the kernels of a layer are the product of two widths
+SORT = 1.3  # corners are sorted: log2 of 128 to 1,024 of them adds 0.17 to the exponent
+SEEN = 2.0  # MB; less than this at every size is nothing
+FIGURES = {"seconds": "time", "peak MB": "memory"}
 
-Timed = tuple[float, float]  # seconds, MB at the peak
 
-
-def cost(work: Callable[[], Any], turns: int = 3) -> Timed:
-    """Processor time, the least of some turns; memory of Python's own objects in one turn more."""
-    seconds = []
+def cost(work: Callable[[], Any], turns: int = 5) -> dict[str, float]:
+    """Processor time is the least of some turns."""
+    megabytes, seconds = peak(work), []
     for _ in range(turns):
         start = time.process_time()
         work()
         seconds.append(time.process_time() - start)
-    tracemalloc.start()
-    work()
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return min(seconds), peak / 1e6
+    return {"seconds": min(seconds), "peak MB": megabytes}
 
 
-def by_depth() -> list[Row]:
-    return [row for name in DEPTHS for row in of_network(name)]
+def by_layers() -> Iterator[Row]:
+    for name in DEPTHS:
+        yield from of_network(torchvision_network(name, 1000, SHAPE), "layers")
 
 
-def of_network(name: str) -> list[Row]:
-    network = torchvision_network(name, 1000, SHAPE).eval()
+def by_width() -> Iterator[Row]:
+    for width in WIDTHS:
+        yield from of_network(ResNet(Bottleneck, [3, 4, 6, 3], width_per_group=width), "width", width)
+    for width in GATES:
+        yield row("FCF's update", "width", width, cost(update([width] * 50), turns=7))
+
+
+def of_network(network: nn.Module, by: str, size: int | None = None) -> Iterator[Row]:
+    """`size`: how many layers, where nothing is said."""
+    layers = len(convolutions(network.eval()))
+    graph, choice = trace(network, SHAPE), half(network)
+    yield row("trace", by, size or layers, cost(lambda: trace(network, SHAPE)))
+    yield row("compaction", by, size or layers, cost(lambda: compact(network, choice, SHAPE, graph)))
+    if by == "layers":
+        yield row("FCF's update", by, layers, cost(update([64] * layers), turns=7))
+
+
+def half(network: nn.Module) -> Selection:
+    """Half of the filters at random."""
     draws = torch.Generator().manual_seed(0)
     kept = {n: torch.rand(len(c.weight), generator=draws) < 0.5 for n, c in convolutions(network).items()}
-    choice = Selection.of_rows(network, {n: row | (row.sum() == 0) for n, row in kept.items()})
-    graph, layers = trace(network, SHAPE), len(kept)
-    return [
-        row("trace, by layers", layers, cost(lambda: trace(network, SHAPE))),
-        row("compaction, by layers", layers, cost(lambda: compact(network, choice, SHAPE, graph))),
-        row("FCF's update, by layers", layers, cost(update([64] * layers), turns=7)),
-    ]
-
-
-def by_width() -> list[Row]:
-    return [row("FCF's update, by width", width, cost(update([width] * 50), turns=7)) for width in WIDTHS]
+    return Selection.of_rows(network, {n: rows | (rows.sum() == 0) for n, rows in kept.items()})
 
 
 def update(widths: list[int]) -> Callable[[], None]:
@@ -83,14 +93,12 @@ def update(widths: list[int]) -> Callable[[], None]:
     return twenty
 
 
-def by_runs() -> list[Row]:
-    rows = []
+def by_runs() -> Iterator[Row]:
     for count in RUNS:
         with TemporaryDirectory() as name:
             copies(Path(name), count)
             report.write(Path(name))  # its libraries load the first time
-            rows.append(row("report, by runs", count, cost(lambda: report.write(Path(name)), turns=1)))
-    return rows
+            yield row("report", "runs", count, cost(lambda name=name: report.write(Path(name)), turns=1))  # type: ignore[misc]
 
 
 def copies(folder: Path, count: int) -> None:
@@ -103,32 +111,45 @@ def copies(folder: Path, count: int) -> None:
         (place / "record.json").write_text(json.dumps(record))
 
 
-def row(what: str, size: int, found: Timed) -> Row:
-    return {"what": what, "size": size, "seconds": found[0], "peak MB": found[1]}
+def row(work: str, by: str, size: int, figures: dict[str, float]) -> Row:
+    return {"work": work, "by": by, "size": size, **figures}
 
 
-def exponents(rows: list[Row], figure: str) -> dict[str, float]:
-    """Slope of log figure over log size."""
-    found = {}
-    for what in dict.fromkeys(row["what"] for row in rows):
-        pairs = [(math.log(r["size"]), math.log(max(r[figure], 1e-9))) for r in rows if r["what"] == what]
-        x, y = mean(a for a, _ in pairs), mean(b for _, b in pairs)
-        found[what] = sum((a - x) * (b - y) for a, b in pairs) / sum((a - x) ** 2 for a, _ in pairs)
-    return found
+def exponents(rows: list[Row], figure: str) -> dict[Key, float]:
+    """Slope of log figure over log size, by work and what it grows with; none where there is nothing to see."""
+    return {
+        key: slope([(row["size"], row[figure]) for row in alike])
+        for key, alike in curves(rows).items()
+        if figure == "seconds" or max(row[figure] for row in alike) > SEEN
+    }
+
+
+def slope(points: list[tuple[float, float]]) -> float:
+    logs = [(math.log(size), math.log(max(value, 1e-9))) for size, value in points]
+    x, y = mean(a for a, _ in logs), mean(b for _, b in logs)
+    return sum((a - x) * (b - y) for a, b in logs) / sum((a - x) ** 2 for a, _ in logs)
 
 
 def measure() -> list[Row]:
-    return [*by_depth(), *by_width(), *by_runs()]
+    return [*by_layers(), *by_width(), *by_runs()]
 
 
 def aims(rows: list[Row]) -> list[Aim]:
-    figures = {"seconds": "time", "peak MB": "memory"}
     return [
-        Aim(f"{what}: exponent of {word}", LINEAR, slope, "most")
-        for figure, word in figures.items()
-        for what, slope in exponents([r for r in rows if figure == "seconds" or r[figure] > SEEN], figure).items()
+        Aim(f"{work} by {by}: exponent of {word}", most(work, by), found, "most")
+        for figure, word in FIGURES.items()
+        for (work, by), found in exponents(rows, figure).items()
     ]
 
 
+def most(work: str, by: str) -> float:
+    """Where the mathematics says more than linear."""
+    return {("compaction", "width"): SQUARE, ("FCF's update", "width"): SORT}.get((work, by), LINEAR)
+
+
+def drawn(rows: list[Row]) -> bytes:
+    return plot(rows, {figure: exponents(rows, figure) for figure in FIGURES})
+
+
 if __name__ == "__main__":
-    main("growth", "Growth of time and memory with layers, widths and runs", measure, aims)
+    main("growth", "Growth of time and memory with layers, widths and runs", measure, aims, drawn)

@@ -13,7 +13,14 @@ from experiments.bench import Bench
 from experiments.digest import ROOT
 from experiments.prepare import prepare
 
-QUIETLY = ("data=noise", "data.val=0", "tracking=none", "trainer.progress=false", f"folder={gettempdir()}/benchmarks")
+QUIETLY = (
+    "data=noise",
+    "data.val=0",
+    "tracking=none",
+    "trainer.compile=false",
+    "trainer.progress=false",
+    f"folder={gettempdir()}/benchmarks",
+)
 
 
 def bench_of(*overrides: str) -> Bench:

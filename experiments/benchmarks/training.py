@@ -24,7 +24,7 @@ from torch import nn
 from experiments.bench import Bench
 from experiments.benchmarks.bench import Aim, Row, main
 from experiments.benchmarks.setting import bench_of
-from experiments.stages import Lesson, fit, layout
+from experiments.stages import Lesson, fit
 from pruning.objectives import CrossEntropy
 
 NETWORKS = {"ResNet-20": "resnet20", "ResNet-56": "resnet56", "VGG-16": "vgg16"}
@@ -100,14 +100,15 @@ class Alternating:
 
 def bare_loop(bench: Bench) -> Callable[[], None]:
     """One step as one would write it by hand."""
-    network = copy.deepcopy(bench.network).to(bench.device, memory_format=layout(bench)).train()  # type: ignore[call-overload]
+    order = bench.execution("baseline").layout
+    network = copy.deepcopy(bench.network).to(bench.device, memory_format=order).train()  # type: ignore[call-overload]
     images, labels = (each.to(bench.device) for each in next(iter(bench.data.train_dataloader())))
     recipe = bench.recipes["baseline"]
     group = {"params": list(network.parameters()), "momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
     optimiser = torch.optim.SGD([group], lr=recipe.lr, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1.0)
     half = bench.precision == "bf16-mixed"
-    if bench.settings.trainer.compile:
+    if bench.execution("baseline").compiled:
         network.compile()
 
     def step() -> None:

@@ -34,7 +34,8 @@ def repeated(record: Record) -> str:
 
 def told(record: Record) -> dict[str, Any]:
     """The config's leaves that may tell two settings apart."""
-    found = dict(leaves(record.config)) | {"precision": record.precision}
+    compiled = [stage.name for stage in record.stages if stage.compiled]
+    found = dict(leaves(record.config)) | {"precision": record.precision, "trainer.compile": compiled}
     found["baseline"] = "trained" if record.config.get("baseline") is None else "given"
     found |= {"modified": record.modified} if record.experiment else {}  # never averaged with what was published
     return {path: value for path, value in found.items() if path == "baseline" or not excluded(path)}

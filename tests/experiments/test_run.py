@@ -79,7 +79,15 @@ def test_a_gated_method_is_stored_with_its_gates_and_taken_up_again(tmp_path: Pa
     assert untimed(second) == untimed(first)
 
 
-@pytest.mark.parametrize(("cut", "overrides"), [("3:1", ()), ("2:1", ("objective=distillation",)), ("38:20", GATED)])
+@pytest.mark.parametrize(
+    ("cut", "overrides"),
+    [
+        ("3:1", ()),
+        ("2:1", ("objective=distillation",)),
+        ("38:20", GATED),
+        pytest.param("3:1", ("trainer.compile=true",), marks=pytest.mark.faults),  # compiles for half a minute
+    ],
+)
 def test_a_killed_stage_goes_on_to_the_same_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: str, overrides: tuple[str, ...]
 ) -> None:

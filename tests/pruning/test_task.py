@@ -1,5 +1,7 @@
+import functools
 import warnings
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -41,6 +43,25 @@ def test_warmup_rises_and_then_the_schedule_has_the_rest() -> None:
 
 def task(network: nn.Module, **changes: object) -> ClassificationTask:
     return ClassificationTask(network, CrossEntropy(), recipe(**changes), classes=2, image_shape=(1, 1, 2), seed=0)
+
+
+def test_only_whole_batches_run_compiled_code_and_names_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a backend that keeps what dynamo lays before it, so that nobody waits for a C++ compiler."""
+    seen: list[int] = []
+
+    def backend(module: Any, inputs: list[torch.Tensor], options: object) -> Any:
+        seen.extend(len(given) for given in inputs if given.shape[1:] == (1, 1, 2))
+        return module
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+    network = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
+    plain, fast = task(network), task(network)
+    fast.compile_steps(4)
+    for count in (3, 4, 3, 4):
+        images = torch.randn(count, 1, 1, 2)
+        torch.testing.assert_close(fast.learning(images), plain.learning(images), rtol=0, atol=0)
+    assert seen == [4]
+    assert fast.state_dict().keys() == plain.state_dict().keys()
 
 
 def test_an_extra_group_leaves_the_main_one_and_keeps_its_own_values() -> None:

@@ -105,8 +105,7 @@ class FCF(FilterMethod):
         box, scaled = self.box(network), [p for place in self.places.values() for p in originals(network, place)]
         moved = [p for p in scaled if p.grad is not None]
         box.pull = torch.stack(torch._foreach_norm(torch._foreach_mul(list(gates), grads), 1)).sum()
-        products = torch._foreach_mul([p.detach() for p in moved], [p.grad for p in moved if p.grad is not None])
-        box.force = torch.stack(torch._foreach_norm(products, 1)).sum()
+        box.force = torch.stack([(p.detach() * p.grad).abs_().sum() for p in moved if p.grad is not None]).sum()
 
     @torch.no_grad()
     def settle(self, network: nn.Module) -> None:

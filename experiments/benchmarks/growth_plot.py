@@ -1,0 +1,78 @@
+"""The plot of growth: time and memory over layers, width and runs, on logarithms, each with its fitted line."""
+
+import math
+from collections.abc import Iterator
+from statistics import mean
+from typing import Any
+
+from experiments.report import charts
+
+Row = dict[str, Any]
+Key = tuple[str, str]  # a piece of work, and what it grows with
+WORKS = ("trace", "compaction", "FCF's update", "report")
+TITLES = {"seconds": "processor time, s", "peak MB": "peak of memory, MB"}
+DENSITY = 2  # pixels of a point
+
+
+def curves(rows: list[Row]) -> dict[Key, list[Row]]:
+    """What belongs to one curve, in the order of size."""
+    found: dict[Key, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: row["size"]):
+        found.setdefault((row["work"], row["by"]), []).append(row)
+    return found
+
+
+def plot(rows: list[Row], fitted: dict[str, dict[Key, float]]) -> bytes:
+    """A PNG. `fitted`: exponents by figure; a curve without one is not shown."""
+    import vl_convert
+
+    return vl_convert.vegalite_to_png(spec(rows, fitted), scale=DENSITY, allowed_base_urls=[])
+
+
+def spec(rows: list[Row], fitted: dict[str, dict[Key, float]]) -> charts.Spec:
+    points = [point for figure in TITLES for point in of_figure(rows, figure, fitted[figure])]
+    sizes = {row["by"]: sorted({each["size"] for each in rows if each["by"] == row["by"]}) for row in rows}
+    lines = [{"hconcat": [panel(figure, by, sizes[by]) for by in sizes], "spacing": 28} for figure in TITLES]
+    return charts.spec({"vconcat": lines, "spacing": 28, "background": "white", "datasets": {"points": points}})
+
+
+def of_figure(rows: list[Row], figure: str, fitted: dict[Key, float]) -> Iterator[Row]:
+    """Every point beside where its curve's line passes; the line's name stands at its last one."""
+    for key, alike in curves(rows).items():
+        if key not in fitted:
+            continue
+        scale = mean(math.log(row[figure]) - fitted[key] * math.log(row["size"]) for row in alike)
+        for row in alike:
+            name = f"size^{fitted[key]:.2f}" if row is alike[-1] else ""
+            place = {"work": row["work"], "by": row["by"], "size": row["size"], "figure": figure}
+            fit = math.exp(scale + fitted[key] * math.log(row["size"]))
+            yield place | {"value": row[figure], "fit": fit, "name": name}
+
+
+def panel(figure: str, by: str, sizes: list[int]) -> charts.Spec:
+    axis = {"title": by, "grid": False, "values": sizes, "labelOverlap": "greedy"}
+    size = {"field": "size", "type": "quantitative", "scale": {"type": "log", "nice": False, "padding": 14}}
+    domain = {"domain": list(WORKS), "range": list(charts.COLOURS[: len(WORKS)])}
+    legend = {"orient": "top", "title": None}
+    text = {"type": "text", "align": "right", "dy": -12, "fontSize": 11}
+    value, fit = (height(field, TITLES[figure]) for field in ("value", "fit"))
+    return {
+        "data": {"name": "points"},
+        "transform": [{"filter": f"datum.figure === '{figure}' && datum.by === '{by}'"}],
+        "width": 190,
+        "height": 180,
+        "encoding": {
+            "x": size | {"axis": axis},
+            "color": {"field": "work", "type": "nominal", "scale": domain, "legend": legend},
+        },
+        "layer": [
+            {"mark": {"type": "point", "filled": True, "size": 45}, "encoding": {"y": value}},
+            {"mark": {"type": "line", "strokeWidth": 1.5}, "encoding": {"y": fit}},
+            {"mark": text, "encoding": {"y": fit, "text": {"field": "name"}}},
+        ],
+    }
+
+
+def height(field: str, title: str) -> charts.Spec:
+    axis = {"title": title, "tickCount": 4, "format": "~g"}
+    return {"field": field, "type": "quantitative", "scale": {"type": "log", "padding": 16}, "axis": axis}

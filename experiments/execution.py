@@ -1,0 +1,55 @@
+"""How a stage is executed: precision, layout, compiled or not. Chosen before it begins and said in one line.
+
+A function of the config, the machine and the number of images, never of a measurement: a killed stage that goes on
+must choose as it did before.
+"""
+
+import os
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import which
+
+import torch
+
+# Images of a whole stage, by device. ResNet-20 saves 0.15 ms an image in bf16 and 0.12 in float32, VGG-16 0.20, and
+# compiling takes 84 to 100 s of a busy machine (LOG.md). Never measured on a GPU, so there only where it is asked for.
+PAYS_FROM = {"cpu": 700_000}
+
+
+@dataclass(frozen=True)
+class Execution:
+    precision: str
+    layout: torch.memory_format
+    compiled: bool
+    why: str  # compiled or not
+
+    def __str__(self) -> str:
+        order = "channels last" if self.layout is torch.channels_last else "channels first"
+        return f"{self.precision}, {order}, fused SGD, {'' if self.compiled else 'not '}compiled ({self.why})"
+
+
+def execution(precision: str, compile: bool | str, device: torch.device, images: int) -> Execution:
+    compiled, why = worth(device.type, images) if compile == "auto" else (bool(compile), "as asked")
+    return Execution(precision, layout(precision, device), compiled, why)
+
+
+def layout(precision: str, device: torch.device) -> torch.memory_format:
+    """Channels-last pays on GPUs and in float32 (VGG-16, two cores: 155 to 116 images/s), not in bf16 on a CPU."""
+    pays = device.type != "cpu" or precision == "32-true"
+    return torch.channels_last if pays else torch.contiguous_format
+
+
+def worth(kind: str, images: int) -> tuple[bool, str]:
+    """Whether training on so many images earns back what compiling takes."""
+    if kind not in PAYS_FROM:
+        return False, f"not measured on {kind}; trainer.compile=true tries it"
+    if kind == "cpu" and not compiler():
+        return False, "no C++ compiler with Python's headers here"
+    return images >= PAYS_FROM[kind], f"{images:,} images; pays from {PAYS_FROM[kind]:,}"
+
+
+def compiler() -> bool:
+    """What torch.compile needs on a CPU."""
+    headers = Path(sysconfig.get_path("include"), "Python.h")
+    return headers.exists() and any(map(which, (os.environ.get("CXX") or "g++", "clang++")))
