@@ -10,6 +10,7 @@ import torch
 from experiments.digest import ROOT
 
 NATIVE_BF16 = ("avx512_bf16", "amx_bf16")
+REGISTERS = {"AVX512": 64, "AVX2": 32, "SVE256": 32}  # bytes, by torch's word for the processor; 16 otherwise
 NAMED = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "numpy", "safetensors")
 
 
@@ -33,6 +34,13 @@ def precision(asked: str, on: torch.device) -> tuple[str, str]:
     if native:
         return "bf16-mixed", f"{what} has it natively (trainer.precision=32-true trains in float32)"
     return "32-true", f"{what} has no native bf16"
+
+
+def lanes(on: torch.device) -> int:
+    """The multiple that widths should be of: float32 numbers in a vector register, 8 half-precision ones on a GPU."""
+    if on.type != "cpu":
+        return 8
+    return REGISTERS.get(torch.backends.cpu.get_cpu_capability(), 16) // 4
 
 
 def cpu_flags() -> set[str]:

@@ -26,13 +26,13 @@ from pruning.surgery import compact
 
 def prepare(config: DictConfig) -> Bench:
     schema.check(plain(config))
+    refuse_trainer(OmegaConf.to_object(config))  # type: ignore[arg-type]
     config = settled(config)
     values = plain(config)
     targets.refuse_foreign(values)
     targets.refuse_misfits(values)
     settings: schema.Config = OmegaConf.to_object(config)  # type: ignore[assignment]
     refuse_unwritable(Path(settings.folder))
-    refuse_trainer(settings)
     data = ready(instantiate(values["data"], _convert_="all"), settings.plan)
     bench = build(settings, values, data)
     if not settings.plan:
@@ -49,8 +49,15 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 
 def settled(config: DictConfig) -> DictConfig:
-    """A method without a budget removes nothing, whatever ratio is asked: one run of one name, not one for each."""
-    return OmegaConf.merge(config, {"ratio": 0.0}) if idle(plain(config)) else config  # type: ignore[return-value]
+    """What is left open, closed before anything is made of it, so that digest and record have the number.
+
+    A method without a budget removes nothing, whatever ratio is asked: one run of one name, not one for each.
+    """
+    chosen: dict[str, Any] = {"ratio": 0.0} if idle(plain(config)) else {}
+    if config.budget.get("round_to") == "auto":
+        chosen["budget"] = {"round_to": hardware.lanes(hardware.device(config.trainer.accelerator))}
+        say(f"budget.round_to={chosen['budget']['round_to']}: what this hardware computes at once")
+    return OmegaConf.merge(config, chosen)  # type: ignore[return-value]
 
 
 def refuse_scan(bench: Bench) -> None:
