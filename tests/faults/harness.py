@@ -12,12 +12,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import saboteurs
+import hindrances
 from PIL import Image
 from tiny_run import TINY, quadrants
+
+from experiments import measure
 
 ROOT = Path(__file__).parents[2]
 HERE = (ROOT, ROOT / "tests", ROOT / "tests/experiments", ROOT / "tests/faults")
@@ -28,7 +31,7 @@ GATED = ("method=fcf", "recipe.prune.epochs=38", "method.lr=0.1", "recipe.baseli
 SHORT = ("recipe.finetune.epochs=4", "recipe.grant=false")
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["saboteurs", "experiments.pipeline"])
+context.set_forkserver_preload(["saboteurs", "hindrances", "experiments.pipeline"])
 
 
 class Job:
@@ -126,7 +129,8 @@ def command(arguments: Sequence[str], env: dict[str, str], log: str) -> None:
     with open(log, "wb", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    saboteurs.hinder(env)
+    hindrances.hinder(env)
+    measure.latencies = partial(measure.latencies, seconds=0.0)  # else most of a tiny run, and in no test's numbers
     sys.argv = ["run.py", *arguments]
     sys.orig_argv = [sys.executable, str(ROOT / "run.py"), *arguments]  # what a run's further processes are started by
     runpy.run_path(str(ROOT / "run.py"), run_name="__main__")

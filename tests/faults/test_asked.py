@@ -99,7 +99,7 @@ CHOICES = {
     "model": [
         "resnet20",
         "resnet20 model.shortcut=B",
-        "vgg16",
+        "vgg16 model._target_=saboteurs.narrow",
         "torchvision model.name=squeezenet1_1",
     ],
     "budget": ["layer", "global", "macs", "params"],

@@ -1,9 +1,8 @@
 """Runs that are killed and started again end with the numbers of one that was not. Faults A of docs/faults.md."""
 
-import itertools
 import json
 import os
-import random
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -15,24 +14,14 @@ from tiny_run import POWER_CUT, config
 
 from experiments import pipeline
 from experiments.checkpoints import DurableCheckpoints, previous, verified
-from experiments.commandline import Refusal
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("seed", range(2))
 def test_twenty_kills_at_random_change_no_number(tmp_path: Path, seed: int) -> None:
-    wanted = whole(tmp_path / "whole", *GATED, *SHORT)
-    kills, draws = 0, random.Random(seed)
-    while kills < 20:
-        job = Job(tmp_path / "cut", *GATED, *SHORT)
-        job.process.join(draws.uniform(0.1, 1.5))
-        if job.process.exitcode is not None:
-            break
-        job.kill()
-        kills += 1
-    Job(tmp_path / "cut", *GATED, *SHORT).finish()
-    assert kills >= 10
-    assert numbers(tmp_path / "cut") == wanted
+    assert Job(tmp_path / "refused", "ratio=2").wait() == 1  # now the server has started, which is no part of a run
+    hits = killed.compare(lambda folder: Job(folder, *GATED, *SHORT), tmp_path, kills=20, seed=seed, longest=0.35)
+    assert len(hits) >= 10, hits
 
 
 POINTS = [f"{when}:{number}" for when in ("half", "before", "after") for number in range(1, 5)]
@@ -94,51 +83,29 @@ def test_an_exception_in_a_callback_leaves_the_last_checkpoint(tmp_path: Path) -
     assert not litter(tmp_path)
 
 
-def test_another_config_in_the_same_folder_leaves_the_first_alone(tmp_path: Path) -> None:
-    """No folder is of two configs: its name holds the digest of one."""
-    first = pipeline.run(config(f"folder={tmp_path}"))
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
-    second = pipeline.run(config(f"folder={tmp_path}", "ratio=0.25"))
-    assert first is not None
-    assert second is not None
-    assert {path.parent.name for path in tmp_path.glob("*/record.json")} == {
-        f"{each.name}-{each.digest[:8]}" for each in (first, second)
-    }
-    now = {path: path.stat().st_mtime_ns for path in before if path.name != "lock"}
-    assert now == {path: stamp for path, stamp in before.items() if path.name != "lock"}
-
-
-def test_another_config_under_a_name_of_the_users_own_is_refused(tmp_path: Path) -> None:
-    """Finished or not: the command that is known by that name goes on, another one is told what differs."""
-    asked = (f"folder={tmp_path}", "name=mine", "recipe.batch=32")
-    made = pipeline.run(config(*asked))
-    assert made is not None
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != "lock"}
-    with pytest.raises(Refusal, match=f"mine-{made.digest[:8]}.*") as refused:
-        pipeline.run(config(f"folder={tmp_path}", "name=mine", "ratio=0.25", "trainer.progress=false"))
-    assert "(recipe.batch: 32 -> 16; ratio: not given -> 0.25): choose another name" in str(refused.value)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != "lock"} == before
-    assert pipeline.run(config(*asked, "trainer.progress=false")) == made
-
-
 @pytest.mark.faults
 def test_every_pair_of_interruptions_is_exact(tmp_path: Path) -> None:
     """Steps around and within the baseline's two epochs; the second attempt begins where the first one ended."""
-    eight = ("data._target_=saboteurs.Stopping", "recipe.baseline.epochs=2", "recipe.finetune.epochs=1")
-    wanted = whole(tmp_path / "whole", *eight, "recipe.grant=false")
-    for first, second in itertools.combinations((1, 3, 4, 5, 7), 2):
-        cut = tmp_path / f"{first}-{second}"
-        for step in (first, second):
-            stopped = Job(cut, *eight, "recipe.grant=false", env={"STOP": f"{step}:{signal.SIGTERM}"})
-            assert stopped.wait() == 143, stopped.said()
-            assert reached(cut) == step
-        Job(cut, *eight, "recipe.grant=false").finish()
-        assert numbers(cut) == wanted, (first, second)
+    epochs = ("recipe.baseline.epochs=2", "recipe.finetune.epochs=1", "recipe.grant=false")
+    eight = ("data._target_=saboteurs.Stopping", *epochs)
+    wanted = whole(tmp_path / "whole", *eight)
+    for first, *later in ((1, 3, 4, 5, 7), (3, 4, 5, 7), (4, 5, 7), (5, 7)):
+        once = tmp_path / str(first)
+        stop_at(first, once, *eight)
+        for second in later:
+            cut = tmp_path / f"{first}-{second}"
+            shutil.copytree(once, cut)
+            stop_at(second, cut, *eight)
+            Job(cut, *eight).finish()
+            assert numbers(cut) == wanted, (first, second)
 
 
-def reached(folder: Path) -> int:
+def stop_at(step: int, folder: Path, *overrides: str) -> None:
+    """A checkpoint of that step of the baseline."""
+    stopped = Job(folder, *overrides, env={"STOP": f"{step}:{signal.SIGTERM}"})
+    assert stopped.wait() == 143, stopped.said()
     (last,) = folder.glob("store/baseline-*/last.ckpt")
-    return DurableCheckpoints().load_checkpoint(last)["global_step"]
+    assert DurableCheckpoints().load_checkpoint(last)["global_step"] == step
 
 
 def interrupted(folder: Path, *overrides: str, **env: str) -> Job:

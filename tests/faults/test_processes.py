@@ -110,17 +110,17 @@ def left_behind(folder: Path) -> tuple[list[str], list[bool]]:
     return states, [verified(path) is not None for path in folder.glob("store/*/last.ckpt")]
 
 
-BEGINNING = (*PLAIN, "data._target_=saboteurs.Beginning", "recipe.baseline.epochs=60")
+BEGINNING = (*PLAIN, "data._target_=saboteurs.Beginning")
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return in_two(tmp_path_factory.mktemp("undisturbed"))
+    return in_two(tmp_path_factory.mktemp("undisturbed"), *BEGINNING)
 
 
-def in_two(folder: Path) -> Any:
+def in_two(folder: Path, *overrides: str) -> Any:
     """The numbers of a run that ends."""
-    for each in pair(folder, *BEGINNING):
+    for each in pair(folder, *overrides):
         each.finish()
     return numbers(folder)
 
@@ -134,18 +134,19 @@ def test_a_request_to_the_starting_process_ends_the_other_that_still_imports(tmp
     assert job.wait(20) == 143, job.said()
     assert not Path(f"/proc/{other}").exists()
     assert left_behind(tmp_path / "run") == ([], [])
-    assert in_two(tmp_path / "run") == undisturbed
+    assert in_two(tmp_path / "run", *BEGINNING) == undisturbed
 
 
-def test_a_request_to_the_starting_process_alone_ends_both_in_training(tmp_path: Path, undisturbed: Any) -> None:
-    job = Job(tmp_path / "run", *PAIR, *BEGINNING)
+def test_a_request_to_the_starting_process_alone_ends_both_in_training(tmp_path: Path) -> None:
+    long = (*PLAIN, "recipe.baseline.epochs=60")
+    job = Job(tmp_path / "run", *PAIR, *long)
     job.until(lambda: list(tmp_path.glob("run/store/*/last.ckpt")))
     (other,) = children(job.process.pid)
     job.signal(signal.SIGTERM)
     assert job.wait(20) == 143, job.said()
     assert not Path(f"/proc/{other}").exists()
     assert left_behind(tmp_path / "run") == (["PREEMPTED"], [True])
-    assert in_two(tmp_path / "run") == undisturbed
+    assert in_two(tmp_path / "run", *long) == in_two(tmp_path / "whole", *long)
 
 
 @pytest.mark.parametrize("asked", ["0", "1", "01"], ids=["first", "second", "both"])
@@ -156,7 +157,7 @@ def test_a_request_before_the_first_step_ends_all_after_it(tmp_path: Path, asked
     assert left_behind(tmp_path / "run") == (["PREEMPTED"], [True])
     (last,) = tmp_path.glob("run/store/*/last.ckpt")
     assert DurableCheckpoints().load_checkpoint(last)["global_step"] == 1
-    assert in_two(tmp_path / "run") == undisturbed
+    assert in_two(tmp_path / "run", *BEGINNING) == undisturbed
 
 
 def test_when_the_second_process_is_killed_while_it_starts_the_first_leaves(tmp_path: Path) -> None:
