@@ -22,7 +22,7 @@ Start = Callable[[Path], Any]  # a process with wait() and kill()
 
 
 def compare(start: Start, folder: Path, kills: int, seed: int = 0, longest: float | None = None) -> list[str]:
-    """Where each kill hit; fewer than asked where the run had ended before. An attempt lasts `longest` of the run's time
+    """Where each kill hit; fewer than asked where the run had ended before. An attempt lasts `longest` of a run's time
     at most, its share among the kills if that is not said. Raises AssertionError where the killed run ends otherwise
     than the whole one.
     """
