@@ -21,16 +21,14 @@ from harness import litter, numbers  # noqa: E402 (run as a program, it has no o
 Start = Callable[[Path], Any]  # a process with wait() and kill()
 
 
-def compare(start: Start, folder: Path, kills: int, seed: int = 0, longest: float | None = None) -> list[str]:
-    """Where each kill hit; fewer than asked where the run had ended before. An attempt lasts `longest` of a run's time
-    at most, its share among the kills if that is not said. Raises AssertionError where the killed run ends otherwise
-    than the whole one.
+def compare(start: Start, folder: Path, kills: int, seed: int = 0) -> list[str]:
+    """Where each kill hit; fewer than asked where the run had ended before. Raises AssertionError where the killed run
+    ends otherwise than the whole one.
     """
     begun = time.monotonic()
     assert start(folder / "whole").wait() == 0
     length, draws = time.monotonic() - begun, random.Random(seed)
-    end = (longest or 1.3 / (kills + 1)) * length
-    moments = [draws.uniform(0.25, 1) * end for _ in range(kills)]
+    moments = [draws.uniform(0.3, 1.3) * length / (kills + 1) for _ in range(kills)]
     hits = [where for after in moments if (where := hit(start, folder / "killed", after))]
     assert start(folder / "killed").wait() == 0
     assert numbers(folder / "killed") == numbers(folder / "whole")
