@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import operator
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -149,13 +150,8 @@ def _in_place(node: fx.Node, module: fx.GraphModule) -> bool:
 
 
 def _untraceable(network: nn.Module, error: Exception) -> str:
-    import traceback
-
-    frames = [
-        f
-        for f in traceback.extract_tb(error.__traceback__)
-        if "torch/fx" not in f.filename and "/pruning/tracing.py" not in f.filename
-    ]
+    whole = traceback.extract_tb(error.__traceback__)
+    frames = [f for f in whole if "torch/fx" not in f.filename and "/pruning/tracing.py" not in f.filename]
     words = " ".join(str(error).split())
     where = f" at {frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}" if frames else ""
     return (
@@ -180,10 +176,6 @@ def float_type(module: nn.Module) -> torch.dtype:
     return next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
 
 
-def _fits(images: Tensor, norm: nn.BatchNorm2d) -> bool:
-    return images.ndim == 4 and images.shape[1] == norm.num_features
-
-
 class _Recorder(fx.Interpreter):
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module, garbage_collect_values=True)
@@ -192,10 +184,9 @@ class _Recorder(fx.Interpreter):
 
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
         """A norm gives the shape it takes: asking it on the meta device took most of a trace's time."""
-        layer, given = self.fetch_attr(target), args[0] if args else None
-        if type(layer) is nn.BatchNorm2d and isinstance(given, Tensor) and _fits(given, layer):
-            return torch.empty_like(given)
-        return super().call_module(target, args, kwargs)
+        layer, given = self.fetch_attr(target), (*args, *kwargs.values(), None)[0]
+        images = type(layer) is nn.BatchNorm2d and given.shape[1:-2] == (layer.num_features,)
+        return torch.empty_like(given) if images else super().call_module(target, args, kwargs)
 
     def run_node(self, n: fx.Node) -> object:
         value = super().run_node(n)
