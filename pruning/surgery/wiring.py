@@ -91,9 +91,8 @@ class Wiring:
 
     def insert(self, source: fx.Node, verb: str, module: nn.Module, *nodes: fx.Node) -> fx.Node:
         """A module of our own after some nodes, under a name that nobody has."""
-        taken = {name.partition(".")[0] for name, _ in self.network.named_modules()}
         name = f"{source.name}_{verb}"
-        while name in self.modules or name in taken:
+        while name in self.modules or hasattr(self.network, name):
             name += "_"
         self.modules[name] = module
         return self.new.call_module(name, nodes)
