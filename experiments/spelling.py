@@ -41,7 +41,7 @@ def strange_choices(group: str, value: str) -> Iterator[str]:
 def unfit(config: DictConfig, override: str) -> Iterator[str]:
     """Values that the schema refuses, with one that it takes: the default."""
     key = override.partition("=")[0]
-    default = None if (CONF / key).is_dir() else OmegaConf.select(config, key)
+    default = None if (CONF / key).is_dir() else OmegaConf.select(config, key, throw_on_resolution_failure=False)
     for each in values(override) if type(default) in TYPED else ():
         try:
             OmegaConf.update(config, key, None if each == "null" else each)

@@ -11,6 +11,7 @@ from tiny_run import CONF, GATED, TINY, config
 
 from experiments import commandline, pipeline, record
 from experiments.prepare import prepare
+from experiments.spelling import advice
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,12 @@ def test_a_refusal_is_one_line_and_nothing_is_written(tmp_path: Path, overrides:
         commandline.answer(pipeline.run, config(f"folder={folder}", *overrides))
     assert "\n" not in str(refused.value)
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("given", ["name=mine", "tracking.group=sweep"])  # their defaults are known to a run only
+def test_advice_reads_keys_whose_default_hydra_resolves(given: str) -> None:
+    assert advice([given, "ratio=0.5"]) == []
+    assert advice([given, "ratio=abc"]) == ["ratio must be a number, got 'abc': for example ratio=0.5"]
 
 
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
