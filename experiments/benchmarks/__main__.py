@@ -18,7 +18,7 @@ from experiments.digest import ROOT
 from experiments.terminal import say
 
 FOLDER = ROOT / "experiments" / "results" / "benchmarks"
-PROGRAMS = ("fcf_update", "scoring", "growth", "compaction", "training", "pruned")  # `input` needs data of yours
+PROGRAMS = ("fcf_update", "scoring", "growth", "compaction", "faults", "training", "pruned")  # `input` needs your data
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
-from experiments.benchmarks.bench import Row, main, paired
+from experiments.benchmarks.bench import Aim, Row, main, paired
 from experiments.checkpoints import DurableCheckpoints
 from pruning.finite import finite, infectious
 from pruning.models import resnet
@@ -61,5 +61,9 @@ def save(network: nn.Module, optimiser: SGD, folder: Path) -> Callable[[], None]
     return lambda: DurableCheckpoints().save_checkpoint(state, folder / "last.ckpt")
 
 
+def aims(rows: list[Row]) -> list[Aim]:
+    return [Aim("checks and checkpoints: share of an epoch of ResNet-20", 0.02, rows[0]["share"], "most")]
+
+
 if __name__ == "__main__":
-    main("faults", CLAIM, measure)
+    main("faults", CLAIM, measure, aims)
