@@ -25,11 +25,12 @@ class Tolerance:
         if broken and not self.skip:
             raise BrokenImageError(f"{broken[0]}; data.skip_broken=true leaves such images out")
         self.seen[part].update(broken)
-        if self.count > self.most or not left:
+        if self.count > self.most:
             raise BrokenImageError(
-                f"{self.count} broken images, {left} good ones left in the last batch, more than data.skip_broken "
-                f"allows ({self.most}), one of them: {broken[0]}"
+                f"{self.count} broken images, more than data.broken_most allows ({self.most}), one of them: {broken[0]}"
             )
+        if not left:
+            raise BrokenImageError(f"a batch without one readable image, one of its {len(broken)}: {broken[0]}")
 
     def report(self) -> None:
         """At the end of a pass, if more were left out than was known."""

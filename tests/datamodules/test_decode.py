@@ -78,3 +78,9 @@ def test_too_many_broken_images_are_refused(folder, tree):
         (tree / "val" / "bee" / f"{number}.jpg").write_bytes(b"")
     with pytest.raises(BrokenImageError, match=r"3 broken images.*allows \(2\)"):
         list(folder(skip_broken=True, broken_most=0.05).test_dataloader())
+
+
+def test_a_batch_that_is_all_broken_says_so_and_not_that_there_were_too_many(folder, tree):
+    (tree / "val" / "bee" / "0.jpg").write_bytes(b"")
+    with pytest.raises(BrokenImageError, match=r"^a batch without one readable image.*val/bee/0\.jpg"):
+        list(folder(skip_broken=True, broken_most=1.0, batch=1).test_dataloader())
