@@ -19,6 +19,7 @@ from pruning.durable import UnwritableError
 
 INNER = {"by_method", "by_data"}  # folders of values that are merged in by themselves, not choices
 CONF = Path(__file__).parent.parent / "conf"
+INTERRUPTED = "interrupted: the same command goes on from the last checkpoint"
 
 
 class Refusal(Exception):  # noqa: N818 (no error of the program: the word says what it is)
@@ -99,6 +100,7 @@ def answer(run: Callable[[DictConfig], object], config: DictConfig) -> None:
         print(left, file=sys.stderr)
         sys.exit(preemption.EXIT_CODE)
     except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on from the last checkpoint")
+        sys.exit(INTERRUPTED)
     except SystemExit as left:
-        sys.exit(f"sys.exit({left.code!r}) was called before the run was complete")
+        called = f"sys.exit({left.code!r}) was called before the run was complete"
+        sys.exit(INTERRUPTED if preemption.by_keyboard(left) else called)

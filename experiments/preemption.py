@@ -40,6 +40,11 @@ class Request:
 request = Request()
 
 
+def by_keyboard(error: BaseException) -> bool:
+    """Ctrl-C, of which Lightning makes a SystemExit."""
+    return isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
+
+
 def listen() -> None:
     """In the main thread."""
     for number in SIGNALS:

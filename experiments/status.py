@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from experiments.preemption import Preempted
+from experiments.preemption import Preempted, by_keyboard
 from experiments.processes import alive
 from experiments.record import whole
 from experiments.redact import hidden
@@ -106,8 +106,8 @@ def ending(error: BaseException) -> tuple[str, str]:
     """The state that a run is left in, and why in one line."""
     if isinstance(error, Preempted):
         return PREEMPTED, one_line(error)
-    if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
-        return FAILED, "interrupted by Ctrl-C"  # Lightning makes a SystemExit of it
+    if by_keyboard(error):
+        return FAILED, "interrupted by Ctrl-C"
     if isinstance(error, SystemExit):
         return FAILED, f"sys.exit({error.code!r}) was called before the run was complete"
     return FAILED, one_line(error)

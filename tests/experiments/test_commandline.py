@@ -1,7 +1,10 @@
+import sys
+
 import pytest
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
-from experiments.commandline import Refusal, check_quotes, explain, one_line, refusals
+from experiments.commandline import Refusal, answer, check_quotes, explain, one_line, refusals
 
 
 @pytest.mark.parametrize("argument", ["baseline=runs/a=b.pt", "baseline=runs(1)/a.pt", "data.root=photos (old)"])
@@ -51,3 +54,16 @@ def fetched() -> None:
 
 def test_an_empty_message_still_says_something() -> None:
     assert one_line(PermissionError()) == "PermissionError"
+
+
+def test_ctrl_c_is_answered_as_such_where_lightning_makes_an_exit_of_it() -> None:
+    def stopped(config: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            sys.exit(1)
+
+    with pytest.raises(SystemExit, match=r"^interrupted: the same command goes on"):
+        answer(stopped, OmegaConf.create())
+    with pytest.raises(SystemExit, match=r"^sys\.exit\(3\) was called"):
+        answer(lambda config: sys.exit(3), OmegaConf.create())
