@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 from collections.abc import Iterator
 from typing import NamedTuple, final
 
@@ -97,6 +98,7 @@ class Pool:
             num_workers=workers,
             persistent_workers=workers > 0,
             prefetch_factor=PREFETCH if workers else None,
+            worker_init_fn=_stay if workers else None,
             generator=torch.Generator(),  # else each pass would advance the generator that dropout uses
         )
 
@@ -111,6 +113,14 @@ class Pool:
         passing, self._loader._iterator = self._loader._iterator, None
         if isinstance(passing, _MultiProcessingDataLoaderIter):
             passing._shutdown_workers()
+
+
+def _stay(worker: int) -> None:
+    """A cluster asks every process of a job to leave; the main one needs its workers until its next step. Not
+    SIGTERM: with that Python ends workers that are left at its exit, and waits for them.
+    """
+    for each in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(each, signal.SIG_IGN)
 
 
 def _shared(*shape: int) -> UInt8[Tensor, " ..."]:

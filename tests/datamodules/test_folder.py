@@ -1,6 +1,8 @@
 """Large images: worker processes change nothing but the speed."""
 
+import os
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -43,6 +45,15 @@ def test_a_batch_is_left_alone_while_it_is_read(folder):
         before = pixels.clone()
         time.sleep(0.05)  # in which the worker makes many others
         assert torch.equal(pixels, before)
+
+
+@pytest.mark.parametrize("asked", [signal.SIGUSR1, signal.SIGUSR2])
+def test_workers_stay_when_a_cluster_asks_every_process_to_leave(folder, asked):
+    expected, data = digest(folder().train_dataloader()), folder(workers=1)
+    digest(data.train_dataloader())
+    for worker in data._pool("train", "random")._loader._iterator._workers:
+        os.kill(worker.pid, asked)
+    assert digest(data.train_dataloader()) == expected
 
 
 def test_epochs_and_seeds_differ(folder):
