@@ -4,6 +4,7 @@ import math
 import os
 import signal
 from collections.abc import Iterator
+from multiprocessing.util import Finalize
 from typing import NamedTuple, final
 
 import numpy as np
@@ -23,6 +24,7 @@ from datamodules.views import Views
 
 PREFETCH = 4  # batches ahead, for each worker
 PLAIN = -1  # instead of a seed or an epoch: the middle of the image
+BEFORE_QUEUES = 11  # at exit Python closes queues at 10, then ends workers by SIGTERM and waits for them
 
 Key = tuple[int, int]  # the view's seed, image
 
@@ -101,6 +103,7 @@ class Pool:
             worker_init_fn=_stay if workers else None,
             generator=torch.Generator(),  # else each pass would advance the generator that dropout uses
         )
+        Finalize(self, _let_go, (self._loader,), exitpriority=BEFORE_QUEUES)
 
     def run(self, batches: list[list[Key]]) -> Iterator[Stack]:
         """Pixels are to be read before the next batch is asked for."""
@@ -110,16 +113,20 @@ class Pool:
 
     def close(self) -> None:
         """Now: workers that are left to the garbage collector can take seconds to be waited for."""
-        passing, self._loader._iterator = self._loader._iterator, None
-        if isinstance(passing, _MultiProcessingDataLoaderIter):
-            passing._shutdown_workers()
+        _let_go(self._loader)
+
+
+def _let_go(loader: DataLoader[Answer]) -> None:
+    passing, loader._iterator = loader._iterator, None
+    if isinstance(passing, _MultiProcessingDataLoaderIter):
+        passing._shutdown_workers()
+        for stuck in passing._workers:
+            stuck.kill()
 
 
 def _stay(worker: int) -> None:
-    """A cluster asks every process of a job to leave; the main one needs its workers until its next step. Not
-    SIGTERM: with that Python ends workers that are left at its exit, and waits for them.
-    """
-    for each in (signal.SIGUSR1, signal.SIGUSR2):
+    """A cluster asks every process of a job to leave; the main one needs its workers until its next step."""
+    for each in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(each, signal.SIG_IGN)
 
 

@@ -107,10 +107,15 @@ def main(
     if asked.out is not None:
         made: Row = {"benchmark": name, "claim": claim, "commit": hardware.commit(), "versions": hardware.versions()}
         machine = hardware.describe(torch.device(getattr(asked, "device", None) or hardware.device("auto")))
-        made |= {"machine": machine, "seconds": round(time.monotonic() - start), "command": " ".join(sys.argv[1:])}
+        made |= {"machine": machine, "seconds": round(time.monotonic() - start), "command": command()}
         asked.out.write_text(json.dumps({**made, "aims": found, "rows": rows}, indent=1) + "\n")
         if drawn is not None:
             asked.out.with_suffix(".png").write_bytes(drawn(rows))
+
+
+def command() -> str:
+    """As typed, but for where folders lie on this machine."""
+    return " ".join(Path(word).name if "/" in word else word for word in sys.argv[1:])
 
 
 def arguments(claim: str, switches: dict[str, str | dict[str, Any]]) -> argparse.Namespace:

@@ -47,7 +47,7 @@ def test_a_batch_is_left_alone_while_it_is_read(folder):
         assert torch.equal(pixels, before)
 
 
-@pytest.mark.parametrize("asked", [signal.SIGUSR1, signal.SIGUSR2])
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
 def test_workers_stay_when_a_cluster_asks_every_process_to_leave(folder, asked):
     expected, data = digest(folder().train_dataloader()), folder(workers=1)
     digest(data.train_dataloader())

@@ -101,6 +101,18 @@ def typed(folder: Path, *overrides: str, **env: str) -> subprocess.CompletedProc
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=2 * PATIENCE)
 
 
+def begun(folder: Path, *overrides: str) -> subprocess.Popen[bytes]:
+    """A typed command in a process group of its own, as soon as it trains."""
+    command = [sys.executable, "run.py", *TYPED, f"folder={folder}", *overrides]
+    env, end = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, HERE))}, time.monotonic() + PATIENCE
+    process = subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True, stdout=subprocess.DEVNULL)
+    while not any(path.stat().st_size for path in folder.glob("store/*/metrics.jsonl")):
+        assert process.poll() is None, "ended too early"
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+    return process
+
+
 def image_files(root: Path) -> tuple[str, ...]:
     """The tiny run's images as files: 20 of each class in train, 10 in test; and what to ask for."""
     for part, first, last in (("train", 0, 80), ("test", 80, 120)):

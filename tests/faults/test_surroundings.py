@@ -1,11 +1,12 @@
 """What surrounds a run and may change when it is started again: seeds of the interpreter and of others, workers; and
 what must be remembered of the images. Faults A10 and C2 of docs/faults.md."""
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
-from harness import GATED, SHORT, Job, image_files, numbers, pair, record, typed, whole
+from harness import GATED, SHORT, Job, begun, image_files, numbers, pair, record, typed, whole
 
 pytestmark = pytest.mark.faults
 STOPPING = ("data._target_=saboteurs.Stopping",)
@@ -40,6 +41,18 @@ def test_another_number_of_workers_on_resume_changes_no_number(tmp_path: Path, b
     assert again.wait() == 0, again.said()
     assert "going on from" in again.said()
     assert numbers(tmp_path / "cut") == wanted
+
+
+def test_a_request_to_every_process_of_a_run_with_workers_is_answered_by_the_main_one(tmp_path: Path) -> None:
+    """As clusters send it. The workers neither break the run nor outlive it."""
+    asked = (*image_files(tmp_path / "images"), "data.workers=2", "recipe.baseline.epochs=40")
+    started = begun(tmp_path / "cut", *asked)
+    os.killpg(started.pid, signal.SIGTERM)
+    assert started.wait(20) == 143
+    with pytest.raises(ProcessLookupError):
+        os.killpg(started.pid, 0)
+    Job(tmp_path / "cut", *asked).finish()
+    assert numbers(tmp_path / "cut") == whole(tmp_path / "whole", *asked)
 
 
 def test_images_left_out_are_counted_in_the_record_however_it_came_about(tmp_path: Path) -> None:
