@@ -28,8 +28,9 @@ def name(override: str) -> str:
     return override.lstrip("+~").partition("=")[0].partition("@")[0]
 
 
-def free(key: str) -> bool:
-    return any(key == path or key.startswith((f"{path}.", f"{path}/")) for path in FREE)
+def free(key: str, paths: Iterable[str] = FREE) -> bool:
+    """Whether it is one of the paths, or lies below one."""
+    return any(key == path or key.startswith((f"{path}.", f"{path}/")) for path in paths)
 
 
 def picked(override: str, swept: Mapping[str, str]) -> bool:

@@ -10,6 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from experiments import status, sweeps
 from experiments.digest import NEVER
+from experiments.modified import free
 from experiments.modified import name as key
 
 
@@ -47,4 +48,4 @@ def differences(before: Iterable[str], now: Iterable[str]) -> Iterator[str]:
 def values(overrides: Iterable[str]) -> dict[str, str]:
     """Of what counts in a config."""
     pairs = ((key(each), each.partition("=")[2]) for each in overrides)
-    return {name: value for name, value in pairs if not any(f"{name}.".startswith(f"{path}.") for path in NEVER)}
+    return {name: value for name, value in pairs if not free(name, NEVER)}

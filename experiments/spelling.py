@@ -25,7 +25,7 @@ def advice(arguments: Iterable[str]) -> list[str]:
     groups = {key: value for key, value in pairs if (CONF / key).is_dir()}
     config = composed(groups)
     known = sorted(keys(config))
-    lines = [line for key, value in pairs if (CONF / key).is_dir() for line in strange_choices(key, value)]
+    lines = [line for key, value in pairs if key in groups for line in strange_choices(key, value)]
     lines += [f"{key}: no such key; {near(key, known)}" for key, _ in pairs if key not in known]
     return lines + [line for each in asked for line in unfit(config, each)]
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from experiments import status
 from experiments.processes import alive
-from experiments.record import build
 from experiments.record import read as read_record
+from experiments.record import whole
 from experiments.redact import hidden
 from pruning import durable
 
@@ -42,6 +42,7 @@ class Job:
     started: str = ""
     ended: str | None = None
     identity: str = ""  # of config, code and versions: what is complete under another one is made again
+    schema: int = SCHEMA
 
 
 def key(overrides: Iterable[str]) -> str:
@@ -68,7 +69,7 @@ def store(path: Path, values: dict[str, Any]) -> None:
 
 
 def write(job_folder: Path, job: Job) -> None:
-    store(job_folder / "job.json", {"schema": SCHEMA, **asdict(job)})
+    store(job_folder / "job.json", asdict(job))
 
 
 def read(folder: Path) -> list[Job]:
@@ -116,14 +117,11 @@ def stored(folder: Path) -> Job | None:
     """As its driver wrote it; None where it has not begun. Of a damaged one the reason names the file."""
     path = folder / "job.json"
     try:
-        values = json.loads(path.read_text())
-        if values.pop("schema") != SCHEMA:
-            raise ValueError(f"it is not of schema {SCHEMA}, which this program reads")
-        return build(Job, values)  # type: ignore[no-any-return]
+        return whole(Job, path, SCHEMA)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return Job([], DAMAGED, reason=f"{path} is damaged ({type(error).__name__}: {error}): the job is made again")
+    except (OSError, ValueError) as error:
+        return Job([], DAMAGED, reason=f"{path} is damaged ({error.__cause__ or error!r}): the job is made again")
 
 
 def now(folder: Path, found: Job) -> Job:

@@ -7,6 +7,7 @@ padded to the largest. "auto": whichever is faster where it runs.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float
@@ -72,28 +73,32 @@ def _carry(network: fx.GraphModule, node: fx.Node) -> None:
     if not (isinstance(steps, nn.Sequential) and len(steps) == 3 and isinstance(steps[2], Choose)):
         return
     real, width = steps[2].index, len(steps[1].weight)  # type: ignore[arg-type]
-    norms: list[fx.Node] = []
-    reader = _reader(node)
-    while isinstance(between := _layer(network, reader), (*CHANNELWISE, nn.BatchNorm2d)):
-        norms += [reader] if isinstance(between, nn.BatchNorm2d) else []  # type: ignore[list-item]
-        reader = _reader(reader)  # type: ignore[arg-type]
-    chooser = between[0] if isinstance(between, nn.Sequential) else between
+    norms: dict[str, nn.Module] = {}
+    layer = None
+    for reader in _readers(node):
+        layer = _layer(network, reader)
+        if isinstance(layer, nn.BatchNorm2d):
+            norms[str(reader.target)] = widen_norm(layer, real, width)
+        elif not isinstance(layer, CHANNELWISE):
+            break
+    chooser = layer[0] if isinstance(layer, nn.Sequential) else layer
     if not isinstance(chooser, Choose):
         return
-    for norm in norms:
-        widened = widen_norm(_layer(network, norm), real, width)
-        network.set_submodule(str(norm.target), widened)
+    for name, norm in norms.items():
+        network.set_submodule(name, norm)
     chooser.index = real[chooser.index]
     network.set_submodule(str(node.target), steps[:2])
 
 
-def _reader(node: fx.Node) -> fx.Node | None:
-    """The only one that reads what a node makes."""
-    return next(iter(node.users)) if len(node.users) == 1 else None
+def _readers(node: fx.Node) -> Iterator[fx.Node]:
+    """What reads a node, and what reads that, as long as each is the only one."""
+    while len(node.users) == 1:
+        node = next(iter(node.users))
+        yield node
 
 
-def _layer(network: fx.GraphModule, node: fx.Node | None) -> nn.Module | None:
-    return network.get_submodule(str(node.target)) if node is not None and node.op == "call_module" else None
+def _layer(network: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+    return network.get_submodule(str(node.target)) if node.op == "call_module" else None
 
 
 def _filled(index: Numbers, length: int) -> Numbers:

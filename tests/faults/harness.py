@@ -94,18 +94,22 @@ def whole(folder: Path, *overrides: str) -> Any:
     return numbers(folder)
 
 
+def words(folder: Path, overrides: Sequence[str], env: dict[str, str]) -> dict[str, Any]:
+    """Of a typed command, as subprocess takes them."""
+    command = [sys.executable, "run.py", *TYPED, f"folder={folder}", *overrides]
+    return {"args": command, "cwd": ROOT, "env": os.environ | {"PYTHONPATH": os.pathsep.join(map(str, HERE))} | env}
+
+
 def typed(folder: Path, *overrides: str, **env: str) -> subprocess.CompletedProcess[str]:
     """For real, in an interpreter of its own, without this harness's server: slow."""
-    command = [sys.executable, "run.py", *TYPED, f"folder={folder}", *overrides]
-    env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, HERE))} | env
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=2 * PATIENCE)
+    said: dict[str, Any] = {"capture_output": True, "text": True}
+    return subprocess.run(**words(folder, overrides, env), **said, timeout=2 * PATIENCE)
 
 
 def begun(folder: Path, *overrides: str) -> subprocess.Popen[bytes]:
     """A typed command in a process group of its own, as soon as it trains."""
-    command = [sys.executable, "run.py", *TYPED, f"folder={folder}", *overrides]
-    env, end = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, HERE))}, time.monotonic() + PATIENCE
-    process = subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(**words(folder, overrides, {}), start_new_session=True, stdout=subprocess.DEVNULL)
+    end = time.monotonic() + PATIENCE
     while not any(path.stat().st_size for path in folder.glob("store/*/metrics.jsonl")):
         assert process.poll() is None, "ended too early"
         assert time.monotonic() < end, "waited in vain"
