@@ -9,13 +9,14 @@ from jaxtyping import Float, Int
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
-from torch.optim import SGD, Optimizer
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from pruning.finite import Verdict, culprit, finite, infectious
 from pruning.objectives import Objective
+from pruning.optimiser import ZeroMomentumSGD
 
 Batch = tuple[Float[Tensor, "batch channels height width"], Int[Tensor, " batch"]]
 
@@ -103,6 +104,11 @@ class ClassificationTask(LightningModule):
         return self.compiled(images)
 
     def on_fit_start(self) -> None:
+        """In train mode, whatever mode the network came in: Lightning leaves it, and norms in eval see no batch.
+
+        What is frozen by `requires_grad`, or by a class that knows no training, stays frozen.
+        """
+        self.network.train()
         self.objective = self.objective.to(self.device)
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
@@ -126,7 +132,7 @@ class ClassificationTask(LightningModule):
         sound = finite([p.grad for p in self.network.parameters() if p.grad is not None])
         before, self.verdict = self.verdict, Verdict(sound, self.global_step + 1, self.current_epoch + 1, self.images)
         if self.late or (self.late is None and sound.device.type != "cpu"):
-            optimizer.found_inf = (~sound).float()  # type: ignore[attr-defined] # the fused step looks at it
+            optimizer.found_inf = (~sound).float()  # type: ignore[attr-defined] # the step looks at it
             self.judge(before)
         else:
             self.judge(self.verdict)
@@ -156,7 +162,7 @@ class ClassificationTask(LightningModule):
         self.val_metrics.reset()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        optimiser = SGD(self.groups(), lr=self.recipe.lr, fused=True)
+        optimiser = ZeroMomentumSGD(self.groups(), lr=self.recipe.lr)
         steps = self.trainer.estimated_stepping_batches / max(self.recipe.epochs, 1)
         schedules = [self.schedule(group, steps) for group in optimiser.param_groups]
         return {

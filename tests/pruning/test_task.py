@@ -101,15 +101,39 @@ class Rough(nn.Module):
         return Ragged.apply(images)
 
 
-def fit(network: nn.Module, pixel: float, late: bool | None = None, steps: int = 1) -> None:
+def fit(network: nn.Module, pixel: float, late: bool | None = None, steps: int = 1, epochs: int = 1) -> None:
     batch = torch.full((3, 1, 1, 2), pixel), torch.zeros(3, dtype=torch.long)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    trainer = Trainer(max_epochs=1, accelerator="cpu", enable_model_summary=False, limit_val_batches=0, **quiet)
+    trainer = Trainer(max_epochs=epochs, accelerator="cpu", enable_model_summary=False, num_sanity_val_steps=0, **quiet)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*(many workers|val_dataloader|LeafSpec|logging interval).*")
+        warnings.filterwarnings(
+            "ignore", message=".*(many workers|val_dataloader|LeafSpec|logging interval|in eval mode).*"
+        )
         made = task(network)
         made.late = late
-        trainer.fit(made, DataLoader([batch] * steps, batch_size=None, collate_fn=tuple))
+        batches = DataLoader([batch] * steps, batch_size=None, collate_fn=tuple)
+        trainer.fit(made, batches, batches if epochs > 1 else None)
+
+
+class FrozenPart(nn.Sequential):
+    """Stays in eval by its own class, as a user writes it who freezes norms on purpose."""
+
+    def train(self, mode: bool = True) -> "FrozenPart":
+        return super().train(False)
+
+
+def test_a_network_handed_over_in_eval_trains_in_train_mode_and_what_is_frozen_on_purpose_stays() -> None:
+    """Over two epochs, each with a validation in eval between its steps."""
+    network = nn.Sequential(
+        nn.Flatten(), nn.Linear(2, 2), nn.BatchNorm1d(2), FrozenPart(nn.BatchNorm1d(2)), nn.Linear(2, 2)
+    )
+    network[2].weight.requires_grad_(False)
+    fit(network.eval(), 1.0, steps=3, epochs=2)
+    assert network[2].num_batches_tracked == 6
+    assert network[3][0].num_batches_tracked == 0
+    assert torch.equal(network[2].weight, torch.ones(2))
+    assert network[2].training
+    assert not network[3][0].training
 
 
 def layers(middle: nn.Module) -> nn.Sequential:
