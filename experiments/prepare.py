@@ -137,7 +137,7 @@ def ready(data: Any, plan: bool) -> Any:
 def rehearse(bench: Bench) -> tuple[Selection, nn.Module]:
     """The cut on the untrained network: a ratio or a stage that cannot work fails now, not after the baseline."""
     network = copy.deepcopy(bench.network)
-    bench.method.attach(network, bench.image_shape, bench.steps("prune"))
+    bench.method.begin_stage(network, bench.image_shape, bench.steps("prune"))
     choice = bench.method.select(network)
     bench.method.detach(network)
     return choice, compact(network, choice, bench.image_shape)

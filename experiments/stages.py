@@ -51,7 +51,7 @@ def train(bench: Bench, start: Trained, lesson: Lesson) -> Trained:
     recipe, network = bench.recipes[lesson.recipe], copy.deepcopy(start.network)
     if not recipe.epochs:  # a one-shot method decides on the network as it is
         if lesson.method is not None:
-            lesson.method.attach(network, bench.image_shape, 0)
+            lesson.method.begin_stage(network, bench.image_shape, 0)
         return replace(start, network=network, digest=key)
     finished = bench.store.stage(lesson.stage, key, lambda folder: fit(bench, network, lesson, folder, key))
     ranks.meet()  # all have read what is cleared now
@@ -65,7 +65,7 @@ def train(bench: Bench, start: Trained, lesson: Lesson) -> Trained:
 def adopt(bench: Bench, network: nn.Module, lesson: Lesson, stored: Weights) -> None:
     """Gates first: a learned network is stored with them."""
     if lesson.method is not None:
-        lesson.method.attach(network, bench.image_shape, bench.steps(lesson.recipe))
+        lesson.method.begin_stage(network, bench.image_shape, bench.steps(lesson.recipe))
     network.load_state_dict(stored)
 
 

@@ -57,7 +57,7 @@ def plan(network: nn.Module, method: PruningMethod, image_shape: tuple[int, int,
         ValueError: whatever would be refused before training.
     """
     graph, attached = trace(network, image_shape), copy.deepcopy(network)
-    method.attach(attached, image_shape, steps)
+    method.begin_stage(attached, image_shape, steps)
     smallest = method.choose(attached, dict.fromkeys(method.widths(), 1))
     whole, cut, least = (analyse(graph, s) for s in (Selection({}), method.select(attached), smallest))
     verdicts, readers = method.verdicts(), readers_of(graph)

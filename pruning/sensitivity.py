@@ -43,7 +43,7 @@ def scan(
         ValueError: a ratio outside [0, 1).
     """
     graph, attached = trace(network, image_shape), copy.deepcopy(network)
-    method.attach(attached, image_shape, steps)
+    method.begin_stage(attached, image_shape, steps)
     widths = method.widths()
     for site, width in widths.items():
         counts = {ratio: max(1, keep(width, checked_ratio(ratio))) for ratio in sorted(ratios)}

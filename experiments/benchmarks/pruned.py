@@ -81,7 +81,7 @@ def small(case: Case) -> tuple[nn.Module, nn.Module]:
     bench = bench_of(*given, "data.test=1", "plan=true", *METHODS[case.method])
     torch.manual_seed(0)
     pruned = copy.deepcopy(bench.network)
-    bench.method.attach(pruned, bench.image_shape, bench.steps("prune"))
+    bench.method.begin_stage(pruned, bench.image_shape, bench.steps("prune"))
     gates = [value for name, value in pruned.named_parameters() if name.endswith(".v")]
     for gate in gates:
         torch.nn.init.uniform_(gate)

@@ -19,6 +19,7 @@ from typing import Any, final
 from lightning import Callback, Trainer
 from torch import nn
 
+from pruning.methods.own_groups import check_own_groups
 from pruning.selection import Selection
 from pruning.task import ClassificationTask
 
@@ -78,6 +79,20 @@ class PruningMethod(Callback, ABC):
     # -- the wiring ----------------------------------------------------------------------------------------------------
 
     @final
+    def begin_stage(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
+        """attach, as whoever runs or plans a stage calls it.
+
+        Raises:
+            ValueError: as attach; or a method that learns has no steps to learn in, and would choose by index.
+        """
+        if self.needs_training and steps < 1:
+            raise ValueError(
+                f"{type(self).__name__} learns what to remove while its stage trains, and recipe.prune.epochs=0 leaves "
+                "it no steps: raise recipe.prune.epochs, or take a method that decides at once, such as l1"
+            )
+        self.attach(network, image_shape, steps)
+
+    @final
     def setup(self, trainer: Trainer, pl_module: ClassificationTask, stage: str) -> None:  # type: ignore[override]
         if stage != "fit":
             return
@@ -86,8 +101,12 @@ class PruningMethod(Callback, ABC):
                 "trainer.precision=16-mixed scales gradients, and gates would be steered by scaled ones; "
                 "use bf16-mixed or 32-true"
             )
-        self.attach(pl_module.network, pl_module.image_shape, int(trainer.estimated_stepping_batches))
+        self.begin_stage(pl_module.network, pl_module.image_shape, int(trainer.estimated_stepping_batches))
         pl_module.extra_groups = self.groups(pl_module.network)
+
+    @final
+    def on_fit_start(self, trainer: Trainer, pl_module: ClassificationTask) -> None:  # type: ignore[override]
+        check_own_groups(self.groups(pl_module.network), trainer.optimizers, trainer.gradient_clip_val)
 
     @final
     def on_train_start(self, trainer: Trainer, pl_module: ClassificationTask) -> None:  # type: ignore[override]

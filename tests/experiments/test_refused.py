@@ -19,7 +19,9 @@ from experiments.spelling import advice
     [
         (("ratio=0.95",), "would empty layer"),
         (("baseline=nowhere.safetensors",), "baseline=nowhere.safetensors is not a file"),
-        (("method=fcf", "recipe.prune.epochs=1"), "150"),
+        (("method=fcf", "recipe.prune.epochs=1"), "FCF needs 150 steps or more"),
+        (("method=fcf", "recipe.prune.epochs=0"), r"recipe\.prune\.epochs=0 leaves it no steps"),
+        (("method=group2d", "recipe.prune.epochs=0"), r"recipe\.prune\.epochs=0 leaves it no steps"),
         (("objective=distillation", "objective.temperature=0.0"), "temperature must be above 0"),
         (("sensitivity=true", "data.val=0"), "data.val=0 leaves none"),
         (("sensitivity=true", "method=dense"), "a method that decides on the network as it is"),

@@ -79,6 +79,7 @@ class Group2D(PruningMethod):
         self.graph, self.stage_steps = trace(network, image_shape), max(steps, 1)
         places = chosen(self.graph, self.kernels, self.only)
         self.groups_of = {site.name: groups_in(site, self.groups_wanted, self.adapt) for site in places}
+        self.refuse_frozen(network)
         hang(network, self.groups_of, watch=self.score == "activation")
         self.keep = {name: max(1, self.columns(name) // 2) for name in self.groups_of}  # until the budget has spoken
         try:
@@ -86,6 +87,18 @@ class Group2D(PruningMethod):
         except ValueError:
             self.detach(network)
             raise
+
+    def refuse_frozen(self, network: nn.Module) -> None:
+        """A weight without a gradient gives no evidence: all its kernels would be worth the same."""
+        if self.score != "taylor" and self.learn != "lasso":
+            return
+        for name in self.groups_of:
+            if not network.get_submodule(name).get_parameter("weight").requires_grad:
+                raise ValueError(
+                    f"method.score={self.score} learn={self.learn} learns from the gradients of weights, and {name!r} "
+                    "is frozen (requires_grad=False): thaw it, leave it out by method.only=, or take "
+                    "method.score=activation"
+                )
 
     def steer(self, network: nn.Module) -> None:
         for name in self.groups_of:

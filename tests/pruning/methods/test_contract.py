@@ -9,10 +9,11 @@ from promise import assert_small_is_masked, images
 from rows import METHODS, SHAPES, STEPS, disturb, network
 from torch import nn
 
-from pruning.budget import keep
+from pruning.budget import PerLayer, keep
 from pruning.graph import trace
 from pruning.liveness import analyse
 from pruning.methods.base import PruningMethod
+from pruning.methods.random import Random
 from pruning.selection import Selection, convolutions
 from pruning.surgery import compact
 
@@ -140,6 +141,23 @@ def test_ratio_zero_selects_everything_and_compaction_is_the_identity(row: str, 
     assert choice == Selection.full(network(plain))
     same = compact(detached(method, whole), choice, SHAPES[plain])
     assert torch.equal(same(batch), network(plain)(batch))
+
+
+class Learner(Random):  # type: ignore[misc]
+    """A user's own method, which has not thought of it."""
+
+    needs_training = True
+
+
+def test_a_method_that_learns_refuses_a_stage_of_no_steps(row: str) -> None:
+    for method in (METHODS[row].of(0.5), Learner(PerLayer(0.5), seed=0)):
+        whole = network("chain")
+        if method.needs_training:
+            with pytest.raises(ValueError, match=r"recipe\.prune\.epochs=0 leaves it no steps: raise"):
+                method.begin_stage(whole, SHAPES["chain"], 0)
+            assert list(whole.state_dict()) == list(network("chain").state_dict())
+        else:
+            method.begin_stage(whole, SHAPES["chain"], 0)
 
 
 def test_a_layer_that_would_be_emptied_is_refused_before_anything_changes(row: str, plain: str) -> None:

@@ -1,5 +1,6 @@
 """What group-wise pruning learns from: scores, the ladder, the lasso."""
 
+import pytest
 import torch
 from grouped_chain import SHAPE, attached, chain, method, step
 
@@ -88,3 +89,13 @@ def test_state_in_the_middle_of_a_ladder_goes_on_from_a_file():
         step(network, made, seed)
         step(resumed, again, seed)
     assert again.select(resumed) == made.select(network)
+
+
+@pytest.mark.parametrize("asked", [{"score": "taylor"}, {"score": "activation", "learn": "lasso"}])
+def test_a_frozen_weight_that_would_give_no_evidence_is_refused_by_name(asked: dict[str, str]) -> None:
+    frozen = chain()
+    frozen[6].weight.requires_grad_(False)
+    with pytest.raises(ValueError, match=r"learns from the gradients of weights, and '6' is frozen"):
+        attached(frozen, method(**asked), steps=9)
+    assert list(frozen.state_dict()) == list(chain().state_dict())
+    attached(frozen, method(score="activation"), steps=9)
