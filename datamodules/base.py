@@ -73,6 +73,11 @@ class ImageData(LightningDataModule, ABC):
         return None
 
     @property
+    def remarks(self) -> list[str]:
+        """What a user should know of the images before they are used, a line each; once they are loaded."""
+        return []
+
+    @property
     def left_out(self) -> dict[str, list[str]]:
         """The images that could not be read, by part (`val` is of `train`), as far as anyone has looked."""
         return {"train": [], "test": []}

@@ -18,7 +18,7 @@ from datamodules.cache import Bundle, cached
 from datamodules.cifar_files import RELEASES, Release, damaged, download, read_release
 from datamodules.decode import decode
 from datamodules.small import Decoded, SmallImages
-from datamodules.tree import Tree, plain_folder, scan_both
+from datamodules.tree import Tree, omitted, plain_folder, scan_both
 
 SIDE = 32
 TRAIN = 50_000  # images of either release
@@ -45,6 +45,11 @@ class Cifar(SmallImages):
     ) -> None:
         super().__init__(batch, val, seed, pad, flip, mean, std)
         self.name, self.root, self.download = name, Path(root).expanduser(), download
+        self._omissions: list[str] = []
+
+    @property
+    def remarks(self) -> list[str]:
+        return omitted(self._omissions)
 
     @cached_property
     def release(self) -> Release:
@@ -59,7 +64,9 @@ class Cifar(SmallImages):
     def read(self) -> Bundle:
         remedy = REMEDY.format(folder=self.release.folder)
         if self._has_folders():
-            return self._from_folders(*scan_both(self.root, "train", "test", remedy))
+            train, test = scan_both(self.root, "train", "test", remedy)
+            self._omissions = [train.omissions, test.omissions]
+            return self._from_folders(train, test)
         if self.download and not self._complete():
             download(self.root, self.release)
         plain_folder(self.root, remedy)
@@ -98,7 +105,7 @@ class Cifar(SmallImages):
 
 def _fingerprint(sources: Mapping[Path, Sequence[str]]) -> str:
     """Of names, sizes and times: any change of a source makes its cache stale."""
-    whole = hashlib.sha256(b"1")  # the cache's format
+    whole = hashlib.sha256(b"2")  # the cache's format, and the rules by which images were read
     for folder, files in sources.items():
         for file in files:
             status = os.stat(f"{folder}/{file}")

@@ -12,11 +12,12 @@ from datamodules.absent import Absent, numbered
 from datamodules.base import ImageData
 from datamodules.batches import Batch
 from datamodules.crops import Normalise
+from datamodules.decode import is_turned
 from datamodules.remote import is_remote
 from datamodules.shards import shard_sources
 from datamodules.sources import FolderSource, Source
 from datamodules.tolerance import Tolerance
-from datamodules.tree import scan_both
+from datamodules.tree import omitted, scan_both
 from datamodules.workers import Pool, WorkerLoader, spare_cores
 
 
@@ -31,6 +32,8 @@ FETCH = {  # what to do for who has not got it, by data.name
     "imagenet": "; to make it, put the three ILSVRC2012_*.tar* of image-net.org (train, val, devkit_t12) there and run "
     "python -c \"from torchvision.datasets import ImageNet as I; I('FOLDER', 'train'); I('FOLDER', 'val')\""
 }
+EXIF = ("apply", "ignore")
+LOOKED_AT = 200  # training images, for how many of them their camera lay on its side
 LAYOUTS = {"folder": "{part}/<class>/*", "webdataset": "*{part}*.tar"}
 
 
@@ -38,7 +41,7 @@ LAYOUTS = {"folder": "{part}/<class>/*", "webdataset": "*{part}*.tar"}
 class Folder(ImageData):
     """`train` and `test` name the folders (or shards, by URL too) of the two parts; `workers` null: one for each core;
     `resize`: the shorter side of a test image before its middle is cut out; `broken_most`: the share of images that
-    `skip_broken` may leave out.
+    `skip_broken` may leave out; `exif`: apply turns each image as its camera says, ignore takes it as it is stored.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Folder(ImageData):
         size: int,
         resize: int,
         workers: int | None,
+        exif: str,
         skip_broken: bool,
         broken_most: float,
         batch: int,
@@ -62,10 +66,13 @@ class Folder(ImageData):
         super().__init__(batch, val, seed)
         if format not in FORMATS:
             raise ValueError(f"data.format must be one of {', '.join(FORMATS)}, got {format}")
+        if exif not in EXIF:
+            raise ValueError(f"data.exif must be one of {', '.join(EXIF)}, got {exif}")
         if size < 1 or resize < size:
             raise ValueError(f"data.resize must be data.size or more, got size={size} and resize={resize}")
         self.name, self.root, self.format, self.train, self.test = name, root, format, train, test
         self.size, self.resize, self.mean, self.std = size, resize, tuple(mean), tuple(std)
+        self.upright = exif == "apply"
         self.workers, self.skip_broken, self.broken_most = workers, skip_broken, broken_most
         self._pools: dict[tuple[str, str], Pool] = {}
 
@@ -96,6 +103,18 @@ class Folder(ImageData):
         return Tolerance(self.skip_broken, int(self.broken_most * images))
 
     @property
+    def remarks(self) -> list[str]:
+        return [*omitted([source.omissions for source in self._sources.values()]), *self._turned()]
+
+    def _turned(self) -> list[str]:
+        """A look at some images, evenly drawn: reading all of a large set would take minutes."""
+        source = self._sources["train"]
+        some = np.unique(np.linspace(0, len(source.labels) - 1, LOOKED_AT, dtype=np.int64)).tolist()
+        found = sum(map(is_turned, source.contents(some)))
+        done = "they are turned upright" if self.upright else "they are taken as stored (data.exif=apply turns them)"
+        return [f"{found} of {len(some)} training images looked at carry an EXIF orientation: {done}"] if found else []
+
+    @property
     def left_out(self) -> dict[str, list[str]]:
         return {part: sorted(names) for part, names in self.tolerance.seen.items()}
 
@@ -124,7 +143,8 @@ class Folder(ImageData):
 
     @property
     def preparation(self) -> str:
-        return f"resize {self.resize} crop {self.size} mean {self.mean} std {self.std}"
+        upright = " upright" if self.upright else ""
+        return f"resize {self.resize} crop {self.size} mean {self.mean} std {self.std}{upright}"
 
     def train_batches(self, batches: list[Int[np.ndarray, " _"]], epoch: int) -> WorkerLoader:
         return self._loader("train", "random", batches, epoch)
@@ -145,7 +165,7 @@ class Folder(ImageData):
             beside = 1 if self.trainer is None else self.trainer.num_devices
             workers = spare_cores(beside) if self.workers is None else self.workers
             self._pools[part, view] = Pool(
-                self._sources[part], Views(self.size, self.resize), workers, largest=self.batch
+                self._sources[part], Views(self.size, self.resize), workers, self.batch, self.upright
             )
         return self._pools[part, view]
 

@@ -3,13 +3,15 @@
 import hashlib
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from typing import final
 
 import numpy as np
 from jaxtyping import Int
 
-from datamodules.decode import read
+from datamodules.decode import BrokenImageError, read
 from datamodules.tree import Tree
 
 
@@ -18,6 +20,7 @@ class Source(ABC):
 
     classes: tuple[str, ...]
     labels: Int[np.ndarray, " n"]
+    omissions: str = ""  # the files beside the images that are not read, in words
 
     @property
     @abstractmethod
@@ -27,6 +30,12 @@ class Source(ABC):
     @abstractmethod
     def read(self, index: int) -> bytes:
         """The file's content."""
+
+    def contents(self, indices: list[int]) -> Iterator[bytes]:
+        """Of those that can be read."""
+        for index in indices:
+            with suppress(BrokenImageError, OSError):
+                yield self.read(index)
 
     @abstractmethod
     def name(self, index: int) -> str:
@@ -38,7 +47,7 @@ class FolderSource(Source):
     """One folder of class folders."""
 
     def __init__(self, tree: Tree) -> None:
-        self.classes, self.labels = tree.classes, tree.labels
+        self.classes, self.labels, self.omissions = tree.classes, tree.labels, tree.omissions
         self._folder = os.fsencode(tree.folder)
         self._files = np.array([os.fsencode(file) for file in tree.files])
 

@@ -1,14 +1,19 @@
-"""A folder of class folders: train/<class>/<image>, and the same classes in a second folder."""
+"""A folder of class folders: train/<class>/<image>, at any depth, and the same classes in a second folder."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
+from PIL import Image
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"}
+SUFFIXES |= {".avif"} & Image.registered_extensions().keys()  # where Pillow was built with it
+BESIDE, WITHOUT = "files beside the class folders", "files without a suffix"
+LITTER = {"thumbs.db", "desktop.ini"}  # of file managers; nobody misses these
 
 
 @dataclass(frozen=True)
@@ -17,12 +22,18 @@ class Tree:
 
     folder: Path
     classes: tuple[str, ...]
-    files: tuple[str, ...]  # "<class>/<name>"
+    files: tuple[str, ...]  # "<class>/<name>", or "<class>/<folder>/<name>"
     labels: Int[np.ndarray, " n"]
+    left_out: Counter[str] = field(default_factory=Counter)  # files that are not read, by suffix or place
 
     @property
     def paths(self) -> list[str]:
         return [f"{self.folder}/{file}" for file in self.files]
+
+    @property
+    def omissions(self) -> str:
+        """What was left out, in words; none where nothing was."""
+        return f"{_counted(self.left_out)} of {self.folder.name}/" if self.left_out.total() else ""
 
 
 def plain_folder(root: Path, remedy: str) -> Path:
@@ -41,18 +52,23 @@ def plain_folder(root: Path, remedy: str) -> Path:
 
 
 def scan(root: Path, part: str, remedy: str) -> Tree:
-    """The images under root/part; a class is a folder, hidden ones aside."""
+    """The images under root/part; a class is a folder, whatever folders it holds (as torchvision's ImageFolder reads
+    it), hidden ones aside."""
     folder = root / part
     if not folder.is_dir():
         raise FileNotFoundError(f"data.root={root} has no folder {part}/<class>/: {remedy}")
     classes = tuple(sorted(entry.name for entry in _visible(folder) if entry.is_dir()))
     if not classes:
         raise FileNotFoundError(f"{folder} has no class folders: put each image into {part}/<class>/")
-    files = [sorted(f"{name}/{entry.name}" for entry in _images(folder / name)) for name in classes]
-    if empty := [name for name, found in zip(classes, files, strict=True) if not found]:
-        raise FileNotFoundError(f"{folder} has no images of {listed(empty)}: half a copy? {remedy}")
-    labels = np.repeat(np.arange(len(classes)), [len(found) for found in files])
-    return Tree(folder, classes, tuple(name for found in files for name in found), labels)
+    found = {name: [f"{name}/{file}" for file in _files(folder / name)] for name in classes}
+    files = {name: sorted(filter(is_image, each)) for name, each in found.items()}
+    left_out = Counter(suffix(file) for each in found.values() for file in each if not is_image(file))
+    left_out[BESIDE] = sum(not entry.is_dir() for entry in _visible(folder))
+    if empty := [name for name, images in files.items() if not images]:
+        others = f" (but {_counted(left_out)})" if left_out.total() else ""
+        raise FileNotFoundError(f"{folder} has no images of {listed(empty)}{others}: half a copy? {remedy}")
+    labels = np.repeat(np.arange(len(classes)), [len(images) for images in files.values()])
+    return Tree(folder, classes, tuple(file for images in files.values() for file in images), labels, left_out)
 
 
 def scan_both(root: Path, train: str, test: str, remedy: str) -> tuple[Tree, Tree]:
@@ -77,10 +93,38 @@ def listed(names: list[str], most: int = 5) -> str:
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
-def _visible(folder: Path) -> Iterator[os.DirEntry[str]]:
+def omitted(omissions: list[str]) -> list[str]:
+    """The one line of all trees, if anything was left out."""
+    if not any(omissions):
+        return []
+    read = " ".join(sorted(SUFFIXES))
+    return [
+        f"left out: {'; '.join(filter(None, omissions))} (read are {read} below class folders: convert or move them)"
+    ]
+
+
+def is_image(file: str) -> bool:
+    return suffix(file) in SUFFIXES
+
+
+def suffix(file: str) -> str:
+    return os.path.splitext(file)[1].lower() or WITHOUT
+
+
+def _counted(left_out: Counter[str]) -> str:
+    return listed([f"{count} {what}" for what, count in sorted(left_out.items()) if count])
+
+
+def _visible(folder: Path | str) -> Iterator[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
-        yield from (entry for entry in entries if not entry.name.startswith("."))
+        yield from (each for each in entries if not each.name.startswith(".") and each.name.lower() not in LITTER)
 
 
-def _images(folder: Path) -> Iterator[os.DirEntry[str]]:
-    return (entry for entry in _visible(folder) if os.path.splitext(entry.name)[1].lower() in SUFFIXES)
+def _files(folder: Path | str, within: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Their paths below the folder; a link to a folder above would lead round in circles."""
+    here = os.path.realpath(folder)
+    for entry in _visible(folder):
+        if not entry.is_dir():
+            yield within + entry.name
+        elif os.path.realpath(entry.path) not in (here, *above):
+            yield from _files(entry.path, f"{within}{entry.name}/", (here, *above))

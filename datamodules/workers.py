@@ -47,14 +47,14 @@ class Images(Dataset[Answer]):
     memory would cost a tenth of the decoding.
     """
 
-    def __init__(self, source: Source, views: Views, slots: UInt8[Tensor, "slots b h w 3"]) -> None:
-        self.source, self.views, self.slots = source, views, slots
+    def __init__(self, source: Source, views: Views, upright: bool, slots: UInt8[Tensor, "slots b h w 3"]) -> None:
+        self.source, self.views, self.upright, self.slots = source, views, upright, slots
 
     def __getitem__(self, request: Request) -> Answer:
         answer = Answer(request.slot, [], [])
         for seed, index in request.keys:
             try:
-                planes = decode_planes(self.source.read(index), self.source.name(index))
+                planes = decode_planes(self.source.read(index), self.source.name(index), self.upright)
             except BrokenImageError as error:
                 answer.broken.append(str(error))
                 continue
@@ -86,15 +86,15 @@ class Stack(NamedTuple):
 @final
 class Pool:
     """Worker processes that outlive the epoch, `largest` images a batch at most. None at all: the main process does
-    the work.
+    the work. `upright`: images are turned as their camera says.
     """
 
-    def __init__(self, source: Source, views: Views, workers: int, largest: int) -> None:
+    def __init__(self, source: Source, views: Views, workers: int, largest: int, upright: bool) -> None:
         ahead = PREFETCH * workers  # these may be written to while one more is read
         self._slots = _shared(ahead + 1, largest, views.size, views.size, 3)
         self._schedule = _Schedule()
         self._loader: DataLoader[Answer] = DataLoader(
-            Images(source, views, self._slots),
+            Images(source, views, upright, self._slots),
             batch_size=None,  # a request is a batch
             sampler=self._schedule,
             num_workers=workers,

@@ -131,6 +131,8 @@ def ready(data: Any, plan: bool) -> Any:
         return data.absent
     data.prepare_data()
     data.setup("fit")
+    for remark in data.remarks:
+        say(remark, "yellow")
     return data
 
 

@@ -68,6 +68,7 @@ def folder(tree: Path) -> Iterator[Callable[..., Folder]]:
             "size": 32,
             "resize": 40,
             "workers": 0,
+            "exif": "ignore",
             "skip_broken": False,
             "broken_most": 0.2,
             "batch": 5,

@@ -96,7 +96,7 @@ class _Touch:
 
 def test_a_malicious_pickle_has_no_effect(tmp_path):
     (tmp_path / "batch").write_bytes(pickle.dumps(_Touch(tmp_path / "touched")))
-    with pytest.raises(ValueError, match=r"not a CIFAR file \(it asks for io\.open\)"):
+    with pytest.raises(ValueError, match=r"not a CIFAR file \(it asks for _?io\.open\)"):
         unpickle(tmp_path / "batch")
     assert not (tmp_path / "touched").exists()
 
