@@ -18,7 +18,7 @@ from datamodules.cache import Bundle, cached
 from datamodules.cifar_files import RELEASES, Release, damaged, download, read_release
 from datamodules.decode import decode
 from datamodules.small import Decoded, SmallImages
-from datamodules.tree import Tree, omitted, plain_folder, scan_both
+from datamodules.tree import Tree, omitted, plain_folder, refuse_addresses, scan_both
 
 SIDE = 32
 TRAIN = 50_000  # images of either release
@@ -44,6 +44,7 @@ class Cifar(SmallImages):
         std: list[float],
     ) -> None:
         super().__init__(batch, val, seed, pad, flip, mean, std)
+        refuse_addresses(root=root)
         self.name, self.root, self.download = name, Path(root).expanduser(), download
         self._omissions: list[str] = []
 

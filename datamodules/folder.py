@@ -13,11 +13,10 @@ from datamodules.base import ImageData
 from datamodules.batches import Batch
 from datamodules.crops import Normalise
 from datamodules.decode import is_turned
-from datamodules.remote import is_remote
 from datamodules.shards import shard_sources
 from datamodules.sources import FolderSource, Source
 from datamodules.tolerance import Tolerance
-from datamodules.tree import omitted, scan_both
+from datamodules.tree import omitted, refuse_addresses, scan_both
 from datamodules.workers import Pool, WorkerLoader, spare_cores
 
 
@@ -39,7 +38,7 @@ LAYOUTS = {"folder": "{part}/<class>/*", "webdataset": "*{part}*.tar"}
 
 @final
 class Folder(ImageData):
-    """`train` and `test` name the folders (or shards, by URL too) of the two parts; `workers` null: one for each core;
+    """`train` and `test` name the folders (or shards) of the two parts; `workers` null: one for each core;
     `resize`: the shorter side of a test image before its middle is cut out; `broken_most`: the share of images that
     `skip_broken` may leave out; `exif`: apply turns each image as its camera says, ignore takes it as it is stored.
     """
@@ -68,6 +67,7 @@ class Folder(ImageData):
             raise ValueError(f"data.format must be one of {', '.join(FORMATS)}, got {format}")
         if exif not in EXIF:
             raise ValueError(f"data.exif must be one of {', '.join(EXIF)}, got {exif}")
+        refuse_addresses(root=root, train=train, test=test)
         if size < 1 or resize < size:
             raise ValueError(f"data.resize must be data.size or more, got size={size} and resize={resize}")
         self.name, self.root, self.format, self.train, self.test = name, root, format, train, test
@@ -89,8 +89,6 @@ class Folder(ImageData):
         remedy = f"data.root must hold {layout.format(part=self.train)} and {layout.format(part=self.test)}"
         if self.format == "folder":
             remedy += FETCH.get(self.name, "")
-        if is_remote(self.train):
-            remedy = "the fetched shards are kept there"
         if self.root is None:
             raise FileNotFoundError(f"data={self.name} needs data.root=FOLDER: {remedy}")
         root = Path(self.root).expanduser()

@@ -1,7 +1,7 @@
 """Tar shards in webdataset's layout (KEY.jpg beside KEY.cls), indexed once and read by position.
 
 Reading by position keeps what folders have: any order, any share of any process, a resume at any batch, no overlap
-and no repeats. Nothing is ever unpacked, so a member's path can do no harm. Shards given by URL are fetched first.
+and no repeats. Nothing is ever unpacked, so a member's path can do no harm.
 """
 
 import hashlib
@@ -16,7 +16,6 @@ import torch
 
 from datamodules.cache import Bundle, cached
 from datamodules.decode import BrokenImageError
-from datamodules.remote import fetched, is_remote
 from datamodules.sources import Source
 from datamodules.tree import SUFFIXES, listed, plain_folder
 
@@ -50,10 +49,8 @@ class ShardSource(Source):
 
 
 def shard_sources(root: Path, train: str, test: str, remedy: str) -> tuple[ShardSource, ShardSource]:
-    if is_remote(train) and not root.exists():
-        root.mkdir(parents=True)
     plain_folder(root, remedy)
-    shards = {part: _find(root, part, named, remedy) for part, named in (("train", train), ("test", test))}
+    shards = {part: _find(root, named, remedy) for part, named in (("train", train), ("test", test))}
     bundle = cached(root, "shards", _fingerprint(shards), lambda: _index_all(root, shards))
     indices = [bundle.tensors[part].numpy() for part in shards]
     learned, tested = ({int(label) for label in index[:, COLUMNS.index("label")]} for index in indices)
@@ -74,9 +71,7 @@ def shard_sources(root: Path, train: str, test: str, remedy: str) -> tuple[Shard
     return first, second
 
 
-def _find(root: Path, part: str, named: str, remedy: str) -> list[Path]:
-    if is_remote(named):
-        return fetched(named, root / part)
+def _find(root: Path, named: str, remedy: str) -> list[Path]:
     found = sorted(root.glob(f"*{named}*.tar"))
     if not found:
         raise FileNotFoundError(f"data.root={root} has no shards *{named}*.tar: {remedy}")

@@ -36,6 +36,16 @@ class Tree:
         return f"{_counted(self.left_out)} of {self.folder.name}/" if self.left_out.total() else ""
 
 
+def refuse_addresses(**places: str | None) -> None:
+    """Nothing is fetched: whatever opens an address of a configuration also opens one that is a command."""
+    for key, place in places.items():
+        if place and ("://" in place or place.startswith("pipe:")):
+            raise ValueError(
+                f"data.{key}={place} is an address, and nothing is fetched: sync it into a folder first with the "
+                f"store's own client (aws s3 sync, gsutil rsync, wget), then set data.root=FOLDER"
+            )
+
+
 def plain_folder(root: Path, remedy: str) -> Path:
     """The root itself, if it is a folder that can be read."""
     if root.is_symlink() and not root.exists():

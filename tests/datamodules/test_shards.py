@@ -67,6 +67,18 @@ def test_damaged_shards_are_refused(folder, shards):
     refused(r"train-000009\.tar")
 
 
+ADDRESSES = ["pipe:touch x", "https://host/a.tar::pipe:touch x", "{https://h/a.tar,pipe:touch x}", "s3://bucket/a.tar"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("key", ["train", "test", "root"])
+def test_an_address_is_refused_and_nothing_is_run(folder, tmp_path, monkeypatch, key, address):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=rf"data\.{key}=.* is an address, and nothing is fetched: sync it"):
+        folder(format="webdataset", **{key: address})
+    assert not (tmp_path / "x").exists()
+
+
 def test_absent_shards_are_named(folder, tree):
     with pytest.raises(FileNotFoundError, match=r"has no shards \*train\*\.tar"):
         folder(format="webdataset")
