@@ -32,7 +32,7 @@ def run(config: DictConfig) -> Record | None:
     with refusals((BrokenImageError,)), ranks.gathered(bench.machine):
         if bench.settings.sensitivity:
             dense = baseline(bench)
-            if ranks.leads():
+            if ranks.end_group():
                 sensitivity(bench, dense)
             return None
         if ranks.leads():
@@ -83,6 +83,7 @@ def experiment(bench: Bench) -> Results:
     lesson = Lesson("finetune", "finetune", bench.objective.taught_by(dense.network))
     tuned = train(bench, replace(learned, network=small), lesson)
     scratch = from_scratch(bench, replace(learned, network=small), lesson) if bench.settings.control else None
+    ranks.end_group()  # what is left is the first process's work, and may last
     return Results(dense, choice, gates, small, certificate, tuned, scratch)
 
 

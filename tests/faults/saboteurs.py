@@ -1,5 +1,6 @@
 """What goes wrong in the tests, as classes that a config names."""
 
+import atexit
 import math
 import os
 import signal
@@ -135,6 +136,14 @@ class Beginning(Quadrants):
         if self.trainer is not None and epoch == 0 and str(rank()) in os.environ.get("START", ""):
             os.kill(os.getpid(), signal.SIGTERM)
         return super().train_batches(batches, epoch)
+
+
+class Clinging(Quadrants):
+    """At its process's exit waits for all others of the group, as Lightning's hook does where NCCL connects them."""
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        atexit.register(lambda: dist.is_initialized() and dist.barrier())
 
 
 class Raising(L1):

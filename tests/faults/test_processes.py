@@ -60,6 +60,12 @@ def test_the_command_starts_its_own_second_process(tmp_path: Path) -> None:
     assert record(tmp_path / "run")["tuned"]["accuracy"] > 0.9
 
 
+def test_no_process_waits_at_its_exit_for_one_that_waits_for_it(tmp_path: Path) -> None:
+    """The first waits for the second's end; the second's exit hook waits for the first, were there still a group."""
+    Job(tmp_path / "run", *PAIR, *PLAIN, "data._target_=saboteurs.Clinging").finish()
+    assert record(tmp_path / "run")["tuned"]["accuracy"] > 0.9
+
+
 def test_another_selection_in_one_process_stops_both_and_names_the_layer(tmp_path: Path) -> None:
     assert_both_stop(pair(tmp_path / "run", *PLAIN, "method._target_=saboteurs.OneSided"), "selection of layer '2'")
 
