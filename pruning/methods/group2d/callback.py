@@ -105,7 +105,7 @@ class Group2D(PruningMethod):
             gate_on(network, name).witness(weight_under(network, name))
 
     def settle(self, network: nn.Module) -> None:
-        done = int(gate_on(network, next(iter(self.groups_of))).age) / self.stage_steps
+        done = gate_on(network, next(iter(self.groups_of))).age / self.stage_steps
         if self.learn == "lasso":
             self.shrink(network, done)
         elif done < 1:
@@ -136,7 +136,7 @@ class Group2D(PruningMethod):
         """Tighten the masks when a rung of the ladder is reached: 1/2, 1/3, 1/4 of the channels towards a quarter."""
         for name in self.groups_of:
             gate = gate_on(network, name)
-            if rung > int(gate.rung):
+            if rung > gate.rung:
                 columns = self.columns(name)
                 factor = 1 + (columns / self.keep[name] - 1) * rung / self.rungs
                 kernels = self.kernels_of(network, name, math.ceil(columns / factor))
@@ -149,7 +149,7 @@ class Group2D(PruningMethod):
             gate = gate_on(network, name)
             if done >= START:
                 if not gate.learned:
-                    gate.group = self.groups_at(network, name).to(gate.group.device)
+                    gate.learn(self.groups_at(network, name))
                 shrink(weight_under(network, name), gate, self.keep[name], done)
 
     # -- choosing ------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pruning.methods.group2d.gate import KernelGate
@@ -18,15 +18,18 @@ def score(kind: str, weight: Weight, gate: KernelGate) -> Float[Tensor, "out in"
     "taylor": |sum W dL/dW| averaged over steps; "activation": mean |input| times sum |W|; "l1": sum |W|.
     """
     size = weight.detach().abs().sum((2, 3))
-    if kind == "l1" or not int(gate.seen):
+    if kind == "l1" or not gate.seen:
         return size.float().cpu()
     if kind == "activation":
         return (size * gate.activity / gate.seen).float().cpu()
     return (gate.evidence / gate.seen).float().cpu()
 
 
-def blocks(weight: Weight, groups: Tensor, count: int) -> Float[Tensor, "groups in"]:
-    """L2 norm of every (group, input channel) block of a weight."""
+def blocks(weight: Weight, groups: Int[Tensor, " out"], count: int) -> Float[Tensor, "groups in"]:
+    """L2 norm of every (group, input channel) block of a weight; the groups are of equal size.
+
+    Summed in the order of the filters: an addition with repeated indices is made in any order by a GPU, and processes
+    that multiply their weights by what it gives would part.
+    """
     squares = weight.detach().square().sum((2, 3))
-    summed = torch.zeros(count, squares.shape[1], dtype=squares.dtype, device=squares.device)
-    return summed.index_add_(0, groups, squares).sqrt()
+    return squares[groups.argsort(stable=True)].unflatten(0, (count, -1)).sum(1).sqrt()

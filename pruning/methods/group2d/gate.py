@@ -5,27 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 
 class KernelGate(nn.Module):
-    """A parametrisation of a weight [out, in, kh, kw]: only kernels under the mask work. All state is in buffers.
+    """A parametrisation of a weight [out, in, kh, kw]: only kernels under the mask work.
+
+    All state is in the module: tensors in buffers, and counts as numbers, which nobody has to wait for a GPU to read;
+    a state dict has them as its extra state.
 
     Args:
         weight: the weight it will sit on.
-        groups: number of groups of filters; its first group is the first filters until groups are learned.
+        groups: number of groups of filters.
     """
 
     mask: Tensor
     evidence: Tensor
     activity: Tensor
-    seen: Tensor
     group: Tensor
     strength: Tensor
-    age: Tensor
-    rung: Tensor
 
     def __init__(self, weight: Float[Tensor, "out in kh kw"], groups: int) -> None:
         super().__init__()
@@ -33,11 +33,19 @@ class KernelGate(nn.Module):
         self.register_buffer("mask", weight.new_ones(out, columns, 1, 1))
         self.register_buffer("evidence", weight.new_zeros(out, columns))  # sum over steps of |sum W dL/dW|
         self.register_buffer("activity", weight.new_zeros(columns))  # sum over steps of the mean |input|
-        self.register_buffer("seen", torch.zeros((), dtype=torch.long, device=weight.device))  # steps summed over
-        self.register_buffer("age", torch.zeros((), dtype=torch.long, device=weight.device))  # steps in all
-        self.register_buffer("rung", torch.zeros((), dtype=torch.long, device=weight.device))  # of the ladder
         self.register_buffer("group", torch.full((out,), -1, device=weight.device))  # -1: not learned yet
         self.register_buffer("strength", weight.new_full((groups,), 0.01))  # of the group lasso
+        self.learned = False  # do the filters have their groups?
+        self.seen = 0  # steps summed over
+        self.age = 0  # steps in all
+        self.rung = 0  # of the ladder
+
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor([self.learned, self.seen, self.age, self.rung], dtype=torch.long)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        learned, self.seen, self.age, self.rung = state.tolist()
+        self.learned = bool(learned)
 
     def forward(self, weight: Float[Tensor, "out in kh kw"]) -> Float[Tensor, "out in kh kw"]:
         return weight * self.mask
@@ -50,18 +58,18 @@ class KernelGate(nn.Module):
         self.seen += 1
         self.age += 1
 
-    def tighten(self, groups: Tensor, kernels: Bool[Tensor, "out in"], rung: int) -> None:
-        """Fix the groups, mask all but these kernels, and start the evidence anew."""
+    def learn(self, groups: Int[Tensor, " out"]) -> None:
+        """Fix the groups."""
         self.group = groups.to(self.group.device)
-        self.mask = kernels.to(self.mask)[:, :, None, None]
-        for tally in (self.evidence, self.activity, self.seen):
-            tally.zero_()
-        self.rung.fill_(rung)
+        self.learned = True
 
-    @property
-    def learned(self) -> bool:
-        """Do the filters have their groups?"""
-        return bool((self.group >= 0).all())
+    def tighten(self, groups: Int[Tensor, " out"], kernels: Bool[Tensor, "out in"], rung: int) -> None:
+        """Fix the groups, mask all but these kernels, and start the evidence anew."""
+        self.learn(groups)
+        self.mask = kernels.to(self.mask)[:, :, None, None]
+        self.evidence.zero_()
+        self.activity.zero_()
+        self.seen, self.rung = 0, rung
 
 
 def hang(network: nn.Module, counts: dict[str, int], watch: bool) -> None:

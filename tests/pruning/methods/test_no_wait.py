@@ -1,0 +1,48 @@
+"""No method waits for its device in a step: on a GPU that is not there, where reading a number is an error."""
+
+import pytest
+import torch
+from devices import GPU, WaitError, move, nobody_waits, on_gpu
+from promise import images
+from rows import METHODS, SHAPES, network
+from torch import nn
+
+from pruning.methods.base import PruningMethod
+from pruning.methods.group2d.evidence import blocks
+
+
+def step(method: PruningMethod, attached: nn.Module, seed: int) -> None:
+    attached.zero_grad()
+    attached(images(SHAPES["residual"], seed=seed).float()).square().mean().backward()
+    method.steer(attached)
+    method.settle(attached)
+
+
+@pytest.mark.parametrize("row", METHODS)
+def test_a_step_in_the_middle_of_a_stage_waits_for_nothing(row: str) -> None:
+    """After the ladder's first rung, with the lasso at work."""
+    method, attached, steps = METHODS[row].of(0.5), network("residual").train(), 150 if "fcf" in row else 10
+    method.attach(attached, SHAPES["residual"], steps)
+    for seed in range(4):
+        step(method, attached, seed)
+    move(attached)
+    with nobody_waits():
+        with torch.no_grad():  # no autograd without a driver; hooks run all the same
+            attached(torch.empty(4, *SHAPES["residual"], device=GPU))
+        method.steer(attached)
+        method.settle(attached)
+    assert {value.device for value in attached.parameters()} == {GPU}
+
+
+@pytest.mark.parametrize("waiting", [lambda x: x.sum().item(), lambda x: x.cpu(), lambda x: bool((x > 0).all())])
+def test_who_waits_is_caught(waiting: object) -> None:
+    value = on_gpu(torch.ones(3))
+    with nobody_waits(), pytest.raises((WaitError, RuntimeError)):
+        waiting(value)  # type: ignore[operator]
+
+
+def test_block_norms_by_hand() -> None:
+    """Groups that lie scattered: rows 0 and 2, 1 and 3."""
+    weight = torch.tensor([[3.0, 1.0], [5.0, 0.0], [4.0, 2.0], [12.0, 0.0]])[:, :, None, None]
+    norms = blocks(weight, torch.tensor([0, 1, 0, 1]), 2)
+    torch.testing.assert_close(norms, torch.tensor([[5.0, 5.0**0.5], [13.0, 0.0]]))
