@@ -126,7 +126,7 @@ def _let_go(loader: DataLoader[Answer]) -> None:
 
 def _stay(worker: int) -> None:
     """A cluster asks every process of a job to leave; the main one needs its workers until its next step."""
-    for each in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+    for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(each, signal.SIG_IGN)
 
 

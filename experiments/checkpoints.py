@@ -3,10 +3,12 @@
 import hashlib
 import io
 import time
+from enum import IntEnum
 from pathlib import Path
 from typing import Any, final
 
 import torch
+import torch.distributed as dist
 from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
@@ -34,9 +36,10 @@ class DurableCheckpoints(CheckpointIO):
         durable.write(path, hashlib.sha256(content).hexdigest().encode() + content)
 
     def load_checkpoint(
-        self, path: str | Path, map_location: Any = None, weights_only: bool | None = True
+        self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True
     ) -> dict[str, Any]:
-        return torch.load(io.BytesIO(newest(Path(path))), map_location=map_location, weights_only=True)
+        """To the CPU, wherever it was written; Lightning moves what belongs on a device to this process's own."""
+        return torch.load(io.BytesIO(newest(Path(path))), map_location=map_location or "cpu", weights_only=True)
 
     def remove_checkpoint(self, path: str | Path) -> None:
         for each in (Path(path), previous(Path(path))):
@@ -68,15 +71,24 @@ def verified(path: Path) -> bytes | None:
     return content if hashlib.sha256(content).hexdigest().encode() == digest else None
 
 
+class Wish(IntEnum):
+    """What is to be done at the end of a step; the larger one wins."""
+
+    NONE = 0
+    SAVE = 1
+    LEAVE = 2  # after a checkpoint
+
+
 @final
 class Keep(Checkpoint):
-    """After each epoch: a checkpoint to go on from, and the best weights so far where validation chooses them."""
+    """After each epoch, and within one after so many minutes (0: never): a checkpoint to go on from; and the best
+    weights so far where validation chooses them."""
 
-    def __init__(self, folder: Path, best: bool) -> None:
+    def __init__(self, folder: Path, best: bool, minutes: float) -> None:
         self.last, self.weights = folder / LAST, folder / BEST
-        self.choose_best = best
+        self.choose_best, self.minutes = best, minutes
         self.accuracy, self.epoch = -1.0, 0
-        self.seconds, self.since = 0.0, 0.0  # of all attempts
+        self.seconds, self.since = 0.0, 0.0  # of all attempts; when the last checkpoint was written, or training began
         self.place: dict[str, Any] = {}  # in the data
         self.leaving = False  # asked to, and the checkpoint is written
 
@@ -99,10 +111,14 @@ class Keep(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, task: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Asked to leave: a checkpoint of this step. The last step of an epoch waits for the epoch's own."""
-        if asked(trainer) and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+        """A checkpoint of this step. The last step of an epoch waits for the epoch's own."""
+        wish = agree(trainer, Wish.SAVE if self.is_due() else Wish.NONE)
+        if wish > Wish.NONE and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
             self.save(trainer)
-            self.leaving = True
+            self.leaving = wish == Wish.LEAVE
+
+    def is_due(self) -> bool:
+        return self.minutes > 0 and time.monotonic() - self.since >= 60 * self.minutes
 
     def on_train_batch_start(self, trainer: Trainer, task: LightningModule, batch: Any, batch_idx: int) -> None:
         """Here the figures of the saved step are written too."""
@@ -117,7 +133,7 @@ class Keep(Checkpoint):
             self.accuracy, self.epoch = accuracy, trainer.current_epoch
             if trainer.is_global_zero:
                 durable.write(self.weights, save(weights(network_of(task))))
-        self.leaving = asked(trainer)
+        self.leaving = agree(trainer) == Wish.LEAVE
         self.save(trainer)
 
     def save(self, trainer: Trainer) -> None:
@@ -141,12 +157,17 @@ def datamodule(trainer: Trainer) -> LightningDataModule:
     return trainer.datamodule  # type: ignore[attr-defined]
 
 
-def asked(trainer: Trainer) -> bool:
-    """Whether any process was asked to leave: then all are, since all take part in a checkpoint."""
-    asked_for = preemption.request.by is not None
-    if trainer.world_size > 1 and trainer.strategy.reduce_boolean_decision(asked_for, all=False) and not asked_for:
+def agree(trainer: Trainer, wish: Wish = Wish.NONE) -> Wish:
+    """The strongest wish of any process, in all of them, since all take part in a checkpoint."""
+    if preemption.request.by is not None:
+        wish = Wish.LEAVE
+    if trainer.world_size > 1:
+        strongest = torch.tensor(int(wish), device=trainer.strategy.root_device)
+        dist.all_reduce(strongest, dist.ReduceOp.MAX)
+        wish = Wish(int(strongest))
+    if wish == Wish.LEAVE and preemption.request.by is None:
         preemption.request.by = preemption.ELSEWHERE
-    return preemption.request.by is not None
+    return wish
 
 
 def network_of(task: LightningModule) -> nn.Module:

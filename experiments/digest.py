@@ -20,6 +20,7 @@ LIBRARIES = ("torch", "torchvision", "lightning", "numpy")
 NEVER = (
     *("plan", "sensitivity", "store", "folder", "name", "tracking", "scan", "export", "published"),
     *("trainer.accelerator", "trainer.devices", "trainer.strategy", "trainer.num_nodes", "trainer.progress"),
+    "trainer.checkpoint_minutes",
     *("data.root", "data.workers", "data.cache"),  # what is read counts by data.identity, not by where it lies
     "baseline",  # counts by its content
 )

@@ -1,5 +1,7 @@
 """`-m`: each job of a sweep is a child process with the same overrides, so that it may die in any way. No torch."""
 
+import contextlib
+import multiprocessing
 import os
 import shlex
 import signal
@@ -9,7 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
@@ -31,6 +33,8 @@ LOG = "log.txt"
 class Sweep(Callback):
     """In the process that was started with -m, around all jobs, whatever launcher runs them."""
 
+    drives: ClassVar[bool] = False  # in this process
+
     def __getstate__(self) -> dict[str, Any]:
         """Joblib sends callbacks along; a thread cannot travel, and only the driver's own process has work for this."""
         return {}
@@ -42,6 +46,8 @@ class Sweep(Callback):
         os.environ[sweeps.SWEEP] = str(self.place)  # to the launcher's processes
         sweeps.begin(self.place, shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]), expanded(config))
         preemption.listen()
+        preemption.request.children = children
+        Sweep.drives = True
         self.shows = config.plan or config.sensitivity
         self.watch = Watch(self.place)
         if not self.shows:
@@ -55,6 +61,7 @@ class Sweep(Callback):
             if not self.shows:
                 report(self.folder)
         finally:  # Hydra makes a warning of what a callback raises, and the exit code would be 0
+            preemption.request.obey()
             if failed:
                 sys.exit(1)
 
@@ -77,8 +84,28 @@ def expanded(config: DictConfig) -> list[list[str]]:
     return [list(each) for each in BasicSweeper.split_arguments(parsed, None)[0]]
 
 
+CHILDREN: list[subprocess.Popen[bytes]] = []  # of this process; a signal handler has no other way to them
+
+
+def children() -> list[preemption.Child]:
+    """The job of this process, and the workers that joblib has started."""
+    return [*CHILDREN, *multiprocessing.active_children()]
+
+
 def job(config: DictConfig) -> None:
-    """One job of the sweep, unless it is complete. Never raises for what the child did."""
+    """In the driver, or in a process of its launcher. Never raises for what the child did."""
+    if Sweep.drives:
+        complete(config)
+        return
+    preemption.request.children = children
+    preemption.listen_in_worker()
+    if preemption.request.by is None:
+        with contextlib.suppress(preemption.Preempted):  # the driver was asked itself, and waits for all its workers
+            complete(config)
+
+
+def complete(config: DictConfig) -> None:
+    """One job of the sweep, unless it is complete."""
     overrides = list(HydraConfig.get().overrides.task)
     folder = Path(config.folder).absolute()
     sweep = Path(os.environ.get(sweeps.SWEEP) or sweeps.place(folder, overrides))
@@ -117,17 +144,21 @@ def attempt(place: Path, overrides: list[str], identity: str, trains: bool) -> N
     (place / "run").unlink(missing_ok=True)
     log = (place / LOG).relative_to(sweeps.results(place)).as_posix()
     begun, since = status.now(), time.monotonic()
-    with open(place / LOG, "w") as output:
+    with preemption.postponed(), open(place / LOG, "w") as output:
         child = start(place, overrides, output)
+        CHILDREN.append(child)
+        if preemption.request.by is not None:
+            child.terminate()
         job = Job(overrides, status.RUNNING, log=log, pid=child.pid, host=socket.gethostname(), started=begun)
         sweeps.write(place, job)
         try:
             code = child.wait()
-        except BaseException:  # Ctrl-C, a cluster's signal: the child leaves by its next step
+        except BaseException:  # Ctrl-C, a launcher's own way to leave: the child leaves by its next step
             child.terminate()
             code = child.wait()
             raise
         finally:
+            CHILDREN.remove(child)
             state, reason = ending(place, code, begun, trains)
             ended = replace(job, state=state, reason=reason, run=sweeps.announced(place), exit_code=code)
             seconds = round(time.monotonic() - since, 3)
@@ -151,11 +182,12 @@ def ending(place: Path, code: int, since: str, trains: bool) -> tuple[str, str |
     run = sweeps.announced(place)
     if code == 0 and (sweeps.complete(place, run) or not trains):
         return status.COMPLETED, None
-    if code in (preemption.EXIT_CODE, -signal.SIGTERM):
-        return status.PREEMPTED, "preempted by SIGTERM: the same command goes on from here"
+    told = sweeps.run_status(place, run, since)
+    if preemption.was_asked(code):
+        here = preemption.words(signal.Signals(-code).name if code < 0 else "a signal")
+        return status.PREEMPTED, told.reason if told and told.state == status.PREEMPTED else here
     if code < 0:
         return status.FAILED, f"killed by {signal.Signals(-code).name}"
-    told = sweeps.run_status(place, run, since)
     if told and told.state == status.FAILED and not str(told.reason).startswith("killed"):
         return status.FAILED, told.reason
     if code == 0:

@@ -1,7 +1,6 @@
 """The further processes of one run on this machine: started, met, and never left behind. Imports no torch."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -54,7 +53,7 @@ def meet(child: Child, ear: int) -> None:
         if pipe.read(1):
             return
     code = child.wait()
-    if code in (preemption.EXIT_CODE, -signal.SIGTERM):
+    if preemption.was_asked(code):
         preemption.request.by = preemption.ELSEWHERE
         preemption.request.obey()
     raise RuntimeError(f"a further process of this run ended before it had begun, with exit code {code}: see above")

@@ -1,14 +1,19 @@
-"""A request to leave: SIGTERM, or what a cluster sends before it takes the machine away. Imports no torch.
+"""A request to leave: SIGTERM, a terminal that is closed, or what a cluster sends before it takes the machine away or
+when the processor time is used up. Imports no torch.
 
 Between stages and while measuring, a run leaves at once; while it trains, at the next step, after a checkpoint of it.
 """
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Protocol
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # SLURM's --signal, submitit's
+SIGNALS = (
+    *(signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU),
+    *(signal.SIGUSR1, signal.SIGUSR2),  # SLURM's --signal, submitit's
+)
 EXIT_CODE = 128 + signal.SIGTERM
 ELSEWHERE = "a signal to another process"
 
@@ -17,24 +22,36 @@ class Preempted(BaseException):
     """Not an Exception: nothing on the way may take it for a fault and go on."""
 
 
+class Child(Protocol):
+    def terminate(self) -> None: ...
+
+
 class Request:
     """The one request of this process. A signal handler has no other place to put what it was told."""
 
     def __init__(self) -> None:
         self.by: str | None = None
         self.can_wait = False  # somebody looks at `by` before long
+        self.children: Callable[[], Iterable[Child]] = tuple  # who leaves with us, and is waited for before we do
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """The first one. Schedulers repeat themselves, and a second one would break into what the first makes us
         write on the way out."""
         if self.by is None:
             self.by = signal.Signals(number).name
-            if not self.can_wait:
+            asked = list(self.children())
+            for child in asked:
+                child.terminate()
+            if not (self.can_wait or asked):
                 self.obey()
 
     def obey(self) -> None:
         if self.by is not None:
-            raise Preempted(f"preempted by {self.by}: the same command goes on from here")
+            raise Preempted(words(self.by))
+
+
+def words(by: str) -> str:
+    return f"preempted by {by}: the same command goes on from here"
 
 
 request = Request()
@@ -46,17 +63,32 @@ def by_keyboard(error: BaseException) -> bool:
 
 
 def listen() -> None:
-    """In the main thread."""
+    """In the main thread. A closed terminal that is ignored stays so: nohup has asked for it."""
     for number in SIGNALS:
-        signal.signal(number, request.receive)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, request.receive)
+
+
+def listen_in_worker() -> None:
+    """In a launcher's process, which may have handlers of its own. It stays and takes no further work: launchers kill
+    the other workers where one has ended."""
+    request.can_wait = True
+    for number in SIGNALS:
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, request.receive)
+
+
+def was_asked(exit_code: int) -> bool:
+    """Whether a child with this exit code left on request, or was asked before it could listen."""
+    return exit_code == EXIT_CODE or -exit_code in SIGNALS
 
 
 @contextmanager
 def postponed() -> Iterator[None]:
     """What runs inside looks at the request itself, wherever it can leave without loss, or ends before long."""
-    request.can_wait = True
+    before, request.can_wait = request.can_wait, True
     try:
         yield
     finally:
-        request.can_wait = False
+        request.can_wait = before
     request.obey()

@@ -60,6 +60,7 @@ class Trainer:
     precision: str = MISSING
     compile: Any = MISSING
     progress: bool = MISSING
+    checkpoint_minutes: float = MISSING
 
 
 @dataclass
@@ -143,6 +144,8 @@ def check(values: dict[str, Any]) -> None:
     for path, allowed in (CHOICES | (PUBLISHED if values["published"] else {})).items():
         if found[path] not in allowed:
             raise ValueError(f"{path} must be one of {', '.join(map(str, allowed))}, got {found[path]}")
+    if found["trainer.checkpoint_minutes"] < 0:
+        raise ValueError(f"trainer.checkpoint_minutes must be 0 or more, got {found['trainer.checkpoint_minutes']:g}")
     check_recipe(found)
 
 

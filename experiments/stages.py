@@ -75,7 +75,8 @@ def fit(bench: Bench, network: nn.Module, lesson: Lesson, folder: Path, key: str
     task = ClassificationTask(
         network, lesson.objective, recipe, len(bench.data.classes), bench.image_shape, bench.settings.seed
     )
-    keep, how = Keep(folder, best=bench.chooses(lesson.recipe)), bench.execution(lesson.recipe)
+    keep = Keep(folder, bench.chooses(lesson.recipe), bench.settings.trainer.checkpoint_minutes)
+    how = bench.execution(lesson.recipe)
     say(f"{lesson.stage}: {how}")
     network.to(memory_format=how.layout)
     if bench.precision == "64-true":

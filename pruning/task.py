@@ -145,6 +145,10 @@ class ClassificationTask(LightningModule):
                 f"finite; try a lower learning rate than {self.recipe.lr:g}"
             )
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The step before is judged first: its statistics of norms are in what is saved."""
+        self.judge(self.verdict)
+
     def on_train_epoch_end(self) -> None:
         self.judge(self.verdict)
         self.verdict = None

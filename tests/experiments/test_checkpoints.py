@@ -65,3 +65,15 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"weights_only|Weights only"):
         step(path)
     assert not (tmp_path / "sprung").exists()
+
+
+def test_a_checkpoint_of_another_device_opens_on_the_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU's is opened where there is none, and not on the GPU of another process."""
+    path = tmp_path / "last.ckpt"
+    monkeypatch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+    DurableCheckpoints().save_checkpoint({"w": torch.ones(3)}, path)
+    monkeypatch.undo()
+    assert b"cuda:0" in path.read_bytes()
+    found = DurableCheckpoints().load_checkpoint(path)["w"]
+    assert found.device.type == "cpu"
+    assert found.tolist() == [1, 1, 1]

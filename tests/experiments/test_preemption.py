@@ -4,13 +4,16 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from running import metrics, run, untimed
 from tiny_run import GATED, config
 
-from experiments import commandline, pipeline, preemption, status
+from experiments import commandline, measure, pipeline, preemption, status
+from experiments.checkpoints import DurableCheckpoints
 from pruning.task import ClassificationTask
 
 LASSO = ("method=group2d", "method.groups=2", "method.learn=lasso", "recipe.prune.epochs=2")
@@ -26,15 +29,15 @@ def signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def at(call: int, method: Callable) -> Callable:
-    """The method, during whose `call`-th call this process gets a SIGTERM."""
+def at(call: int, method: Callable, number: int = signal.SIGTERM) -> Callable:
+    """The method, during whose `call`-th call this process gets a signal."""
     calls = 0
 
     def counted(*arguments: object, **named: object) -> object:
         nonlocal calls
         calls += 1
         if calls == call:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         return method(*arguments, **named)
 
     return counted
@@ -48,7 +51,7 @@ def exit_code(folder: Path, *overrides: str) -> int | str | None:
     return 0
 
 
-def preempted(folder: Path, *overrides: str) -> bool:
+def preempted(folder: Path, *overrides: str, by: str = "SIGTERM") -> bool:
     """Whether it was; otherwise the run is complete."""
     code = exit_code(folder, *overrides)
     (path,) = folder.glob("*/status.json")
@@ -57,7 +60,7 @@ def preempted(folder: Path, *overrides: str) -> bool:
     asked, preemption.request.by = preemption.request.by, None
     assert code == (143 if asked else 0)
     assert found.state == ("PREEMPTED" if asked else "COMPLETED")
-    assert found.reason == ("preempted by SIGTERM: the same command goes on from here" if asked else None)
+    assert found.reason == (f"preempted by {by}: the same command goes on from here" if asked else None)
     return asked is not None
 
 
@@ -97,3 +100,69 @@ def test_a_request_in_every_step_costs_no_number(
     resumed = run(tmp_path / "cut", *overrides)
     assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
     assert untimed(replace(resumed, config={})) == untimed(replace(whole, config={}))
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGXCPU])
+def test_a_closed_terminal_and_used_up_processor_time_are_requests_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setattr(ClassificationTask, "training_step", at(6, ClassificationTask.training_step, number))
+    assert preempted(tmp_path, by=number.name)
+    (last,) = tmp_path.glob("store/*/last.ckpt")
+    assert DurableCheckpoints().load_checkpoint(last)["global_step"] == 6
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    preemption.listen()
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert preemption.request.by is None
+
+
+def test_a_request_in_the_step_that_is_no_number_saves_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where steps are judged late, as on a GPU: the third step of the second epoch meets an image that is no number."""
+    step = ClassificationTask.training_step
+
+    def poisoned(task: ClassificationTask, batch: Any, index: int) -> Any:
+        if task.global_step == 6:
+            batch[0][0, 0, 0, 0] = float("nan")
+        return step(task, batch, index)
+
+    monkeypatch.setattr(ClassificationTask, "late", True)
+    monkeypatch.setattr(ClassificationTask, "training_step", at(7, poisoned))
+    assert "not finite at step 7, in epoch 2" in str(exit_code(tmp_path))
+    (last,) = tmp_path.glob("store/*/last.ckpt")
+    state = DurableCheckpoints().load_checkpoint(last)
+    assert state["global_step"] == 4
+    assert all(value.isfinite().all() for value in state["state_dict"].values())
+
+
+def test_kills_closer_together_than_an_epoch_make_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two stages of one epoch of four steps; each attempt dies in its fourth step, with a checkpoint at every step."""
+    monkeypatch.setattr(measure, "latencies", partial(measure.latencies, seconds=0.0))  # most of a tiny run
+    short = ("recipe.baseline.epochs=1", "recipe.finetune.epochs=1", "recipe.grant=false")
+    whole = run(tmp_path / "whole", *short)
+    step = ClassificationTask.training_step
+    for _ in range(2):
+        monkeypatch.setattr(ClassificationTask, "training_step", dying_at(4, step))
+        with pytest.raises(RuntimeError, match="killed"):
+            run(tmp_path / "cut", *short, "trainer.checkpoint_minutes=1e-9")
+    monkeypatch.setattr(ClassificationTask, "training_step", dying_at(4, step))  # two steps are left
+    resumed = run(tmp_path / "cut", *short, "trainer.checkpoint_minutes=1e-9")
+    assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
+    assert untimed(replace(resumed, config={})) == untimed(replace(whole, config={}))
+
+
+def dying_at(call: int, method: Callable) -> Callable:
+    calls = 0
+
+    def counted(*arguments: object, **named: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise RuntimeError("killed")
+        return method(*arguments, **named)
+
+    return counted

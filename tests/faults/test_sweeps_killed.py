@@ -1,12 +1,13 @@
 """Sweeps whose driver is killed, that begin together, or whose files are damaged. Faults E7 to E9 of docs/faults.md."""
 
+import signal
 import time
 from pathlib import Path
 
 import pytest
 from sweeping import finish, start
 
-from experiments import record, sweeps
+from experiments import record, status, sweeps
 
 
 @pytest.mark.sweeps
@@ -45,6 +46,30 @@ def test_two_sweeps_begun_together_share_what_they_can_and_complete(tmp_path: Pa
     assert len(list(tmp_path.glob("store/baseline-*/stage.json"))) == 2
     assert len(list(tmp_path.glob("sweep/*/sweep.json"))) == 2
     assert [job.state for job in sweeps.read(tmp_path)] == ["COMPLETED"] * 4
+
+
+@pytest.mark.sweeps
+@pytest.mark.parametrize(
+    "launcher", [(), ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")], ids=["basic", "joblib"]
+)
+def test_a_driver_whose_terminal_is_closed_passes_it_on(tmp_path: Path, launcher: tuple[str, ...]) -> None:
+    """To it alone. Its jobs leave with a checkpoint, and no process is left."""
+    long = ("method=l1", "seed=0,1", "recipe.baseline.epochs=2000", *launcher)
+    driver = start(tmp_path, *long)
+    abreast = 2 if launcher else 1
+    while len(list(tmp_path.glob("store/*/last.ckpt"))) < abreast:
+        assert driver.poll() is None
+        time.sleep(0.1)
+    pids = [job.pid for job in sweeps.read(tmp_path) if job.state == status.RUNNING]
+    assert len(pids) == abreast
+    driver.send_signal(signal.SIGHUP)
+    code, output = finish(driver)
+    assert code == 143, output
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    jobs = [job for job in sweeps.read(tmp_path) if job.pid]
+    assert {(job.state, job.reason) for job in jobs} == {
+        ("PREEMPTED", "preempted by SIGTERM: the same command goes on from here")
+    }
 
 
 DENSE = ("method=dense", "ratio=0.25,0.5", "tracking=offline")
