@@ -1,6 +1,6 @@
 """The run's tools, laid out: what `prepare` makes and every stage takes."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from lightning import Callback
 from torch import Tensor, nn
 
-from experiments import schema
+from experiments import hardware, schema
 from experiments.digest import digest, of_file
 from experiments.execution import Execution, execution
 from experiments.store import Store
@@ -32,6 +32,7 @@ class Bench:
     recipes: dict[str, schema.Stage]
     device: torch.device
     precision: str
+    processes: int  # that share each batch, over all nodes
     store: Store
     watchers: list[Callback] = field(default_factory=list)
 
@@ -50,11 +51,14 @@ class Bench:
     @cached_property
     def digest(self) -> str:
         compiled = {recipe: self.execution(recipe).compiled for recipe in self.recipes}
-        return digest("run", self.values, **self.content(), device=self.device.type, compiled=compiled)
+        trained = {recipe: asdict(values) for recipe, values in self.recipes.items()}
+        return digest("run", self.values, **self.content(), compiled=compiled, recipes=trained)
 
     def content(self) -> dict[str, Any]:
         """What every stage depends on beside the config."""
-        return {"data": self.data.identity, "precision": self.precision, "baseline": self.baseline_digest}
+        identities = {"data": self.data.identity, "baseline": self.baseline_digest}
+        machine = {"device": self.device.type, "processes": self.processes, "drivers": hardware.drivers(self.device)}
+        return identities | machine | {"precision": self.precision}
 
     def execution(self, recipe: str) -> Execution:
         images = self.recipes[recipe].epochs * self.data.sizes["train"]

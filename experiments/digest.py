@@ -3,25 +3,22 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-PROGRAMME = (
-    *("stages", "recipes", "checkpoints", "prepare", "bench", "baseline", "execution", "measure", "ranks", "results"),
-    "pipeline",
-)
-SOURCES = ("pruning", "datamodules", *(f"experiments/{name}.py" for name in PROGRAMME))  # mended, nothing old returns
+from experiments import sources
+from experiments.schema import leaves
+
 LIBRARIES = ("torch", "torchvision", "lightning", "numpy")
+USED = {"timm_network": "timm", "Folder": "Pillow"}  # by what a `_target_` ends in
 
 # Everything in the config counts but for these, so that a new key is safe until someone lists it here.
 NEVER = (
     *("plan", "sensitivity", "store", "folder", "name", "tracking", "scan", "export", "published"),
     *("trainer.accelerator", "trainer.devices", "trainer.strategy", "trainer.num_nodes", "trainer.progress"),
     "trainer.checkpoint_minutes",
-    *("data.root", "data.workers", "data.cache"),  # what is read counts by data.identity, not by where it lies
+    *("data.root", "data.workers", "data.cache", "data.verify"),  # what is read counts by data.identity
     "baseline",  # counts by its content
 )
 LATER = {  # what a stage has not seen yet; what it takes from an earlier stage comes in by that stage's digest
@@ -49,14 +46,29 @@ def idle(config: dict[str, Any]) -> tuple[str, ...]:
 
 def digest(stage: str, config: dict[str, Any], **content: Any) -> str:
     """`content` holds what the config does not: the parent's digest, the data's identity, the digest of a file."""
+    seen = without(config, (*NEVER, *LATER.get(stage, FINAL), *idle(config)))
     made_of = {
         "stage": stage,
-        "config": without(config, (*NEVER, *LATER.get(stage, FINAL), *idle(config))),
+        "config": seen,
         "content": content,
-        "libraries": {name: version(name) for name in LIBRARIES},
-        "sources": sources(),
+        "libraries": libraries(seen),
+        "sources": sources.of_stage(stage, seen),
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+
+def libraries(config: dict[str, Any]) -> dict[str, str]:
+    """Versions of what can change a number: of training's own, and of what this config's classes bring in."""
+    ends = {str(value).rpartition(".")[2] for path, value in leaves(config) if path.endswith("_target_")}
+    used = [name for end, name in USED.items() if end in ends and installed(name)]
+    return {name: version(name) for name in (*LIBRARIES, *used)} | sources.libraries(config)
+
+
+def installed(name: str) -> bool:
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:
+        return False
 
 
 def without(config: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
@@ -69,17 +81,6 @@ def without(config: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
         else:
             kept.pop(group, None)
     return kept
-
-
-@cache
-def sources() -> str:
-    files = sorted(path for part in SOURCES for path in python_files(ROOT / part))
-    content = [(path.relative_to(ROOT).as_posix(), path.read_text()) for path in files]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def python_files(path: Path) -> Iterable[Path]:
-    return path.rglob("*.py") if path.is_dir() else [path]
 
 
 def of_file(path: Path) -> str:

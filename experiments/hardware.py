@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from experiments.digest import ROOT
+from experiments.sources import ROOT
 
 NATIVE_BF16 = ("avx512_bf16", "amx_bf16")
 REGISTERS = {"AVX512": 64, "AVX2": 32, "SVE256": 32}  # bytes, by torch's word for the processor; 16 otherwise
@@ -61,8 +61,15 @@ def describe(on: torch.device) -> str:
     return f"{name}, {torch.get_num_threads()} threads"
 
 
-def versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {name: version(name) for name in NAMED}
+def versions(on: torch.device) -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: version(name) for name in NAMED} | drivers(on)
+
+
+def drivers(on: torch.device) -> dict[str, str]:
+    """Of what computes on a GPU; nothing where none is used, whatever torch was built with."""
+    if on.type != "cuda":
+        return {}
+    return {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
 
 
 def commit() -> str | None:

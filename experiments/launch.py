@@ -20,8 +20,9 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from experiments import preemption, status, sweeps
-from experiments.digest import ROOT, digest, of_file
+from experiments.digest import digest, of_file
 from experiments.locks import held
+from experiments.sources import ROOT
 from experiments.sweeps import Job
 from experiments.terminal import say
 from experiments.watch import Watch

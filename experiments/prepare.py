@@ -26,7 +26,7 @@ from pruning.surgery import compact
 
 def prepare(config: DictConfig) -> Bench:
     schema.check(plain(config))
-    refuse_trainer(OmegaConf.to_object(config))  # type: ignore[arg-type]
+    processes = checked_processes(OmegaConf.to_object(config))  # type: ignore[arg-type]
     config = settled(config)
     values = plain(config)
     targets.refuse_foreign(values)
@@ -34,7 +34,7 @@ def prepare(config: DictConfig) -> Bench:
     settings: schema.Config = OmegaConf.to_object(config)  # type: ignore[assignment]
     refuse_unwritable(Path(settings.folder))
     data = ready(instantiate(values["data"], _convert_="all"), settings.plan)
-    bench = build(settings, values, data)
+    bench = build(settings, values, data, processes)
     if not settings.plan:
         rehearse(bench)
     if settings.sensitivity:
@@ -72,8 +72,9 @@ def refuse_scan(bench: Bench) -> None:
         checked_ratio(ratio, "each of scan.ratios")
 
 
-def refuse_trainer(settings: schema.Config) -> None:
-    """Lightning's own words for an accelerator, devices or a strategy that are not to be had here, before any work."""
+def checked_processes(settings: schema.Config) -> int:
+    """How many will train. Raises ValueError, in Lightning's own words, for an accelerator, devices or a strategy that
+    are not to be had here, before any work."""
     try:
         with quiet():
             trainer = Trainer(logger=False, enable_checkpointing=False, **machine(settings))
@@ -88,6 +89,7 @@ def refuse_trainer(settings: schema.Config) -> None:
             f"recipe.batch={settings.recipe.batch} cannot be shared by {trainer.world_size} processes: "
             f"set recipe.batch={-(-settings.recipe.batch // trainer.world_size) * trainer.world_size}"
         )
+    return int(trainer.world_size)
 
 
 def model(settings: schema.Config, values: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def model(settings: schema.Config, values: dict[str, Any]) -> dict[str, Any]:
     return asked
 
 
-def build(settings: schema.Config, values: dict[str, Any], data: Any) -> Bench:
+def build(settings: schema.Config, values: dict[str, Any], data: Any, processes: int) -> Bench:
     network = instantiate(
         model(settings, values), classes=len(data.classes), image_shape=data.image_shape, seed=settings.seed
     )
@@ -121,6 +123,7 @@ def build(settings: schema.Config, values: dict[str, Any], data: Any) -> Bench:
         recipes.stages(settings.recipe, one_shot=not method.needs_training),
         device,
         precision,
+        processes,
         Store(Path(settings.folder) / "store", settings.store),
     )
 

@@ -8,6 +8,7 @@ from torch import nn
 from experiments import hardware, measure, record
 from experiments.bench import Bench
 from experiments.commandline import command
+from experiments.digest import libraries
 from experiments.keep import NETWORK, ONNX
 from experiments.modified import modified
 from experiments.record import Budget, Layer, Record
@@ -93,7 +94,8 @@ def asked(bench: Bench) -> dict[str, Any]:
 def surroundings(bench: Bench) -> dict[str, Any]:
     """What the run was made with."""
     device = hardware.describe(bench.device)
-    made_with = {"git_commit": hardware.commit(), "versions": hardware.versions()}
+    versions = hardware.versions(bench.device) | libraries(bench.values)
+    made_with = {"git_commit": hardware.commit(), "versions": versions, "processes": bench.processes}
     return made_with | {"device": device, "precision": bench.precision}
 
 

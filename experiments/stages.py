@@ -1,7 +1,7 @@
 """Train, prune, fine-tune: each one Trainer.fit over a copy of what it is given, its result kept in the store."""
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -46,9 +46,9 @@ class Lesson:
 
 def train(bench: Bench, start: Trained, lesson: Lesson) -> Trained:
     """`start` stays as it is."""
-    compiled = bench.execution(lesson.recipe).compiled
-    key = digest(lesson.stage, bench.values, parent=start.digest, compiled=compiled, **bench.content())
     recipe, network = bench.recipes[lesson.recipe], copy.deepcopy(start.network)
+    trained = {"recipe": asdict(recipe), "compiled": bench.execution(lesson.recipe).compiled}
+    key = digest(lesson.stage, bench.values, parent=start.digest, **trained, **bench.content())
     if not recipe.epochs:  # a one-shot method decides on the network as it is
         if lesson.method is not None:
             lesson.method.begin_stage(network, bench.image_shape, 0)

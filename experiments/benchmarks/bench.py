@@ -105,9 +105,10 @@ def main(
     if found:
         show("aims", found)
     if asked.out is not None:
-        made: Row = {"benchmark": name, "claim": claim, "commit": hardware.commit(), "versions": hardware.versions()}
-        machine = hardware.describe(torch.device(getattr(asked, "device", None) or hardware.device("auto")))
-        made |= {"machine": machine, "seconds": round(time.monotonic() - start), "command": command()}
+        device = torch.device(getattr(asked, "device", None) or hardware.device("auto"))
+        made: Row = {"benchmark": name, "claim": claim, "commit": hardware.commit()}
+        made |= {"versions": hardware.versions(device), "machine": hardware.describe(device), "command": command()}
+        made |= {"seconds": round(time.monotonic() - start)}
         asked.out.write_text(json.dumps({**made, "aims": found, "rows": rows}, indent=1) + "\n")
         if drawn is not None:
             asked.out.with_suffix(".png").write_bytes(drawn(rows))

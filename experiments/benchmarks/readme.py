@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from experiments.digest import ROOT
+from experiments.sources import ROOT
 
 README = ROOT / "README.md"
 BEGIN = "<!-- pruned: made by `python -m experiments.benchmarks`, do not edit -->"

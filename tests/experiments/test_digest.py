@@ -1,8 +1,11 @@
 from typing import Any
 
 import pytest
+import torch
 
-from experiments.digest import digest, without
+from experiments import hardware
+from experiments.bench import Bench
+from experiments.digest import digest, libraries, without
 
 CONFIG: dict[str, Any] = {
     "seed": 0,
@@ -80,3 +83,32 @@ def test_without_a_budget_a_ratio_changes_nothing() -> None:
     """The dense control of a sweep over ratios is trained once."""
     dense = CONFIG | {"method": {"_target_": "pruning.methods.dense.Dense"}}
     assert digest("finetune", dense) == digest("finetune", dense | {"ratio": 0.7, "budget": {"ratio": 0.7}})
+
+
+@pytest.mark.parametrize(
+    ("place", "target", "library"),
+    [("data", "datamodules.folder.Folder", "Pillow"), ("data", "datamodules.digits.Digits", None)],
+)
+def test_libraries_count_where_they_are_used(place: str, target: str, library: str | None) -> None:
+    found = libraries(CONFIG | {place: {"_target_": target}}).keys() - {"torch", "torchvision", "lightning", "numpy"}
+    assert found == ({library} if library else set())
+
+
+class Identified:
+    identity = "images"
+
+
+def content(device: str, processes: int) -> dict[str, Any]:
+    made = object.__new__(Bench)
+    made.data, made.precision, made.processes, made.device = Identified(), "32-true", processes, torch.device(device)
+    made.__dict__["baseline_digest"] = None
+    return made.content()
+
+
+def test_the_machine_counts_by_what_it_comes_to() -> None:
+    """Norms see a process's share of a batch; a CPU run knows nothing of CUDA."""
+    alone, two, gpu = content("cpu", 1), content("cpu", 2), content("cuda", 1)
+    assert len({digest("baseline", CONFIG, **each) for each in (alone, two, gpu)}) == 3
+    assert alone["drivers"] == {}
+    assert gpu["drivers"].keys() == {"cuda", "cudnn"}
+    assert hardware.versions(torch.device("cpu")).keys() >= {"torch", "python"}
