@@ -51,6 +51,11 @@ class ImageData(LightningDataModule, ABC):
         """Hex digest of what the images and their labels are, wherever they lie."""
 
     @property
+    def verified(self) -> str:
+        """What `content` was made of: the contents of everything, or, of a large set, of a sample."""
+        return "contents"
+
+    @property
     @abstractmethod
     def preparation(self) -> str:
         """What is done to every image alike (normalisation, resizing), in words that change when it changes."""

@@ -47,7 +47,7 @@ def cached(root: Path, name: str, fingerprint: str, make: Callable[[], Bundle]) 
     with first_writable(places) as writable:
         if writable is None:
             return make()
-        return read(writable, fingerprint) or _keep(make(), writable, fingerprint)
+        return read(writable, fingerprint) or keep(make(), writable, fingerprint)
 
 
 def user_folder(root: Path) -> Path:
@@ -90,7 +90,7 @@ def read(place: Path, fingerprint: str) -> Bundle | None:
     return bundle if bundle.digest == about["digest"] else None
 
 
-def _keep(bundle: Bundle, place: Path, fingerprint: str) -> Bundle:
+def keep(bundle: Bundle, place: Path, fingerprint: str) -> Bundle:
     new = place.with_name(f"{place.name}.new")  # in the same folder, so that it can replace the old one in one step
     about = {"fingerprint": fingerprint, "digest": bundle.digest, "classes": json.dumps(bundle.classes)}
     try:

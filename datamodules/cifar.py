@@ -1,7 +1,6 @@
 """CIFAR-10 and CIFAR-100, from the official files or from folders of images: the same split and batches either way."""
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
@@ -18,6 +17,7 @@ from datamodules.cache import Bundle, cached
 from datamodules.cifar_files import RELEASES, Release, damaged, download, read_release
 from datamodules.decode import decode
 from datamodules.small import Decoded, SmallImages
+from datamodules.stamps import stamps
 from datamodules.tree import Tree, omitted, plain_folder, refuse_addresses, scan_both
 
 SIDE = 32
@@ -105,12 +105,11 @@ class Cifar(SmallImages):
 
 
 def _fingerprint(sources: Mapping[Path, Sequence[str]]) -> str:
-    """Of names, sizes and times: any change of a source makes its cache stale."""
+    """Of names and stamps: any change of a source makes its cache stale."""
     whole = hashlib.sha256(b"2")  # the cache's format, and the rules by which images were read
     for folder, files in sources.items():
-        for file in files:
-            status = os.stat(f"{folder}/{file}")
-            whole.update(f"{folder.name}/{file} {status.st_size} {status.st_mtime_ns}\n".encode())
+        for file, stamp in zip(files, stamps([f"{folder}/{file}" for file in files]).tolist(), strict=True):
+            whole.update(f"{folder.name}/{file} {stamp}\n".encode())
     return whole.hexdigest()
 
 

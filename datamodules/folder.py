@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Int
 
+from datamodules import contents
 from datamodules.absent import Absent, numbered
 from datamodules.base import ImageData
 from datamodules.batches import Batch
@@ -40,7 +41,8 @@ LAYOUTS = {"folder": "{part}/<class>/*", "webdataset": "*{part}*.tar"}
 class Folder(ImageData):
     """`train` and `test` name the folders (or shards) of the two parts; `workers` null: one for each core;
     `resize`: the shorter side of a test image before its middle is cut out; `broken_most`: the share of images that
-    `skip_broken` may leave out; `exif`: apply turns each image as its camera says, ignore takes it as it is stored.
+    `skip_broken` may leave out; `exif`: apply turns each image as its camera says, ignore takes it as it is stored;
+    `verify`: auto reads the files to know a changed image, a sample of them above 2 GB; full reads all.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Folder(ImageData):
         resize: int,
         workers: int | None,
         exif: str,
+        verify: str,
         skip_broken: bool,
         broken_most: float,
         batch: int,
@@ -67,12 +70,14 @@ class Folder(ImageData):
             raise ValueError(f"data.format must be one of {', '.join(FORMATS)}, got {format}")
         if exif not in EXIF:
             raise ValueError(f"data.exif must be one of {', '.join(EXIF)}, got {exif}")
+        if verify not in contents.VERIFY:
+            raise ValueError(f"data.verify must be one of {', '.join(contents.VERIFY)}, got {verify}")
         refuse_addresses(root=root, train=train, test=test)
         if size < 1 or resize < size:
             raise ValueError(f"data.resize must be data.size or more, got size={size} and resize={resize}")
         self.name, self.root, self.format, self.train, self.test = name, root, format, train, test
         self.size, self.resize, self.mean, self.std = size, resize, tuple(mean), tuple(std)
-        self.upright = exif == "apply"
+        self.verify, self.upright = verify, exif == "apply"
         self.workers, self.skip_broken, self.broken_most = workers, skip_broken, broken_most
         self._pools: dict[tuple[str, str], Pool] = {}
 
@@ -137,7 +142,15 @@ class Folder(ImageData):
 
     @property
     def content(self) -> str:
-        return self._sources["train"].digest + self._sources["test"].digest
+        return self._content.digest
+
+    @property
+    def verified(self) -> str:
+        return self._content.verified
+
+    @cached_property
+    def _content(self) -> contents.Content:
+        return contents.identify(Path(str(self.root)).expanduser(), list(self._sources.values()), self.verify)
 
     @property
     def preparation(self) -> str:

@@ -17,6 +17,7 @@ import torch
 from datamodules.cache import Bundle, cached
 from datamodules.decode import BrokenImageError
 from datamodules.sources import Source
+from datamodules.stamps import stamps
 from datamodules.tree import SUFFIXES, listed, plain_folder
 
 NAMES = "classes.txt"  # one class a line; without it, a class is called by its number
@@ -34,6 +35,10 @@ class ShardSource(Source):
     @property
     def digest(self) -> str:
         return self._digest
+
+    @property
+    def files(self) -> list[bytes]:
+        return [os.fsencode(path) for path in self._shards]
 
     def read(self, index: int) -> bytes:
         shard, offset, size, _ = self._index[index].tolist()
@@ -79,10 +84,9 @@ def _find(root: Path, named: str, remedy: str) -> list[Path]:
 
 
 def _fingerprint(shards: dict[str, list[Path]]) -> str:
-    stats = [
-        (part, path.name, path.stat().st_size, path.stat().st_mtime_ns) for part in shards for path in shards[part]
-    ]
-    return hashlib.sha256(repr(stats).encode()).hexdigest()
+    paths = [path for part in shards for path in shards[part]]
+    names = [(part, path.name) for part in shards for path in shards[part]]
+    return hashlib.sha256(repr((names, stamps(paths).tolist())).encode()).hexdigest()
 
 
 def _index_all(root: Path, shards: dict[str, list[Path]]) -> Bundle:

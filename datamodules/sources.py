@@ -25,7 +25,12 @@ class Source(ABC):
     @property
     @abstractmethod
     def digest(self) -> str:
-        """Of names and sizes: contents of this size are not read for it."""
+        """Of the images' names and order; what is in them is told by `contents.identify`."""
+
+    @property
+    @abstractmethod
+    def files(self) -> list[bytes]:
+        """All that the images are read from."""
 
     @abstractmethod
     def read(self, index: int) -> bytes:
@@ -53,8 +58,11 @@ class FolderSource(Source):
 
     @cached_property
     def digest(self) -> str:
-        sizes = [os.stat(self._folder + b"/" + file).st_size for file in self._files.tolist()]
-        return hashlib.sha256(b"\n".join([*self._files.tolist(), np.array(sizes).tobytes()])).hexdigest()
+        return hashlib.sha256(b"\n".join([*map(str.encode, self.classes), *self._files.tolist()])).hexdigest()
+
+    @property
+    def files(self) -> list[bytes]:
+        return [self._folder + b"/" + file for file in self._files.tolist()]
 
     def read(self, index: int) -> bytes:
         return read(self.name(index))

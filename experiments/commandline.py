@@ -1,13 +1,11 @@
 """Around a run: the words of --help, overrides that Hydra cannot read, and how a run says no. Imports no torch."""
 
-import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig, OmegaConf
@@ -82,11 +80,6 @@ def register() -> None:
     OmegaConf.register_new_resolver("explain", explain, replace=True)
     # Our launchers' files have the plugin's names, and its schema checks them: wanted, and no news for the user.
     warnings.filterwarnings("ignore", r"\s*'hydra/launcher/submitit_\w+' is validated against")
-
-
-def command() -> str:
-    """What to type for this very job, in a sweep too."""
-    return shlex.join(["python", Path(sys.argv[0]).name, *HydraConfig.get().overrides.task])
 
 
 def answer(run: Callable[[DictConfig], object], config: DictConfig) -> None:

@@ -1,9 +1,9 @@
 """`-m`: each job of a sweep is a child process with the same overrides, so that it may die in any way. No torch."""
 
 import contextlib
+import hashlib
 import multiprocessing
 import os
-import shlex
 import signal
 import socket
 import subprocess
@@ -19,9 +19,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from experiments import preemption, status, sweeps
+from datamodules.stamps import below, stamps
+from experiments import preemption, status, sweeps, typed
 from experiments.digest import digest, of_file
 from experiments.locks import held
+from experiments.schema import leaves
 from experiments.sources import ROOT
 from experiments.sweeps import Job
 from experiments.terminal import say
@@ -45,7 +47,8 @@ class Sweep(Callback):
         self.folder = Path(config.folder).absolute()
         self.place = sweeps.place(self.folder, arguments)
         os.environ[sweeps.SWEEP] = str(self.place)  # to the launcher's processes
-        sweeps.begin(self.place, shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]), expanded(config))
+        command = typed.spelled_out(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
+        sweeps.begin(self.place, command, expanded(config))
         preemption.listen()
         preemption.request.children = children
         Sweep.drives = True
@@ -128,17 +131,17 @@ def complete(config: DictConfig) -> None:
 
 def identify(values: dict[str, Any]) -> str:
     """What the parent can know of the run's digest without loading the data."""
-    root, baseline = values["data"].get("root"), values["baseline"]
+    baseline = values["baseline"]
     content = of_file(Path(baseline)) if baseline and Path(baseline).is_file() else baseline
-    return digest("sweep", values, root=root, stamp=stamp(root), baseline=content, export=values["export"])
+    images = {"stamp": stamp(values["data"]), "root": values["data"].get("root")}
+    return digest("sweep", values, **images, baseline=content, export=values["export"])
 
 
-def stamp(root: str | None) -> list[float]:
-    """Changes when images are added to a folder of classes, or taken away."""
-    if not root or not Path(root).is_dir():
-        return []
-    folders = [Path(root), *Path(root).glob("*/"), *Path(root).glob("*/*/")]
-    return [each.stat().st_mtime for each in sorted(folders) if each.is_dir()]
+def stamp(data: dict[str, Any]) -> str:
+    """Changes when a file does that lies below a path among the data's values."""
+    named = [Path(value).expanduser() for _, value in leaves(data) if isinstance(value, str) and value]
+    files = [file for path in named if path.exists() for file in (below(path) if path.is_dir() else [str(path)])]
+    return hashlib.sha256(repr((files, stamps(files).tolist())).encode()).hexdigest()
 
 
 def attempt(place: Path, overrides: list[str], identity: str, trains: bool) -> None:
@@ -150,7 +153,7 @@ def attempt(place: Path, overrides: list[str], identity: str, trains: bool) -> N
         CHILDREN.append(child)
         if preemption.request.by is not None:
             child.terminate()
-        job = Job(overrides, status.RUNNING, log=log, pid=child.pid, host=socket.gethostname(), started=begun)
+        job = running(overrides, log, child.pid, begun)
         sweeps.write(place, job)
         try:
             code = child.wait()
@@ -166,11 +169,15 @@ def attempt(place: Path, overrides: list[str], identity: str, trains: bool) -> N
             sweeps.write(place, replace(ended, seconds=seconds, ended=status.now(), identity=identity))
 
 
+def running(overrides: list[str], log: str, pid: int, begun: str) -> Job:
+    host = socket.gethostname()
+    return Job(overrides, status.RUNNING, log=log, command=typed.command(), pid=pid, host=host, started=begun)
+
+
 def start(place: Path, overrides: list[str], output: Any) -> subprocess.Popen[bytes]:
     """In a session of its own: a terminal's Ctrl-C reaches the driver alone, which then asks the child to leave."""
     hydra = HydraConfig.get()
-    here = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
-    command = [sys.executable, str(ROOT / "run.py"), *[f"--config-dir={path}" for path in here], *overrides]
+    command = [sys.executable, str(ROOT / "run.py"), *typed.switches(), *overrides]
     names = {sweeps.JOB: str(place), sweeps.NAME: f"sweep-{place.parent.name}", "PYTHONUNBUFFERED": "1"}
     environment = {name: value for name, value in os.environ.items() if name != sweeps.SWEEP} | names
     return subprocess.Popen(

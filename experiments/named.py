@@ -1,14 +1,13 @@
 """A run that its user has named: the same name with another config is refused, not quietly another run."""
 
 import os
-import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 
-from experiments import status, sweeps
+from experiments import status, sweeps, typed
 from experiments.digest import NEVER
 from experiments.modified import free
 from experiments.modified import name as key
@@ -17,11 +16,11 @@ from experiments.modified import name as key
 def refuse_another(folder: Path) -> None:
     """`folder` is the run's, <name>-<digest>. Raises ValueError that lists what differs, where `name=` was typed and a
     run of that name was asked for otherwise; the jobs of a sweep may share a name."""
-    typed = HydraConfig.get().overrides.task
-    if sweeps.JOB in os.environ or folder.exists() or "name" not in map(key, typed):
+    now = HydraConfig.get().overrides.task
+    if sweeps.JOB in os.environ or folder.exists() or "name" not in map(key, now):
         return
     for other, command in asked_before(folder):
-        if differing := list(differences(command, typed)):
+        if differing := list(differences(command, now)):
             raise ValueError(
                 f"name= names {other} already, a run of another config ({'; '.join(differing)}): "
                 "choose another name, or delete that folder"
@@ -35,7 +34,7 @@ def asked_before(folder: Path) -> Iterator[tuple[Path, list[str]]]:
         with suppress(ValueError):  # a damaged one is the report's to show
             found = status.read(path.parent) if path.parent.name.rpartition("-")[0] == name else None
             if found is not None:
-                yield path.parent, shlex.split(found.command)[2:]
+                yield path.parent, typed.overrides(found.command)
 
 
 def differences(before: Iterable[str], now: Iterable[str]) -> Iterator[str]:

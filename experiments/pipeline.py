@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from datamodules.decode import BrokenImageError
 from experiments import measure, named, plan, ranks, status, summary, sweeps
 from experiments.bench import Bench
-from experiments.commandline import command, refusals
+from experiments.commandline import refusals
 from experiments.keep import keep
 from experiments.locks import held
 from experiments.prepare import prepare
@@ -17,6 +17,7 @@ from experiments.results import Results, finished, gates_as_they_are, to_record
 from experiments.sensitivity import sensitivity
 from experiments.stages import Lesson, Trained, train
 from experiments.tracking import tracked
+from experiments.typed import command
 from pruning.models import initialise
 from pruning.objectives import CrossEntropy
 from pruning.surgery import certify, compact, mask

@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from experiments import baseline, hardware, recipes, schema, targets
+from experiments import baseline, hardware, recipes, schema, targets, typed
 from experiments.bench import Bench, machine
 from experiments.digest import idle
 from experiments.quiet import quiet
@@ -53,7 +53,9 @@ def settled(config: DictConfig) -> DictConfig:
 
     A method without a budget removes nothing, whatever ratio is asked: one run of one name, not one for each.
     """
-    chosen: dict[str, Any] = {"ratio": 0.0} if idle(plain(config)) else {}
+    chosen: dict[str, Any] = {"choice": typed.own_names(config)}
+    if idle(plain(config)):
+        chosen["ratio"] = 0.0
     if config.budget.get("round_to") == "auto":
         chosen["budget"] = {"round_to": hardware.lanes(hardware.device(config.trainer.accelerator))}
         say(f"budget.round_to={chosen['budget']['round_to']}: what this hardware computes at once")
@@ -120,12 +122,25 @@ def build(settings: schema.Config, values: dict[str, Any], data: Any, processes:
         network,
         method,
         instantiate(values["objective"], _convert_="all"),
-        recipes.stages(settings.recipe, one_shot=not method.needs_training),
+        trained_epochs(settings, one_shot=not method.needs_training),
         device,
         precision,
         processes,
         Store(Path(settings.folder) / "store", settings.store),
     )
+
+
+def trained_epochs(settings: schema.Config, one_shot: bool) -> dict[str, schema.Stage]:
+    """Epochs that a user types are the epochs trained; the grant is said."""
+    given = {stage for stage in recipes.STAGES if typed.is_typed(f"recipe.{stage}.epochs")}
+    made = recipes.stages(settings.recipe, one_shot, given)
+    granted = recipes.granted(settings.recipe, one_shot, given)
+    if granted:
+        say(
+            f"finetune: {made['finetune'].epochs} epochs, {granted} of them since {settings.choice.method} needs none "
+            "to prune (recipe.grant=false: without them; typed epochs stay as they are)"
+        )
+    return made
 
 
 def ready(data: Any, plan: bool) -> Any:

@@ -1,17 +1,32 @@
 """The recipe a stage really trains by: epochs scaled, and a one-shot method's unspent epochs given to fine-tuning."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from experiments.schema import Recipe, Stage
 
+STAGES = ("baseline", "prune", "finetune")
 
-def stages(recipe: Recipe, one_shot: bool) -> dict[str, Stage]:
-    baseline, prune, finetune = recipe.baseline, recipe.prune, recipe.finetune
+
+def stages(recipe: Recipe, one_shot: bool, typed: Collection[str] = ()) -> dict[str, Stage]:
+    """`typed`: stages whose epochs the user gave; these are neither scaled nor added to."""
+    made = asked(recipe, typed)
     if one_shot:
-        granted = prune.epochs if recipe.grant else 0
-        prune, finetune = replace(prune, epochs=0), replace(finetune, epochs=finetune.epochs + granted)
-    named = {"baseline": baseline, "prune": prune, "finetune": finetune}
-    return {name: scaled(stage, recipe.scale) for name, stage in named.items()}
+        total = made["finetune"].epochs + granted(recipe, one_shot, typed)
+        made |= {"prune": replace(made["prune"], epochs=0), "finetune": replace(made["finetune"], epochs=total)}
+    return made
+
+
+def granted(recipe: Recipe, one_shot: bool, typed: Collection[str] = ()) -> int:
+    """Epochs more of fine-tuning, for a method that needs none to prune."""
+    if not (one_shot and recipe.grant) or "finetune" in typed:
+        return 0
+    return asked(recipe, typed)["prune"].epochs
+
+
+def asked(recipe: Recipe, typed: Collection[str]) -> dict[str, Stage]:
+    given = {name: getattr(recipe, name) for name in STAGES}
+    return {name: stage if name in typed else scaled(stage, recipe.scale) for name, stage in given.items()}
 
 
 def scaled(stage: Stage, scale: float) -> Stage:

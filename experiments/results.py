@@ -7,7 +7,6 @@ from torch import nn
 
 from experiments import hardware, measure, record
 from experiments.bench import Bench
-from experiments.commandline import command
 from experiments.digest import libraries
 from experiments.keep import NETWORK, ONNX
 from experiments.modified import modified
@@ -15,6 +14,7 @@ from experiments.record import Budget, Layer, Record
 from experiments.stages import Trained
 from experiments.store import say_reused
 from experiments.terminal import say
+from experiments.typed import command
 from pruning import bitmap
 from pruning.selection import Selection
 
@@ -74,6 +74,7 @@ def to_record(bench: Bench, made: Results, form: str) -> Record:
         epochs_total=sum(stage.epochs for stage in made.tuned.stages),
         method_figures=made.gates.figures | timed(bench, form),
         baseline_digest=bench.baseline_digest,
+        data_verified=bench.data.verified,
         left_out=left_out(bench, made),
         **asked(bench),
         **surroundings(bench),

@@ -35,6 +35,7 @@ class Job:
     run: str | None = None  # its folder, relative to <folder>
     reason: str | None = None
     log: str | None = None  # relative to <folder>
+    command: str = ""
     exit_code: int | None = None
     seconds: float | None = None
     pid: int = 0

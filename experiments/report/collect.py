@@ -128,7 +128,7 @@ def unfinished(folder: Path) -> list[Trouble]:
 
 
 def of_job(folder: Path, job: sweeps.Job) -> Trouble:
-    command = shlex.join(["python", "run.py", *job.overrides])
+    command = job.command or shlex.join(["python", "run.py", *job.overrides])
     reason = job.reason or REASONS.get(job.state, "no reason was written")
     return Trouble(" ".join(job.overrides), job.state, reason, command, str(folder / job.log) if job.log else "")
 

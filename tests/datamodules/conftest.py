@@ -69,6 +69,7 @@ def folder(tree: Path) -> Iterator[Callable[..., Folder]]:
             "resize": 40,
             "workers": 0,
             "exif": "ignore",
+            "verify": "auto",
             "skip_broken": False,
             "broken_most": 0.2,
             "batch": 5,

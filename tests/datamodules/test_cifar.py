@@ -1,5 +1,6 @@
 """CIFAR from folders of images; what is not CIFAR is refused by name."""
 
+import os
 import shutil
 import sys
 
@@ -82,3 +83,15 @@ def test_pixels_stay_on_disk_until_read(cifar):
     data.setup()
     assert isinstance(data.decoded.test_pixels, torch.Tensor)
     assert next(iter(data.test_dataloader()))[0].shape[1:] == (3, 32, 32)
+
+
+def test_a_change_in_place_is_seen(cifar, root):
+    """Same name, size and modification time: only the change time tells."""
+    path = root / "train" / "cat" / "0003.png"
+    pixels = np.asarray(Image.open(path)).copy()
+    Image.fromarray(pixels).save(path, compress_level=0)
+    before, stat = cifar().identity, path.stat()
+    Image.fromarray(255 - pixels).save(path, compress_level=0)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert path.stat().st_size == stat.st_size
+    assert cifar().identity != before

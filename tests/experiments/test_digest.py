@@ -1,9 +1,11 @@
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from experiments import hardware
+from experiments import hardware, launch
 from experiments.bench import Bench
 from experiments.digest import digest, libraries, without
 
@@ -112,3 +114,17 @@ def test_the_machine_counts_by_what_it_comes_to() -> None:
     assert alone["drivers"] == {}
     assert gpu["drivers"].keys() == {"cuda", "cudnn"}
     assert hardware.versions(torch.device("cpu")).keys() >= {"torch", "python"}
+
+
+def test_a_job_whose_images_changed_is_not_complete(tmp_path: Path) -> None:
+    """What a sweep's driver knows of a job: not of the caches that the job itself writes beside the images."""
+    image = tmp_path / "train" / "a" / "1.png"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"black")
+    values = changed("data.root", str(tmp_path)) | {"baseline": None, "export": None}
+    before, stat = launch.identify(values), image.stat()
+    (tmp_path / ".contents.cache").touch()
+    assert launch.identify(values) == before
+    image.write_bytes(b"white")
+    os.utime(image, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert launch.identify(values) != before

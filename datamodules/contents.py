@@ -1,0 +1,112 @@
+"""Which images these are: a digest of what is in the files. A file is read again only when its stamp has changed.
+
+Above LARGE bytes only some images are read, and the stamps of all count: `data.verify=full` reads them all.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+
+from datamodules.cache import Bundle, first_writable, keep, read, user_folder
+from datamodules.decode import BrokenImageError
+from datamodules.sources import Source
+from datamodules.stamps import stamps
+
+LARGE = 2 * 10**9  # bytes
+DRAWN = 1000
+THREADS = 8  # reading waits for the disk, and hashing lets go of the interpreter
+VERIFY = ("auto", "full")
+WHOLE, SAMPLE = "contents", "sample"
+FORMAT = "1"  # of the cache
+UNREAD = bytes(16)  # of a file that cannot be read: training says so, or leaves it out
+
+
+@dataclass(frozen=True)
+class Content:
+    digest: str
+    verified: str  # by the contents of all files, or of a sample and the stamps of all
+
+
+def identify(root: Path, sources: Sequence[Source], verify: str = "auto", large: int = LARGE) -> Content:
+    files = [path for source in sources for path in source.files]
+    found = stamps(files)
+    if verify == "auto" and found[:, 0].sum() > large:
+        return Content(_digest(sources, found.tobytes(), _sampled(sources)), SAMPLE)
+    return Content(_digest(sources, _cached(root, files, found).tobytes()), WHOLE)
+
+
+def _digest(sources: Sequence[Source], *parts: bytes) -> str:
+    return hashlib.sha256(b"\0".join([*(source.digest.encode() for source in sources), *parts])).hexdigest()
+
+
+def _sampled(sources: Sequence[Source]) -> bytes:
+    """The same images whatever the run's seed."""
+    everything = [(source, index) for source in sources for index in range(len(source.labels))]
+    drawn = np.random.Generator(np.random.Philox(0)).permutation(len(everything))[:DRAWN]
+    with ThreadPoolExecutor(THREADS) as pool:
+        return b"".join(pool.map(_of_image, (everything[each] for each in drawn)))
+
+
+def _of_image(image: tuple[Source, int]) -> bytes:
+    source, index = image
+    try:
+        return hashlib.blake2b(source.read(index), digest_size=16).digest()
+    except (OSError, BrokenImageError):
+        return UNREAD
+
+
+def _cached(root: Path, files: list[bytes], found: Int[np.ndarray, "n 4"]) -> UInt8[np.ndarray, "n 16"]:
+    """The digest of each file, those of unchanged stamps from what was kept of an earlier look."""
+    keys = np.array([_key(path, stamp.tobytes()) for path, stamp in zip(files, found, strict=True)], np.int64)
+    places = [folder / ".contents.cache" for folder in (root, user_folder(root))]
+    known = next((bundle for place in places if (bundle := read(place, FORMAT)) is not None), None)
+    digests, missing = _look_up(keys, known)
+    if missing.any():
+        digests[missing] = _read([path for path, each in zip(files, missing, strict=True) if each])
+        _keep(places, keys, digests)
+    return digests
+
+
+def _key(path: bytes, stamp: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(path + b"\0" + stamp, digest_size=8).digest(), "little", signed=True)
+
+
+def _look_up(
+    keys: Int[np.ndarray, " n"], known: Bundle | None
+) -> tuple[UInt8[np.ndarray, "n 16"], np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    digests = np.zeros((len(keys), 16), np.uint8)
+    if known is None or not len(known.tensors["keys"]):
+        return digests, np.ones(len(keys), bool)
+    there = known.tensors["keys"].numpy()
+    places = np.searchsorted(there, keys).clip(max=len(there) - 1)
+    hit = there[places] == keys
+    digests[hit] = known.tensors["digests"].numpy()[places[hit]]
+    return digests, ~hit
+
+
+def _read(paths: list[bytes]) -> UInt8[np.ndarray, "n 16"]:
+    with ThreadPoolExecutor(THREADS) as pool:
+        return np.frombuffer(b"".join(pool.map(_of_file, paths)), np.uint8).reshape(-1, 16)
+
+
+def _of_file(path: bytes) -> bytes:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
+    except OSError:
+        return UNREAD
+
+
+def _keep(places: list[Path], keys: Int[np.ndarray, " n"], digests: UInt8[np.ndarray, "n 16"]) -> None:
+    whole = digests.any(axis=1)
+    order = np.argsort(keys[whole])
+    tensors = {"keys": torch.from_numpy(keys[whole][order]), "digests": torch.from_numpy(digests[whole][order])}
+    with first_writable(places) as place:
+        if place is not None:
+            keep(Bundle((), tensors), place, FORMAT)

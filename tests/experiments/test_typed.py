@@ -1,0 +1,97 @@
+"""A record says what ran, and its command repeats it; epochs that a user types are the epochs trained."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf, open_dict, read_write
+from tiny_run import composed
+
+from experiments import modified, prepare, typed
+from experiments.bench import Bench
+
+DIGITS = ("data=noise", "model=resnet20", "plan=true")
+
+
+def prepared(folder: Path, *overrides: str) -> Bench:
+    return prepare.prepare(composed(*DIGITS, f"folder={folder}", *overrides))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "epochs"),
+    [
+        (("method=dense", "recipe.finetune.epochs=0"), (6, 0, 0)),
+        (("method=l1", "recipe.finetune.epochs=1"), (6, 0, 1)),
+        (("method=l1", "++recipe.finetune={epochs:1}"), (6, 0, 1)),
+        (("method=l1",), (6, 0, 9)),
+        (("method=l1", "recipe.grant=false"), (6, 0, 4)),
+        (("method=l1", "recipe.prune.epochs=10"), (6, 0, 14)),
+        (("method=fcf", "recipe.finetune.epochs=1"), (6, 5, 1)),
+        (("method=l1", "recipe.scale=0.5", "recipe.finetune.epochs=7"), (3, 0, 7)),
+    ],
+)
+def test_typed_epochs_are_the_epochs_trained(
+    tmp_path: Path, overrides: tuple[str, ...], epochs: tuple[int, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = prepared(tmp_path, *overrides)
+    assert tuple(stage.epochs for stage in bench.recipes.values()) == epochs
+    assert ("since l1 needs none to prune" in " ".join(capsys.readouterr().out.split())) == (epochs[2] in (9, 14))
+
+
+def test_an_experiments_own_epochs_are_typed() -> None:
+    composed("experiment=fcf/resnet50")
+    assert typed.is_typed("recipe.baseline.epochs")
+    assert not typed.is_typed("recipe.finetune.epochs")
+
+
+@pytest.mark.parametrize(
+    ("override", "group", "name"),
+    [
+        ("method._target_=tiny_run.FPGM", "method", "tiny_run.FPGM"),
+        ("model._target_=tiny_run.chain", "model", "tiny_run.chain"),
+        ("data._target_=tiny_run.Quadrants", "data", "tiny_run.Quadrants"),
+        ("budget._target_=tiny_run.Budget", "budget", "tiny_run.Budget"),
+        ("objective._target_=tiny_run.Loss", "objective", "tiny_run.Loss"),
+    ],
+)
+def test_a_record_has_the_name_of_what_ran(override: str, group: str, name: str) -> None:
+    settled = prepare.settled(composed(*DIGITS, "method=l1", override))
+    assert settled.choice[group] == name
+    assert (name in settled.name) == (group in ("method", "model", "data"))
+    assert modified.changes([override], {}) == [override]
+
+
+@pytest.mark.parametrize("method", ["l1", "fcf", "fcf_ours", "group2d", "dense", "random"])
+def test_a_choice_as_its_file_says_keeps_its_name(method: str) -> None:
+    assert typed.own_names(composed(*DIGITS, f"method={method}")) == {}
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A job with a folder of configs of the user's own."""
+    composed("method=l1", "seed=1")
+    whole = HydraConfig.instance().cfg
+    with read_write(whole.hydra), read_write(whole.hydra.runtime), open_dict(whole):
+        source = {"path": str(tmp_path), "schema": "file", "provider": "command-line"}
+        whole.hydra.runtime.config_sources = [*whole.hydra.runtime.config_sources, OmegaConf.create(source)]
+        whole.hydra.overrides.task = ["method=l1", "seed=1"]
+    monkeypatch.setenv("PRUNING_TARGETS", "my net")
+    return tmp_path
+
+
+def test_the_command_names_configs_and_packages_of_the_users_own(elsewhere: Path) -> None:
+    assignment, python, _, *rest = shlex.split(typed.command())
+    assert (assignment, python) == ("PRUNING_TARGETS=my net", "python")
+    assert rest == [f"--config-dir={elsewhere}", "method=l1", "seed=1"]
+    assert typed.overrides(typed.command()) == ["method=l1", "seed=1"]
+
+
+def test_older_commands_are_read_too() -> None:
+    assert typed.overrides("python run.py method=l1 'name=a b'") == ["method=l1", "name=a b"]
+
+
+def test_an_own_choice_of_a_config_dir_is_found(elsewhere: Path) -> None:
+    (elsewhere / "method").mkdir()
+    (elsewhere / "method" / "fpgm.yaml").write_text("defaults: [l1, _self_]\n_target_: mine.FPGM\n")
+    assert typed.target("method", "fpgm") == "mine.FPGM"
