@@ -104,12 +104,19 @@ def pages(found: Sequence[Row]) -> dict[Path, str]:
     whole = {README: [row for row in found if row[1].first.record.data != EMBEDDED]}
     for card in sorted(CARDS.glob("*/card.md")):
         whole[card] = [row for row in found if folder(row[1].first.record) == card.parent.name]
-    return {path: inserted(path.read_text(), table(mine)) for path, mine in whole.items()}
+    return {path: inserted(path.read_text(), table(mine) + commits(mine)) for path, mine in whole.items()}
+
+
+def commits(found: Sequence[Row]) -> str:
+    """A sentence beneath a table; a + where files differed from the commit."""
+    stages = (stage for _, setting in found for run in setting.runs for stage in run.record.stages)
+    made_at = sorted({stage.commit for stage in stages if stage.commit})
+    return f"\n\nRows made at commits {', '.join(made_at)}; each row's record says which." if made_at else ""
 
 
 def folder(record: Record) -> str:
     """Of the method's code: pruning.methods.fcf.FCF lies in fcf."""
-    return str(record.config["method"]["_target_"]).split(".")[2]
+    return str(record.config["method"]["_target_"]).removeprefix("pruning.methods.").partition(".")[0]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from experiments.report.table import (
     HEAD,
     README,
     RESULTS,
+    commits,
     committed,
     inserted,
     pages,
@@ -36,6 +37,13 @@ def test_readme_and_every_card_show_the_committed_records():
     assert {README, *CARDS.glob("*/card.md")} == set(made)
     assert [path for path, text in made.items() if path.read_text() != text] == []
     assert all(BEGIN in text and END in text for text in made.values())
+
+
+def test_the_commits_of_the_rows_are_said():
+    first = records()[0]
+    made = [replace(stage, commit=commit) for stage, commit in zip(first.stages, "ba", strict=False)]
+    assert "Rows made at commits a, b;" in commits(committed([replace(first, stages=made)]))
+    assert commits([]) == ""
 
 
 def test_seeds_are_one_row_with_mean_and_deviation():
