@@ -4,8 +4,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+from hydra.conf import ConfigSourceInfo
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf, open_dict, read_write
+from omegaconf import open_dict, read_write
 from tiny_run import composed
 
 from experiments import modified, prepare, typed
@@ -73,8 +74,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     composed("method=l1", "seed=1")
     whole = HydraConfig.instance().cfg
     with read_write(whole.hydra), read_write(whole.hydra.runtime), open_dict(whole):
-        source = {"path": str(tmp_path), "schema": "file", "provider": "command-line"}
-        whole.hydra.runtime.config_sources = [*whole.hydra.runtime.config_sources, OmegaConf.create(source)]
+        source = ConfigSourceInfo(path=str(tmp_path), schema="file", provider="command-line")
+        whole.hydra.runtime.config_sources.append(source)
         whole.hydra.overrides.task = ["method=l1", "seed=1"]
     monkeypatch.setenv("PRUNING_TARGETS", "my net")
     return tmp_path
