@@ -1,5 +1,6 @@
 """The end of a run, for the eye. Reads a record; imports no torch."""
 
+import shlex
 from pathlib import Path
 
 from rich import box
@@ -121,4 +122,7 @@ def remarks(record: Record) -> list[str]:
 def elsewhere(record: Record) -> str:
     if record.data == "cifar10":
         return f"python run.py method=random model={record.model} data=cifar10 ratio={record.ratio:g}"
+    if "." in record.method or "." in record.model:  # a class of the user's own: no choice to type
+        words = [each for each in shlex.split(record.command) if not each.startswith(("data=", "data."))]
+        return shlex.join([*words, "data=cifar10"])
     return f"python run.py method={record.method} model={record.model} data=cifar10"
