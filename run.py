@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from experiments import commandline, launch, preemption, schema
+from experiments import commandline, environment, launch, preemption, schema
 from experiments.spelling import advice
 
 schema.register()
@@ -34,6 +34,8 @@ def experiment(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    environment.forget_others(os.environ)
+    environment.print_anything()
     commandline.check_quotes(sys.argv[1:])
     try:
         main()

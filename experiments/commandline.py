@@ -80,6 +80,8 @@ def register() -> None:
     OmegaConf.register_new_resolver("explain", explain, replace=True)
     # Our launchers' files have the plugin's names, and its schema checks them: wanted, and no news for the user.
     warnings.filterwarnings("ignore", r"\s*'hydra/launcher/submitit_\w+' is validated against")
+    # torch and wandb keep folders until the interpreter ends; with PYTHONWARNINGS=error that would be a traceback.
+    warnings.filterwarnings("ignore", "Implicitly cleaning up", ResourceWarning)
 
 
 def answer(run: Callable[[DictConfig], object], config: DictConfig) -> None:

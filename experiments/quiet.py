@@ -14,6 +14,8 @@ QUIET = (  # (message, why it is no news here)
     (r"Checkpoint directory .* exists and is not empty", "that is how a killed stage goes on"),
     (r"It is recommended to use `self.log\('(val|train)_accuracy", "they are counted over all processes"),
     (r"Found \d+ module\(s\) in eval mode", "a network's parts that are frozen on purpose"),
+    (r"The `srun` command is available on your system but is not used", "a run is one process unless srun starts more"),
+    (r"GPU available but not used", "trainer.accelerator=cpu asks for that"),
     (r"`isinstance\(treespec, LeafSpec\)` is deprecated", "between lightning and torch, not ours"),
 )
 

@@ -5,7 +5,9 @@ import os
 from rich.console import Console
 from rich.text import Text
 
-console = Console(highlight=False, soft_wrap=True, quiet=os.environ.get("LOCAL_RANK", "0") != "0")  # one voice
+from experiments import environment
+
+console = Console(highlight=False, soft_wrap=True, quiet=not environment.is_first(os.environ))  # one voice
 
 
 def say(line: str, style: str = "") -> None:

@@ -1,4 +1,5 @@
-"""Every test runs on one thread, and checks the shapes that `pruning` writes in its signatures."""
+"""Every test runs on one thread of the processor, in an environment without what a user or a cluster has set (that the
+program is at ease there is for faults/test_elsewhere.py to show), and checks the shapes in `pruning`'s signatures."""
 
 import os
 from pathlib import Path
@@ -6,7 +7,29 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch loads; processes side by side are faster than threads
 os.environ["PRUNING_TARGETS"] = "tiny_run:saboteurs"  # a config may name the tests' own classes, as a user's package
 
+import pytest
 from jaxtyping import install_import_hook
+
+from experiments.environment import forget_others
+
+SET = ("WANDB_", "HYDRA_", "SLURM_", "PL_", "LSB_", "JSM_")
+ALSO_SET = (
+    "PYTHONWARNINGS",
+    "FORCE_COLOR",
+    "NO_COLOR",
+    "CLICOLOR_FORCE",
+    "COLUMNS",
+    "LINES",
+    "ALL_PROXY",
+    "HTTP_PROXY",
+)
+ALSO_SET += ("HTTPS_PROXY",)
+
+forget_others(os.environ)
+for name in list(os.environ):
+    if name.startswith(SET) or name.upper() in ALSO_SET:
+        del os.environ[name]
+os.environ["WANDB_MODE"] = "offline"
 
 ROOT = Path(__file__).parents[1]
 TRACED = ("pruning/models", "pruning/surgery/align.py")  # torch.fx runs these on symbols, which have no shape
@@ -20,3 +43,9 @@ def shaped() -> list[str]:
 
 
 install_import_hook(shaped(), "beartype.beartype")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Only tests that are asked for by their mark `gpu` see one."""
+    if "gpu" not in config.option.markexpr.replace("not gpu", ""):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
