@@ -2,6 +2,8 @@
 commit, and LOG.md says why: `REMAKE=1 python -m pytest -m faults tests/experiments/test_committed.py`."""
 
 import os
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,7 @@ def test_a_committed_record_comes_out_again(tmp_path: Path) -> None:
     now = pipeline.run(composed(*ASKED, f"folder={tmp_path}", "hydra.mode=RUN"))
     assert now is not None
     if "REMAKE" in os.environ:
-        now.write(KEPT)
+        replace(now, command=shlex.join(["python", "run.py", *ASKED])).write(KEPT)
     before = read(KEPT)
     assert shape(now) == shape(before)
     for name in ("dense", "pruned", "tuned"):
