@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from experiments import commandline, environment, launch, preemption, schema
+from experiments import commandline, environment, hydra_targets, launch, preemption, schema
 from experiments.spelling import advice
 
 schema.register()
@@ -38,6 +38,7 @@ if __name__ == "__main__":
     environment.print_anything()
     commandline.check_quotes(sys.argv[1:])
     try:
+        hydra_targets.check(sys.argv[1:])
         main()
     except preemption.Preempted:  # a sweep: its children have been asked, and have answered
         sys.exit(preemption.EXIT_CODE)
