@@ -2,13 +2,14 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from experiments import record
+from pruning import bitmap
 from pruning.cost import count_bytes, count_macs, count_params, latencies
 from pruning.surgery import forms
 
@@ -32,14 +33,13 @@ def figures(
     measured: nn.Module, loader: Any, images: Images, classes: int, device: torch.device, times: dict[str, float]
 ) -> record.Network:
     _, channels, height, width = images.shape
-    top1, top5 = accuracy(measured, loader, device)
+    found = accuracy(measured, loader, device)
     return record.Network(
-        accuracy=top1,
-        accuracy_top5=top5 if classes >= MANY_CLASSES else None,
         macs=count_macs(measured, (channels, height, width)),
         params=count_params(measured),
         bytes=count_bytes(measured),
         latency_ms=times,
+        **found.figures(with_top5=classes >= MANY_CLASSES),
     )
 
 
@@ -58,15 +58,27 @@ def copied(network: nn.Module, device: torch.device) -> nn.Module:
     return copy.deepcopy(network).to(device, torch.float32).eval()
 
 
+class Accuracy(NamedTuple):
+    top1: float
+    top5: float  # 1 with five classes or fewer
+    right: Bool[Tensor, " images"]  # by top-1, in the test set's order
+
+    def figures(self, with_top5: bool) -> dict[str, Any]:
+        """Of record.Network, all that depends on the weights."""
+        answers = bitmap.encode(self.right[None].numpy())
+        top5 = self.top5 if with_top5 else None
+        return {"accuracy": self.top1, "accuracy_top5": top5, "tested": len(self.right), "answers": answers}
+
+
 @torch.inference_mode()
-def accuracy(network: nn.Module, loader: Any, device: torch.device) -> tuple[float, float]:
-    """Top-1 and top-5 (the latter 1 with five classes or fewer)."""
+def accuracy(network: nn.Module, loader: Any, device: torch.device) -> Accuracy:
     hits = []
     for images, labels in loader:
         logits = network(images.to(device)).cpu()
         hits.append(logits.topk(min(5, logits.shape[1])).indices == labels.cpu()[:, None])
-    found = torch.cat(hits).double()
-    return found[:, 0].mean().item(), found.sum(dim=1).mean().item()
+    found = torch.cat(hits)
+    right, within = found[:, 0], found.sum(dim=1)
+    return Accuracy(right.double().mean().item(), within.double().mean().item(), right)
 
 
 def fill(images: Images, batch: int) -> Images:

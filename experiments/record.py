@@ -24,6 +24,10 @@ class Network:
     params: int
     bytes: int  # parameters and buffers
     latency_ms: dict[str, float]  # by batch size, on Record.device
+    tested: int | None = None  # images of the test set that were read; older records did not count them
+    answers: str | None = (
+        None  # a bit an image in the test set's order, 1 where right, as pruning.bitmap writes one row
+    )
 
 
 @dataclass(frozen=True)

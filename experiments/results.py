@@ -117,17 +117,17 @@ def measured(bench: Bench, networks: list[nn.Module], form: str) -> list[record.
 
 
 def retrained(bench: Bench, shape: record.Network, network: nn.Module) -> record.Network:
-    """Other weights in the same shape: only the accuracy is new, and two timings of one shape would differ by noise."""
-    top1, top5 = accuracy(bench, network)
-    return replace(shape, accuracy=top1, accuracy_top5=None if shape.accuracy_top5 is None else top5)
+    """Other weights in the same shape: only the answers are new, and two timings of one shape would differ by noise."""
+    found = accuracy(bench, network)
+    return replace(shape, **found.figures(with_top5=shape.accuracy_top5 is not None))
 
 
 def gates_as_they_are(bench: Bench, learned: nn.Module) -> Gates:
     figures = record.finite(bench.method.report(learned))
-    return Gates(accuracy(bench, learned)[0] if bench.method.gated else None, figures)
+    return Gates(accuracy(bench, learned).top1 if bench.method.gated else None, figures)
 
 
-def accuracy(bench: Bench, network: nn.Module) -> tuple[float, float]:
+def accuracy(bench: Bench, network: nn.Module) -> measure.Accuracy:
     return measure.accuracy(measure.copied(network, bench.device), bench.data.test_dataloader(), bench.device)
 
 

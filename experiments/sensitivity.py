@@ -21,7 +21,7 @@ def sensitivity(bench: Bench, dense: Trained) -> Path:
     loader, asked = bench.data.val_dataloader(), bench.settings.scan
 
     def accuracy(network) -> float:  # type: ignore[no-untyped-def]
-        return measure.accuracy(measure.copied(network, bench.device), loader, bench.device)[0]
+        return measure.accuracy(measure.copied(network, bench.device), loader, bench.device).top1
 
     whole, steps = accuracy(dense.network), bench.steps("prune")
     points = scan(dense.network, bench.method, bench.image_shape, steps, asked.ratios, accuracy)

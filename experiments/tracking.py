@@ -157,5 +157,5 @@ def flatten(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]
     for key, value in values.items():
         if isinstance(value, dict):
             yield from flatten(value, f"{path}{key}/")
-        else:
+        elif key != "answers":
             yield path + key, value

@@ -3,7 +3,9 @@
 import math
 
 from experiments.record import Layer, Network, Record, Stage
+from pruning import bitmap
 
+MOST_TESTED = 2**27  # images of a test set
 CERTIFIED = 1e-4  # above it the small network is not the masked one
 GROUPS = ("data", "model", "method", "recipe", "budget", "objective", "choice")
 
@@ -39,9 +41,22 @@ def check_layer(layer: Layer) -> None:
         raise ValueError(f"a layer keeps {layer.kernels_kept} of {layer.kernels_total} kernels")
 
 
+def check_answers(name: str, network: Network) -> None:
+    if network.answers is None and network.tested is None:
+        return
+    if not 0 < (network.tested or 0) <= MOST_TESTED or network.answers is None:
+        raise ValueError(
+            f"the {name} was tested on {network.tested} images, and its answers are {network.answers!r:.20}"
+        )
+    right = int(bitmap.decode(network.answers, 1, network.tested).sum())
+    if abs(right / network.tested - network.accuracy) > 1e-9:
+        raise ValueError(f"the {name} has {right} right answers of {network.tested}, but accuracy {network.accuracy}")
+
+
 def check_network(name: str, network: Network) -> None:
     if not 0 <= network.accuracy <= 1:
         raise ValueError(f"accuracy of the {name} is {network.accuracy}, not a share in [0, 1]")
+    check_answers(name, network)
     for figure in (network.macs, network.params, network.bytes):
         if not 0 < figure < 2**63:
             raise ValueError(f"the {name} counts {figure}")

@@ -13,6 +13,7 @@ import pruning
 from experiments import measure, record
 from experiments.digest import of_file
 from experiments.prepare import prepare
+from pruning import bitmap
 
 
 def test_it_prunes_and_the_record_says_what(tmp_path: Path) -> None:
@@ -27,6 +28,14 @@ def test_it_prunes_and_the_record_says_what(tmp_path: Path) -> None:
     assert made.stages[1].train_macs == 3 * made.tuned.macs * 2 * 64
     assert made.epochs_total == 5
     assert made.scratch is not None
+    for network in (made.dense, made.pruned, made.tuned, made.scratch):
+        assert right_answers(network) == pytest.approx(network.accuracy, abs=1e-12)
+
+
+def right_answers(network: record.Network) -> float:
+    assert network.answers is not None
+    assert network.tested == 40
+    return float(bitmap.decode(network.answers, 1, network.tested).mean())
 
 
 def test_the_teacher_is_in_the_cost(tmp_path: Path) -> None:
@@ -119,7 +128,11 @@ def test_the_kept_network_loads_and_is_the_one_that_was_measured(tmp_path: Path)
     bench = prepare(overrides)
     loaded = pruning.load(folder, dense=bench.network)
     assert loaded.classes == ("a", "b", "c", "d")
-    assert measure.accuracy(loaded.network, bench.data.test_dataloader(), bench.device)[0] == made.tuned.accuracy
+    found = measure.accuracy(loaded.network, bench.data.test_dataloader(), bench.device)
+    assert found.top1 == made.tuned.accuracy
+    assert made.tuned.answers is not None
+    assert made.tuned.tested == len(found.right)
+    assert bitmap.decode(made.tuned.answers, 1, len(found.right))[0].tolist() == found.right.tolist()
 
 
 def test_the_small_form_changes_nothing_but_times(tmp_path: Path) -> None:
