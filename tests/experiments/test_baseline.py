@@ -44,6 +44,53 @@ def test_prefixes_and_the_old_missing_counter_are_tolerated(tmp_path: Path) -> N
     assert equal(network, trained())
 
 
+@pytest.mark.parametrize(
+    "prefix", ["module.", "net.", "_orig_mod.", "student.", "model._orig_mod.", "encoder.backbone."]
+)
+def test_one_prefix_of_all_weights_is_taken_off(tmp_path: Path, prefix: str) -> None:
+    saved_as = {f"{prefix}{key}": value for key, value in trained().items()} | {"loss.weight": torch.ones(4)}
+    network = fresh()
+    baseline.load(
+        network, saved(tmp_path, {"state_dict": saved_as, "epoch": 3, "hyper_parameters": {"lr": 0.1}}, "a.ckpt")
+    )
+    assert equal(network, trained())
+
+
+@pytest.mark.parametrize("holder", ["state_dict", "model_state_dict", "model", "state_dict_ema"])
+def test_checkpoints_that_hold_weights_are_opened(tmp_path: Path, holder: str) -> None:
+    network = fresh()
+    baseline.load(network, saved(tmp_path, {holder: trained(), "optimizer": {}}, "a.pth"))
+    assert equal(network, trained())
+
+
+def test_of_two_sets_of_weights_it_is_said_which_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network, zeros = fresh(), {key: torch.zeros_like(value) for key, value in trained().items()}
+    baseline.load(network, saved(tmp_path, {"state_dict_ema": zeros, "state_dict": trained()}, "a.pth"))
+    assert equal(network, trained())
+    assert "a.pth holds state_dict and state_dict_ema: state_dict is taken" in capsys.readouterr().out
+    both = {f"model.{k}": v for k, v in trained().items()} | {f"model_ema.{k}": v for k, v in zeros.items()}
+    baseline.load(network, saved(tmp_path, both, "b.pth"))
+    assert equal(network, trained())
+    assert "b.pth holds model. and model_ema.: model. is taken" in capsys.readouterr().out
+    twice = {f"{start}.{key}": value for key, value in trained().items() for start in ("student", "teacher")}
+    with pytest.raises(ValueError, match=r"holds this network behind each of student\., teacher\.: save one"):
+        baseline.load(network, saved(tmp_path, twice, "c.pth"))
+
+
+def test_a_prefix_of_some_weights_is_another_network(tmp_path: Path) -> None:
+    half = {f"model.{key}": value for key, value in trained().items() if "head" not in key}
+    with pytest.raises(ValueError, match=r"lacks .* it is of another network"):
+        baseline.load(fresh(), saved(tmp_path, half))
+
+
+def test_a_norm_of_another_width_is_not_said_to_have_classes(tmp_path: Path) -> None:
+    wide = trained() | {"body.1.running_mean": torch.zeros(16)}
+    with pytest.raises(
+        ValueError, match=r"body\.1\.running_mean has shape \(16,\), this network needs \(8,\); set model="
+    ):
+        baseline.load(fresh(), saved(tmp_path, wide))
+
+
 def test_a_misfit_names_key_shapes_and_remedy(tmp_path: Path) -> None:
     other = chain(10, SHAPE, seed=0).state_dict()
     said = r"head\.\w+ has shape \(10.*\), this network needs \(4.*\): trained for 10 classes, data= has 4; choose"
@@ -82,6 +129,8 @@ def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return os.mkdir, (str(tmp_path / "sprung"),)
 
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(
+        ValueError, match=r"damaged, or holds Python objects, which are never made: save network\.state_dict"
+    ):
         baseline.load(fresh(), saved(tmp_path, {"trap": Trap()}, "trap.pt"))
     assert not (tmp_path / "sprung").exists()
