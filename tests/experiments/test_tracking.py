@@ -17,7 +17,7 @@ def test_offline_writes_one_run_and_not_again(tmp_path: Path) -> None:
     (path,) = tmp_path.glob("*/wandb/offline-run-*/*.wandb")
     written = offline_run.read(path)
     assert (written.id, written.group, written.project) == (made.digest[:16], "sweep-7", "mine")
-    assert written.tags == ["l1", made.model, "digits"]
+    assert written.tags == ["l1", "tiny_run.chain", "tiny_run.Quadrants"]
     assert written.name == f"{made.name}-{made.digest[:8]}"
     assert written.exit_code == 0
     assert written.config["recipe"] == made.config["recipe"]
