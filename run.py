@@ -7,6 +7,8 @@ os.environ.setdefault(
     "GOMP_SPINCOUNT", "0"
 )  # before torch loads: spinning OpenMP threads lose 3 to 10 times beside a busy process
 
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA begins: else cuBLAS may add in any order
+
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode

@@ -28,6 +28,7 @@ class ImageData(LightningDataModule, ABC):
         if isinstance(batch, bool) or int(batch) != batch or batch < 1:
             raise ValueError(f"batch must be a whole number of 1 or more, got {batch}: set recipe.batch=128")
         self.batch, self.val, self.seed = int(batch), val, seed
+        self.home = torch.device("cpu")  # where batches are made while no Trainer says where
         self._train_loader: EpochLoader | None = None
 
     @property
@@ -104,7 +105,7 @@ class ImageData(LightningDataModule, ABC):
 
     @property
     def device(self) -> torch.device:
-        return torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+        return self.home if self.trainer is None else self.trainer.strategy.root_device
 
     @cached_property
     def _parts(self) -> dict[str, Int[np.ndarray, " n"]]:

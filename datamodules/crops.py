@@ -1,6 +1,7 @@
 """Small images kept in memory so that a random crop, mirrored or not, is a gather of contiguous runs of bytes."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,18 +14,26 @@ class Crops:
 
     Naive indexing of single images costs more than the network of a small run; a row of a crop is one run of 3 * width
     bytes in the padded copy, and `index_select` over all such runs (an overlapping view, no copy) is near memcpy speed.
+    Nothing is copied before the first batch: who only asks for the number of batches pays nothing.
     """
 
     def __init__(self, pixels: UInt8[Tensor, "n h w 3"], pad: int, flip: bool, device: torch.device) -> None:
         self.height, self.width = pixels.shape[1:3]
         self.choices = 2 * pad + 1
         self.device = device
-        self._images = len(pixels)
+        self._pixels, self._pad, self._flip = pixels, pad, flip
         self._columns = self.width + 2 * pad
-        flat = (_padded(pixels.to(device), pad, flip) if pad or flip else pixels.to(device)).reshape(-1)
         self._area = (self.height + 2 * pad) * self._columns
-        self._runs = flat.as_strided((len(flat) // 3 - self.width + 1, 3 * self.width), (3, 1))
-        self._lines = torch.arange(self.height, device=device) * self._columns
+
+    @cached_property
+    def _runs(self) -> UInt8[Tensor, "runs row"]:
+        pixels = self._pixels.to(self.device)
+        flat = (_padded(pixels, self._pad, self._flip) if self._pad or self._flip else pixels).reshape(-1)
+        return flat.as_strided((len(flat) // 3 - self.width + 1, 3 * self.width), (3, 1))
+
+    @cached_property
+    def _lines(self) -> Int[Tensor, " h"]:
+        return torch.arange(self.height, device=self.device) * self._columns
 
     def corners(
         self,
@@ -34,7 +43,7 @@ class Crops:
         mirrored: Bool[np.ndarray, " b"] | bool = False,
     ) -> Int[Tensor, " b"]:
         """Where each crop begins, counted in pixels from the first. Offsets lie in 0 .. choices - 1."""
-        copies = images + self._images * np.asarray(mirrored, np.int64)
+        copies = images + len(self._pixels) * np.asarray(mirrored, np.int64)
         return torch.from_numpy(copies * self._area + top * self._columns + left).to(self.device)
 
     def gather(self, corners: Int[Tensor, " b"]) -> UInt8[Tensor, "b h row"]:

@@ -176,7 +176,7 @@ class Folder(ImageData):
             beside = 1 if self.trainer is None else self.trainer.num_devices
             workers = spare_cores(beside) if self.workers is None else self.workers
             self._pools[part, view] = Pool(
-                self._sources[part], Views(self.size, self.resize), workers, self.batch, self.upright
+                self._sources[part], Views(self.size, self.resize), workers, self.batch, self.upright, beside
             )
         return self._pools[part, view]
 

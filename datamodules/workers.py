@@ -18,11 +18,11 @@ from datamodules.batches import Batch, EpochLoader
 from datamodules.crops import Normalise
 from datamodules.decode import BrokenImageError, decode_planes
 from datamodules.draws import Purpose, draw
+from datamodules.shared_memory import free_bytes, plan
 from datamodules.sources import Source
 from datamodules.tolerance import Tolerance
 from datamodules.views import Views
 
-PREFETCH = 4  # batches ahead, for each worker
 PLAIN = -1  # instead of a seed or an epoch: the middle of the image
 BEFORE_QUEUES = 11  # at exit Python closes queues at 10, then ends workers by SIGTERM and waits for them
 
@@ -86,12 +86,15 @@ class Stack(NamedTuple):
 @final
 class Pool:
     """Worker processes that outlive the epoch, `largest` images a batch at most. None at all: the main process does
-    the work. `upright`: images are turned as their camera says.
+    the work; of those asked for as many as shared memory has room for. `upright`: images are turned as their camera
+    says. `processes`: of this run on this machine, each with pools of its own.
     """
 
-    def __init__(self, source: Source, views: Views, workers: int, largest: int, upright: bool) -> None:
-        ahead = PREFETCH * workers  # these may be written to while one more is read
-        self._slots = _shared(ahead + 1, largest, views.size, views.size, 3)
+    def __init__(self, source: Source, views: Views, asked: int, largest: int, upright: bool, processes: int) -> None:
+        shape = (largest, views.size, views.size, 3)
+        workers, ahead = plan(asked, math.prod(shape), free_bytes(), processes)
+        slots = workers * ahead + 1  # those ahead may be written to while one more is read
+        self._slots = _shared(slots, *shape) if workers else torch.empty(slots, *shape, dtype=torch.uint8)
         self._schedule = _Schedule()
         self._loader: DataLoader[Answer] = DataLoader(
             Images(source, views, upright, self._slots),
@@ -99,7 +102,7 @@ class Pool:
             sampler=self._schedule,
             num_workers=workers,
             persistent_workers=workers > 0,
-            prefetch_factor=PREFETCH if workers else None,
+            prefetch_factor=ahead or None,
             worker_init_fn=_stay if workers else None,
             generator=torch.Generator(),  # else each pass would advance the generator that dropout uses
         )

@@ -74,10 +74,11 @@ class Bench:
 
     @cached_property
     def probe(self) -> Float[Tensor, "b 3 h w"]:
-        """Images without their labels: of validation where there is one, else of training, as training sees them."""
+        """Images without their labels: of validation where there is one, else of training, as training sees them.
+        On the CPU, where certificates are made."""
         loader = self.data.val_dataloader() if self.data.sizes["val"] else self.data.train_dataloader()
         batches = [images for images, _ in islice(loader, -(-PROBE // self.settings.recipe.batch))]
-        return torch.cat(batches)[:PROBE]
+        return torch.cat(batches)[:PROBE].cpu()
 
     @property
     def folder(self) -> Path:

@@ -26,7 +26,8 @@ class Execution:
 
     def __str__(self) -> str:
         order = "channels last" if self.layout is torch.channels_last else "channels first"
-        return f"{self.precision}, {order}, fused SGD, {'' if self.compiled else 'not '}compiled ({self.why})"
+        step = "SGD" if self.precision == "16-mixed" else "fused SGD"
+        return f"{self.precision}, {order}, {step}, {'' if self.compiled else 'not '}compiled ({self.why})"
 
 
 def execution(precision: str, compile: bool | str, device: torch.device, images: int) -> Execution:

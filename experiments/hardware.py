@@ -1,9 +1,11 @@
 """What this machine does well, and what a result was made on."""
 
+import os
 import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,21 +16,47 @@ REGISTERS = {"AVX512": 64, "AVX2": 32, "SVE256": 32}  # bytes, by torch's word f
 NAMED = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "numpy", "safetensors")
 
 
-def device(accelerator: str) -> torch.device:
-    """Where networks are measured, by the words of trainer.accelerator."""
+def device(accelerator: str, devices: Any = 1, rank: int = 0) -> torch.device:
+    """Where the process of this rank on its machine trains and measures, by the words of trainer.accelerator and
+    trainer.devices. Asks no GPU.
+
+    Raises:
+        ValueError: no kind of device that torch knows.
+    """
     if accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available()):
-        return torch.device("cuda")
-    if accelerator in ("auto", "cpu"):
-        return torch.device("cpu")
-    return torch.device(accelerator)
+        return torch.device("cuda", device_index(devices, rank))
+    try:
+        return torch.device("cpu" if accelerator == "auto" else accelerator)
+    except RuntimeError as error:
+        raise ValueError(f"trainer.accelerator must be auto, cpu or gpu, got {accelerator}") from error
+
+
+def device_index(devices: Any, rank: int) -> int:
+    """2, "2" and "auto" count from 0; [1, 3] and "1,3" are the indices themselves, one for each process here."""
+    listed = [part for part in devices.split(",") if part] if isinstance(devices, str) and "," in devices else devices
+    return int(listed[rank % len(listed)]) if isinstance(listed, list | tuple) and listed else rank
+
+
+def local_rank() -> int:
+    """This process's number among those of its run on this machine, as torchrun and we, or srun, have set it."""
+    return int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
+
+
+def use(on: torch.device) -> None:
+    """From here on a GPU without a number is this one: pinned memory, events and queries would touch the first."""
+    if on.type == "cuda":
+        torch.cuda.set_device(on)
 
 
 def precision(asked: str, on: torch.device) -> tuple[str, str]:
     """The precision to train in, and the reason in words."""
+    if asked == "16-mixed" and on.type != "cuda":
+        raise ValueError(f"trainer.precision=16-mixed needs a GPU, and this run is on the {on.type}: take bf16-mixed")
     if asked != "auto":
         return asked, "as asked"
     if on.type == "cuda":
-        native, what = torch.cuda.is_bf16_supported(including_emulation=False), torch.cuda.get_device_name()
+        with torch.cuda.device(on):
+            native, what = torch.cuda.is_bf16_supported(including_emulation=False), torch.cuda.get_device_name(on)
     else:
         native, what = any(flag in cpu_flags() for flag in NATIVE_BF16), "this processor"
     if native:
@@ -56,9 +84,15 @@ def cpu_field(field: str) -> str:
 
 def describe(on: torch.device) -> str:
     if on.type == "cuda":
-        return torch.cuda.get_device_name()
+        return torch.cuda.get_device_name(on) + (", TF32 convolutions" if has_tf32() else "")
     name = cpu_field("model name") or platform.processor() or platform.machine()
     return f"{name}, {torch.get_num_threads()} threads"
+
+
+def has_tf32() -> bool:
+    """Whether a GPU's float32 convolutions round their factors to 10 bits, as torch lets them unless told."""
+    cudnn: Any = torch.backends.cudnn
+    return bool(cudnn.conv.fp32_precision == "tf32")
 
 
 def versions(on: torch.device) -> dict[str, str]:

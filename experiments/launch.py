@@ -20,7 +20,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from datamodules.stamps import below, stamps
-from experiments import preemption, status, sweeps, typed
+from experiments import gpus, preemption, status, sweeps, typed
 from experiments.digest import digest, of_file
 from experiments.locks import held
 from experiments.schema import leaves
@@ -124,7 +124,8 @@ def complete(config: DictConfig) -> None:
             if before.state != status.COMPLETED:
                 sweeps.write(place, replace(before, state=status.COMPLETED, reason=None))
             return
-        attempt(place, overrides, identity, trains=not (config.plan or config.sensitivity))
+        with gpus.environment(values["trainer"], folder / "sweep" / "gpus") as seen:
+            attempt(place, overrides, identity, seen, trains=not (config.plan or config.sensitivity))
     if config.plan or config.sensitivity:
         say(f"\n== {' '.join(overrides)}\n{(place / LOG).read_text()}")
 
@@ -144,12 +145,12 @@ def stamp(data: dict[str, Any]) -> str:
     return hashlib.sha256(repr((files, stamps(files).tolist())).encode()).hexdigest()
 
 
-def attempt(place: Path, overrides: list[str], identity: str, trains: bool) -> None:
+def attempt(place: Path, overrides: list[str], identity: str, seen: dict[str, str], trains: bool) -> None:
     (place / "run").unlink(missing_ok=True)
     log = (place / LOG).relative_to(sweeps.results(place)).as_posix()
     begun, since = status.now(), time.monotonic()
     with preemption.postponed(), open(place / LOG, "w") as output:
-        child = start(place, overrides, output)
+        child = start(place, overrides, seen, output)
         CHILDREN.append(child)
         if preemption.request.by is not None:
             child.terminate()
@@ -174,12 +175,12 @@ def running(overrides: list[str], log: str, pid: int, begun: str) -> Job:
     return Job(overrides, status.RUNNING, log=log, command=typed.command(), pid=pid, host=host, started=begun)
 
 
-def start(place: Path, overrides: list[str], output: Any) -> subprocess.Popen[bytes]:
+def start(place: Path, overrides: list[str], seen: dict[str, str], output: Any) -> subprocess.Popen[bytes]:
     """In a session of its own: a terminal's Ctrl-C reaches the driver alone, which then asks the child to leave."""
     hydra = HydraConfig.get()
     command = [sys.executable, str(ROOT / "run.py"), *typed.switches(), *overrides]
     names = {sweeps.JOB: str(place), sweeps.NAME: f"sweep-{place.parent.name}", "PYTHONUNBUFFERED": "1"}
-    environment = {name: value for name, value in os.environ.items() if name != sweeps.SWEEP} | names
+    environment = {name: value for name, value in os.environ.items() if name != sweeps.SWEEP} | names | seen
     return subprocess.Popen(
         command, cwd=hydra.runtime.cwd, env=environment, stdout=output, stderr=output, start_new_session=True
     )

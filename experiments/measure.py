@@ -1,7 +1,7 @@
 """One network measured on the test set and on this machine: the figures of the record."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -11,10 +11,13 @@ from torch import Tensor, nn
 from experiments import record
 from pruning import bitmap
 from pruning.cost import count_bytes, count_macs, count_params, latencies
+from pruning.modes import exact
 from pruning.surgery import forms
 
 MANY_CLASSES = 100  # from here on top-5 accuracy says something
 BATCHES = (1, 64)  # of the latency: one image at a time, and throughput
+GAIN = 1.05  # in images a second: what doubling a batch must bring while it does not fill a GPU
+MOST_IMAGES = 8192  # of a batch
 
 Images = Float[Tensor, "batch channels height width"]
 
@@ -44,9 +47,29 @@ def figures(
 
 
 def timed(given: Sequence[nn.Module], images: Images) -> list[dict[str, float]]:
-    """For each network milliseconds by batch size."""
-    found = {str(batch): latencies(given, fill(images, batch)) for batch in BATCHES}
+    """For each network milliseconds by batch size: on a GPU channels-last, and also a batch that fills it."""
+    batches = BATCHES
+    if images.device.type != "cpu":
+        given = [copy.deepcopy(each).to(memory_format=torch.channels_last) for each in given]  # type: ignore[call-overload]
+        images = images.contiguous(memory_format=torch.channels_last)
+        full = filling(lambda batch: latencies(given[:1], fill(images, batch))[0], BATCHES[-1])
+        batches = tuple(dict.fromkeys((*BATCHES, full)))
+    found = {str(batch): latencies(given, fill(images, batch)) for batch in batches}
     return [{batch: 1000 * seconds[place] for batch, seconds in found.items()} for place in range(len(given))]
+
+
+def filling(seconds: Callable[[int], float], batch: int) -> int:
+    """The first batch, doubling from `batch`, whose double brings hardly more images a second, or finds no memory."""
+    taken = seconds(batch)
+    while batch < MOST_IMAGES:
+        try:
+            doubled = seconds(2 * batch)
+        except torch.OutOfMemoryError:
+            return batch
+        if 2 * taken < GAIN * doubled:
+            return batch
+        batch, taken = 2 * batch, doubled
+    return batch
 
 
 def form(small: nn.Module, asked: str, images: Images, device: torch.device) -> str:
@@ -70,8 +93,10 @@ class Accuracy(NamedTuple):
         return {"accuracy": self.top1, "accuracy_top5": top5, "tested": len(self.right), "answers": answers}
 
 
+@exact()
 @torch.inference_mode()
 def accuracy(network: nn.Module, loader: Any, device: torch.device) -> Accuracy:
+    """In float32 that no TF32 rounds."""
     hits = []
     for images, labels in loader:
         logits = network(images.to(device)).cpu()
@@ -82,4 +107,7 @@ def accuracy(network: nn.Module, loader: Any, device: torch.device) -> Accuracy:
 
 
 def fill(images: Images, batch: int) -> Images:
-    return images.repeat(-(-batch // len(images)), 1, 1, 1)[:batch].contiguous()
+    """In the memory format that the images have on a GPU, and channels first on a CPU."""
+    filled = images.repeat(-(-batch // len(images)), 1, 1, 1)[:batch]
+    kept = torch.contiguous_format if images.device.type == "cpu" else torch.channels_last
+    return filled.contiguous(memory_format=kept)

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import torch
 from hydra.utils import instantiate
 from lightning import Trainer
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
@@ -20,13 +21,14 @@ from experiments.store import Store
 from experiments.terminal import say
 from pruning import export
 from pruning.budget import checked_ratio
+from pruning.methods.base import PruningMethod
 from pruning.selection import Selection
 from pruning.surgery import compact
 
 
 def prepare(config: DictConfig) -> Bench:
     schema.check(plain(config))
-    processes = checked_processes(OmegaConf.to_object(config))  # type: ignore[arg-type]
+    processes = 1 if config.plan else checked_processes(OmegaConf.to_object(config))  # type: ignore[arg-type] # a plan is made anywhere
     config = settled(config)
     values = plain(config)
     targets.refuse_foreign(values)
@@ -111,10 +113,11 @@ def build(settings: schema.Config, values: dict[str, Any], data: Any, processes:
     if settings.baseline:
         baseline.load(network, Path(settings.baseline))
     method = instantiate(values["method"], _convert_="all")
-    device = hardware.device(settings.trainer.accelerator)
-    precision, why = hardware.precision(settings.trainer.precision, device)
+    device = hardware.device(settings.trainer.accelerator, settings.trainer.devices, hardware.local_rank())
+    precision = settings.trainer.precision if settings.plan else settle_precision(settings, method, device)
     if not settings.plan:
-        say(f"training in {precision}: {why}")
+        hardware.use(device)
+        data.home = device
     return Bench(
         settings,
         values,
@@ -141,6 +144,13 @@ def trained_epochs(settings: schema.Config, one_shot: bool) -> dict[str, schema.
             "to prune (recipe.grant=false: without them; typed epochs stay as they are)"
         )
     return made
+
+
+def settle_precision(settings: schema.Config, method: PruningMethod, device: torch.device) -> str:
+    precision, why = hardware.precision(settings.trainer.precision, device)
+    method.refuse_scaled(precision)
+    say(f"training in {precision}: {why}")
+    return precision
 
 
 def ready(data: Any, plan: bool) -> Any:

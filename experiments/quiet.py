@@ -13,6 +13,7 @@ QUIET = (  # (message, why it is no news here)
     ),
     (r"Checkpoint directory .* exists and is not empty", "that is how a killed stage goes on"),
     (r"It is recommended to use `self.log\('(val|train)_accuracy", "they are counted over all processes"),
+    (r"Detected call of `lr_scheduler.step\(\)` before", "float16 leaves out steps until its scale fits"),
     (r"Found \d+ module\(s\) in eval mode", "a network's parts that are frozen on purpose"),
     (r"The `srun` command is available on your system but is not used", "a run is one process unless srun starts more"),
     (r"GPU available but not used", "trainer.accelerator=cpu asks for that"),

@@ -10,7 +10,7 @@ from omegaconf import MISSING
 
 KINDS = {float: "a number", int: "a whole number", bool: "true or false", str: "text", type(None): "null"}
 MARKS = (None, "read", "computed", "recalled", "ours")  # how sure a published figure is (conf/experiment)
-PRECISIONS = ("auto", "32-true", "bf16-mixed", "64-true")  # no 16-mixed: fused optimisers skip its unscaling
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed", "64-true")
 CHOICES = {
     "control": (None, "scratch"),
     "export": (None, "onnx"),
@@ -59,6 +59,7 @@ class Trainer:
     num_nodes: int = MISSING
     precision: str = MISSING
     compile: Any = MISSING
+    deterministic: bool = MISSING
     progress: bool = MISSING
     checkpoint_minutes: float = MISSING
 

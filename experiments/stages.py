@@ -21,6 +21,7 @@ from experiments.store import Weights
 from experiments.terminal import say
 from pruning.cost import count_macs
 from pruning.methods.base import PruningMethod
+from pruning.modes import repeatable
 from pruning.objectives import Objective
 from pruning.task import ClassificationTask
 
@@ -81,7 +82,7 @@ def fit(bench: Bench, network: nn.Module, lesson: Lesson, folder: Path, key: str
     network.to(memory_format=how.layout)
     if bench.precision == "64-true":
         network.double()  # Lightning does so after it has restored a checkpoint, which loses half of the digits
-    with quiet(), postponed():
+    with quiet(), postponed(), repeatable(bench.device.type != "cpu" and bench.settings.trainer.deterministic):
         trainer = build_trainer(bench, lesson, keep, folder)
         if how.compiled:
             task.compile_steps(bench.settings.recipe.batch // trainer.world_size)

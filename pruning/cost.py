@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -87,7 +88,7 @@ def latencies(
 
 
 def _seconds(network: nn.Module, images: Tensor) -> float:
-    wait: Callable[[], None] = torch.cuda.synchronize if images.is_cuda else lambda: None
+    wait: Callable[[], None] = partial(torch.cuda.synchronize, images.device) if images.is_cuda else lambda: None
     wait()
     start = time.perf_counter()
     network(images)

@@ -12,11 +12,12 @@ class ZeroMomentumSGD(SGD):
 
     torch makes a momentum buffer at a parameter's first gradient, and its fused step dies of a list of buffers of which
     some are missing. Here all are there from the start, and zero: the first step is torch's own to the bit. A parameter
-    without a gradient is left alone, by weight decay too.
+    without a gradient is left alone, by weight decay too. Not fused for float16: a fused step unscales by itself, after
+    everyone else has seen the gradients.
     """
 
-    def __init__(self, groups: list[dict[str, Any]], lr: float) -> None:
-        super().__init__(groups, lr=lr, fused=True)
+    def __init__(self, groups: list[dict[str, Any]], lr: float, fused: bool = True) -> None:
+        super().__init__(groups, lr=lr, fused=fused)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         super().add_param_group(param_group)

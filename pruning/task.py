@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
@@ -118,9 +118,9 @@ class ClassificationTask(LightningModule):
         images, labels = batch
         logits = self.learning(images)
         loss = infectious(self.objective(logits, labels, images))
-        self.images = images
+        self.images, self.loss = images, loss.detach()
         self.train_metrics.update(logits.detach(), labels)
-        self.log("loss", loss.detach(), on_step=True, on_epoch=False)
+        self.log("loss", self.loss, on_step=True, on_epoch=False)
         return loss
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
@@ -129,13 +129,27 @@ class ClassificationTask(LightningModule):
         A device that works by itself is not waited for: it leaves the weights alone where gradients are not sound, and
         is asked why one step later, or at the epoch's end before anything is kept.
         """
-        sound = finite([p.grad for p in self.network.parameters() if p.grad is not None])
+        sound = self.soundness()
         before, self.verdict = self.verdict, Verdict(sound, self.global_step + 1, self.current_epoch + 1, self.images)
         if self.late or (self.late is None and sound.device.type != "cpu"):
-            optimizer.found_inf = (~sound).float()  # type: ignore[attr-defined] # the step looks at it
+            if self.scaler is None:  # it leaves the weights alone by itself
+                optimizer.found_inf = (~sound).float()  # type: ignore[attr-defined] # the step looks at it
             self.judge(before)
         else:
             self.judge(self.verdict)
+
+    def soundness(self) -> Bool[Tensor, ""]:
+        """Of this step's gradients. In float16 infinite ones are normal while the loss is scaled: the step is left out,
+        and the scale halved; they count once no scale is left, and a loss that is no number counts at once."""
+        sound = finite([p.grad for p in self.network.parameters() if p.grad is not None])
+        if self.scaler is None:
+            return sound
+        return self.loss.isfinite() & (sound | (self.scaler._get_scale_async() > 1))
+
+    @property
+    def scaler(self) -> Any:
+        """What scales the loss: in 16-mixed only."""
+        return getattr(self.trainer.precision_plugin, "scaler", None)
 
     def judge(self, verdict: Verdict | None) -> None:
         if verdict is not None and not verdict:
@@ -166,7 +180,7 @@ class ClassificationTask(LightningModule):
         self.val_metrics.reset()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        optimiser = ZeroMomentumSGD(self.groups(), lr=self.recipe.lr)
+        optimiser = ZeroMomentumSGD(self.groups(), lr=self.recipe.lr, fused=self.scaler is None)
         steps = self.trainer.estimated_stepping_batches / max(self.recipe.epochs, 1)
         schedules = [self.schedule(group, steps) for group in optimiser.param_groups]
         return {

@@ -76,6 +76,15 @@ class PruningMethod(Callback, ABC):
         """For every convolution of the network attached last, why it is left whole; None for one that is cut."""
         return {}
 
+    @final
+    def refuse_scaled(self, precision: str) -> None:
+        """Raises ValueError where gradients are infinite in some steps, and the method would learn from them."""
+        if self.needs_training and precision == "16-mixed":
+            raise ValueError(
+                "trainer.precision=16-mixed leaves out steps whose gradients are infinite, and "
+                f"{type(self).__name__} would learn from them: take bf16-mixed or 32-true"
+            )
+
     # -- the wiring ----------------------------------------------------------------------------------------------------
 
     @final
@@ -96,11 +105,7 @@ class PruningMethod(Callback, ABC):
     def setup(self, trainer: Trainer, pl_module: ClassificationTask, stage: str) -> None:  # type: ignore[override]
         if stage != "fit":
             return
-        if self.gated and str(trainer.precision) == "16-mixed":
-            raise ValueError(
-                "trainer.precision=16-mixed scales gradients, and gates would be steered by scaled ones; "
-                "use bf16-mixed or 32-true"
-            )
+        self.refuse_scaled(str(trainer.precision))
         self.begin_stage(pl_module.network, pl_module.image_shape, int(trainer.estimated_stepping_batches))
         pl_module.extra_groups = self.groups(pl_module.network)
 

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torchvision.transforms.v2 import functional
 
 from datamodules.crops import Crops, Normalise
+from datamodules.noise import Noise
 
 CPU = torch.device("cpu")
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -32,6 +35,40 @@ def test_without_padding_nothing_is_copied(pixels):
     crops = Crops(pixels, 0, False, CPU)
     assert crops._runs.data_ptr() == pixels.data_ptr()
     torch.testing.assert_close(crops.gather(crops.corners(np.arange(5), 0, 0)).flatten(), pixels.flatten())
+
+
+def test_a_length_makes_no_padded_copy():
+    """Who asks for the number of steps: a copy of CIFAR-10, padded and mirrored, is 480 MB."""
+    values = {"size": 32, "classes": 10, "train": 1000, "test": 10, "batch": 50, "val": 0, "seed": 0}
+    data = Noise(**values, pad=4, flip=True, mean=MEAN, std=STD)
+    data.setup()
+    with Largest() as largest:
+        assert len(data.train_dataloader()) == 20
+    assert largest.made < 10_000
+    with Largest() as largest:
+        next(iter(data.train_dataloader()))
+    assert largest.made == 2 * 1000 * 40 * 40 * 3
+
+
+class Largest(TorchDispatchMode):
+    """Bytes of the largest tensor that was made."""
+
+    made = 0
+
+    def __torch_dispatch__(self, function, types, given=(), named=None):
+        found = function(*given, **(named or {}))
+        sizes = [each.untyped_storage().nbytes() for each in tree_leaves(found) if isinstance(each, torch.Tensor)]
+        self.made = max(self.made, *sizes, 0)
+        return found
+
+
+def test_without_a_trainer_batches_are_made_at_home(digits):
+    """After training too, where a GPU has trained: the bytes travel, not the floats that are made of them."""
+    data = digits()
+    data.home = torch.device("meta")
+    images, labels = next(iter(data.test_dataloader()))
+    assert (images.device.type, labels.device.type) == ("meta", "meta")
+    assert images.dtype == torch.float32
 
 
 def test_normalisation_equals_that_of_torchvision(pixels):

@@ -20,6 +20,10 @@ def test_what_is_asked_for_is_done(asked: bool) -> None:
     assert execution("32-true", asked, GPU, 10**6).compiled is asked
 
 
+def test_float16_is_said_to_step_unfused() -> None:
+    assert str(execution("16-mixed", False, GPU, 1)).startswith("16-mixed, channels last, SGD, ")
+
+
 @pytest.mark.skipif(not chosen.compiler(), reason="no C++ compiler here")
 def test_a_stage_is_compiled_from_the_images_on_that_pay_for_it() -> None:
     short, long = (execution("bf16-mixed", "auto", CPU, images) for images in (699_999, 700_000))

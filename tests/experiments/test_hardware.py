@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_run import config
 
-from experiments import hardware
+from experiments import hardware, pipeline
 from experiments.prepare import prepare
 
 
@@ -22,3 +22,53 @@ def test_a_register_holds_so_many_float32_numbers(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: word)
     assert hardware.lanes(torch.device("cpu")) == numbers
     assert hardware.lanes(torch.device("cuda")) == 8
+
+
+GPU0, GPU1 = torch.device("cuda", 0), torch.device("cuda", 1)
+
+
+@pytest.mark.parametrize(
+    ("devices", "rank", "wanted"),
+    [
+        (1, 0, GPU0),
+        ([1], 0, GPU1),
+        ("1,", 0, GPU1),
+        ("auto", 0, GPU0),
+        (2, 1, GPU1),
+        ([3, 1], 1, GPU1),
+        ("0,1", 1, GPU1),
+        (-1, 1, GPU1),
+    ],
+)
+def test_a_process_has_the_gpu_that_was_asked_for(devices: object, rank: int, wanted: torch.device) -> None:
+    """Said without asking any GPU: this holds where there is none."""
+    assert hardware.device("gpu", devices, rank) == wanted
+
+
+def test_other_words_for_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hardware.device("cpu", [1]) == torch.device("cpu")
+    with pytest.raises(ValueError, match=r"trainer\.accelerator must be auto, cpu or gpu, got abacus"):
+        hardware.device("abacus")
+    monkeypatch.setenv("SLURM_LOCALID", "3")
+    assert hardware.local_rank() == 3
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert hardware.local_rank() == 1
+
+
+def test_a_plan_is_made_where_the_asked_accelerator_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the widths that it likes."""
+    asked = ("plan=true", "trainer.accelerator=gpu", "trainer.devices=[1]", "trainer.precision=auto")
+    pipeline.run(config(f"folder={tmp_path}", "budget.round_to=auto", *asked))
+    assert "budget.round_to=8" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
+def test_a_run_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"trainer\.\* asks for what is not here"):
+        prepare(config(f"folder={tmp_path}", "trainer.accelerator=gpu"))
+
+
+@pytest.mark.parametrize("method", ["l1", "fcf"])
+def test_float16_is_for_gpus(tmp_path: Path, method: str) -> None:
+    with pytest.raises(ValueError, match="16-mixed needs a GPU, and this run is on the cpu: take bf16-mixed"):
+        prepare(config(f"folder={tmp_path}", "trainer.precision=16-mixed", f"method={method}"))

@@ -30,7 +30,10 @@ def test_the_default_is_accepted() -> None:
         ("recipe.baseline.schedule=linear", r"recipe\.baseline\.schedule must be one of constant, step, cosine"),
         ("recipe.batch=0", r"recipe\.batch must be 1 or more, got 0"),
         ("recipe.scale=0", r"recipe\.scale must be above 0, got 0"),
-        ("trainer.precision=16-mixed", r"trainer\.precision must be one of auto, 32-true, bf16-mixed, 64-true"),
+        (
+            "trainer.precision=16-true",
+            r"trainer\.precision must be one of auto, 32-true, bf16-mixed, 16-mixed, 64-true",
+        ),
         ("control=dense", r"control must be one of None, scratch, got dense"),
     ],
 )

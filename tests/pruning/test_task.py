@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from lightning import Trainer
+from lightning.pytorch.plugins import MixedPrecision
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -101,13 +102,16 @@ class Rough(nn.Module):
         return Ragged.apply(images)
 
 
-def fit(network: nn.Module, pixel: float, late: bool | None = None, steps: int = 1, epochs: int = 1) -> None:
+def fit(
+    network: nn.Module, pixel: float, late: bool | None = None, steps: int = 1, epochs: int = 1, **asked: Any
+) -> None:
     batch = torch.full((3, 1, 1, 2), pixel), torch.zeros(3, dtype=torch.long)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    trainer = Trainer(max_epochs=epochs, accelerator="cpu", enable_model_summary=False, num_sanity_val_steps=0, **quiet)
+    asked |= {"accelerator": "cpu", "enable_model_summary": False, "num_sanity_val_steps": 0} | quiet
+    trainer = Trainer(max_epochs=epochs, **asked)
     with warnings.catch_warnings():
         warnings.filterwarnings(
-            "ignore", message=".*(many workers|val_dataloader|LeafSpec|logging interval|in eval mode).*"
+            "ignore", message=".*(many workers|val_dataloader|LeafSpec|logging interval|in eval mode|lr_scheduler).*"
         )
         made = task(network)
         made.late = late
@@ -171,6 +175,30 @@ def test_judged_one_step_late_the_weights_are_still_as_before(steps: int) -> Non
     bias = sound[3].bias.clone()
     fit(sound, 1.0, late=True, steps=steps)
     assert not torch.equal(sound[3].bias, bias)
+
+
+def float16(scale: float) -> dict[str, Any]:
+    """As on a GPU, by way of the plugin: Lightning takes bfloat16 where it is asked for 16-mixed on a CPU."""
+    return {"plugins": MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=scale))}
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_in_float16_an_overflow_leaves_out_the_step_and_halves_the_scale(late: bool) -> None:
+    """2^40 is more than float16 holds, 2^16 is not: 25 steps at most are left out, and nothing is raised."""
+    network = layers(Explosive(1.0))
+    before = network[3].bias.clone()
+    fit(network, 1.0, late=late, steps=10, **float16(2.0**40))
+    assert torch.equal(network[3].bias, before)
+    fit(network, 1.0, late=late, steps=40, **float16(2.0**40))
+    assert not torch.equal(network[3].bias, before)
+    assert all(value.isfinite().all() for value in network.state_dict().values())
+
+
+@pytest.mark.parametrize(("network", "steps", "at"), [(Explosive(float("nan")), 1, 1), (Rough(), 30, 17)])
+def test_in_float16_what_no_scale_mends_is_raised(network: nn.Module, steps: int, at: int) -> None:
+    """A loss that is no number at once; gradients that are none as soon as the scale, 2^16, has come down to 1."""
+    with pytest.raises(FloatingPointError, match=f"not finite at step {at}, "):
+        fit(layers(network), 1.0, steps=steps, **float16(2.0**16))
 
 
 def test_weights_that_are_no_numbers_are_named() -> None:

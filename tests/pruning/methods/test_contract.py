@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -158,6 +159,13 @@ def test_a_method_that_learns_refuses_a_stage_of_no_steps(row: str) -> None:
             assert list(whole.state_dict()) == list(network("chain").state_dict())
         else:
             method.begin_stage(whole, SHAPES["chain"], 0)
+
+
+def test_who_learns_from_gradients_refuses_those_of_float16(row: str) -> None:
+    method = METHODS[row].of(0.5)
+    method.refuse_scaled("bf16-mixed")
+    with pytest.raises(ValueError, match=r"16-mixed .* take bf16-mixed") if method.needs_training else nullcontext():
+        method.refuse_scaled("16-mixed")
 
 
 def test_a_layer_that_would_be_emptied_is_refused_before_anything_changes(row: str, plain: str) -> None:

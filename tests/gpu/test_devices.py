@@ -1,0 +1,36 @@
+"""Several GPUs, and the one that was asked for."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from harness import record, typed
+from running import run
+
+PLAIN = "model._target_=saboteurs.plain"
+
+
+@pytest.fixture
+def two(device: torch.device) -> str:
+    if device.type == "cuda" and torch.cuda.device_count() < 2:
+        pytest.skip("one GPU here")
+    return device.type
+
+
+def test_two_devices_end_one_run(two: str, tmp_path: Path) -> None:
+    """With NCCL on GPUs; it ends by itself, with the record of a run that has learned."""
+    pair = ("trainer.devices=2", "trainer.strategy=ddp", f"trainer.accelerator={two}")
+    for method in (("method=l1",), ("method=group2d", "method.learn=lasso", "recipe.prune.epochs=2")):
+        done = typed(tmp_path / method[-1], *pair, *method, PLAIN)
+        assert done.returncode == 0, done.stderr
+        assert record(tmp_path / method[-1])["tuned"]["accuracy"] > 0.9
+
+
+def test_the_second_of_two_is_used_and_the_first_is_not(two: str, tmp_path: Path) -> None:
+    if two == "cpu":
+        pytest.skip("a CPU has no second")
+    torch.cuda.reset_peak_memory_stats(0)
+    before = torch.cuda.max_memory_allocated(0)
+    run(tmp_path, "trainer.accelerator=gpu", "trainer.devices=[1]")
+    assert torch.cuda.max_memory_allocated(0) == before
+    assert torch.cuda.max_memory_allocated(1) > 0

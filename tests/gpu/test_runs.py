@@ -1,0 +1,56 @@
+"""Whole runs: prune, compact, certify, fine-tune, resume, export; every method, precision, compiled and not."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+from harness import digests
+from running import run, untimed
+from tiny_run import POWER_CUT
+
+LONG = ("recipe.prune.epochs=38", "method.lr=0.1")
+METHODS = {
+    "dense": ("method=dense",),
+    "random": ("method=random",),
+    "l1": ("method=l1",),
+    "fcf": ("method=fcf", *LONG),
+    "fcf_ours": ("method=fcf_ours", *LONG),
+    "group2d": ("method=group2d", "recipe.prune.epochs=2"),
+    "group2d, ladder": ("method=group2d", "recipe.prune.epochs=2", "method.steps=3"),
+    "group2d, lasso": ("method=group2d", "recipe.prune.epochs=2", "method.learn=lasso"),
+}
+EXPORT = ("export=onnx",) if all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))) else ()
+
+
+def asked(device: torch.device, method: str, precision: str, compiled: bool = False) -> tuple[str, ...]:
+    where = (f"trainer.accelerator={device.type}", f"trainer.precision={precision}", f"trainer.compile={compiled}")
+    return (*METHODS[method], *where)
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_cut_off_in_fine_tuning_ends_as_one_that_was_not_bit_for_bit(
+    device: torch.device, method: str, precision: str, compiled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs of the same, one of them resumed: the same bits, a certificate, and a file for other programs."""
+    same = (*asked(device, method, precision, compiled), *EXPORT)
+    whole = run(tmp_path / "whole", *same)
+    monkeypatch.setenv(POWER_CUT, "2:1")
+    with pytest.raises(RuntimeError, match="power cut"):
+        run(tmp_path / "cut", *same)
+    monkeypatch.delenv(POWER_CUT)
+    resumed = run(tmp_path / "cut", *same)
+    assert untimed(resumed) == untimed(whole)
+    assert digests(tmp_path / "cut") == digests(tmp_path / "whole")
+    assert whole.certificate <= 1e-4
+    assert len(list(tmp_path.glob("whole/*/network.onnx"))) == len(EXPORT)
+
+
+def test_one_shot_methods_train_in_float16(device: torch.device, tmp_path: Path) -> None:
+    if device.type == "cpu":
+        pytest.skip("float16 is for GPUs")
+    made = run(tmp_path, *asked(device, "l1", "16-mixed"))
+    assert made.precision == "16-mixed"
+    assert made.tuned.accuracy > 0.9

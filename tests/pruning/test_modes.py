@@ -1,0 +1,24 @@
+"""How a network is run for a while, and that all is as before afterwards."""
+
+import torch
+
+from pruning.modes import repeatable
+
+
+def state() -> tuple[bool, ...]:
+    cudnn = torch.backends.cudnn
+    return (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        cudnn.deterministic,
+        cudnn.benchmark,
+    )
+
+
+def test_repeatable_is_for_a_while_and_where_it_is_wanted() -> None:
+    before = state()
+    with repeatable(False):
+        assert state() == before
+    with repeatable(True):
+        assert state() == (True, True, True, False)
+    assert state() == before
