@@ -7,8 +7,11 @@ from promise import images
 from rows import METHODS, SHAPES, network
 from torch import nn
 
+from pruning.finite import finite, infectious
 from pruning.methods.base import PruningMethod
 from pruning.methods.group2d.evidence import blocks
+from pruning.objectives import CrossEntropy
+from pruning.task import accuracies
 
 
 def step(method: PruningMethod, attached: nn.Module, seed: int) -> None:
@@ -32,6 +35,19 @@ def test_a_step_in_the_middle_of_a_stage_waits_for_nothing(row: str) -> None:
         method.steer(attached)
         method.settle(attached)
     assert {value.device for value in attached.parameters()} == {GPU}
+
+
+@pytest.mark.parametrize("classes", [10, 100])
+def test_the_loss_the_check_of_gradients_and_the_counts_of_a_step_wait_for_nothing(classes: int) -> None:
+    metrics = accuracies(classes)
+    for metric in metrics.values():
+        for name in metric._defaults:
+            setattr(metric, name, on_gpu(getattr(metric, name)))
+    with nobody_waits():
+        logits, labels = torch.empty(8, classes, device=GPU), torch.empty(8, dtype=torch.long, device=GPU)
+        loss = infectious(CrossEntropy()(logits, labels, logits))
+        assert finite([logits, loss]).device == GPU
+        metrics.update(logits, labels)
 
 
 @pytest.mark.parametrize("waiting", [lambda x: x.sum().item(), lambda x: x.cpu(), lambda x: bool((x > 0).all())])
