@@ -46,7 +46,7 @@ def two_steps(row: str, plain: str, device: torch.device) -> nn.Module:
 def test_two_steps_are_those_of_the_cpu(device: torch.device, row: str, plain: str) -> None:
     found, wanted = two_steps(row, plain, device).state_dict(), two_steps(row, plain, torch.device("cpu")).state_dict()
     for name, value in wanted.items():
-        scale = max(1.0, float(value.abs().max())) if value.numel() else 1.0
+        scale = max(1.0, float(value.double().abs().max())) if value.numel() else 1.0
         torch.testing.assert_close(
             found[name], value, rtol=0, atol=1e-4 * scale, msg=lambda m, name=name: f"{name}: {m}"
         )
