@@ -16,7 +16,6 @@ from torch import Tensor
 from experiments.others import arrive, others
 from experiments.quiet import quiet
 from experiments.terminal import console
-from pruning.finite import Arrival
 from pruning.selection import Selection
 
 Told = TypeVar("Told")
@@ -87,33 +86,6 @@ def everywhere(value: Told) -> list[Told]:
     found: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(found, value)
     return found
-
-
-class Vote:
-    """The largest of all processes' numbers, one exchange late: by then it has come from the device, and nobody waits.
-
-    All processes exchange equally often.
-    """
-
-    def __init__(self, device: torch.device, first: int) -> None:
-        self.device = device
-        self.cast(first)
-
-    def exchange(self, number: int) -> int:
-        """The largest number of the exchange before; this one's is read at the next."""
-        largest = self.cast_before.read()
-        self.cast(number)
-        return largest
-
-    def settle(self, number: int) -> int:
-        """The largest number of now, and of the exchange before; this is waited for."""
-        return max(self.exchange(number), self.exchange(0))
-
-    def cast(self, number: int) -> None:
-        largest = torch.full((), number, device=self.device)  # made there: a copy would be waited for
-        if dist.is_initialized():
-            dist.all_reduce(largest, dist.ReduceOp.MAX)
-        self.cast_before = Arrival(largest)
 
 
 def agreed(choice: Selection) -> Selection:

@@ -47,11 +47,3 @@ def test_the_end_of_the_group_says_who_goes_on_alone(group: None) -> None:
     assert ranks.end_group()
     assert not dist.is_initialized()
     assert ranks.end_group()
-
-
-def test_a_vote_is_read_one_exchange_late_and_at_an_epochs_end_at_once(group: None) -> None:
-    vote = ranks.Vote(torch.device("cpu"), 0)
-    assert [vote.exchange(number) for number in (2, 0, 1)] == [0, 2, 0]
-    assert vote.settle(0) == 1
-    assert vote.settle(2) == 2
-    assert vote.exchange(0) == 0
