@@ -48,7 +48,7 @@ def figures(
 
 def timed(given: Sequence[nn.Module], images: Images) -> list[dict[str, float]]:
     """For each network milliseconds by batch size: on a GPU channels-last, and also a batch that fills it."""
-    batches = BATCHES
+    batches: tuple[int, ...] = BATCHES
     if images.device.type != "cpu":
         given = [copy.deepcopy(each).to(memory_format=torch.channels_last) for each in given]  # type: ignore[call-overload]
         images = images.contiguous(memory_format=torch.channels_last)

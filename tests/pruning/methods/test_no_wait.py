@@ -45,7 +45,7 @@ def test_the_loss_the_check_of_gradients_and_the_counts_of_a_step_wait_for_nothi
             setattr(metric, name, on_gpu(getattr(metric, name)))
     with nobody_waits():
         logits, labels = torch.empty(8, classes, device=GPU), torch.empty(8, dtype=torch.long, device=GPU)
-        loss = infectious(CrossEntropy()(logits, labels, logits))
+        loss = infectious(CrossEntropy()(logits, labels, torch.empty(8, 3, 8, 8, device=GPU)))
         assert finite([logits, loss]).device == GPU
         metrics.update(logits, labels)
 
