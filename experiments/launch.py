@@ -23,6 +23,7 @@ from datamodules.stamps import below, stamps
 from experiments import gpus, preemption, status, sweeps, typed
 from experiments.digest import digest, of_file
 from experiments.locks import held
+from experiments.processes import born
 from experiments.schema import leaves
 from experiments.sources import ROOT
 from experiments.sweeps import Job
@@ -148,13 +149,13 @@ def stamp(data: dict[str, Any]) -> str:
 def attempt(place: Path, overrides: list[str], identity: str, seen: dict[str, str], trains: bool) -> None:
     (place / "run").unlink(missing_ok=True)
     log = (place / LOG).relative_to(sweeps.results(place)).as_posix()
-    begun, since = status.now(), time.monotonic()
+    since = time.monotonic()
     with preemption.postponed(), open(place / LOG, "w") as output:
         child = start(place, overrides, seen, output)
         CHILDREN.append(child)
         if preemption.request.by is not None:
             child.terminate()
-        job = running(overrides, log, child.pid, begun)
+        job = running(overrides, log, child.pid)
         sweeps.write(place, job)
         try:
             code = child.wait()
@@ -164,15 +165,15 @@ def attempt(place: Path, overrides: list[str], identity: str, seen: dict[str, st
             raise
         finally:
             CHILDREN.remove(child)
-            state, reason = ending(place, code, begun, trains)
+            state, reason = ending(place, code, job, trains)
             ended = replace(job, state=state, reason=reason, run=sweeps.announced(place), exit_code=code)
             seconds = round(time.monotonic() - since, 3)
             sweeps.write(place, replace(ended, seconds=seconds, ended=status.now(), identity=identity))
 
 
-def running(overrides: list[str], log: str, pid: int, begun: str) -> Job:
-    host = socket.gethostname()
-    return Job(overrides, status.RUNNING, log=log, command=typed.command(), pid=pid, host=host, started=begun)
+def running(overrides: list[str], log: str, pid: int) -> Job:
+    process: dict[str, Any] = {"pid": pid, "birth": born(pid), "host": socket.gethostname()}
+    return Job(overrides, status.RUNNING, log=log, command=typed.command(), started=status.now(), **process)
 
 
 def start(place: Path, overrides: list[str], seen: dict[str, str], output: Any) -> subprocess.Popen[bytes]:
@@ -186,12 +187,12 @@ def start(place: Path, overrides: list[str], seen: dict[str, str], output: Any) 
     )
 
 
-def ending(place: Path, code: int, since: str, trains: bool) -> tuple[str, str | None]:
+def ending(place: Path, code: int, attempt: Job, trains: bool) -> tuple[str, str | None]:
     """A job is complete when it said so and its record is there; anything else has a reason."""
     run = sweeps.announced(place)
     if code == 0 and (sweeps.complete(place, run) or not trains):
         return status.COMPLETED, None
-    told = sweeps.run_status(place, run, since)
+    told = sweeps.run_status(place, run, attempt)
     if preemption.was_asked(code):
         here = preemption.words(signal.Signals(-code).name if code < 0 else "a signal")
         return status.PREEMPTED, told.reason if told and told.state == status.PREEMPTED else here

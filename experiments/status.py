@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from experiments.preemption import Preempted, by_keyboard
-from experiments.processes import alive
+from experiments.processes import alive, born
 from experiments.record import whole
 from experiments.redact import hidden
 from pruning import durable
@@ -43,6 +44,7 @@ class Status(Run):
     started: str  # ISO 8601, UTC
     ended: str | None
     reason: str | None  # one line
+    birth: str | None = None  # of the process (processes.born); older files lack it
 
 
 def read(folder: Path) -> Status | None:
@@ -54,7 +56,7 @@ def read(folder: Path) -> Status | None:
 
 
 def true_now(found: Status) -> Status:
-    if found.state != RUNNING or found.host != socket.gethostname() or alive(found.pid, found.started):
+    if found.state != RUNNING or found.host != socket.gethostname() or alive(found.pid, found.birth):
         return found
     return replace(found, state=FAILED, reason=f"killed: process {found.pid} is gone, and it said nothing")
 
@@ -88,10 +90,8 @@ def said(folder: Path) -> str | None:
 
 
 def begun(run: Run) -> Status:
-    pid, host, started = os.getpid(), socket.gethostname(), now()
-    return Status(
-        **asdict(run), schema=SCHEMA, state=RUNNING, pid=pid, host=host, started=started, ended=None, reason=None
-    )
+    process: dict[str, Any] = {"pid": os.getpid(), "host": socket.gethostname(), "birth": born(os.getpid())}
+    return Status(**asdict(run), schema=SCHEMA, state=RUNNING, started=now(), ended=None, reason=None, **process)
 
 
 def now() -> str:

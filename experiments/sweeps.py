@@ -39,6 +39,7 @@ class Job:
     exit_code: int | None = None
     seconds: float | None = None
     pid: int = 0
+    birth: str | None = None  # of the process (processes.born)
     host: str = ""
     started: str = ""
     ended: str | None = None
@@ -127,21 +128,21 @@ def stored(folder: Path) -> Job | None:
 
 def now(folder: Path, found: Job) -> Job:
     """What was running and is gone has the end that its run's status tells."""
-    if found.state != status.RUNNING or found.host != socket.gethostname() or alive(found.pid, found.started):
+    if found.state != status.RUNNING or found.host != socket.gethostname() or alive(found.pid, found.birth):
         return found
-    told = run_status(folder, announced(folder), found.started)
+    told = run_status(folder, announced(folder), found)
     reason = f"killed: process {found.pid} is gone, and so was who waited for it"
     gone = replace(found, state=status.FAILED, reason=reason, run=announced(folder))
     return replace(gone, state=told.state, reason=told.reason) if told else gone
 
 
-def run_status(job_folder: Path, run: str | None, since: str) -> status.Status | None:
-    """Of the attempt that began `since` or later; None where it said nothing."""
+def run_status(job_folder: Path, run: str | None, attempt: Job) -> status.Status | None:
+    """Of this attempt's process; None where it said nothing."""
     try:
         found = status.read(results(job_folder) / run) if run else None
     except ValueError:
         return None
-    return found if found and found.started >= since else None
+    return found if found and (found.pid, found.birth) == (attempt.pid, attempt.birth) else None
 
 
 def results(job_folder: Path) -> Path:

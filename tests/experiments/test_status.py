@@ -3,13 +3,15 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from experiments import status
+from experiments import status, sweeps
 from experiments.preemption import Preempted
 from experiments.status import Run, Status, kept
+from experiments.sweeps import Job
 
 RUN = Run("python run.py method=l1", "l1", "l1", "vgg16", "digits", 0.5, 0, "ab" * 32)
 
@@ -64,8 +66,20 @@ def test_a_killed_process_is_no_running_one(tmp_path: Path) -> None:
 
 def test_another_process_of_the_same_number_is_not_it(tmp_path: Path) -> None:
     with kept(tmp_path, RUN):
-        change(tmp_path, started="2020-01-01T00:00:00+00:00")
+        change(tmp_path, birth="another")
         assert read(tmp_path).state == "FAILED"
+
+
+@pytest.mark.parametrize("started", ["2020-01-01T00:00:00+00:00", "2120-01-01T00:00:00+00:00"])
+def test_a_clock_that_was_set_declares_no_living_run_dead(tmp_path: Path, started: str) -> None:
+    """Neither forward nor back since it began; nor its job, in a sweep."""
+    with kept(tmp_path, RUN):
+        change(tmp_path, started=started)
+        assert read(tmp_path).state == "RUNNING"
+        here = {"pid": os.getpid(), "birth": read(tmp_path).birth, "host": socket.gethostname()}
+        job = Job([], status.RUNNING, started=started, **here)
+        assert sweeps.now(tmp_path, job) == job
+        assert sweeps.now(tmp_path, replace(job, birth="another")).state == "FAILED"
 
 
 def test_of_another_host_nothing_can_be_said(tmp_path: Path) -> None:
