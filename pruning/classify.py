@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from pruning import tables
-from pruning.ops import Add, Barrier, Cat, Channelwise, Conv, Index, Linear, Mul, Norm, Op, Rising, Source
+from pruning.ops import Add, Barrier, Broadcast, Cat, Channelwise, Conv, Index, Linear, Mul, Norm, Op, Rising, Source
 from pruning.reshaping import index_of, is_reshaping
 from pruning.selection import CONVOLUTIONS
 from pruning.tracing import Trace
@@ -29,22 +29,43 @@ def classify(trace: Trace) -> dict[fx.Node, Op]:
 
 
 def _operation(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op:
-    if node.op in ("placeholder", "get_attr"):
-        return _whole(Source, node, trace, ())
+    tensors = _tensors(node, trace)
+    if node.op == "placeholder" or all(_fixed(tensor, ops) for tensor in tensors):
+        return _whole(Source, node, trace, tensors)
     if is_reshaping(node, trace):
         found = index_of(node, trace, ops)
-        return found or _whole(Barrier, node, trace, _tensors(node, trace))
+        return found or _whole(Barrier, node, trace, tensors)
     layer = trace.layer(node)
     made = _of_layer(node, layer, trace, ops) if layer is not None else _of_function(node, trace, ops)
-    return made or _barrier(node, trace, ops)
+    return made if made is not None and _fits(made, trace, ops) else _barrier(node, trace, ops)
+
+
+def _fixed(tensor: fx.Node, ops: dict[fx.Node, Op]) -> bool:
+    """Is a tensor the same for all images: a parameter, a constant, or made of such alone?"""
+    return isinstance(ops[tensor], Source) and tensor.op != "placeholder"
+
+
+def _fits(op: Op, trace: Trace, ops: dict[fx.Node, Op]) -> bool:
+    """Does an operation find as many channels as it takes, on an axis that it does not look along?"""
+    widths = [ops[n].width for n in op.inputs]
+    if isinstance(op, Conv):
+        return widths == [op.layer.in_channels] and len(trace.shapes[op.node]) == op.layer.weight.ndim
+    if isinstance(op, Broadcast):
+        return all(spread or width == op.width for width, spread in zip(widths, op.spread, strict=True))
+    if not isinstance(op, (Channelwise, Rising)):
+        return True
+    along = tables.SPATIAL.get(op.node.target if trace.layer(op.node) is None else type(trace.layer(op.node)))
+    rank = len(trace.shapes[op.inputs[0]])
+    return widths == [op.width] and (along is None or op.axis < (rank - along if along else 2))
 
 
 def _barrier(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op:
-    """Channels stay on their axis where the shape says that they may."""
+    """Where its channels are said to lie is only a name, for it gives all; most functions leave them on their axis."""
     tensors, shape = _tensors(node, trace), trace.shapes[node]
-    if tensors and trace.shapes.get(tensors[0]) == shape:
-        axis = ops[tensors[0]].axis
-        return Barrier(node, tensors, axis, shape[axis] if shape else 1)
+    alike = [t for t in tensors if len(trace.shapes.get(t, ())) == len(shape) and not _fixed(t, ops)]
+    if alike and shape:
+        axis = ops[alike[0]].axis
+        return Barrier(node, tensors, axis, shape[axis])
     return _whole(Barrier, node, trace, tensors)
 
 
@@ -68,10 +89,11 @@ def _tensors(node: fx.Node, trace: Trace) -> tuple[fx.Node, ...]:
 
 def _of_layer(node: fx.Node, layer: nn.Module, trace: Trace, ops: dict[fx.Node, Op]) -> Op | None:
     (source, *others), kind = node.all_input_nodes, type(layer)
+    if others or source not in trace.shapes or not trace.stands_alone(node):
+        return None
+    if kind in CONVOLUTIONS:
+        _turn(source, trace, ops)
     axis, shape = ops[source].axis, trace.shapes[node]
-    shared = trace.calls[str(node.target)] > 1 or str(node.target) in trace.tied
-    if others or (shared and any(True for _ in layer.parameters())):
-        return None  # one weight for two inputs
     if kind in CONVOLUTIONS and axis == CHANNELS:
         return Conv(node, (source,), CHANNELS, shape[CHANNELS], layer)  # type: ignore[arg-type]
     if kind is nn.Linear and axis == len(shape) - 1:
@@ -81,6 +103,20 @@ def _of_layer(node: fx.Node, layer: nn.Module, trace: Trace, ops: dict[fx.Node, 
     if _keeps_zero(layer):
         return Channelwise(node, (source,), axis, shape[axis])
     return Rising(node, (source,), axis, shape[axis]) if kind in tables.RISING_LAYERS else None
+
+
+def _turn(source: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> None:
+    """A tensor that is whole whatever is cut may be said to have its channels where a convolution looks for them."""
+    unread = not any(user in ops for user in source.users)
+    if ops[source].axis != CHANNELS and unread and _always_whole(source, ops):
+        ops[source] = _whole(Barrier, source, trace, _tensors(source, trace))
+
+
+def _always_whole(node: fx.Node, ops: dict[fx.Node, Op]) -> bool:
+    op = ops[node]
+    if isinstance(op, (Channelwise, Rising, Index)):
+        return all(_always_whole(n, ops) for n in op.inputs)
+    return isinstance(op, (Barrier, Source))
 
 
 def _norm(layer: nn.Module) -> bool:
@@ -98,8 +134,8 @@ def _keeps_zero(layer: nn.Module) -> bool:
 
 def _of_function(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op | None:
     target, tensors = node.target, _tensors(node, trace)
-    if not tensors:
-        return _whole(Source, node, trace, ())
+    if len(trace.shapes[node]) < 2 or not all(tensor in trace.shapes for tensor in tensors):
+        return None  # no channels, or several tensors at once
     axis = ops[tensors[0]].axis
     if target in tables.CONCATENATIONS:
         return _cat(node, trace, ops, tensors)
@@ -117,10 +153,11 @@ def _of_function(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op | No
 
 
 def _cat(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op], tensors: tuple[fx.Node, ...]) -> Op | None:
-    axis = ops[tensors[0]].axis
-    listed = node.args[0]
+    axis = ops[next(t for t in tensors if not _fixed(t, ops))].axis
+    listed = node.args[0] if node.args else None
     dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
-    whole = isinstance(listed, (list, tuple)) and all(ops[t].axis == axis for t in listed)  # type: ignore[index]
+    from_right = len(trace.shapes[node]) - axis
+    whole = isinstance(listed, (list, tuple)) and all(_faces(t, from_right, trace, ops) for t in listed)  # type: ignore[arg-type]
     if not whole or not isinstance(dim, int) or dim % len(trace.shapes[node]) != axis:
         return None
     return Cat(node, tuple(listed), axis, trace.shapes[node][axis])  # type: ignore[arg-type]
@@ -129,9 +166,13 @@ def _cat(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op], tensors: tuple[fx.
 def _arithmetic(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op], tensors: tuple[fx.Node, ...]) -> Op | None:
     """Tensor with tensor, channels facing channels; or tensor with number."""
     shape = trace.shapes[node]
-    widest = max(tensors, key=lambda t: len(trace.shapes[t]))
+    widest = max((t for t in tensors if not _fixed(t, ops)), key=lambda t: len(trace.shapes[t]))
+    if len(trace.shapes[widest]) != len(shape):
+        return None
     axis = ops[widest].axis
     operands = tuple(a for a in node.args if isinstance(a, fx.Node) and a in trace.shapes)
+    if set(operands) != set(tensors):
+        return None  # one is given by name
     if len(operands) < 2:
         number_moves_zero = node.target in tables.ADDITIONS
         return (Rising if number_moves_zero else Channelwise)(node, tensors[:1], axis, shape[axis])
@@ -149,10 +190,10 @@ def _spreads(shape: tuple[int, ...], from_right: int, width: int) -> bool:
 
 
 def _faces(tensor: fx.Node, from_right: int, trace: Trace, ops: dict[fx.Node, Op]) -> bool:
-    """Do the channels of an operand lie on this axis? Those of a parameter are where its only reader says."""
+    """Do the channels of an operand lie on this axis? Those of a fixed tensor are where its first reader says."""
     shape = trace.shapes[tensor]
-    if isinstance(ops[tensor], Source) and len(tensor.users) == 1 and tensor.op == "get_attr":
-        ops[tensor] = Source(tensor, (), len(shape) - from_right, shape[-from_right])
+    if _fixed(tensor, ops) and not any(isinstance(ops.get(user), (Broadcast, Cat)) for user in tensor.users):
+        ops[tensor] = Source(tensor, ops[tensor].inputs, len(shape) - from_right, shape[-from_right])
     return len(shape) - ops[tensor].axis == from_right
 
 

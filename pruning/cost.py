@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from pruning.layout import blocks, rectangle
 from pruning.liveness import Liveness
 from pruning.modes import evaluating
-from pruning.ops import Barrier, Channelwise, Conv, Linear, Norm
+from pruning.ops import Barrier, Channelwise, Conv, Linear, Norm, Op, Source
 from pruning.tracing import Shape, float_type, skeleton
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -47,7 +47,7 @@ def count_macs(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
     for layer in bare.modules():
         if isinstance(layer, COUNTED):
             layer.register_forward_hook(count)
-    with torch.no_grad():
+    with torch.no_grad(), torch.device("meta"):
         bare(torch.empty(1, *image_shape, device="meta", dtype=float_type(bare)))
     return total
 
@@ -118,12 +118,12 @@ def predict(liveness: Liveness) -> Cost:
             layer: Any = liveness.graph.trace.layer(op.node)
             gone = op.width - int(liveness.need(op.node).sum())
             params -= 2 * gone if layer.affine else 0
-        elif isinstance(op, Barrier):
+        elif isinstance(op, (Barrier, Source)):
             macs += _macs_of_barrier(liveness, op)
     return Cost(macs, full + params)
 
 
-def _macs_of_barrier(liveness: Liveness, op: Barrier) -> int:
+def _macs_of_barrier(liveness: Liveness, op: Op) -> int:
     """A layer that is not cut costs what it did, if anyone still reads it."""
     layer, graph = liveness.graph.trace.layer(op.node), liveness.graph
     counts = isinstance(layer, COUNTED) and bool(liveness.need(op.node).any())

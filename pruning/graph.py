@@ -8,7 +8,7 @@ from torch import fx, nn
 
 from pruning.classify import classify
 from pruning.ops import Conv, Op
-from pruning.selection import convolutions
+from pruning.selection import CONVOLUTIONS, convolutions
 from pruning.tracing import Shape, Trace, record
 
 
@@ -30,13 +30,19 @@ class Graph:
     def uncuttable(self) -> dict[str, str]:
         """Name and reason of every convolution that no selection may touch."""
         cuttable = self.convolutions()
-        return {name: self._reason(name) for name in convolutions(self.trace.module) if name not in cuttable}
+        of_type = convolutions(self.trace.bare)
+        parametrised = [n for n in self.trace.attached if isinstance(self.trace.bare.get_submodule(n), CONVOLUTIONS)]
+        return {name: self._reason(name) for name in (*of_type, *parametrised) if name not in cuttable}
 
     def _reason(self, name: str) -> str:
+        if name in self.trace.attached:
+            return self.trace.attached[name]
+        if not self.trace.calls[name]:
+            return "unused: forward does not call it"
         if self.trace.calls[name] > 1:
             return f"shared: called {self.trace.calls[name]} times with one weight"
         if name in self.trace.tied:
-            return "it is shared: another layer has the same weight"
+            return "shared: another layer or forward itself has the same weight"
         return "stuck: its input does not carry channels on axis 1"
 
 

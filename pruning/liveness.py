@@ -16,6 +16,8 @@ from pruning.graph import Graph
 from pruning.ops import Barrier, Conv, Flags, Rising
 from pruning.selection import Selection
 
+FAULT = "a fault of this library, please report it"
+
 
 @dataclass(frozen=True)
 class Liveness:
@@ -42,8 +44,8 @@ def analyse(graph: Graph, selection: Selection) -> Liveness:
         ValueError: the selection does not fit the network, speaks of a layer that cannot be cut, leaves a layer
             without a live filter, or leaves nothing of a tensor that makes something out of zeros.
     """
-    selection.check(graph.trace.module)
     _refuse_uncuttable(graph, selection)
+    selection.check(graph.trace.bare)
     live = _forward(graph, selection)
     _refuse_emptied(graph, live)
     found = Liveness(graph, selection, live, _backward(graph, live, selection))
@@ -55,6 +57,10 @@ def _forward(graph: Graph, selection: Selection) -> dict[fx.Node, Flags]:
     live: dict[fx.Node, Flags] = {}
     for node, op in graph.ops.items():
         live[node] = op.live([live[n] for n in op.inputs], selection)
+        if len(live[node]) != op.width:
+            raise ValueError(
+                f"{node.name} has {op.width} channels, of which {len(live[node])} are accounted for: {FAULT}"
+            )
     return live
 
 
@@ -62,14 +68,25 @@ def _backward(graph: Graph, live: dict[fx.Node, Flags], selection: Selection) ->
     read = {node: torch.zeros_like(flags) for node, flags in live.items()}
     used = {node for node in graph.ops if node.op == "output"}
     for node, op in reversed(graph.ops.items()):
+        if node not in used and _asked_for_size(graph, node):
+            read[node], used = live[node].clone(), used | {node}
         need = read[node] & live[node]
         if node not in used or (op.width and not need.any()):
             continue
         ins = [live[n] for n in op.inputs]
         for source, flags in zip(op.inputs, op.reads(need, ins, selection), strict=True):
+            if flags.shape != read[source].shape:
+                raise ValueError(
+                    f"{node.name} reads {len(flags)} channels of {len(read[source])} of {source.name}: {FAULT}"
+                )
             read[source] |= flags
             used.add(source)
     return read
+
+
+def _asked_for_size(graph: Graph, node: fx.Node) -> bool:
+    """Does anything that makes no tensor look at this one? It must be there then, though nobody reads its values."""
+    return any(user not in graph.ops and user not in graph.trace.bundles for user in node.users)
 
 
 def _refuse_uncuttable(graph: Graph, selection: Selection) -> None:

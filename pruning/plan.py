@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import fx, nn
 
+from pruning.attachments import duplicate
 from pruning.cost import Cost, authors_ops, predict, working
 from pruning.graph import Graph, trace
 from pruning.liveness import Liveness, analyse
 from pruning.methods.base import PruningMethod
 from pruning.ops import Barrier, Conv, Linear, Op
-from pruning.selection import Selection, convolutions
+from pruning.selection import Selection
 
 NO_LIMIT = "whole: the method leaves it so"
 
@@ -56,7 +57,7 @@ def plan(network: nn.Module, method: PruningMethod, image_shape: tuple[int, int,
     Raises:
         ValueError: whatever would be refused before training.
     """
-    graph, attached = trace(network, image_shape), copy.deepcopy(network)
+    graph, attached = trace(network, image_shape), duplicate(network)
     method.begin_stage(attached, image_shape, steps)
     smallest = method.choose(attached, dict.fromkeys(method.widths(), 1))
     whole, cut, least = (analyse(graph, s) for s in (Selection({}), method.select(attached), smallest))
@@ -90,8 +91,8 @@ def _cost(liveness: Liveness, conv: Conv) -> Cost:
     return Cost(kernels * size * places, kernels * size + (rows if conv.layer.bias is not None else 0))
 
 
-def _stuck(network: nn.Module, name: str, reason: str) -> Row:
-    weight = convolutions(network)[name].weight
+def _stuck(network: Any, name: str, reason: str) -> Row:
+    weight = network.get_submodule(name).weight
     rows, columns = weight.shape[:2]
     cost = Cost(0, weight.numel())
     return Row(name, tuple(weight.shape), reason, (), (rows, rows), (columns, columns), cost, cost)

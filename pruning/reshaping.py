@@ -31,8 +31,10 @@ def index_of(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Index | Non
     source = steps[0].args[0]
     if not isinstance(source, fx.Node) or source not in ops or source not in trace.shapes:
         return None
-    if any(_chooses_images(step) for step in steps):
+    if any(_chooses_images(step) or _takes_tensors(step, trace) for step in steps):
         return None
+    if min(len(trace.shapes[n]) for n in (source, node)) < 2:
+        return None  # no channels
     chain = Chain(steps, source, ops[source].axis, trace.shapes[source])
     try:
         ids = replay(node, {source: chain.elements()}, trace)
@@ -60,6 +62,11 @@ def _chooses_images(step: fx.Node) -> bool:
         return False
     first = places[0] if isinstance(places, tuple) and places else places
     return first != slice(None) and first is not Ellipsis
+
+
+def _takes_tensors(step: fx.Node, trace: Trace) -> bool:
+    """Does it move elements to where another tensor says?"""
+    return any(given in trace.shapes for given in step.all_input_nodes[1:])
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,24 @@ class Selection(Mapping[str, Tensor]):
         return cls(masks)
 
     @classmethod
+    def of_masks(cls, network: nn.Module) -> Selection:
+        """What the masks of torch.nn.utils.prune leave: a kernel survives where its mask has anything but zeros.
+
+        To compact the network, make them permanent first: torch.nn.utils.prune.remove(layer, "weight").
+
+        Raises:
+            ValueError: no convolution has a mask; as the constructor.
+        """
+        masks = {
+            name: layer.get_buffer("weight_mask").flatten(2).any(2)
+            for name, layer in convolutions(network).items()
+            if hasattr(layer, "weight_mask")
+        }
+        if not masks:
+            raise ValueError("no convolution of the network has a mask of torch.nn.utils.prune (weight_mask)")
+        return cls(masks)
+
+    @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Selection:
         return cls({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
 

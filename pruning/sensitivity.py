@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
+from pruning.attachments import duplicate
 from pruning.budget import checked_ratio, keep
 from pruning.graph import trace
 from pruning.methods.base import PruningMethod
@@ -42,7 +42,7 @@ def scan(
     Raises:
         ValueError: a ratio outside [0, 1).
     """
-    graph, attached = trace(network, image_shape), copy.deepcopy(network)
+    graph, attached = trace(network, image_shape), duplicate(network)
     method.begin_stage(attached, image_shape, steps)
     widths = method.widths()
     for site, width in widths.items():

@@ -26,6 +26,15 @@ ZERO_KEEPING_LAYERS: frozenset[type] = frozenset(
         ),
     }
 ) - {nn.FeatureAlphaDropout}  # alpha dropout fills with a negative constant
+# How many of the last axes a layer or function looks along; 0: all but the first two.
+SPATIAL: dict[object, int] = {
+    **dict.fromkeys((nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d), 1),
+    **dict.fromkeys((nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d), 2),
+    **dict.fromkeys((nn.ZeroPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d), 2),
+    **dict.fromkeys((nn.MaxPool3d, nn.AvgPool3d), 3),
+    **dict.fromkeys((nn.Upsample, nn.UpsamplingBilinear2d, nn.UpsamplingNearest2d, F.interpolate), 0),
+    **dict.fromkeys((F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d), 2),
+}
 ZERO_KEEPING_BY_NAME = frozenset({"torchvision.ops.stochastic_depth.StochasticDepth", "timm.layers.drop.DropPath"})
 RISING_LAYERS: frozenset[type] = frozenset({nn.Sigmoid, nn.Hardsigmoid, nn.Softplus, nn.LogSigmoid})
 NORMS: frozenset[type] = frozenset(
@@ -57,10 +66,10 @@ ZERO_KEEPING: frozenset[object] = frozenset(
 )
 RISING: frozenset[object] = frozenset({F.sigmoid, torch.sigmoid, F.hardsigmoid, F.softplus, "sigmoid"})
 ADDITIONS: frozenset[object] = frozenset(
-    {operator.add, operator.iadd, operator.sub, operator.isub, torch.add, torch.sub, "add", "add_"}
+    {operator.add, operator.iadd, operator.sub, operator.isub, torch.add, torch.sub, "add", "add_", "sub", "sub_"}
 )
 PRODUCTS: frozenset[object] = frozenset({operator.mul, operator.imul, torch.mul, "mul", "mul_"})
-QUOTIENTS: frozenset[object] = frozenset({operator.truediv, torch.div, "div"})
+QUOTIENTS: frozenset[object] = frozenset({operator.truediv, operator.itruediv, torch.div, "div", "div_"})
 MEANS: frozenset[object] = frozenset({torch.mean, torch.sum, "mean", "sum"})
 CONCATENATIONS: frozenset[object] = frozenset({torch.cat, torch.concat})
 
@@ -93,6 +102,20 @@ SIZELESS: frozenset[object] = frozenset(
         *(torch.flatten, torch.permute, torch.transpose, torch.unsqueeze, torch.swapaxes),
         *("flatten", "permute", "transpose", "unsqueeze", "contiguous", "swapaxes"),
     }
+)
+# Pieces of one tensor that share no element.
+CUTTING: frozenset[object] = frozenset({torch.chunk, torch.split, torch.unbind, "chunk", "split", "unbind"})
+# What may hand on the memory of its input, besides reshapings.
+VIEWING: frozenset[object] = frozenset(
+    {
+        *("expand", "expand_as", "view_as", "detach", "select", "unfold", "diagonal", "movedim", "moveaxis", "t"),
+        *("to", "float", "double", "half", "bfloat16", "type", "type_as", "swapdims", "unflatten", "squeeze_", "ravel"),
+        *(torch.select, torch.diagonal, torch.movedim, torch.moveaxis, torch.swapdims, torch.t, torch.ravel),
+        *(F.dropout, F.dropout2d, F.alpha_dropout, torch.detach, torch.unflatten, torch.broadcast_to),
+    }
+)
+VIEWING_LAYERS: frozenset[type] = frozenset(
+    {nn.Flatten, nn.Unflatten, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout}
 )
 
 

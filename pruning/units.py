@@ -35,22 +35,44 @@ def units(graph: Graph, joined: str, only: Sequence[str] | None = None) -> Units
     if joined not in JOINED:
         raise ValueError(f"method.joined must be one of {', '.join(JOINED)}, got {joined!r}")
     found = sites(graph)
-    members: dict[str, tuple[str, ...]] = {name: (name,) for name, why in reasons(found, joined).items() if why is None}
-    free = (
-        [stream for stream in streams(graph) if not any(found[name].pinned for name in stream)]
-        if joined == "couple"
-        else []
-    )
-    members |= {stream[0]: tuple(name for name in stream if not found[name].grouped) for stream in free}
-    leaders = {stream[0]: name for stream in free for name in stream if found[name].shortcut}
+    members, leaders = _members(graph, found, joined)
+    if not members:
+        raise ValueError(_nothing_to_cut(graph, found, joined))
     if only is not None:
         members = {name: members[name] for name in matching(list(members), list(only))}
-    if not members:
-        raise ValueError(
-            f"no convolution of this network may be cut with method.joined={joined}; plan=true shows the reasons"
-        )
     readers = {n: s.drops_with for n, s in found.items() if n in members and s.drops_with in members}
-    return Units(members, leaders, readers)  # type: ignore[arg-type]
+    return Units(members, {name: leaders[name] for name in members if name in leaders}, readers)  # type: ignore[arg-type]
+
+
+def _members(graph: Graph, found: dict[str, Site], joined: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """The members of every unit and the leaders of streams, by the unit's name."""
+    members: dict[str, tuple[str, ...]] = {name: (name,) for name, why in reasons(found, joined).items() if why is None}
+    leaders = {}
+    for stream in streams(graph) if joined == "couple" else ():
+        free = tuple(name for name in stream if not found[name].grouped)
+        if free and not any(found[name].pinned or found[name].filters == 1 for name in stream):
+            members[free[0]] = free
+            leaders[free[0]] = next((name for name in reversed(free) if found[name].shortcut), "")
+    return members, {name: leader for name, leader in leaders.items() if leader}
+
+
+def _nothing_to_cut(graph: Graph, found: dict[str, Site], joined: str) -> str:
+    """Why nothing may be cut, reason by reason, and which way with joins would cut something."""
+    whole = {name: why for name, why in reasons(found, joined).items() if why is not None} | graph.uncuttable()
+    kinds: dict[str, list[str]] = {}
+    for name, why in whole.items():
+        kinds.setdefault(why, []).append(name)
+    words = "; ".join(f"{len(names)} ({names[0]}{', ...' if names[1:] else ''}) {why}" for why, names in kinds.items())
+    ways = [f"method.joined={way} cuts {cut} of them" for way in JOINED if (cut := _cuttable(graph, found, way))]
+    advice = f"; {', '.join(ways)}" if ways else ""
+    return f"no convolution of this network may be cut with method.joined={joined}: {words or 'it has none'}{advice}"
+
+
+def _cuttable(graph: Graph, found: dict[str, Site], joined: str) -> int:
+    try:
+        return len({name for members in _members(graph, found, joined)[0].values() for name in members})
+    except ValueError:  # streams that cannot be coupled
+        return 0
 
 
 def reasons(found: dict[str, Site], joined: str) -> dict[str, str | None]:
@@ -65,6 +87,8 @@ def why_not(site: Site, joined: str, residual: bool) -> str | None:
         return "grouped: or depthwise, follows its input"
     if site.gating:
         return "squeeze: squeeze-and-excitation, sigmoid(0) is 1/2"
+    if site.filters == 1:
+        return "single: its only filter must stay"
     if site.final:
         return "classes: its filters are the classes"
     if joined == "expand" and residual and (site.stem or site.shortcut):
@@ -72,7 +96,7 @@ def why_not(site: Site, joined: str, residual: bool) -> str | None:
     if not site.joined or joined == "expand":
         return None
     return (
-        "joined: added to others; method.joined=expand or couple cuts it"
+        "joined: added to others; method.joined=expand or couple may cut it"
         if joined == "keep"
         else "joined: member of a stream that cannot be cut as a whole"
     )

@@ -67,6 +67,7 @@ class Builder:
         if self.fits(op, leader, want):
             return self.added(op, leader, want)
         given = {n: wiring.bring(n, wiring.every(n) if spread[n] else want) for n in op.inputs if wiring.holds(n)}
+        self.check_size(op, list(given))
         present = next(iter(given.values()))
         absent = {n: wiring.new.call_function(torch.zeros_like, (present,)) for n in op.inputs if n not in given}
         return Carried(wiring.copied(op.node, given | absent), want)
@@ -77,8 +78,26 @@ class Builder:
         if op.node.target not in SUMS or op.node.kwargs or len(op.node.args) != 2 or len(others) != 1 or any(op.spread):
             return False
         held = self.wiring.carried[others[0]].channels
-        both = self.wiring.holds(leader) and self.wiring.holds(others[0])
+        shapes = {self.wiring.old.shape(n) for n in (*op.inputs, op.node)}
+        both = self.wiring.holds(leader) and self.wiring.holds(others[0]) and len(shapes) == 1
         return both and not torch.equal(held, want) and bool(torch.isin(held, want).all())
+
+    def check_size(self, op: Broadcast, present: list[fx.Node]) -> None:
+        """Raises ValueError where the operand that gave the result its size holds nothing any more."""
+        shapes = [self.places(op, n) for n in present]
+        if torch.broadcast_shapes(*shapes) != self.places(op, op.node):
+            absent = next(n for n in op.inputs if n not in present)
+            raise ValueError(
+                f"nothing is left of {absent.name}, which gives {op.node.name} its size; "
+                "keep more of the layers before it"
+            )
+
+    def places(self, op: Broadcast, node: fx.Node) -> tuple[int, ...]:
+        """The shape of a tensor but for its channels, as the result of `op` counts them from the right."""
+        shape, from_right = list(self.wiring.old.shape(node)), len(self.wiring.old.shape(op.node)) - op.axis
+        if len(shape) >= from_right:
+            shape[-from_right] = 1
+        return tuple(shape)
 
     def added(self, op: Broadcast, leader: fx.Node, want: Numbers) -> Carried:
         """The narrow operand goes to its places in the wide one: no copy of it with zeros in between."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import nn
 
+from pruning.attachments import duplicate
 from pruning.graph import Graph, trace
 from pruning.liveness import Liveness, analyse
 from pruning.ops import Conv, Flags, Norm
@@ -24,7 +23,7 @@ def mask(
     Raises:
         ValueError: as `analyse`.
     """
-    masked = copy.deepcopy(network)
+    masked = duplicate(network)
     silence(masked, analyse(graph or trace(network, image_shape), selection))
     return masked
 

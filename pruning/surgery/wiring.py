@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, fx, nn
 
+from pruning.attachments import unhistoried
 from pruning.graph import Graph
 from pruning.ops import Index
 from pruning.surgery.align import Choose, Spread
@@ -41,7 +42,7 @@ class Wiring:
         self.modules: dict[str, Any] = {}
         self.carried: dict[fx.Node, Carried] = {}
         self.sizes: dict[fx.Node, fx.Node] = {}
-        self.memo: dict[int, Any] = {}  # layers that share a parameter go on sharing it
+        self.memo = unhistoried(network)  # layers that share a parameter go on sharing it
         first = next(network.parameters(), None)
         self.device = torch.device("cpu") if first is None or first.is_meta else first.device
 
@@ -139,9 +140,17 @@ class Wiring:
         return self.sizes[node]
 
     def original(self, name: str) -> Any:
-        """A layer or a parameter of the network that is being copied."""
+        """A layer, parameter or buffer of the network that is being copied, or a constant that its forward has made."""
         parent, _, last = name.rpartition(".")
-        return getattr(self.network.get_submodule(parent), last)
+        if hasattr(self.network.get_submodule(parent), last):
+            return getattr(self.network.get_submodule(parent), last)
+        made: Tensor = getattr(self.old.trace.module, name)
+        if made.is_meta and not self.device.type == "meta":
+            raise ValueError(
+                f"forward makes the tensor {name} from others of the network, by numbers that torch.fx cannot follow; "
+                "register it as a buffer"
+            )
+        return made.clone()
 
 
 def asks_size(node: fx.Node, axis: int) -> bool:

@@ -71,7 +71,9 @@ def test_only_some() -> None:
 def test_refusals() -> None:
     with pytest.raises(ValueError, match=r"method.joined must be one of keep, expand, couple, got 'join'"):
         found(vgg16(10, SHAPE), "join")
-    with pytest.raises(ValueError, match=r"no convolution of this network may be cut .* plan=true"):
+    with pytest.raises(
+        ValueError, match=r"no convolution of this network may be cut with method.joined=keep: 1 \(0\) classes: "
+    ):
         found(nn.Sequential(nn.Conv2d(3, 4, 32), nn.Flatten()), "keep")
 
 
@@ -86,3 +88,49 @@ def test_coupling_makes_the_stream_itself_narrower(kind: str) -> None:
     widths = {"resnet": ("linear", 32), "bottleneck": ("head", 6), "gated": ("classes", 3)}
     layer = small.get_submodule(widths[kind][0])
     assert layer.weight.shape[1] == widths[kind][1]
+
+
+class Fused(nn.Module):
+    """Two depthwise convolutions added, as RepVGG's branches; and, `mapped`, a map of one filter that gates."""
+
+    def __init__(self, mapped: bool = False) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, padding=1, groups=1 if mapped else 3) if mapped else nn.Identity()
+        self.wide, self.narrow = nn.Conv2d(3, 3, 3, padding=1, groups=3), nn.Conv2d(3, 3, 1, groups=3)
+        self.map, self.head = nn.Conv2d(4, 1, 1), nn.Linear(4 if mapped else 3, 2)
+        self.mapped = mapped
+
+    def forward(self, x):  # type: ignore[no-untyped-def]
+        x = self.stem(x)
+        x = x * self.map(x) if self.mapped else self.wide(x) + self.narrow(x)
+        return self.head(x.mean((2, 3)))
+
+
+def test_a_stream_of_grouped_convolutions_only_is_left_whole_with_its_reasons() -> None:
+    with pytest.raises(ValueError, match=r"joined=couple: 2 \(wide, ...\) grouped: .*; 1 \(map\) unused: forward"):
+        found(Fused(), "couple")
+
+
+def test_a_layer_of_one_filter_is_left_whole() -> None:
+    assert list(found(Fused(mapped=True), "keep").members) == ["stem"]
+    method = L1(PerLayer(0.5))
+    method.attach(Fused(mapped=True), SHAPE, 0)
+    assert method.counts == {"stem": 2}
+    assert method.verdicts()["map"] == "single: its only filter must stay"
+
+
+def test_when_nothing_may_be_cut_the_advice_is_true() -> None:
+    """Two convolutions added, as RepVGG's branches: only another way with joins cuts them."""
+
+    class Branches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.wide, self.narrow, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(3, 4, 1), nn.Linear(4, 2)
+
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return self.head((self.wide(x) + self.narrow(x)).mean((2, 3)))
+
+    words = r"joined=keep: 2 \(wide, ...\) joined: added to others.*; method.joined=couple cuts 2 of them$"
+    with pytest.raises(ValueError, match=words):
+        found(Branches(), "keep")
+    assert found(Branches(), "couple").members == {"wide": ("wide", "narrow")}
