@@ -9,12 +9,12 @@ from collections.abc import Mapping, MutableMapping
 
 BY_HAND = {"LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"}  # torchrun sets them too, and a run for its further processes
 TASKS = ("SLURM_STEP_NUM_TASKS", "JSM_NAMESPACE_SIZE")  # of the srun or jsrun that has started this process
-RANKS = ("RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE", "TORCHELASTIC_RUN_ID")
-RANKS += ("JSM_NAMESPACE_RANK", "JSM_NAMESPACE_LOCAL_RANK", "SLURM_PROCID")
-MEETING = ("MASTER_ADDR", "MASTER_PORT")
-DEFAULTS = (
-    "PL_TRAINER_"  # Lightning's own defaults for what we leave open: they would change numbers, and no record says so
+RANKS = (
+    *("RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE", "TORCHELASTIC_RUN_ID"),
+    *("JSM_NAMESPACE_RANK", "JSM_NAMESPACE_LOCAL_RANK", "SLURM_PROCID"),
 )
+MEETING = ("MASTER_ADDR", "MASTER_PORT")
+DEFAULTS = "PL_TRAINER_"  # Lightning's own for what we leave open: they would change numbers, and no record says so
 
 
 def forget_others(variables: MutableMapping[str, str]) -> None:

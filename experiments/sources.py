@@ -9,7 +9,7 @@ import hashlib
 import importlib.util
 import os
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import packages_distributions, version
@@ -63,7 +63,7 @@ def files(stage: str, config: dict[str, Any], root: Path) -> set[Path]:
     return reached(followed, root) | alone
 
 
-def starts(table: dict[str, tuple[str, ...]], stage: str) -> list[str]:
+def starts(table: Mapping[str, tuple[str, ...]], stage: str) -> list[str]:
     stages = list(table)
     upto = stages.index(LIKE.get(stage, stage))
     return [each for before in stages[: upto + 1] for each in table[before]]

@@ -120,7 +120,9 @@ def linked(samples: Path, folder: Path, images: int) -> None:
 
 
 def large_data(root: str) -> Folder:
-    data = Folder("imagenet", root, "folder", "train", "val", 224, 256, 1, "ignore", False, 0.0, BATCH, 0, 0, MEAN, STD)
+    data = Folder(
+        "imagenet", root, "folder", "train", "val", 224, 256, 1, "ignore", "auto", False, 0.0, BATCH, 0, 0, MEAN, STD
+    )
     data.setup()
     return data
 

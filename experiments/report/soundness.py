@@ -42,15 +42,14 @@ def check_layer(layer: Layer) -> None:
 
 
 def check_answers(name: str, network: Network) -> None:
-    if network.answers is None and network.tested is None:
+    answers, tested = network.answers, network.tested
+    if answers is None and tested is None:
         return
-    if not 0 < (network.tested or 0) <= MOST_TESTED or network.answers is None:
-        raise ValueError(
-            f"the {name} was tested on {network.tested} images, and its answers are {network.answers!r:.20}"
-        )
-    right = int(bitmap.decode(network.answers, 1, network.tested).sum())
-    if abs(right / network.tested - network.accuracy) > 1e-9:
-        raise ValueError(f"the {name} has {right} right answers of {network.tested}, but accuracy {network.accuracy}")
+    if answers is None or tested is None or not 0 < tested <= MOST_TESTED:
+        raise ValueError(f"the {name} was tested on {tested} images, and its answers are {answers!r:.20}")
+    right = int(bitmap.decode(answers, 1, tested).sum())
+    if abs(right / tested - network.accuracy) > 1e-9:
+        raise ValueError(f"the {name} has {right} right answers of {tested}, but accuracy {network.accuracy}")
 
 
 def check_network(name: str, network: Network) -> None:
