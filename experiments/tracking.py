@@ -1,9 +1,11 @@
 """Curves and record to Weights & Biases, from our own files. The only place that writes with wandb."""
 
 import os
+import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -42,33 +44,78 @@ class Offline(Tracker):
     def finish(self, record: Record | None) -> None:
         super().finish(record)
         written = self.folder / "wandb"
-        if written.exists() and not self.bench.store.visited:  # the same finished run again
+        if any(written.glob("offline-run-*")) and not self.bench.store.visited:  # the same finished run again
             return
-        shutil.rmtree(written, ignore_errors=True)
-        self.write(open_run(self.bench, "offline"), record)
-
-    def write(self, run: Any, record: Record | None) -> None:
-        try:
-            publish(run, self.lines())
-            if record is not None:
-                summarise(run, record)
-        finally:
-            run.finish(exit_code=0 if record else 1)
+        with guarded("nothing is written for it; metrics.jsonl has all figures"):
+            shutil.rmtree(written, ignore_errors=True)
+            write(open_run(self.bench, "offline"), self.lines(), record)
 
 
 class Online(Offline):
-    """Epoch by epoch; `run.step` counts the lines already there, so the same command goes on where the run is."""
+    """Epoch by epoch; `run.step` counts the lines already there, so the same command goes on where the run is. Whatever
+    W&B does, the run goes on: after its first error nothing is sent any more, and all is written offline at the end."""
 
     def __init__(self, bench: Bench) -> None:
         super().__init__(bench)
-        self.run = open_run(bench, "online")
+        self.run: Any = None
+        with self.dropped_on_error():
+            bounded(self.begin)
+
+    def begin(self) -> None:
+        self.run = open_run(self.bench, "online")
+
+    @contextmanager
+    def dropped_on_error(self) -> Iterator[None]:
+        ended = False
+        with guarded("going on offline"):
+            yield
+            ended = True
+        if not ended:
+            self.run = None
+            with suppress(Exception):
+                bounded(release)
 
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
-        publish(self.run, self.lines())
+        if self.run is not None:
+            with self.dropped_on_error():
+                publish(self.run, self.lines())
 
     def finish(self, record: Record | None) -> None:
-        Tracker.finish(self, record)
-        self.write(self.run, record)
+        if self.run is not None:
+            Tracker.finish(self, record)
+            with self.dropped_on_error():
+                bounded(lambda: write(self.run, self.lines(), record))
+        if self.run is None:
+            super().finish(record)
+
+
+@contextmanager
+def guarded(consequence: str) -> Iterator[None]:
+    """No error of W&B, of its server or of its process is an error of the run: one line says it."""
+    try:
+        yield
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        say(f"W&B has failed ({reason}): {consequence}", "yellow")
+
+
+def bounded(call: Callable[[], object]) -> None:
+    """Raises TimeoutError for what waits for a server in vain; it is left to its thread."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(REACH)
+    if thread.is_alive():
+        raise TimeoutError(f"no answer within {REACH} seconds")
+    if errors:
+        raise errors[0]
 
 
 TRACKERS = {"none": Tracker, "offline": Offline, "online": Online}
@@ -87,15 +134,22 @@ def tracked(bench: Bench) -> Iterator[list[Record]]:
         tracker.finish(records[0] if records else None)
 
 
+def release() -> None:
+    """Whatever a failed run still holds: its id, its process."""
+    import wandb
+
+    wandb.teardown(exit_code=1)
+
+
 def open_run(bench: Bench, mode: str) -> Any:
-    """Falls back to offline when the server cannot be reached or nobody is logged in."""
+    """Raises whatever W&B does, where its server cannot be reached or nobody is logged in."""
     os.environ["WANDB_DATA_DIR"] = os.environ["WANDB_CACHE_DIR"] = str((bench.folder / "wandb").absolute())
     import wandb
 
     asked, choice = bench.settings.tracking, bench.settings.choice
     arguments: dict[str, Any] = hidden(
         {
-            "project": asked.project,
+            "project": asked.project if mode == "online" else re.sub(r"[/\\#?%:]", "_", asked.project)[:128],
             "entity": asked.entity,
             "group": asked.group,
             "name": bench.folder.name,
@@ -108,16 +162,21 @@ def open_run(bench: Bench, mode: str) -> Any:
             ),
         }
     )
-    try:
-        run = wandb.init(mode=mode, resume="allow" if mode == "online" else None, **arguments)  # type: ignore[arg-type]
-    except wandb.Error as error:
-        say(f"W&B cannot be reached ({str(error).splitlines()[0]}): going on offline", "yellow")
-        wandb.teardown()  # the failed run still holds the id
-        run = wandb.init(mode="offline", **arguments)
+    run = wandb.init(mode=mode, resume="allow" if mode == "online" else None, **arguments)  # type: ignore[arg-type]
     for stage in ("baseline", "prune", "finetune", "scratch", "scratch_tune"):
         run.define_metric(f"{stage}/step", hidden=True)
         run.define_metric(f"{stage}/*", step_metric=f"{stage}/step")
     return run
+
+
+def write(run: Any, lines: list[dict[str, Any]], record: Record | None) -> None:
+    """The rest of the lines, the figures, and the end."""
+    try:
+        publish(run, lines)
+        if record is not None:
+            summarise(run, record)
+    finally:
+        run.finish(exit_code=0 if record else 1)
 
 
 def publish(run: Any, lines: list[dict[str, Any]]) -> None:

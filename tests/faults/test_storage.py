@@ -1,14 +1,16 @@
 """Disks that are full, folders that may not be written, servers that do not answer. Faults E of docs/faults.md."""
 
 import json
+import os
 import signal
 import socket
 import time
 from pathlib import Path
 
 import pytest
-from harness import Job, litter, numbers, whole
+from harness import Job, children, litter, numbers, whole
 from tiny_run import POWER_CUT
+from wandb_server import server
 
 from experiments.checkpoints import verified
 from pruning import durable
@@ -85,6 +87,50 @@ def test_a_server_that_never_answers_is_a_warning_within_half_a_minute(tmp_path:
         job.finish()
     assert list(tmp_path.glob("online/*/wandb/offline-run-*/*.wandb"))
     assert numbers(tmp_path / "online") == whole(tmp_path / "offline", "tracking=offline")
+
+
+ONLINE = ("tracking=online", "recipe.baseline.epochs=40")
+
+
+@pytest.mark.parametrize(
+    "odd", [(200, "<html>login</html>"), (200, "[]"), (200, '{"data": {"upsertBucket": 7}}'), (500, "")]
+)
+def test_odd_answers_of_a_server_cost_a_warning(tmp_path: Path, odd: tuple[int, str]) -> None:
+    with server(odd) as (env, _):
+        job = Job(tmp_path / "run", "tracking=online", env=env)
+        job.finish()
+    assert_written_offline(tmp_path / "run", job)
+
+
+def test_a_refused_name_costs_a_warning(tmp_path: Path) -> None:
+    with server() as (env, _):
+        job = Job(tmp_path / "run", "tracking=online", "tracking.project=a/b", env=env)
+        if job.wait() == 1:  # refused before anything is trained
+            assert "tracking.project" in job.said()
+            return
+    assert_written_offline(tmp_path / "run", job)
+
+
+def test_a_killed_core_costs_a_warning(tmp_path: Path) -> None:
+    """In the middle of the run, and of it the server has the lines so far."""
+    with server() as (env, asked):
+        job = Job(tmp_path / "run", *ONLINE, env=env)
+        job.until(lambda: list(tmp_path.glob("run/store/*/last.ckpt")))
+        cores = [pid for pid in children(job.process.pid) if b"wandb-core" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        assert cores, job.said()
+        for pid in cores:
+            os.kill(pid, signal.SIGKILL)
+        job.finish()
+    assert any("upsertBucket" in each for each in asked)
+    assert_written_offline(tmp_path / "run", job)
+
+
+def assert_written_offline(folder: Path, job: Job) -> None:
+    """One line of warning, COMPLETED, the record and W&B's own offline file."""
+    assert job.said().count("W&B has failed") == 1, job.said()
+    assert "Traceback" not in job.said()
+    assert len(list(folder.glob("*/record.json"))) == len(list(folder.glob("*/wandb/offline-run-*/*.wandb"))) == 1
+    assert json.loads(next(folder.glob("*/status.json")).read_text())["state"] == "COMPLETED"
 
 
 def test_an_error_of_writing_names_path_and_bytes(tmp_path: Path) -> None:
