@@ -1,6 +1,5 @@
 """Everything a run needs, made and tried out before anything is trained: whatever cannot work is refused here."""
 
-import copy
 import os
 from pathlib import Path
 from typing import Any
@@ -11,19 +10,17 @@ from lightning import Trainer
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
 
-from experiments import baseline, hardware, recipes, schema, targets, typed
+from experiments import baseline, hardware, others, recipes, schema, targets, typed
 from experiments.bench import Bench, machine
 from experiments.digest import idle
+from experiments.dry_run import dry_run, refuse_unfit
 from experiments.quiet import quiet
 from experiments.store import Store
 from experiments.terminal import say
 from pruning import export
 from pruning.budget import checked_ratio
 from pruning.methods.base import PruningMethod
-from pruning.selection import Selection
-from pruning.surgery import compact
 
 
 def prepare(config: DictConfig) -> Bench:
@@ -37,8 +34,9 @@ def prepare(config: DictConfig) -> Bench:
     refuse_unwritable(Path(settings.folder))
     data = ready(instantiate(values["data"], _convert_="all"), settings.plan)
     bench = build(settings, values, data, processes)
-    if not settings.plan:
-        rehearse(bench)
+    refuse_unfit(bench)
+    if not settings.plan and others.ARRIVED not in os.environ:  # whoever started a further process has tried it all
+        dry_run(bench)
     if settings.sensitivity:
         refuse_scan(bench)
     if settings.export == "onnx":
@@ -67,7 +65,7 @@ def settled(config: DictConfig) -> DictConfig:
 def refuse_scan(bench: Bench) -> None:
     if not bench.data.sizes["val"]:
         raise ValueError("sensitivity=true looks at validation accuracy, and data.val=0 leaves none: set data.val=0.1")
-    if bench.method.needs_training or not bench.method.widths():
+    if bench.method.needs_training or idle(bench.values):
         raise ValueError(
             "sensitivity=true needs a method that decides on the network as it is, such as l1 or random, "
             f"got method={bench.settings.choice.method}"
@@ -162,15 +160,6 @@ def ready(data: Any, plan: bool) -> Any:
     for remark in data.remarks:
         say(remark, "yellow")
     return data
-
-
-def rehearse(bench: Bench) -> tuple[Selection, nn.Module]:
-    """The cut on the untrained network: a ratio or a stage that cannot work fails now, not after the baseline."""
-    network = copy.deepcopy(bench.network)
-    bench.method.begin_stage(network, bench.image_shape, bench.steps("prune"))
-    choice = bench.method.select(network)
-    bench.method.detach(network)
-    return choice, compact(network, choice, bench.image_shape)
 
 
 def refuse_unwritable(folder: Path) -> None:

@@ -9,27 +9,44 @@ from torch import Tensor, nn
 from pruning.modes import evaluating, exact
 from pruning.tracing import float_type
 
+Images = Float[Tensor, "batch 3 height width"]
+Logits = Float[Tensor, "batch classes"]
+
 TOLERANCE = 1e-4
 VARIATION = 1e-6  # of the logits' scale; less over a batch and equality proves nothing
 
 
 @torch.no_grad()
-def certify(masked: nn.Module, small: nn.Module, images: Float[Tensor, "b 3 h w"]) -> float:
+def certify(masked: nn.Module, small: nn.Module, images: Images) -> float:
     """max |masked - small| over a real batch, relative to the largest logit; both in eval, in exact arithmetic.
 
     Raises:
         ValueError: above 1e-4, or the masked logits do not vary over the batch, so that they prove nothing.
     """
-    images = images.to(float_type(masked))  # what was trained in float64 is certified in it
-    with exact(), evaluating(masked), evaluating(small):
-        wanted, got = masked(images), small(images)
-    scale = wanted.abs().max().item()
-    if not (wanted - wanted[:1]).abs().max().item() > VARIATION * scale:
+    wanted, got = answers(masked, small, images)
+    if not (wanted - wanted[:1]).abs().max().item() > VARIATION * wanted.abs().max().item():
         raise ValueError(
             f"no certificate: the masked network gives the same logits for all {len(images)} images of the batch, so "
             "equality would prove nothing; the ratio has silenced the network (lower it) or the images are constant"
         )
-    distance = (wanted - got).abs().max().item() / scale
+    return check_equal(wanted, got)
+
+
+@torch.no_grad()
+def answers(masked: nn.Module, small: nn.Module, images: Images) -> tuple[Logits, Logits]:
+    """Of both, in eval and in exact arithmetic; what was trained in float64 answers in it."""
+    images = images.to(float_type(masked))
+    with exact(), evaluating(masked), evaluating(small):
+        return masked(images), small(images)
+
+
+def check_equal(wanted: Logits, got: Logits) -> float:
+    """The largest difference relative to the largest logit.
+
+    Raises:
+        ValueError: it is above 1e-4.
+    """
+    distance = (wanted - got).abs().max().item() / wanted.abs().max().item()
     if not distance <= TOLERANCE:
         image = int((wanted - got).abs().amax(1).argmax())
         raise ValueError(

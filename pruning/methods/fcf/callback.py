@@ -126,7 +126,7 @@ class FCF(FilterMethod):
         take_down(network, self.places, scaled=self.start == "l1")
 
     def moved(self, network: nn.Module) -> bool:
-        """Gates that were never trained, as in a rehearsal, have no end to be judged by."""
+        """Gates that were never trained, as in a dry run of a large network, have no end to be judged by."""
         gates = [gate_at(network, place) for place in self.places.values()]
         return any(not torch.equal(gate.v, gate.start) for gate in gates)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import final
 
 import torch
@@ -179,10 +180,14 @@ class Group2D(PruningMethod):
     def counts(self, network: nn.Module) -> Counts:
         """What the budget leaves each group of each layer, by the choice that the network's state makes now."""
         scores = {name: self.scores(network, name) for name in self.groups_of}
-        groups = {name: self.groups_at(network, name) for name in self.groups_of}
+
+        @cache
+        def groups() -> dict[str, Groups]:
+            """Seconds on a large network, and not every budget asks what its counts cost."""
+            return {name: self.groups_at(network, name) for name in self.groups_of}
 
         def cost(counts: Mapping[str, int]) -> Cost:
-            masks = {n: kernels_kept(s, groups[n], self.groups_of[n], counts[n]) for n, s in scores.items()}
+            masks = {n: kernels_kept(s, groups()[n], self.groups_of[n], counts[n]) for n, s in scores.items()}
             return predict(analyse(self.graph, Selection(masks)))
 
         return self.budget.counts(Demand(self.widths(), {name: s.mean(0) for name, s in scores.items()}, cost))

@@ -1,0 +1,115 @@
+"""What a network must be before anything is trained with it: tried on random images, with random norm statistics.
+
+Fresh norms are ones and zeros, and a fault of surgery does not show on them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pruning.modes import evaluating
+from pruning.surgery.certificate import VARIATION
+from pruning.tracing import float_type, skeleton
+
+Images = Float[Tensor, "batch channels height width"]
+Shape = tuple[int, int, int]
+SEED = 0  # of all draws here: a dry run says the same twice
+
+
+@contextlib.contextmanager
+def forked_generators() -> Iterator[None]:
+    """Within, torch, numpy and python draw from SEED on; afterwards all of them are where they were."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # asking would start CUDA
+    try:
+        with torch.random.fork_rng(devices):
+            torch.default_generator.manual_seed(SEED)  # torch.manual_seed would reach devices that are not started yet
+            np.random.seed(SEED)  # noqa: NPY002
+            random.seed(SEED)
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+
+
+def random_images(network: nn.Module, image_shape: Shape, count: int = 2) -> Images:
+    """As normalised images are: around 0, of deviation 1."""
+    return torch.randn(count, *image_shape, dtype=float_type(network))
+
+
+@torch.no_grad()
+def randomise_norms(network: nn.Module) -> None:
+    """Statistics, scales and biases move away from where they are, in place, and what is all zero becomes something."""
+    for module in network.modules():
+        mean, variance = (getattr(module, name, None) for name in ("running_mean", "running_var"))
+        if isinstance(mean, Tensor) and isinstance(variance, Tensor):
+            mean.add_(0.3 * variance.clamp(min=0).sqrt() * torch.randn_like(mean))
+            variance.mul_(0.5 + torch.rand_like(variance))
+    for parameter in network.parameters():
+        if not parameter.any():  # a new bias, a branch or a head that begins at zero
+            parameter.add_(torch.randn_like(parameter) * (0.1 if parameter.ndim < 2 else parameter[0].numel() ** -0.5))
+        elif parameter.ndim == 1:
+            parameter.mul_(0.5 + torch.rand_like(parameter))
+
+
+def check_output(network: nn.Module, image_shape: Shape, classes: int) -> None:
+    """What the network gives must be one tensor, a logit for each class; found by shapes alone.
+
+    Raises:
+        ValueError: it is not. A network that cannot run without numbers is left to whoever traces it.
+    """
+    bare = skeleton(network).eval()
+    output = None
+    with contextlib.suppress(Exception), torch.no_grad():
+        output = bare(torch.empty(2, *image_shape, device="meta", dtype=float_type(network)))
+    if output is not None:
+        check_logits(output, (2, classes), network)
+
+
+def check_logits(output: object, shape: tuple[int, int], network: nn.Module) -> None:
+    name = type(network).__name__
+    if not isinstance(output, Tensor):
+        raise ValueError(
+            f"{name} gives {in_words(output)} for a batch of images; one tensor of shape (batch, classes) is needed: "
+            "return the logits alone, in training too"
+        )
+    if tuple(output.shape) != shape:
+        raise ValueError(
+            f"{name} gives {tuple(output.shape)} for {shape[0]} images, and the data has {shape[1]} classes: "
+            f"{shape} is needed, a logit for each class; build the network for {shape[1]} classes"
+        )
+
+
+def in_words(output: object) -> str:
+    if isinstance(output, dict):
+        return f"a dict ({', '.join(map(str, output))})"
+    if isinstance(output, tuple | list):
+        return f"several outputs (a {type(output).__name__} of {len(output)})"
+    return f"a {type(output).__name__}"
+
+
+@torch.no_grad()
+def check_answers(network: nn.Module, images: Images, classes: int) -> None:
+    """In eval the logits must follow from the image, and from nothing else.
+
+    Raises:
+        ValueError: they do not.
+    """
+    with evaluating(network):
+        first, second = network(images), network(images)
+    check_logits(first, (len(images), classes), network)
+    name, allowed = type(network).__name__, VARIATION * first.abs().max()
+    if (first - second).abs().max() > allowed:
+        raise ValueError(
+            f"{name} answers the same images in two ways in eval(): something in it draws at random there; give it a "
+            "layer that looks at self.training, such as nn.Dropout"
+        )
+    if first.isfinite().all() and (first - first[:1]).abs().max() <= allowed:
+        raise ValueError(f"{name} answers every image alike: its output does not depend on the image")
