@@ -125,7 +125,8 @@ def train_step(
     bench: Bench, network: nn.Module, recipe: str, objective: Objective, method: PruningMethod | None = None
 ) -> None:
     """One, as the stage would make it, on as few images as one of its batches may have."""
-    count, classes = min(2, bench.settings.recipe.batch), len(bench.data.classes)
+    count = min(2, bench.settings.recipe.batch // bench.processes)
+    classes = len(bench.data.classes)
     with naming(f"a training step of stage {recipe} by", bench):
         images, labels = random_images(network, bench.image_shape, count), torch.arange(count) % classes
         logits = network.train()(images)
