@@ -16,8 +16,9 @@ class ZeroMomentumSGD(SGD):
     everyone else has seen the gradients.
     """
 
-    def __init__(self, groups: list[dict[str, Any]], lr: float, fused: bool = True) -> None:
-        super().__init__(groups, lr=lr, fused=fused)
+    def __init__(self, groups: list[dict[str, Any]], lr: float, scaled: bool = False) -> None:
+        """`scaled`: a gradient scaler stands between backward and step (float16)."""
+        super().__init__(groups, lr=lr, fused=not scaled)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         super().add_param_group(param_group)

@@ -180,7 +180,7 @@ class ClassificationTask(LightningModule):
         self.val_metrics.reset()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        optimiser = ZeroMomentumSGD(self.groups(), lr=self.recipe.lr, fused=self.scaler is None)
+        optimiser = ZeroMomentumSGD(self.groups(), lr=self.recipe.lr, scaled=self.scaler is not None)
         steps = self.trainer.estimated_stepping_batches / max(self.recipe.epochs, 1)
         schedules = [self.schedule(group, steps) for group in optimiser.param_groups]
         return {
