@@ -52,9 +52,18 @@ class Overflowing(Misfit):
 class Drawing(Misfit):
     """Draws from every generator of a CPU in each call, and answers as the chain does."""
 
-    def forward(self, images: torch.Tensor) -> Any:
-        torch.rand(1), np.random.rand(), random.random()  # noqa: NPY002
-        return self.chain(images)
+    def __init__(self, classes: int, image_shape: tuple[int, int, int], seed: int) -> None:
+        super().__init__(classes, image_shape, seed)
+        self.chain = nn.Sequential(Chain(classes), Drawer())
+
+
+class Drawer(nn.Module):
+    """A leaf of the graph, since it reads its mode."""
+
+    def forward(self, logits: torch.Tensor) -> torch.Tensor:
+        for draw in (lambda: torch.rand(1), np.random.rand, random.random):
+            draw()
+        return logits.clone() if self.training else logits
 
 
 class Raising(Misfit):
