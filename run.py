@@ -14,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from experiments import commandline, environment, hydra_targets, launch, preemption, schema
+from experiments import commandline, environment, hydra_targets, launch, preemption, redact, schema
 from experiments.spelling import advice
 
 schema.register()
@@ -38,6 +38,7 @@ def experiment(config: DictConfig) -> None:
 if __name__ == "__main__":
     environment.forget_others(os.environ)
     environment.print_anything()
+    redact.redact_output()
     commandline.check_quotes(sys.argv[1:])
     try:
         hydra_targets.check(sys.argv[1:])

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from experiments import hardware, schema
 from experiments.digest import digest, of_file
 from experiments.execution import Execution, execution
+from experiments.redact import hidden
 from experiments.store import Store
 from pruning.methods.base import PruningMethod
 from pruning.objectives import Objective
@@ -82,7 +83,7 @@ class Bench:
 
     @property
     def folder(self) -> Path:
-        return Path(self.settings.folder) / f"{file_name(self.settings.name)}-{self.digest[:8]}"
+        return Path(self.settings.folder) / f"{file_name(hidden(self.settings.name))}-{self.digest[:8]}"
 
 
 def machine(settings: schema.Config) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from experiments import targets
 from experiments.commandline import CONF, one_line
+from experiments.redact import refuse_secret
 from experiments.schema import leaves
 
 CALLED = {  # by Hydra, with the place of each
@@ -39,6 +40,7 @@ CALLED = {  # by Hydra, with the place of each
 }
 TYPED = ("run", "sweep", "output_subdir", "job.chdir", "job.env_set", "job.env_copy", "callbacks")  # as in our own file
 COMMANDS = ("setup", "additional_parameters", "srun_args", "python")  # of a launcher
+PATHS = ("folder", "hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")  # made before a run begins
 LOGGING = ("job_logging", "hydra_logging")
 SEARCH = "hydra.searchpath"
 WHOLE = {"config_path": "--config-path", "config_name": "--config-name", "experimental_rerun": "--experimental-rerun"}
@@ -140,6 +142,8 @@ def refuse(whole: DictConfig) -> None:
     for path, value in found.items():
         if targets.KEY in path.split("."):
             refuse_target(path, value)
+    for key in PATHS:
+        refuse_secret(key, str(found.get(key)))
     raw: dict[str, Any] = OmegaConf.to_container(whole.hydra, resolve=False)  # type: ignore[assignment]
     typed = dict(pair for each in whole.hydra.overrides.hydra for pair in values(each))
     refuse_untyped({f"hydra.{path}": value for path, value in leaves(raw)}, typed, raw["runtime"]["choices"])

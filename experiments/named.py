@@ -11,6 +11,7 @@ from experiments import status, sweeps, typed
 from experiments.digest import NEVER
 from experiments.modified import free
 from experiments.modified import name as key
+from experiments.redact import hidden
 
 
 def refuse_another(folder: Path) -> None:
@@ -20,7 +21,7 @@ def refuse_another(folder: Path) -> None:
     if sweeps.JOB in os.environ or folder.exists() or "name" not in map(key, now):
         return
     for other, command in asked_before(folder):
-        if differing := list(differences(command, now)):
+        if differing := list(differences(command, hidden(list(now)))):
             raise ValueError(
                 f"name= names {other} already, a run of another config ({'; '.join(differing)}): "
                 "choose another name, or delete that folder"

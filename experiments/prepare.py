@@ -16,6 +16,7 @@ from experiments.bench import Bench, machine
 from experiments.digest import idle
 from experiments.dry_run import dry_run, refuse_unfit
 from experiments.quiet import quiet
+from experiments.redact import refuse_secret
 from experiments.store import Store
 from experiments.terminal import say
 from pruning import export
@@ -31,6 +32,7 @@ def prepare(config: DictConfig) -> Bench:
     targets.refuse_foreign(values)
     targets.refuse_misfits(values)
     settings: schema.Config = OmegaConf.to_object(config)  # type: ignore[assignment]
+    refuse_secret("folder", settings.folder)
     refuse_unwritable(Path(settings.folder))
     data = ready(instantiate(values["data"], _convert_="all"), settings.plan)
     bench = build(settings, values, data, processes)

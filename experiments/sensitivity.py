@@ -10,6 +10,7 @@ from rich.table import Table
 
 from experiments import measure
 from experiments.bench import Bench
+from experiments.redact import hidden
 from experiments.stages import Trained
 from experiments.terminal import console, say
 from pruning import durable
@@ -57,7 +58,7 @@ def budget(allowed: dict[str, float]) -> str:
 def save(folder: Path, points: list[Point], dense: float, allowed: dict[str, float]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     values = {"dense": dense, "allowed": allowed, "points": [asdict(point) for point in points]}
-    durable.write(folder / "sensitivity.json", (json.dumps(values, indent=1) + "\n").encode())
+    durable.write(folder / "sensitivity.json", (json.dumps(hidden(values), indent=1) + "\n").encode())
     plot(folder / "sensitivity.png", points, dense)
 
 

@@ -49,7 +49,7 @@ class Job:
 
 def key(overrides: Iterable[str]) -> str:
     """The order in which one types does not matter."""
-    return hashlib.sha256(json.dumps(sorted(overrides)).encode()).hexdigest()[:8]
+    return hashlib.sha256(json.dumps(sorted(hidden(list(overrides)))).encode()).hexdigest()[:8]
 
 
 def place(folder: Path, overrides: Iterable[str]) -> Path:

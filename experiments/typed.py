@@ -11,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from experiments.redact import hidden
 from experiments.schema import leaves
 from experiments.sources import ROOT
 from experiments.targets import KEY, OWN
@@ -69,7 +70,7 @@ def command() -> str:
 def spelled_out(words: list[str]) -> str:
     """With the packages of the user's own, for a shell."""
     own = os.environ.get(OWN)
-    return (f"{OWN}={shlex.quote(own)} " if own else "") + shlex.join(words)
+    return (f"{OWN}={shlex.quote(own)} " if own else "") + shlex.join(hidden(list(words)))
 
 
 def switches() -> list[str]:

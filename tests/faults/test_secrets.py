@@ -1,0 +1,99 @@
+"""Secrets stay out of files, names and output; a reader of the output may go."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_run import config
+
+from experiments import commandline, hydra_targets, pipeline, schema
+from experiments.redact import hidden
+from experiments.sweeps import key
+
+SECRETS = {"HF_TOKEN": "hf_Abc123", "AWS_SECRET_ACCESS_KEY": "wJalr/XU+tnFEMI", "MY_db_password": "hunter22"}
+
+
+@pytest.fixture(autouse=True)
+def variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a hf_Abc123 b", "a *** b"),
+        ({"hf_Abc123": ["x hunter22"]}, {"***": ["x ***"]}),
+        ({"api_key": "never seen"}, {"api_key": "***"}),
+        ("+api_key=never ratio=0.5", "+api_key=*** ratio=0.5"),
+        ("https://me:pass@host/a", "https://me:***@host/a"),
+        ("me:pass@host.org", "me:***@host.org"),
+        ("wJalr%2FXU%2BtnFEMI", "***"),
+        ("ratio=0.5 12:30 https://host/a a@b.org", "ratio=0.5 12:30 https://host/a a@b.org"),
+        (0.5, 0.5),
+    ],
+)
+def test_what_is_hidden(text: object, shown: object) -> None:
+    assert hidden(text) == shown
+    assert hidden(shown) == shown
+
+
+def test_what_is_no_secret_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SSH_KEY_FILE", str(tmp_path))
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
+    assert hidden(f"{tmp_path} false") == f"{tmp_path} false"
+    assert key(["name=hf_Abc123"]) == key([hidden("name=hf_Abc123")])  # a job is found by what is written of it
+
+
+def test_a_secret_is_in_no_file_no_name_and_no_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = "name='${oc.env:HF_TOKEN} me:pass2word@host'", "choice.recipe=${oc.env:AWS_SECRET_ACCESS_KEY}"
+    leaks = (
+        *names,
+        "tracking=offline",
+        "tracking.group=${oc.env:MY_db_password}",
+    )
+    pipeline.run(config(f"folder={tmp_path}", *leaks))
+    said = capsys.readouterr()
+    texts = {path: str(path).encode() + path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert any(path.suffix == ".wandb" for path in texts)
+    for secret in (*SECRETS.values(), "pass2word"):
+        assert [path for path, text in texts.items() if secret.encode() in text] == []
+        assert secret not in said.out + said.err
+
+
+def test_a_folder_that_holds_a_secret_is_refused(tmp_path: Path) -> None:
+    schema.register()
+    commandline.register()
+    with pytest.raises(SystemExit, match=r"folder=.*/\*\*\* holds a secret") as refused:
+        hydra_targets.check([f"folder={tmp_path}/" + "${oc.env:HF_TOKEN}"])
+    assert SECRETS["HF_TOKEN"] not in str(refused.value)
+    assert not list(tmp_path.iterdir())
+
+
+PRINTS = """
+import sys
+from experiments.redact import redact_output
+redact_output()
+print("before hf_Abc123", flush=True)
+sys.stdin.readline()
+print("after", flush=True)
+sys.stderr.write("went on, hf_Abc123\\n")
+raise SystemExit(0)
+"""
+
+
+def test_a_reader_that_has_gone_stops_nothing() -> None:
+    pipe = subprocess.PIPE
+    job = subprocess.Popen([sys.executable, "-c", PRINTS], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    assert job.stdin is not None
+    assert job.stdout is not None
+    assert job.stderr is not None
+    assert job.stdout.readline() == "before ***\n"
+    job.stdout.close()
+    job.stdin.write("\n")
+    job.stdin.close()
+    assert job.stderr.read() == "went on, ***\n"
+    assert job.wait() == os.EX_OK
+    job.stderr.close()
