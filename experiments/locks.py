@@ -1,6 +1,6 @@
 """One process at a time in a folder. Imports no torch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,10 +9,12 @@ from filelock import FileLock, Timeout
 from experiments.terminal import say
 from pruning import durable
 
+POLL = 20.0  # seconds; other processes of a run wait for this one in an exchange that lasts half an hour at most
+
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """The kernel frees the lock when its holder dies, however it dies."""
+def held(folder: Path, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """The kernel frees the lock when its holder dies, however it dies. `waiting` is called now and then until then."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "lock").touch()  # with the rights that the umask gives: FileLock has its own idea of them
     lock = FileLock(folder / "lock")
@@ -20,9 +22,17 @@ def held(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         say(f"another process is making {folder.name}: waiting for it")
-        lock.acquire()
+        wait_for(lock, waiting)
     durable.tidy(folder)
     try:
         yield
     finally:
         lock.release()
+
+
+def wait_for(lock: FileLock, waiting: Callable[[], object]) -> None:
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=POLL)
+        except Timeout:
+            waiting()

@@ -9,6 +9,7 @@ from datamodules.decode import BrokenImageError
 from experiments import measure, named, plan, ranks, status, summary, sweeps
 from experiments.bench import Bench
 from experiments.commandline import refusals
+from experiments.explained import FailedError, explained
 from experiments.keep import keep
 from experiments.locks import held
 from experiments.prepare import prepare
@@ -30,7 +31,7 @@ def run(config: DictConfig) -> Record | None:
             plan.show(bench)
             return None
         named.refuse_another(bench.folder)
-    with refusals((BrokenImageError,)), ranks.gathered(bench.machine):
+    with refusals((BrokenImageError, FailedError)), ranks.gathered(bench.machine):
         if bench.settings.sensitivity:
             dense = baseline(bench)
             if ranks.end_group():
@@ -43,12 +44,13 @@ def run(config: DictConfig) -> Record | None:
 
 
 def lead(bench: Bench) -> Record:
-    with held(bench.folder):
+    with held(bench.folder, ranks.tell_to_wait):
         sweeps.announce(bench.folder)
         found = finished(bench)
         ranks.told(found is None)
         with status.kept(bench.folder, described(bench), anew=found is None), tracked(bench) as records:
-            record = found or written(bench, experiment(bench))
+            with explained(bench):
+                record = found or written(bench, experiment(bench))
             records.append(record)
     summary.show(record, bench.folder)
     return record
@@ -56,7 +58,7 @@ def lead(bench: Bench) -> Record:
 
 def follow(bench: Bench) -> None:
     """Another process of the same run: it trains beside the first, and decides, measures and writes nothing."""
-    if ranks.told(True):
+    if ranks.hear_decision():
         experiment(bench)
 
 

@@ -79,6 +79,18 @@ def told(value: Told) -> Told:
     return carried[0]
 
 
+def tell_to_wait() -> None:
+    """In the first process, now and then while it waits for another run's lock: an exchange does not last for ever."""
+    told(None)
+
+
+def hear_decision() -> bool:
+    """In the others: what the first has decided, however long it had to wait."""
+    while (decision := told(None)) is None:
+        pass
+    return bool(decision)
+
+
 def everywhere(value: Told) -> list[Told]:
     """Each process's value, in every process."""
     if not dist.is_initialized():

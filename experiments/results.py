@@ -8,14 +8,14 @@ from torch import nn
 from experiments import hardware, measure, record
 from experiments.bench import Bench
 from experiments.digest import libraries
-from experiments.keep import NETWORK, ONNX
+from experiments.keep import NETWORK, ONNX, origin_of
 from experiments.modified import modified
 from experiments.record import Budget, Layer, Record
 from experiments.stages import Trained
 from experiments.store import say_reused
 from experiments.terminal import say
 from experiments.typed import command
-from pruning import bitmap
+from pruning import artifact, bitmap, export
 from pruning.selection import Selection
 
 
@@ -49,9 +49,23 @@ def finished(bench: Bench) -> Record | None:
     except ValueError as error:
         say(f"{error}: making it again", "yellow")
         return None
+    if damage := damaged(bench):
+        say(f"{damage}: mended from the store", "yellow")
+        return None
     for stage in made.stages:
         say_reused(stage)
     return made
+
+
+def damaged(bench: Bench) -> str | None:
+    """What of the kept network cannot be read, in one line."""
+    try:
+        artifact.load(bench.folder / NETWORK, None if origin_of(bench.values["model"]) else bench.network)
+        if bench.settings.export:
+            export.refuse_damaged(bench.folder / ONNX)
+    except (OSError, ValueError) as error:
+        return str(error)
+    return None
 
 
 def to_record(bench: Bench, made: Results, form: str) -> Record:

@@ -41,7 +41,7 @@ class Store:
         self.visited.append(folder)
         if not ranks.leads():
             return self.followed(folder, compute)
-        with held(folder):
+        with held(folder, ranks.tell_to_wait):
             if not self.reuse:
                 clear(folder)
             found = read(folder)
@@ -55,7 +55,7 @@ class Store:
 
     def followed(self, folder: Path, compute: Callable[[Path], tuple[Weights, Stage]]) -> Finished:
         """In the other processes of a run: as the first has decided."""
-        found = read(folder) if ranks.told(False) else None
+        found = read(folder) if ranks.hear_decision() else None
         return found or Finished(*compute(folder), folder)
 
 

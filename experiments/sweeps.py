@@ -169,4 +169,14 @@ def complete(job_folder: Path, run: str | None) -> bool:
         made = read_record(results(job_folder) / run / "record.json")
     except (OSError, ValueError):
         return False
-    return run.endswith(made.digest[:8]) and (results(job_folder) / run / "network").is_dir()
+    return run.endswith(made.digest[:8]) and is_whole(results(job_folder) / run / "network")
+
+
+def is_whole(network: Path) -> bool:
+    """By the digest of its weights: what `pruning.load` would refuse is not done. Takes no torch."""
+    try:
+        wanted = json.loads((network / "model.json").read_text())["sha256"]
+        with open(network / "model.safetensors", "rb") as file:
+            return bool(hashlib.file_digest(file, "sha256").hexdigest() == wanted)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

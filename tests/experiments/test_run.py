@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from tiny_run import GATED, POWER_CUT, config
 
 import pruning
-from experiments import measure, record
+from experiments import measure, record, sweeps
 from experiments.digest import of_file
 from experiments.prepare import prepare
 from pruning import bitmap
@@ -155,3 +155,21 @@ def test_a_broken_record_or_a_lost_network_is_made_again(tmp_path: Path) -> None
     shutil.rmtree(path.parent / "network")
     run(tmp_path)
     assert (path.parent / "network" / "model.json").exists()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.json"])
+def test_a_damaged_network_is_mended_from_the_store(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without training; and a sweep's driver does not call its job complete."""
+    made = run(tmp_path)
+    (folder,) = tmp_path.glob("*/network")
+    job, before = tmp_path / "sweep" / "a" / "b", (folder / name).read_bytes()
+    assert sweeps.complete(job, folder.parent.name)
+    (folder / name).write_bytes(before[:-1] + b"!")
+    assert not sweeps.complete(job, folder.parent.name)
+    assert all(stage.reused for stage in run(tmp_path).stages)
+    assert (folder / name).read_bytes() == before
+    assert "mended from the store" in capsys.readouterr().out
+    assert sweeps.complete(job, folder.parent.name)
+    assert run(tmp_path).tuned.accuracy == made.tuned.accuracy

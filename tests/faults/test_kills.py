@@ -14,6 +14,7 @@ from tiny_run import POWER_CUT, config
 
 from experiments import pipeline
 from experiments.checkpoints import DurableCheckpoints, previous, verified
+from experiments.commandline import Refusal
 
 
 @pytest.mark.faults
@@ -69,7 +70,9 @@ def test_with_every_checkpoint_damaged_nothing_starts_anew_and_nothing_is_delete
     last = cut(tmp_path, monkeypatch)
     for path in (last, previous(last)):
         path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ValueError, match=r"no checkpoint of .*baseline-\w+ is intact: delete that folder"):
+    with pytest.raises(
+        Refusal, match=r"stage baseline failed: no checkpoint of .*baseline-\w+ is intact: delete that folder"
+    ):
         pipeline.run(config(f"folder={tmp_path}"))
     assert last.exists()
     assert previous(last).exists()
