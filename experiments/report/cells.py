@@ -40,6 +40,10 @@ def said(found: Estimate, unit: str) -> str:
 FORMS = {"share": (".2f", 100), "cut": (".1f", 100), "points": ("+.2f", 100), "lead": (".2f", 100), "ratio": (".2f", 1)}
 
 
+def z(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "\u2212")
+
+
 def asked(setting: Setting) -> str:
     budget = setting.first.record.budget.of
     return f"{100 * setting.first.record.ratio:g} % {ASKED.get(budget, budget)}"

@@ -1,65 +1,29 @@
 """What the page claims: who is ahead at which cut, how far one may cut, and what stands on the front. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from experiments.report import fairness
-from experiments.report.estimate import Estimate, difference, front, hypervolume
+from experiments.report.estimate import hypervolume
 from experiments.report.fairness import Protocol
 from experiments.report.runs import Figure
 from experiments.report.settings import Section, Setting
+from experiments.report.verdict import Verdict, ahead, verdict
 
 BOUNDS = (0.0, 0.005, 0.01)  # of accuracy lost against dense
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Settings of one comparison at one rate, the best mean accuracy first."""
-
-    ranked: list[Setting]
-    level: str | None  # the lowest of any two; None for one alone
-
-    @property
-    def rate(self) -> float:
-        return sum(setting.macs_cut for setting in self.ranked) / len(self.ranked)
-
-    @property
-    def n(self) -> int:
-        return min(len(setting.runs) for setting in self.ranked)
-
-    @cached_property
-    def behind(self) -> list[Estimate | None]:
-        """For each but the first, how far the first is ahead, paired by seed."""
-        best, *rest = self.ranked
-        return [difference(best.accuracies, each.accuracies) for each in rest]
-
-    @property
-    def level_with_best(self) -> list[Setting]:
-        """The best, and those that its lead does not clearly leave behind: the interval of the difference holds 0."""
-        near = [each for each, lead in zip(self.ranked[1:], self.behind, strict=True) if not clear(lead)]
-        return [self.ranked[0], *near]
-
-    def place(self, setting: Setting) -> tuple[int, int]:
-        """The best and the worst place it may have: behind all that are clearly better, before all clearly worse."""
-        leads = [difference(each.accuracies, setting.accuracies) for each in self.ranked if each is not setting]
-        sure = [lead.mean for lead in leads if lead is not None and lead.excludes_zero]
-        return 1 + sum(lead > 0 for lead in sure), len(self.ranked) - sum(lead < 0 for lead in sure)
-
-
-def clear(lead: Estimate | None) -> bool:
-    return lead is not None and lead.excludes_zero
 
 
 def protocols(section: Section) -> dict[str, Protocol]:
     return {each.id: fairness.protocol([run.record for run in each.runs]) for each in section.settings}
 
 
-def at_one_rate(settings: Sequence[Setting], given: dict[str, Protocol]) -> list[list[Setting]]:
-    """Groups of settings in which every two have the same rate, from the smallest cut to the largest."""
+def at_one_rate(
+    settings: Sequence[Setting], given: dict[str, Protocol], alike: Callable[[Protocol, Protocol], bool]
+) -> list[list[Setting]]:
+    """Groups of settings in which every two have rates `alike`, from the smallest cut to the largest."""
     groups: list[list[Setting]] = []
     for setting in sorted(settings, key=lambda each: (each.macs_cut, each.id)):
-        if groups and all(fairness.same_rate(given[setting.id], given[other.id]) for other in groups[-1]):
+        if groups and all(alike(given[setting.id], given[other.id]) for other in groups[-1]):
             groups[-1].append(setting)
         else:
             groups.append([setting])
@@ -71,11 +35,22 @@ def verdicts(section: Section, given: dict[str, Protocol], rule: str) -> list[Ve
     rivals = {each.id: each for each in section.settings if not each.scratch}
     found = []
     for group in fairness.comparisons({each: given[each] for each in rivals}, rule):
-        for same in at_one_rate([rivals[each] for each in group], given):
-            if len({each.curve for each in same}) > 1:
-                ranked = sorted(same, key=lambda each: (-each.accuracy.mean, each.id))
-                found.append(Verdict(ranked, lowest([given[each.id] for each in same])))
-    return sorted(found, key=lambda verdict: verdict.rate)
+        for near in at_one_rate([rivals[each] for each in group], given, fairness.near_rate):
+            found += [verdict(same, beside, level_of(same, given)) for same, beside in cuts(near, given)]
+    return sorted(found, key=lambda each: each.rate)
+
+
+def cuts(near: Sequence[Setting], given: dict[str, Protocol]) -> list[tuple[list[Setting], list[Setting]]]:
+    """Of settings shown beside each other, those of one cut, and all others; the first alone where none share one."""
+    if len({each.curve for each in near}) < 2:
+        return []
+    groups = at_one_rate(near, given, fairness.same_rate)
+    several = [group for group in groups if len({each.curve for each in group}) > 1]
+    return [(group, [each for each in near if each not in group]) for group in several or groups[:1]]
+
+
+def level_of(settings: Sequence[Setting], given: dict[str, Protocol]) -> str | None:
+    return lowest([given[each.id] for each in settings])
 
 
 def lowest(given: list[Protocol]) -> str | None:
@@ -91,14 +66,25 @@ def fronts(section: Section, given: dict[str, Protocol], rule: str, axis: Figure
     settings = {each.id: each for each in section.settings if not each.scratch}
     found = []
     for group in fairness.comparisons({each: given[each] for each in settings}, rule):
-        points = {}
+        saved = {}
         for each in group:
             x = settings[each].estimate(axis)
             if x is not None:
-                points[each] = (x.mean if axis.rising else -x.mean, settings[each].accuracy.mean)
-        if len(points) > 1:
-            found.append(front(points))
+                saved[each] = x.mean if axis.rising else -x.mean
+        if len(saved) > 1:
+            found.append(front(saved, {each: settings[each] for each in saved}))
     return found
+
+
+def front(saved: dict[str, float], settings: dict[str, Setting]) -> list[str]:
+    """Those that no other beats in what it saves and in accuracy, every two compared on the seeds that both have."""
+
+    def beats(ours: str, theirs: str) -> bool:
+        lead, more = ahead(settings[ours], settings[theirs]), saved[ours] - saved[theirs]
+        return more >= 0 and lead >= 0 and (more > 0 or lead > 0)
+
+    kept = [each for each in saved if not any(beats(other, each) for other in saved if other != each)]
+    return sorted(kept, key=lambda each: (-saved[each], -settings[each].accuracy.mean))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from experiments.report import cells, charts, claims, fairness, pareto
 from experiments.report.fairness import RULES, Protocol
+from experiments.report.judgement import FEWEST
 from experiments.report.series import series
 from experiments.report.settings import Section, Setting
 from experiments.report.view import axes, looks_of, rate_of
@@ -104,9 +105,9 @@ def ranked(section: Section, given: dict[str, Protocol], rule: str) -> dict[str,
     places: dict[str, tuple[int, int]] = {}
     levels: dict[str, str] = {}
     for verdict in claims.verdicts(section, given, rule):
-        for each in verdict.ranked:
+        for each in verdict.judged if len(verdict.judged) > 1 else ():
             levels[each.id] = verdict.level or "below S1"
-            if verdict.n > 1:
+            if verdict.n >= FEWEST:
                 places[each.id] = verdict.place(each)
     fronts = {
         axis.key: {each: number for number, ids in enumerate(claims.fronts(section, given, rule, axis)) for each in ids}

@@ -20,8 +20,9 @@ LEVELS = ("S1", "S2", "S3.1", "S3.2", "S4.1", "S4.2")
 FAIR = "fair"
 TOGETHER = "together"
 RULES = (FAIR, *LEVELS[1:], TOGETHER)
-SAME_RATE = 0.02  # rates that differ by no more count as one: a filter of a small network is about so much
+SAME_RATE = 0.005  # rates that differ by no more are one cut: two points are worth more than the leads that are claimed
 MEASURES = {"params": "got_params"}  # of a budget; any other is compared in MACs
+SHARES = ("macs", "params")  # budgets that ask for a share of what they are compared in
 NONE = "none"
 SCHEDULES = ("S3.2", "S4.2")
 NOT_DATA = ("root", "workers", "cache", "seed", "download", "batch", "verify")
@@ -36,6 +37,7 @@ class Protocol:
 
     budget: str
     rates: dict[str, float]  # share removed, by measure
+    step: float  # by how much it missed what it was asked for: all that a record tells of a method's own steps
     epochs: int  # after the dense network
     bases: dict[int, Base]  # the dense network of each seed
     traits: dict[Trait, str]
@@ -55,10 +57,16 @@ def protocol(records: Sequence[Record]) -> Protocol:
     return Protocol(
         budget=first.budget.of,
         rates={of: fmean(getattr(r.budget, of) for r in records) for of in ("got_macs", "got_params")},
+        step=max(missed(record) for record in records),
         epochs=epochs(first, "finetune") + epochs(first, "prune"),
         bases=bases,
         traits=traits(first) | {dense(seed): str(each) for seed, each in bases.items()},
     )
+
+
+def missed(record: Record) -> float:
+    budget = record.budget
+    return abs(getattr(budget, f"got_{budget.of}") - budget.asked) if budget.of in SHARES else 0.0
 
 
 def traits(record: Record) -> dict[Trait, str]:
@@ -132,9 +140,19 @@ def spread(given: dict[Row, Protocol]) -> dict[Trait, dict[str, list[Row]]]:
 
 
 def same_rate(ours: Protocol, theirs: Protocol) -> bool:
+    """One cut: the two may be judged."""
+    return rates_apart(ours, theirs) <= SAME_RATE + 1e-9
+
+
+def near_rate(ours: Protocol, theirs: Protocol) -> bool:
+    """As near as the larger of their own steps allows: shown beside each other, judged only where it is one cut."""
+    return rates_apart(ours, theirs) <= max(SAME_RATE, ours.step, theirs.step) + 1e-9
+
+
+def rates_apart(ours: Protocol, theirs: Protocol) -> float:
     both = {ours.budget, theirs.budget}
     measure = MEASURES.get(both.pop(), "got_macs") if len(both) == 1 else "got_macs"
-    return abs(ours.rates[measure] - theirs.rates[measure]) <= SAME_RATE + 1e-9
+    return abs(ours.rates[measure] - theirs.rates[measure])
 
 
 def level(ours: Protocol, theirs: Protocol) -> str | None:

@@ -6,11 +6,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from experiments.record import Network, Record, Stage
 from experiments.report import keys
+from pruning import bitmap
 
 LEARNING = ("prune", "finetune")
 SCRATCH = ("scratch", "scratch_tune")
+TEST_IMAGES = {"digits": 449, "cifar10": 10_000, "cifar100": 10_000}
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,18 @@ class Run:
         network = self.record.scratch if self.scratch else self.record.tuned
         assert network is not None
         return network
+
+    @property
+    def tested(self) -> int | None:
+        """Images of the test set; of an older record as many as its data set is known to have."""
+        return self.final.tested or TEST_IMAGES.get(self.record.data)
+
+    @cached_property
+    def right(self) -> np.ndarray | None:
+        """Its answer to each test image; older records did not keep them."""
+        if self.final.answers is None or self.final.tested is None:
+            return None
+        return bitmap.decode(self.final.answers, 1, self.final.tested)[0]
 
     @property
     def stages(self) -> list[Stage]:

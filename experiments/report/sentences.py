@@ -3,7 +3,8 @@
 from typing import Any
 
 from experiments.report import cells
-from experiments.report.claims import Verdict
+from experiments.report.judgement import FEWEST
+from experiments.report.verdict import Verdict
 from experiments.report.words import listed
 from experiments.summary import percent
 
@@ -13,20 +14,24 @@ FEW = 4  # rates named in a sentence
 
 def said(found: list[Verdict]) -> list[View]:
     """The claim, rates with one outcome together."""
-    outcomes: dict[tuple[str, tuple[str, ...]], list[Verdict]] = {}
+    outcomes: dict[tuple[Any, ...], list[Verdict]] = {}
     for each in found:
-        outcomes.setdefault(outcome(each), []).append(each)
+        outcomes.setdefault((*outcome(each), each.n, each.one_base, each.images is None), []).append(each)
     return [
         {
             "kind": kind,
             "curves": curves,
             "rates": [percent(each.rate, 0) for each in alike],
             "where": summed([percent(each.rate, 0) for each in alike], "cuts from {} to {}"),
-            "best": [each.ranked[0].curve for each in alike],
-            "leads": leads(alike),
-            "n": min(each.n for each in alike),
+            "best": [each.judged[0].curve for each in alike],
+            "leads": leads(alike) if kind == "wins" else "",
+            "n": n,
+            "one_base": one_base,
+            "untested": untested,
+            "gap": f"{100 * max(each.gap for each in alike):.1f}",
+            "beside": sorted({setting.curve for each in alike for setting in (*each.judged, *each.beside)}),
         }
-        for (kind, curves), alike in outcomes.items()
+        for (kind, curves, n, one_base, untested), alike in outcomes.items()
     ]
 
 
@@ -36,16 +41,20 @@ def summed(words: list[str], form: str) -> str:
 
 
 def leads(alike: list[Verdict]) -> str:
-    found = sorted((lead for each in alike if (lead := each.behind[0]) is not None), key=lambda lead: lead.mean)
+    """Of the best over the next."""
+    found = [each.lead(0, 1) for each in alike]
     if len(found) > FEW:
-        return f"{100 * found[0].mean:.2f} to {100 * found[-1].mean:.2f}"
-    return listed([cells.said(lead, "lead") for each in alike if (lead := each.behind[0]) is not None])
+        means = sorted(lead.mean for lead in found)
+        return f"{100 * means[0]:.2f} to {100 * means[-1]:.2f}"
+    return listed([cells.said(lead, "lead") for lead in found])
 
 
 def outcome(found: Verdict) -> tuple[str, tuple[str, ...]]:
-    if found.n == 1:
+    if len({each.curve for each in found.judged}) < 2:
+        return "apart" if found.beside else "strangers", ()
+    if found.n < FEWEST:
         return "trend", ()
     leaders = tuple(sorted({each.curve for each in found.level_with_best}))
     if len(leaders) == 1:
         return "wins", leaders
-    return ("even", ()) if len(leaders) == len({each.curve for each in found.ranked}) else ("shared", leaders)
+    return ("even", ()) if len(leaders) == len({each.curve for each in found.judged}) else ("shared", leaders)

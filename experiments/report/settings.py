@@ -1,6 +1,6 @@
 """Runs that repeat each other, averaged; and what may stand in one chart."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,8 +31,9 @@ class Setting:
     def scratch(self) -> bool:
         return self.first.scratch
 
-    def by_seed(self, of: Callable[[Run], float]) -> dict[int, float]:
-        return {run.record.seed: of(run) for run in self.runs}
+    @cached_property
+    def by_seed(self) -> dict[int, Run]:
+        return {run.record.seed: run for run in self.runs}
 
     def estimate(self, figure: Figure) -> Estimate | None:
         """None unless every run has the figure; times of different devices are never averaged."""
@@ -56,7 +57,7 @@ class Setting:
 
     @cached_property
     def accuracies(self) -> dict[int, float]:
-        return self.by_seed(lambda run: run.final.accuracy)
+        return {seed: run.final.accuracy for seed, run in self.by_seed.items()}
 
     @cached_property
     def accuracy(self) -> Estimate:
@@ -114,8 +115,8 @@ def same(run: Run) -> tuple[str, bool]:
 def setting(key: tuple[str, bool], runs: list[Run], named: dict[str, str]) -> Setting:
     repeated, scratch = key
     label = named[runs[0].curve] + (", its shape from scratch" if scratch else "")
-    by_seed = tuple(sorted(runs, key=lambda run: run.record.seed))
-    return Setting(keys.short(repeated + scratch * "scratch"), label, by_seed)
+    ordered = tuple(sorted(runs, key=lambda run: run.record.seed))
+    return Setting(keys.short(repeated + scratch * "scratch"), label, ordered)
 
 
 def batches(runs: list[Run]) -> list[str]:

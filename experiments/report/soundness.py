@@ -3,11 +3,11 @@
 import math
 
 from experiments.record import Layer, Network, Record, Stage
+from experiments.report import configs
 from pruning import bitmap
 
 MOST_TESTED = 2**27  # images of a test set
 CERTIFIED = 1e-4  # above it the small network is not the masked one
-GROUPS = ("data", "model", "method", "recipe", "budget", "objective", "choice")
 
 
 def sound(record: Record) -> Record:
@@ -22,8 +22,7 @@ def sound(record: Record) -> Record:
         )
     if not 0 <= record.ratio < 1:
         raise ValueError(f"ratio {record.ratio:g} does not lie in [0, 1)")
-    if lacking := [group for group in GROUPS if not isinstance(record.config.get(group), dict)]:
-        raise ValueError(f"its config lacks {', '.join(lacking)}")
+    configs.check(record.config)
     for layer in record.layers.values():
         check_layer(layer)
     for stage in record.stages:

@@ -81,9 +81,9 @@ def published(record: Record) -> str:
 
 
 def alike(setting: Setting) -> str:
-    """Share of the kept kernels that two seeds have in common, and what chance gives."""
+    """Share of the kept filters that two seeds of one dense network have in common, and what chance gives."""
     found = overlap(setting)
-    return f"{100 * found.share:.0f} % (chance {100 * found.chance:.0f} %)" if found else ""
+    return f"{100 * found.share:.0f} % (chance {100 * found.chance:.0f} %, z {cells.z(found.z)})" if found else ""
 
 
 def percent(shares: Sequence[float]) -> str:

@@ -3,12 +3,12 @@
 from typing import Any
 
 from experiments.report import cells, charts, claims, comparison, fairness, overlap, sentences
-from experiments.report.claims import Verdict
 from experiments.report.estimate import estimate
 from experiments.report.fairness import FAIR, Protocol
 from experiments.report.runs import Figure, Run
 from experiments.report.settings import Section, Setting
 from experiments.report.table import published
+from experiments.report.verdict import Verdict
 from experiments.report.words import shown
 from experiments.summary import percent
 
@@ -61,7 +61,7 @@ def looks_of(section: Section, looks: dict[str, tuple[str, str]]) -> dict[str, t
 
 def rate_of(section: Section, given: dict[str, Protocol]) -> dict[str, int]:
     """The number of the rate that each setting was cut at."""
-    rates = claims.at_one_rate(section.settings, given)
+    rates = claims.at_one_rate(section.settings, given, fairness.near_rate)
     return {each.id: number for number, same in enumerate(rates) for each in same}
 
 
@@ -71,19 +71,34 @@ def axes(section: Section) -> list[Figure]:
 
 def verdict(found: Verdict) -> View:
     """Of machine and reader alike: tests recompute these from the records."""
-    lead = found.behind[0]
+    lead = found.lead(0, 1) if len(found.judged) > 1 else None
     return {
         "rate": found.rate,
         "level": found.level or "below S1",
         "n": found.n,
-        "ranked": [
-            {"id": each.id, "curve": each.curve, "mean": each.accuracy.mean, "half": each.accuracy.half}
-            | {"n": each.accuracy.n, "shown": cells.said(each.accuracy, "share"), "place": list(found.place(each))}
-            for each in found.ranked
-        ],
+        "seeds": found.seeds,
+        "images": found.images,
+        "answers": found.answers is not None,
+        "pairwise": bool(found.judgement.pairwise),
+        "one_base": found.one_base,
+        "ranked": [ranked(found, each) for each in found.judged],
+        "aside": [unjudged(each) for each in found.aside],
+        "beside": [unjudged(each) for each in found.beside],
         "together": [each.curve for each in found.level_with_best],
         "lead": None if lead is None else {"mean": lead.mean, "half": lead.half, "shown": cells.said(lead, "points")},
     }
+
+
+def ranked(found: Verdict, each: Setting) -> View:
+    """On the seeds that all have."""
+    mean = found.accuracy(each)
+    shown_as = {"n": mean.n, "shown": cells.said(mean, "share"), "place": list(found.place(each))}
+    return {"id": each.id, "curve": each.curve, "mean": mean.mean, "half": mean.half} | shown_as
+
+
+def unjudged(each: Setting) -> View:
+    cut = percent(each.macs_cut, 1)
+    return {"curve": each.curve, "shown": cells.said(each.accuracy, "share"), "cut": cut, "seeds": list(each.by_seed)}
 
 
 def row(setting: Setting, shown_cells: list[cells.Cell]) -> View:
@@ -123,7 +138,8 @@ def run_view(run: Run) -> View:
 
 
 def rates(section: Section, given: dict[str, Protocol]) -> list[float]:
-    return [estimate([each.macs_cut for each in same]).mean for same in claims.at_one_rate(section.settings, given)]
+    groups = claims.at_one_rate(section.settings, given, fairness.near_rate)
+    return [estimate([each.macs_cut for each in same]).mean for same in groups]
 
 
 def reach(section: Section, curve: str) -> View:
@@ -141,20 +157,11 @@ def reach(section: Section, curve: str) -> View:
 
 
 def overlaps(section: Section) -> list[View]:
-    found = []
-    for setting in section.settings:
-        pair = overlap.overlap(setting)
-        if pair is not None and not setting.scratch:
-            one = {
-                "id": setting.id,
-                "curve": setting.curve,
-                "asked": cells.asked(setting),
-                "share": pair.share,
-                "chance": pair.chance,
-            }
-            found.append(
-                one
-                | {"shown": percent(pair.share, 1), "chance_shown": percent(pair.chance, 1)}
-                | {"pairs": pair.pairs, "one_base": pair.one_base}
-            )
-    return found
+    found = {each.id: overlap.overlap(each) for each in section.settings if not each.scratch}
+    return [
+        {"id": each.id, "curve": each.curve, "asked": cells.asked(each)}
+        | {"share": pair.share, "chance": pair.chance, "z": pair.z, "pairs": pair.pairs}
+        | {"shown": percent(pair.share, 1), "chance_shown": percent(pair.chance, 1), "z_shown": cells.z(pair.z)}
+        for each in section.settings
+        if (pair := found.get(each.id)) is not None
+    ]

@@ -11,6 +11,7 @@ from statistics import mean, stdev
 from typing import Any
 
 import pytest
+from scipy.special import fdtrc, ndtri, stdtrit
 
 T = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 5: 2.5706}  # Student's t, 97.5 %, by degrees of freedom
 MINUS = "\u2212"
@@ -80,28 +81,76 @@ def verdict_holds(verdict: Json, runs: dict[str, list[Json]]) -> bool:
     accuracy = {
         row["id"]: {run["seed"]: run["tuned"]["accuracy"] for run in runs[row["id"]]} for row in verdict["ranked"]
     }
-    means = [mean(accuracy[row["id"]].values()) for row in verdict["ranked"]]
+    seeds = sorted(set.intersection(*(set(each) for each in accuracy.values())))
+    table = [[each[seed] for seed in seeds] for each in accuracy.values()]
+    means = [mean(row) for row in table]
     rows = all(
         near(mean(values), row["mean"]) and near(half(values), row["half"]) and row["n"] == len(values)
-        for row in verdict["ranked"]
-        if (values := list(accuracy[row["id"]].values()))
+        for row, values in zip(verdict["ranked"], table, strict=True)
     )
-    first, *rest = (accuracy[row["id"]] for row in verdict["ranked"])
-    leads = [[first[seed] - other[seed] for seed in first.keys() & other.keys()] for other in rest]
-    near_best = [row["curve"] for row, lead in zip(verdict["ranked"][1:], leads, strict=True) if not clear(lead)]
-    return (
-        rows
-        and means == sorted(means, reverse=True)
-        and verdict["n"] == min(map(len, accuracy.values()))
-        and (near(mean(leads[0]), verdict["lead"]["mean"]) and near(half(leads[0]), verdict["lead"]["half"]))
-        and verdict["together"] == [verdict["ranked"][0]["curve"], *near_best]
-        and near(mean(mean(cut(run, "macs") for run in runs[row["id"]]) for row in verdict["ranked"]), verdict["rate"])
+    together = [
+        row["curve"]
+        for place, row in enumerate(verdict["ranked"])
+        if not (place and len(seeds) > 2 and means[0] - means[place] > lead_half(table, 0, place, verdict))
+    ]
+    lead = verdict["lead"]
+    leads = lead is None or (
+        near(means[0] - means[1], lead["mean"]) and near(lead_half(table, 0, 1, verdict), lead["half"])
     )
+    cuts = mean(mean(cut(run, "macs") for run in runs[row["id"]]) for row in verdict["ranked"])
+    counted = seeds == verdict["seeds"] and verdict["n"] == len(seeds)
+    ranked = means == sorted(means, reverse=True) and together == verdict["together"]
+    return rows and leads and ranked and counted and near(cuts, verdict["rate"])
 
 
-def clear(lead: list[float]) -> bool:
-    width = half(lead)
-    return width is not None and abs(mean(lead)) > width
+RANGE = {2: {2: 6.0849, 4: 3.9265}, 3: {4: 5.0402, 8: 4.0410}, 4: {6: 4.8956, 9: 4.4149}}  # q(.95; rows, df)
+ENDLESS = {2: 2.7718, 3: 3.3145, 4: 3.6332}
+
+
+def lead_half(table: list[list[float]], ours: int, theirs: int, verdict: Json) -> float | None:
+    """Of rows that were tested without their answers kept."""
+    k, n = len(table), len(table[0])
+    if n < 2:
+        return None
+    assert not verdict["answers"]
+    left = [sum(each**2 for each in row) for row in residuals(table)]
+    df, images = (k - 1) * (n - 1), verdict["images"]
+    assert verdict["pairwise"] == (k > 2 and unequal(left, df / k))
+    if verdict["pairwise"]:
+        return holm(table, images)[min(ours, theirs), max(ours, theirs)]
+    seeds = RANGE[k][df] ** 2 * sum(left) / df / n
+    return sqrt(seeds + ENDLESS[k] ** 2 / 2 * binomial(table[ours], table[theirs], images))
+
+
+def residuals(table: list[list[float]]) -> list[list[float]]:
+    whole, columns = mean(map(mean, table)), [mean(column) for column in zip(*table, strict=True)]
+    return [[x - mean(row) - column + whole for x, column in zip(row, columns, strict=True)] for row in table]
+
+
+def unequal(left: list[float], df: float) -> bool:
+    """Cochran's test of the largest, at 20 %, by the F distribution."""
+    k, rest = len(left), sum(left) - max(left)
+    return k * fdtrc(df, (k - 1) * df, max(left) / (rest / (k - 1))) < 0.2
+
+
+def binomial(ours: list[float], theirs: list[float], images: int) -> float:
+    shares = [(mean(row) * images + 1) / (images + 2) for row in (ours, theirs)]
+    return sum(share * (1 - share) / (images + 2) for share in shares)
+
+
+def holm(table: list[list[float]], images: int) -> dict[tuple[int, int], float]:
+    """From the pair that is clearest on: the error allowed is shared by those that are left."""
+    n, halves, undecided = len(table[0]), {}, list(combinations(range(len(table)), 2))
+    while True:
+        tail, clear = 0.025 / max(1, len(undecided)), []
+        for i, j in undecided:
+            apart = [x - y for x, y in zip(table[i], table[j], strict=True)]
+            seeds = stdtrit(n - 1, 1 - tail) * stdev(apart) / sqrt(n)
+            halves[i, j] = sqrt(seeds**2 + ndtri(tail) ** 2 * binomial(table[i], table[j], images))
+            clear += [(i, j)] if abs(mean(apart)) > halves[i, j] else []
+        if not clear:
+            return halves
+        undecided = [pair for pair in undecided if pair not in clear]
 
 
 def reach_holds(claim: Json, runs: dict[str, list[Json]]) -> bool:
@@ -117,18 +166,32 @@ def reach_holds(claim: Json, runs: dict[str, list[Json]]) -> bool:
 
 
 def overlap_holds(claim: Json, runs: list[Json]) -> bool:
-    pairs = [shared(a["layers"], b["layers"]) for a, b in combinations(runs, 2)]
-    return near(mean(pairs), claim["share"]) and claim["pairs"] == len(pairs)
+    common, size, chance, variance = (sum(each) for each in zip(*(shared(a, b) for a, b in pairs(runs)), strict=True))
+    z = (common - chance) / sqrt(variance)
+    return near(common / size, claim["share"]) and near(chance / size, claim["chance"]) and near(z, claim["z"])
 
 
-def shared(a: Json, b: Json) -> float:
-    """Kernels that both keep, over the mean of what they keep, in layers that were cut in both."""
-    common = size = 0
+def pairs(runs: list[Json]) -> list[tuple[Json, Json]]:
+    return [(a["layers"], b["layers"]) for a, b in combinations(runs, 2)]
+
+
+def filters(layer: Json) -> set[int]:
+    """Those that keep a kernel."""
+    rows = layer["filters_total"]
+    columns = layer["kernels_total"] // rows
+    packed = zlib.decompress(base64.b64decode(layer["kept"]))
+    bits = "".join(f"{byte:08b}" for byte in packed)
+    return {row for row in range(rows) if "1" in bits[row * columns : (row + 1) * columns]}
+
+
+def shared(a: Json, b: Json) -> tuple[float, float, float, float]:
+    """Filters that both keep, the mean of what they keep, and chance's mean and variance; tied layers once."""
+    found = {}
     for name in a.keys() & b.keys():
-        if all(layer["kernels_kept"] < layer["kernels_total"] for layer in (a[name], b[name])):
-            first, second = (
-                int.from_bytes(zlib.decompress(base64.b64decode(layer["kept"]))) for layer in (a[name], b[name])
-            )
-            common += (first & second).bit_count()
-            size += (first.bit_count() + second.bit_count()) / 2
-    return common / size
+        if all(layer["filters_kept"] < layer["filters_total"] for layer in (a[name], b[name])):
+            first, second, n = filters(a[name]), filters(b[name]), a[name]["filters_total"]
+            x, y = len(first), len(second)
+            spread = x * y * (n - x) * (n - y) / n**2 / (n - 1)
+            found[n, *sorted(first), "/", *sorted(second)] = (len(first & second), (x + y) / 2, x * y / n, spread)
+    common, size, chance, variance = (sum(each) for each in zip(*found.values(), strict=True))
+    return common, size, chance, variance

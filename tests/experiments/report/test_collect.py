@@ -1,10 +1,12 @@
 """Whatever lies in a folder of results is a row or is named with its reason."""
 
+import copy
 import json
 import math
 import os
+import random
 import socket
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ import pytest
 from experiments import sweeps
 from experiments.benchmarks.synthetic_runs import vary, write
 from experiments.record import SCHEMA, Record
+from experiments.report import data, table, view
 from experiments.report.collect import Trouble, collect
+from experiments.report.settings import sections
 
 
 def single(folder: Path) -> Path:
@@ -159,3 +163,72 @@ def test_the_shape_from_scratch_is_a_row_of_its_own(tmp_path: Path):
     plain, scratch = collect([tmp_path]).runs
     assert (plain.scratch, scratch.scratch) == (False, True)
     assert scratch.final.accuracy == 0.5
+
+
+ODD = (None, "text", [], {}, {"a": None}, [[{}]], 10**400, -(10**30), 1e308, True, 0, math.nan, "\x1b<b>", {"a": {}})
+
+
+def leaves_of(config: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    own = [path] if path else []
+    below = config.items() if isinstance(config, dict) else ()
+    return own + [each for key, value in below for each in leaves_of(value, (*path, key))]
+
+
+def with_odd(config: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """`...`: the key is not there at all."""
+    made = copy.deepcopy(config)
+    place = made
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    if value is ...:
+        del place[path[-1]]
+    return made
+
+
+def test_whatever_a_config_holds_costs_one_record_at_most(tmp_path: Path):
+    """Every key of a record's config gone, or with a value that is none: drawn, and all of them in one folder."""
+    template, sound_one = vary("l1", 0.5, 0), vary("random", 0.5, 0)
+    cases = [(path, value) for path in leaves_of(template.config) for value in (*ODD, ...)]
+    draws = random.Random(14)
+    groups = [case for case in cases if len(case[0]) == 1 or case[0][-1] in ("prune", "finetune", "_target_")]
+    sound_one.write(tmp_path / "sound.json")
+    for number, (path, value) in enumerate([*draws.sample(groups, 40), *draws.sample(cases, 20)]):
+        odd = replace(template, digest=f"{number:064}", seed=number, config=with_odd(template.config, path, value))
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "record.json").write_text(json.dumps(asdict(odd)))
+    published = template.config | {"published": {"tuned": "text"}}
+    replace(template, digest="p", config=published).write(tmp_path / "published.json")
+    found = collect([tmp_path])
+    made = sections(found.runs)
+    looks = view.looks(made)
+    for section in made:
+        json.dumps([view.template(section, looks), data.data(section, looks)], allow_nan=False)
+    table.table(table.rows(made))
+    assert sound_one in [run.record for run in found.runs]
+    assert len(found.runs) + len(found.troubles) == 62
+    assert all(each.state in ("unreadable", "set aside") and each.reason for each in found.troubles)
+    assert len(found.troubles) > 20, "else this tests nothing"
+
+
+def test_a_config_nested_beyond_reason_is_named(tmp_path: Path):
+    deep: Any = {}
+    for _ in range(500):
+        deep = {"a": deep}
+    config = vary("l1", 0.5, 0).config | {"deep": deep}
+    assert "nested more than 40 deep" in broken(tmp_path, config=config).reason
+
+
+def test_text_for_the_recipe_of_fine_tuning_costs_its_record_alone(tmp_path: Path):
+    config = vary("l1", 0.5, 0).config
+    assert (
+        "recipe.finetune, not dict"
+        in broken(tmp_path, config=config | {"recipe": config["recipe"] | {"finetune": "text"}}).reason
+    )
+
+
+@pytest.mark.parametrize("kept", [{"tested": 10, "answers": None}, {"tested": 10, "answers": "x"}, {"tested": -1}])
+def test_answers_that_are_none_are_named(tmp_path: Path, kept: dict[str, Any]):
+    reason = broken(tmp_path, tuned=NETWORK | kept).reason
+    assert "tuned network was tested on" in reason or "not a bitmap" in reason

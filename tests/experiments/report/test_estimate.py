@@ -4,7 +4,7 @@ from math import sqrt
 
 import pytest
 
-from experiments.report.estimate import Estimate, difference, estimate, front, hypervolume
+from experiments.report.estimate import Estimate, estimate, hypervolume
 
 
 def test_mean_deviation_and_interval_of_three():
@@ -21,31 +21,10 @@ def test_two_have_a_wide_interval():
 def test_one_has_no_spread():
     found = estimate([0.7])
     assert found == Estimate(0.7, None, None, 1)
-    assert not found.excludes_zero
 
 
 def test_equal_repetitions_have_an_interval_of_no_width():
     assert estimate([0.5, 0.5]).half == 0
-    assert estimate([0.5, 0.5]).excludes_zero
-    assert not estimate([0.0, 0.0]).excludes_zero
-
-
-def test_a_difference_is_paired_by_seed():
-    """Seeds differ by 10, methods by 1: unpaired the difference would drown."""
-    found = difference({0: 10.0, 1: 20.0, 2: 30.0, 9: 99.0}, {0: 9.0, 1: 18.9, 2: 29.1, 7: 1.0})
-    assert found is not None
-    assert found.n == 3
-    assert found.mean == pytest.approx(1.0)
-    assert found.half == pytest.approx(4.3027 * 0.1 / sqrt(3), abs=1e-4)
-    assert found.excludes_zero
-    assert difference({0: 1.0}, {1: 1.0}) is None
-
-
-def test_the_front_is_what_nothing_beats():
-    points = {"far": (0.9, 0.5), "middle": (0.5, 0.8), "beaten": (0.4, 0.7), "near": (0.1, 0.9), "twin": (0.5, 0.8)}
-    assert front(points) == ["far", "middle", "twin", "near"]
-    assert front({"a": (0.5, 0.8), "lower at the same cut": (0.5, 0.7)}) == ["a"]
-    assert front({"a": (0.5, 0.8), "less cut, no better": (0.4, 0.8)}) == ["a"]
 
 
 def test_the_area_is_the_union_of_rectangles():

@@ -91,7 +91,7 @@ def test_how_alike_seeds_choose_stands_beside_chance():
         layer = Layer(2, 4, 6, 12, bitmap.encode(kept))
         return replace(first, seed=seed, layers={"conv": layer}, config=first.config | {"seed": seed})
 
-    assert cells(keeping([0, 1], 0), keeping([1, 2], 1))["kept alike"] == "50 % (chance 50 %)"
+    assert cells(keeping([0, 1], 0), keeping([1, 2], 1))["kept alike"] == "50 % (chance 50 %, z +0.0)"
     assert cells(keeping([0, 1], 0))["kept alike"] == ""
 
 
