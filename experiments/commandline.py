@@ -48,16 +48,18 @@ def one_line(error: BaseException) -> str:
 
 
 def check_quotes(arguments: list[str]) -> None:
-    """A path with `=` or `(` needs quotes within Hydra's grammar, and its own message does not say so."""
+    """A path with `=`, `(` or an umlaut needs quotes within Hydra's grammar, and its own message does not say so."""
     parser = OverridesParser.create()
     for argument in arguments:
         key, _, value = argument.partition("=")
-        if argument.startswith("-") or not any(mark in value for mark in "=()") or value[0] in "'\"[{":
+        plain = value.isascii() and not any(mark in value for mark in "=()")
+        if argument.startswith("-") or plain or value[0] in "'\"[{":
             continue
         try:
             parser.parse_override(argument)
         except HydraException:
-            sys.exit(f"{argument}: a value with '=', '(' or ')' needs two pairs of quotes: '{key}=\"{value}\"'")
+            marks = "'=', '(', ')' or letters beyond a to z"
+            sys.exit(f"{argument}: a value with {marks} needs two pairs of quotes: '{key}=\"{value}\"'")
 
 
 def explain(group: str) -> str:

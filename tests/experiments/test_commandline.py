@@ -7,7 +7,9 @@ from omegaconf import OmegaConf
 from experiments.commandline import Refusal, answer, check_quotes, explain, one_line, refusals
 
 
-@pytest.mark.parametrize("argument", ["baseline=runs/a=b.pt", "baseline=runs(1)/a.pt", "data.root=photos (old)"])
+@pytest.mark.parametrize(
+    "argument", ["baseline=runs/a=b.pt", "baseline=runs(1)/a.pt", "data.root=photos (old)", "folder=/home/jürgen"]
+)
 def test_a_path_that_needs_quotes_is_shown_with_them(argument: str) -> None:
     key, _, value = argument.partition("=")
     with pytest.raises(SystemExit, match="needs two pairs of quotes") as refused:

@@ -64,8 +64,10 @@ ASCII = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}  # with LC_ALL=C: files 
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """What to add to this one's. The folder gets a srun that must not be called, a home, and temporary files."""
-    places = {name: folder / f"{name} of ä {'x' * 60}" for name in ("bin", "home", "tmp")}
+    """What to add to this one's. The folder gets a srun that must not be called, a home, and a place for temporary
+    files, whose path lacks an umlaut: the tests' overrides would need quotes."""
+    places = {name: folder / f"{name} of another {'x' * 60}" for name in ("bin", "home", "tmp")}
+    places["home"] = folder / "home of Jürgen (1)"
     for place in places.values():
         place.mkdir(parents=True)
     (places["bin"] / "srun").write_text("#!/bin/sh\necho srun was called >&2\nexit 1\n")
