@@ -7,9 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from experiments import sources
-from experiments.schema import leaves
-
+ROOT = Path(__file__).parent.parent
 LIBRARIES = ("torch", "torchvision", "lightning", "numpy")
 USED = {"timm_network": "timm", "Folder": "Pillow"}  # by what a `_target_` ends in
 
@@ -46,6 +44,8 @@ def idle(config: dict[str, Any]) -> tuple[str, ...]:
 
 def digest(stage: str, config: dict[str, Any], **content: Any) -> str:
     """`content` holds what the config does not: the parent's digest, the data's identity, the digest of a file."""
+    from experiments import sources  # Hydra comes with them, and the report asks this file for NEVER alone
+
     seen = without(config, (*NEVER, *LATER.get(stage, FINAL), *idle(config)))
     made_of = {
         "stage": stage,
@@ -59,6 +59,9 @@ def digest(stage: str, config: dict[str, Any], **content: Any) -> str:
 
 def libraries(config: dict[str, Any]) -> dict[str, str]:
     """Versions of what can change a number: of training's own, and of what this config's classes bring in."""
+    from experiments import sources
+    from experiments.schema import leaves
+
     ends = {str(value).rpartition(".")[2] for path, value in leaves(config) if path.endswith("_target_")}
     used = [name for end, name in USED.items() if end in ends and installed(name)]
     return {name: version(name) for name in (*LIBRARIES, *used)} | sources.libraries(config)

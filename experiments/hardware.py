@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from experiments.sources import ROOT
+from experiments.digest import ROOT
 
 NATIVE_BF16 = ("avx512_bf16", "amx_bf16")
 REGISTERS = {"AVX512": 64, "AVX2": 32, "SVE256": 32}  # bytes, by torch's word for the processor; 16 otherwise

@@ -21,11 +21,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from datamodules.stamps import below, stamps
 from experiments import gpus, preemption, status, sweeps, typed
-from experiments.digest import digest, of_file
+from experiments.digest import ROOT, digest, of_file
 from experiments.locks import held
 from experiments.processes import born
 from experiments.schema import leaves
-from experiments.sources import ROOT
 from experiments.sweeps import Job
 from experiments.terminal import say
 from experiments.watch import Watch

@@ -17,10 +17,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from experiments.digest import ROOT
 from experiments.schema import leaves
 from experiments.targets import KEY, OWN, lies_in
 
-ROOT = Path(__file__).parent.parent
 OURS = ("pruning", "datamodules", "experiments")
 FACE = "pruning/__init__.py"  # re-exports on demand: whoever needs a part imports it from its own module
 TRAINING = (

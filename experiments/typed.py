@@ -11,9 +11,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from experiments.digest import ROOT
 from experiments.redact import hidden
 from experiments.schema import leaves
-from experiments.sources import ROOT
 from experiments.targets import KEY, OWN
 
 CONF = ROOT / "conf"

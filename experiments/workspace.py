@@ -9,8 +9,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from experiments.digest import ROOT
 from experiments.panels import COLUMNS, METHOD, SECTIONS, Bars, Curves, Panel, Scatter, Table, told
-from experiments.sources import ROOT
 from experiments.terminal import say
 
 NAME = "Pruning methods compared"

@@ -14,7 +14,7 @@ from typing import Any
 
 from experiments import hardware
 from experiments.benchmarks.readme import write
-from experiments.sources import ROOT
+from experiments.digest import ROOT
 from experiments.terminal import say
 
 FOLDER = ROOT / "experiments" / "results" / "benchmarks"

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from experiments.sources import ROOT
+from experiments.digest import ROOT
 
 README = ROOT / "README.md"
 BEGIN = "<!-- pruned: made by `python -m experiments.benchmarks`, do not edit -->"

@@ -10,8 +10,8 @@ from omegaconf import open_dict
 
 from experiments import commandline, schema
 from experiments.bench import Bench
+from experiments.digest import ROOT
 from experiments.prepare import prepare
-from experiments.sources import ROOT
 
 QUIETLY = (
     "data=noise",

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from experiments import metrics
+from experiments.digest import ROOT
 from experiments.record import Layer, Network, Record, read
-from experiments.sources import ROOT
 from pruning import bitmap
 
 TEMPLATES = ROOT / "experiments" / "results" / "cifar10_resnet20"

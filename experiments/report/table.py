@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from experiments.digest import ROOT
 from experiments.record import Record, read
 from experiments.report import cells
 from experiments.report.estimate import estimate
@@ -11,7 +12,6 @@ from experiments.report.overlap import overlap
 from experiments.report.runs import Run
 from experiments.report.settings import Section, Setting, sections
 from experiments.report.words import markdown
-from experiments.sources import ROOT
 
 RESULTS = ROOT / "experiments" / "results"
 README = ROOT / "README.md"

@@ -10,7 +10,7 @@ import pytest
 from running import run
 
 from experiments import sources, stages
-from experiments.sources import ROOT, of_stage
+from experiments.digest import ROOT, of_stage
 
 STAGES = ("baseline", "prune", "finetune", "run")
 CONFIG = {"data": "datamodules.digits.Digits", "model": "pruning.models.resnet", "method": "pruning.methods.l1.L1"}
