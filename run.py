@@ -30,7 +30,9 @@ def main(config: DictConfig) -> None:
 
 
 def experiment(config: DictConfig) -> None:
-    from experiments.pipeline import run  # torch loads here, not for --help
+    with commandline.refusals():
+        schema.check(schema.plain(config))
+    from experiments.pipeline import run  # torch loads here, neither for --help nor for a value that is refused
 
     run(config)
 

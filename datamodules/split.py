@@ -7,6 +7,7 @@ from jaxtyping import Bool, Int
 
 from datamodules.draws import Purpose, draw
 
+FEWEST = 2  # on a single image equality of two networks proves nothing
 FIXED = 0  # no run's seed enters the split
 
 
@@ -17,7 +18,13 @@ def wanted(val: float | int, images: int) -> int:
             f"data.val must be a share in [0, 1) or a count below the {images} training images, got {val}: "
             "give for example data.val=0.1, or data.val=0 to train on all"
         )
-    return int(val) if val >= 1 else round(val * images)
+    count = int(val) if val >= 1 else round(val * images)
+    if val and count < FEWEST:
+        raise ValueError(
+            f"data.val={val} of {images} training images is {count}: {FEWEST} or more are needed to compare "
+            "networks on; raise it, or give data.val=0 to train on all"
+        )
+    return count
 
 
 def held_out(labels: Int[np.ndarray, " n"], val: float | int, part: int = 0) -> Bool[np.ndarray, " n"]:

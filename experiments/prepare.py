@@ -20,15 +20,14 @@ from experiments.redact import refuse_secret
 from experiments.store import Store
 from experiments.terminal import say
 from pruning import export
-from pruning.budget import checked_ratio
 from pruning.methods.base import PruningMethod
 
 
 def prepare(config: DictConfig) -> Bench:
-    schema.check(plain(config))
+    schema.check(schema.plain(config))
     processes = 1 if config.plan else checked_processes(OmegaConf.to_object(config))  # type: ignore[arg-type] # a plan is made anywhere
     config = settled(config)
-    values = plain(config)
+    values = schema.plain(config)
     targets.refuse_foreign(values)
     targets.refuse_misfits(values)
     settings: schema.Config = OmegaConf.to_object(config)  # type: ignore[assignment]
@@ -46,17 +45,13 @@ def prepare(config: DictConfig) -> Bench:
     return bench
 
 
-def plain(config: DictConfig) -> dict[str, Any]:
-    return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
-
-
 def settled(config: DictConfig) -> DictConfig:
     """What is left open, closed before anything is made of it, so that digest and record have the number.
 
     A method without a budget removes nothing, whatever ratio is asked: one run of one name, not one for each.
     """
     chosen: dict[str, Any] = {"choice": typed.own_names(config)}
-    if idle(plain(config)):
+    if idle(schema.plain(config)):
         chosen["ratio"] = 0.0
     if config.budget.get("round_to") == "auto":
         chosen["budget"] = {"round_to": hardware.lanes(hardware.device(config.trainer.accelerator))}
@@ -72,8 +67,6 @@ def refuse_scan(bench: Bench) -> None:
             "sensitivity=true needs a method that decides on the network as it is, such as l1 or random, "
             f"got method={bench.settings.choice.method}"
         )
-    for ratio in bench.settings.scan.ratios:
-        checked_ratio(ratio, "each of scan.ratios")
 
 
 def checked_processes(settings: schema.Config) -> int:

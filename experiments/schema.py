@@ -6,7 +6,9 @@ from dataclasses import dataclass, is_dataclass
 from typing import Any, get_type_hints
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from experiments import limits
 
 KINDS = {float: "a number", int: "a whole number", bool: "true or false", str: "text", type(None): "null"}
 MARKS = (None, "read", "computed", "recalled", "ours")  # how sure a published figure is (conf/experiment)
@@ -133,6 +135,10 @@ def register() -> None:
     ConfigStore.instance().store(name="schema", node=Config)
 
 
+def plain(config: DictConfig) -> dict[str, Any]:
+    return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
+
+
 def check(values: dict[str, Any]) -> None:
     """Raises ValueError for what types cannot say."""
     refuse_unknown(values, Config)
@@ -147,7 +153,11 @@ def check(values: dict[str, Any]) -> None:
             raise ValueError(f"{path} must be one of {', '.join(map(str, allowed))}, got {found[path]}")
     if found["trainer.checkpoint_minutes"] < 0:
         raise ValueError(f"trainer.checkpoint_minutes must be 0 or more, got {found['trainer.checkpoint_minutes']:g}")
-    check_recipe(found)
+    limits.check_recipe(found)
+    limits.check_seeds(found)
+    limits.check_images(values["data"])
+    limits.check_scan(values["scan"])
+    limits.check_tracking(values["tracking"])
 
 
 def refuse_unknown(values: dict[str, Any], kind: type, path: str = "") -> None:
@@ -158,16 +168,6 @@ def refuse_unknown(values: dict[str, Any], kind: type, path: str = "") -> None:
             raise ValueError(f"{path}{key}: no such key; known here are {', '.join(known)}")
         if is_dataclass(known[key]) and isinstance(value, dict):
             refuse_unknown(value, known[key], f"{path}{key}.")  # type: ignore[arg-type]
-
-
-def check_recipe(found: dict[str, Any]) -> None:
-    if found["recipe.batch"] < 1:
-        raise ValueError(f"recipe.batch must be 1 or more, got {found['recipe.batch']}")
-    if found["recipe.scale"] <= 0:
-        raise ValueError(f"recipe.scale must be above 0, got {found['recipe.scale']:g}")
-    for path, value in found.items():
-        if path.startswith("recipe.") and isinstance(value, int | float) and value < 0:
-            raise ValueError(f"{path} must be 0 or more, got {value:g}")
 
 
 def leaves(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:

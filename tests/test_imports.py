@@ -91,5 +91,13 @@ def test_the_help_explains_the_choices_without_torch() -> None:
         assert word in done.stdout
 
 
+def test_a_value_is_refused_without_torch() -> None:
+    run = "sys.argv = ['run.py', 'ratio=1.5']\ntry: runpy.run_path('run.py', run_name='__main__')"
+    code = f"import sys, runpy\n{run}\nfinally: assert not {{'torch', 'lightning', 'wandb'}} & set(sys.modules)"
+    done = python("-c", code)
+    assert done.returncode == 1
+    assert done.stderr.strip() == "ratio must lie in [0, 1), got 1.5: it is the share that is removed"
+
+
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True)

@@ -16,7 +16,7 @@ def test_every_class_gives_its_proportion(val, expected):
 
 
 def test_counts_are_met_exactly_where_classes_do_not_divide():
-    for count in range(1, 99):
+    for count in range(2, 99):
         chosen = held_out(LABELS, count)
         assert chosen.sum() == count
         assert np.abs(np.bincount(LABELS[chosen], minlength=4) - count * np.array([0.4, 0.3, 0.2, 0.1])).max() < 1
@@ -35,4 +35,10 @@ def test_an_impossible_part_is_refused(val):
     with pytest.raises(
         ValueError, match=r"data\.val must be a share in \[0, 1\) or a count below the 100.*data\.val=0"
     ):
+        held_out(LABELS, val)
+
+
+@pytest.mark.parametrize(("val", "count"), [(1, 1), (0.01, 1), (0.004, 0)])
+def test_too_few_images_to_compare_networks_on_are_refused(val, count):
+    with pytest.raises(ValueError, match=rf"data\.val={val} of 100 training images is {count}: 2 or more are needed"):
         held_out(LABELS, val)

@@ -34,12 +34,32 @@ def test_the_default_is_accepted() -> None:
             "trainer.precision=16-true",
             r"trainer\.precision must be one of auto, 32-true, bf16-mixed, 16-mixed, 64-true",
         ),
+        ("recipe.finetune.momentum=1", r"recipe\.finetune\.momentum must lie in \[0, 1\), got 1"),
+        ("seed=-1", r"seed must lie in 0 \.\.\. 4294967295, got -1"),
+        (f"seed={2**63}", r"seed must lie in 0 \.\.\. 4294967295, got 9223372036854775808"),
+        ("data.seed=4294967296", r"data\.seed must lie in 0"),
+        ("data.mean=[0.5]", r"data\.mean must be three numbers, of red, green and blue, got \[0\.5\]"),
+        ("data.std=[1,1,many]", r"data\.std must be three numbers"),
+        ("data.std=[0.2,0.2,0]", r"data\.std must be above 0 in each of three colours"),
+        ("data.val=1.0", r"data\.val must be a share in \[0, 1\) or a count of images, got 1\.0"),
+        ("data.val=-0.1", r"data\.val must be a share in \[0, 1\) or a count"),
+        ("scan.ratios=[]", r"scan\.ratios must name a ratio or more"),
+        ("scan.ratios=[0.5,1]", r"each of scan\.ratios must lie in \[0, 1\), got 1"),
+        ("tracking.mode=onlin", r"tracking\.mode must be one of offline, online, none, got onlin"),
+        ("tracking.project=a/b", r"tracking\.project=a/b has '/': W&B takes names of 1 to 128 characters"),
+        (f"tracking.project={'a' * 129}", r"tracking\.project=a{40} has 129 characters"),
+        ("tracking.project=''", r"tracking\.project= has 0 characters"),
         ("control=dense", r"control must be one of None, scratch, got dense"),
     ],
 )
 def test_a_value_out_of_range_is_named_with_its_rule(override: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         check(values(override))
+
+
+@pytest.mark.parametrize("override", [f"seed={2**32 - 1}", "data.val=1000", "data.val=0", "method=random"])
+def test_values_at_their_bounds_are_accepted(override: str) -> None:
+    check(values(override))
 
 
 @pytest.mark.parametrize("override", ["ratio=abc", "store=maybe", "seed=1.5", "recipe.baseline.epochs=many"])
