@@ -10,7 +10,8 @@ import pytest
 from running import run
 
 from experiments import sources, stages
-from experiments.digest import ROOT, of_stage
+from experiments.digest import ROOT
+from experiments.sources import of_stage
 
 STAGES = ("baseline", "prune", "finetune", "run")
 CONFIG = {"data": "datamodules.digits.Digits", "model": "pruning.models.resnet", "method": "pruning.methods.l1.L1"}
