@@ -85,7 +85,7 @@ def read(place: Path, fingerprint: str) -> Bundle | None:
                 return None
             tensors = {name: cache.get_tensor(name) for name in cache.keys()}  # noqa: SIM118 (no mapping)
             bundle = Bundle(tuple(json.loads(about["classes"])), tensors)
-    except (OSError, SafetensorError):
+    except (OSError, SafetensorError, ValueError, KeyError, RecursionError):
         return None
     return bundle if bundle.digest == about["digest"] else None
 

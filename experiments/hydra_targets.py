@@ -145,9 +145,14 @@ def refuse(whole: DictConfig) -> None:
     for key in PATHS:
         refuse_secret(key, str(found.get(key)))
     raw: dict[str, Any] = OmegaConf.to_container(whole.hydra, resolve=False)  # type: ignore[assignment]
-    typed = dict(pair for each in whole.hydra.overrides.hydra for pair in values(each))
+    typed = dict(pair for each in typed_by(whole) for pair in values(each))
     refuse_untyped({f"hydra.{path}": value for path, value in leaves(raw)}, typed, raw["runtime"]["choices"])
     refuse_logging(raw)
+
+
+def typed_by(whole: DictConfig) -> list[str]:
+    """Hydra's own overrides as they were typed: one with its ${...} put in may not be read again."""
+    return OmegaConf.to_container(whole.hydra.overrides.hydra, resolve=False)  # type: ignore[return-value]
 
 
 def resolved(node: DictConfig | ListConfig, path: str = "") -> Iterator[tuple[str, Any]]:

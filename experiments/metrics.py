@@ -13,7 +13,7 @@ def read(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
         for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
             try:
                 found = json.loads(line)
-            except json.JSONDecodeError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(found, dict):
                 yield found

@@ -11,6 +11,7 @@ from experiments.redact import hidden
 from pruning import durable
 
 SCHEMA = 2  # raise it when a field changes its meaning
+NO_JSON = (RecursionError, IsADirectoryError)  # beside ValueError: nested too deeply, or a folder of that name
 Whole = TypeVar("Whole")
 
 
@@ -118,6 +119,14 @@ def read(path: Path) -> Record:
     return whole(Record, path, SCHEMA)
 
 
+def parsed(path: Path) -> Any:
+    """Raises ValueError, which names the file, for what is not JSON; OSError where it cannot be read."""
+    try:
+        return json.loads(path.read_text())
+    except (ValueError, *NO_JSON) as error:
+        raise ValueError(f"{path} is not JSON: {type(error).__name__}: {error}") from error
+
+
 def whole(kind: type[Whole], path: Path, schema: int) -> Whole:
     """What a file holds, if it is all there."""
     try:
@@ -125,7 +134,7 @@ def whole(kind: type[Whole], path: Path, schema: int) -> Whole:
         if values["schema"] != schema:
             raise ValueError(f"schema {values['schema']}, this program reads {schema}")
         return build(kind, values)  # type: ignore[no-any-return]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, *NO_JSON) as error:
         name = kind.__name__.lower()
         raise ValueError(f"{path} is not a whole {name}: {type(error).__name__}: {error}") from error
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from experiments import ranks
 from experiments.locks import held
-from experiments.record import Stage
+from experiments.record import Stage, parsed
 from experiments.terminal import say
 from pruning import durable
 
@@ -75,12 +75,12 @@ def read(folder: Path) -> Finished | None:
     if not (folder / "stage.json").exists():
         return None
     try:
-        facts = json.loads((folder / "stage.json").read_text())
+        facts = parsed(folder / "stage.json")
         content = (folder / "weights.safetensors").read_bytes()
         if hashlib.sha256(content).hexdigest() != facts.pop("weights_sha256"):
             raise ValueError("weights.safetensors is not what was written")
         return Finished(load(content), replace(Stage(**facts), reused=True), folder)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         say(f"{folder} is damaged ({error}): made again", "yellow")
         clear(folder)
         return None

@@ -15,8 +15,8 @@ from typing import Any
 
 from experiments import status
 from experiments.processes import alive
+from experiments.record import parsed, whole
 from experiments.record import read as read_record
-from experiments.record import whole
 from experiments.redact import hidden
 from pruning import durable
 
@@ -63,7 +63,7 @@ def begin(sweep: Path, command: str, jobs: list[list[str]]) -> None:
 
 
 def end(sweep: Path) -> None:
-    store(sweep / "sweep.json", json.loads((sweep / "sweep.json").read_text()) | {"ended": status.now()})
+    store(sweep / "sweep.json", parsed(sweep / "sweep.json") | {"ended": status.now()})
 
 
 def store(path: Path, values: dict[str, Any]) -> None:
@@ -82,7 +82,7 @@ def read(folder: Path) -> list[Job]:
 def jobs(sweep: Path, look: Callable[[Path], Job | None] | None = None) -> list[Job]:
     """In the order of the sweep, then what its sweeper thought of later."""
     look = look or job
-    listed = json.loads((sweep / "sweep.json").read_text())["jobs"]
+    listed = parsed(sweep / "sweep.json")["jobs"]
     folders = {key(overrides): overrides for overrides in listed}
     found = [replace(look(sweep / name) or Job([]), overrides=overrides) for name, overrides in folders.items()]
     later = [path.parent for path in sorted(sweep.glob("*/job.json")) if path.parent.name not in folders]
@@ -175,7 +175,7 @@ def complete(job_folder: Path, run: str | None) -> bool:
 def is_whole(network: Path) -> bool:
     """By the digest of its weights: what `pruning.load` would refuse is not done. Takes no torch."""
     try:
-        wanted = json.loads((network / "model.json").read_text())["sha256"]
+        wanted = parsed(network / "model.json")["sha256"]
         with open(network / "model.safetensors", "rb") as file:
             return bool(hashlib.file_digest(file, "sha256").hexdigest() == wanted)
     except (OSError, ValueError, KeyError, TypeError):

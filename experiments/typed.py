@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from experiments.digest import ROOT
 from experiments.redact import hidden
@@ -29,8 +29,14 @@ def is_typed(path: str) -> bool:
 
 def overridden() -> dict[str, Any]:
     """The command line's values by their dotted paths, those within {...} too."""
-    parsed = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
+    typed = raw(HydraConfig.get().overrides.task)
+    parsed = OverridesParser.create().parse_overrides(typed)
     return {path: value for each in parsed for path, value in leaves(each.value(), each.key_or_group)}
+
+
+def raw(overrides: ListConfig) -> list[str]:
+    """As they were typed: a value put in for its ${...} may hold quotes, and Hydra's error would show a secret."""
+    return OmegaConf.to_container(overrides, resolve=False)  # type: ignore[return-value]
 
 
 def own_names(config: DictConfig) -> dict[str, str]:

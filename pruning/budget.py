@@ -52,6 +52,14 @@ def multiples(counts: Mapping[str, int], of: int) -> Counts:
     return {name: count - count % of if count >= of else count for name, count in counts.items()}
 
 
+def would_empty(name: str, width: int, ratio: float) -> str:
+    """In words, with a ratio that this layer can bear: rounded up, two thirds would empty a layer of 3."""
+    most = math.floor(10_000 * (1 - 1 / width)) / 10_000
+    own = "a ratio of its own in budget.table"
+    remedy = f"use {most:g} or less, or give this layer {own}" if most > 0 else f"give it {own}, 0, and it stays whole"
+    return f"ratio {ratio} would empty layer {name!r} of {width}: at least one must stay; {remedy}"
+
+
 def checked_multiple(round_to: int) -> int:
     if round_to < 1:
         raise ValueError(f"budget.round_to must be 1 or more, got {round_to}: 8 makes widths multiples of 8")
@@ -87,11 +95,7 @@ class PerLayer(Budget):
         kept = {name: keep(width, ratios[name]) for name, width in demand.widths.items()}
         for name, count in kept.items():
             if count < 1:
-                width = demand.widths[name]
-                raise ValueError(
-                    f"ratio {ratios[name]} would empty layer {name!r} of {width}: at least one must stay; "
-                    f"use {1 - 1 / width:.4g} or less, or give this layer a ratio of its own in budget.table"
-                )
+                raise ValueError(would_empty(name, demand.widths[name], ratios[name]))
         whole = {name: count for name, count in kept.items() if count == demand.widths[name]}
         return multiples(kept, self.round_to) | whole
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.record import SCHEMA, Budget, Layer, Network, Record, Stage, finite, read
+from experiments.record import SCHEMA, Budget, Layer, Network, Record, Stage, finite, parsed, read
 
 NETWORK = Network(0.9, None, 100, 10, 40, {"1": 1.5, "64": 20.0})
 RECORD = Record(
@@ -100,3 +100,15 @@ def test_json_has_no_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         replace(RECORD, certificate=math.nan).write(tmp_path / "record.json")
     assert not list(tmp_path.iterdir())
+
+
+def test_deep_json_and_a_folder_are_named_by_every_reader(tmp_path: Path) -> None:
+    (tmp_path / "record.json").write_text("[" * 100_000)
+    (tmp_path / "sweep.json").mkdir()
+    for reader, name, kind in (
+        (read, "record", "RecursionError"),
+        (parsed, "record", "RecursionError"),
+        (parsed, "sweep", "IsADirectoryError"),
+    ):
+        with pytest.raises(ValueError, match=rf"{name}\.json is not .*{kind}"):
+            reader(tmp_path / f"{name}.json")

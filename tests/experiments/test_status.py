@@ -101,8 +101,14 @@ def test_a_finished_run_is_not_written_again_and_one_killed_before_it_said_so_is
     assert read(tmp_path).state == "COMPLETED"
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 9}', '{"schema": 1}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 9}', '{"schema": 1}', "[" * 100_000])
 def test_what_is_no_status_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "status.json").write_text(content)
     with pytest.raises(ValueError, match=r"status\.json is not a whole status"):
+        status.read(tmp_path)
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "status.json").mkdir()
+    with pytest.raises(ValueError, match=r"status\.json is not a whole status: IsADirectoryError"):
         status.read(tmp_path)

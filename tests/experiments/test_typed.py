@@ -96,3 +96,11 @@ def test_an_own_choice_of_a_config_dir_is_found(elsewhere: Path) -> None:
     (elsewhere / "method").mkdir()
     (elsewhere / "method" / "fpgm.yaml").write_text("defaults: [l1, _self_]\n_target_: mine.FPGM\n")
     assert typed.target("method", "fpgm") == "mine.FPGM"
+
+
+def test_a_secret_with_a_quote_is_not_read_as_grammar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_SECRET", "it's \"hush, (hush")
+    composed("method=l1", "name=${oc.env:MY_SECRET}", "recipe.baseline.epochs=3")
+    assert typed.is_typed("recipe.baseline.epochs")
+    assert typed.is_typed("name")
+    assert not typed.is_typed("recipe.finetune.epochs")

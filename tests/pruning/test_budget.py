@@ -65,6 +65,20 @@ def test_per_layer_refuses_with_value_and_remedy() -> None:
         PerLayer(0.5, {"a": 1.0})
 
 
+@pytest.mark.parametrize("width", range(2, 70))
+def test_the_advised_ratio_is_taken(width: int) -> None:
+    widths = demand(a=[1.0] * width)
+    with pytest.raises(ValueError, match="would empty") as refused:
+        PerLayer(0.99).counts(widths)
+    advised = float(str(refused.value).split("use ")[1].split()[0])
+    assert PerLayer(advised).counts(widths) == {"a": 1}
+
+
+def test_a_layer_of_one_is_not_told_to_use_0_or_less() -> None:
+    with pytest.raises(ValueError, match=r"budget\.table, 0, and it stays whole$"):
+        PerLayer(0.5).counts(demand(a=[1.0]))
+
+
 def test_global_ranks_what_floor_and_ceiling_leave_open() -> None:
     """Of 10, 5 stay: 1 of a and 4 of b at most by [0.2, 0.8]; a keeps one at least where that leaves b all."""
     ranked = demand(a=[0.1, 0.2, 0.3, 0.4, 0.5], b=[1.0, 2.0, 3.0, 4.0, 5.0])
