@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from experiments.digest import ROOT
 from experiments.redact import hidden
@@ -34,7 +34,7 @@ def overridden() -> dict[str, Any]:
     return {path: value for each in parsed for path, value in leaves(each.value(), each.key_or_group)}
 
 
-def raw(overrides: ListConfig) -> list[str]:
+def raw(overrides: Any) -> list[str]:
     """As they were typed: a value put in for its ${...} may hold quotes, and Hydra's error would show a secret."""
     return OmegaConf.to_container(overrides, resolve=False)  # type: ignore[return-value]
 
