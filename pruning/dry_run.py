@@ -108,8 +108,8 @@ def check_answers(network: nn.Module, images: Images, classes: int) -> None:
     name, allowed = type(network).__name__, VARIATION * first.abs().max()
     if (first - second).abs().max() > allowed:
         raise ValueError(
-            f"{name} answers the same images in two ways in eval mode: something in it draws at random there; give it a "
-            "layer that looks at self.training, such as nn.Dropout"
+            f"{name} answers the same images in two ways in eval mode: something in it draws at random there; "
+            "give it a layer that looks at self.training, such as nn.Dropout"
         )
     if first.isfinite().all() and (first - first[:1]).abs().max() <= allowed:
         raise ValueError(f"{name} answers every image alike: its output does not depend on the image")
