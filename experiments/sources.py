@@ -30,7 +30,7 @@ TRAINING = (
 MEASURING = ("measure", "results", "record", "keep")
 # By themselves; what else they import is the programme's (locks, progress, the terminal) and changes no number
 ALONE = {
-    "baseline": (*(f"experiments.{name}" for name in TRAINING), "pruning.cost", "pruning.tracing"),
+    "baseline": (*(f"experiments.{name}" for name in TRAINING), "pruning.cost", "pruning.tracing", "pruning.modes"),
     "prune": ("experiments.pipeline",),
     "finetune": (),
     "run": (*(f"experiments.{name}" for name in MEASURING), "pruning.export"),
