@@ -24,7 +24,7 @@ def test_five_kills_of_a_run_end_in_the_record_of_an_unkilled_one(tmp_path: Path
 @pytest.mark.faults
 def test_a_baseline_whose_maker_is_killed_is_taken_over(tmp_path: Path) -> None:
     """Two jobs of a sweep want the same one; the one that trains it dies."""
-    long = ("recipe.baseline.epochs=30",)
+    long = ("recipe.baseline.epochs=90",)
     first = Job(tmp_path / "run", *long, "ratio=0.25")
     first.until(lambda: list(tmp_path.glob("run/store/baseline-*/last.ckpt")))
     second = Job(tmp_path / "run", *long, "ratio=0.5")
