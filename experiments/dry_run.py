@@ -59,15 +59,16 @@ def run_once(bench: Bench) -> None:
     graph = trace(bench.network, bench.image_shape)
     macs = count_macs(bench.network, bench.image_shape)
     say_left_out(macs)
-    if macs <= FORWARD_MOST:
-        check_dense(bench)
-    steps = macs <= STEPS_MOST
+    forward, steps = macs <= FORWARD_MOST, macs <= STEPS_MOST
     if steps and bench.recipes["baseline"].epochs and bench.baseline_digest is None:
         train_step(bench, copy.deepcopy(bench.network), "baseline", CrossEntropy())
+    if forward:
+        check_dense(bench)
     plain, choice = choose(bench, steps)
-    randomise_norms(plain)
+    if forward:
+        randomise(bench, plain)
     small = compact(plain, choice, bench.image_shape, graph)
-    if macs <= FORWARD_MOST:
+    if forward:
         compare(bench, mask(plain, choice, bench.image_shape, graph), small, double=macs <= DOUBLE_MOST)
     if steps and bench.recipes["finetune"].epochs:
         train_step(bench, small, "finetune", bench.objective.taught_by(plain))
@@ -81,10 +82,14 @@ def say_left_out(macs: int) -> None:
 
 def check_dense(bench: Bench) -> None:
     network = copy.deepcopy(bench.network)
-    randomise_norms(network)
+    randomise(bench, network)
     with naming("running", bench):
-        images = random_images(network, bench.image_shape)
-        check_answers(network, images, len(bench.data.classes))
+        check_answers(network, random_images(network, bench.image_shape), len(bench.data.classes))
+
+
+def randomise(bench: Bench, network: nn.Module) -> None:
+    with naming("running", bench):
+        randomise_norms(network, random_images(network, bench.image_shape))
 
 
 def choose(bench: Bench, steps: bool) -> tuple[nn.Module, Selection]:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from pruning.modes import evaluating
 from pruning.surgery.certificate import VARIATION
@@ -45,12 +46,23 @@ def random_images(network: nn.Module, image_shape: Shape, count: int = 2) -> Ima
 
 
 @torch.no_grad()
-def randomise_norms(network: nn.Module) -> None:
-    """Statistics, scales and biases move away from where they are, in place, and what is all zero becomes something."""
+def randomise_norms(network: nn.Module, images: Images) -> None:
+    """In place. Statistics as of these images; then they, scales and biases move, and what is all zero does not stay.
+
+    A fresh network's own statistics would let the images fade from layer to layer, until only biases speak.
+    """
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    network.train()(images)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
     for module in network.modules():
         mean, variance = (getattr(module, name, None) for name in ("running_mean", "running_var"))
         if isinstance(mean, Tensor) and isinstance(variance, Tensor):
-            mean.add_(0.3 * variance.clamp(min=0).sqrt() * torch.randn_like(mean))
+            variance.clamp_(min=float(0.1 * variance.mean()) or 1.0)  # no channel is silent only by accident
+            mean.add_(0.3 * variance.sqrt() * torch.randn_like(mean))
             variance.mul_(0.5 + torch.rand_like(variance))
     for parameter in network.parameters():
         if not parameter.any():  # a new bias, a branch or a head that begins at zero
