@@ -20,6 +20,7 @@ from experiments.redact import refuse_secret
 from experiments.store import Store
 from experiments.terminal import say
 from pruning import export
+from pruning.attachments import refuse_computed
 from pruning.methods.base import PruningMethod
 
 
@@ -103,6 +104,7 @@ def build(settings: schema.Config, values: dict[str, Any], data: Any, processes:
     network = instantiate(
         model(settings, values), classes=len(data.classes), image_shape=data.image_shape, seed=settings.seed
     )
+    refuse_computed(network)
     if settings.baseline:
         baseline.load(network, Path(settings.baseline))
     method = instantiate(values["method"], _convert_="all")

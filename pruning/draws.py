@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-OWN = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
+OWN = frozenset({torch.Generator, random.Random, np.random.Generator, np.random.RandomState})
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def generators_kept() -> Iterator[None]:
 
 def generator_states(network: nn.Module) -> list[Any]:
     """The state of every generator that a forward could draw from; equal as long as nobody draws."""
-    own = [value for module in network.modules() for value in vars(module).values() if isinstance(value, OWN)]
+    own = [value for module in network.modules() for value in vars(module).values() if type(value) in OWN]
     devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     tensors = [torch.get_rng_state(), *devices]
     return [random.getstate(), _comparable(np.random.get_state()), *map(_bytes, tensors), *map(_state, own)]  # noqa: NPY002

@@ -22,15 +22,18 @@ def follow_in_place(module: fx.GraphModule) -> None:
     Raises:
         ValueError: a parameter, a buffer or another view of a tensor that is read later is changed, or `out=` is given.
     """
-    seen: dict[fx.Node, None] = {}
+    views: dict[fx.Node, list[fx.Node]] = {}  # by the tensor that owns the memory, so far
+    seen: set[fx.Node] = set()
     for node in module.graph.nodes:
-        seen[node] = None
+        seen.add(node)
+        views.setdefault(_path(node, module)[0], []).append(node)
         if isinstance(node.kwargs.get("out"), fx.Node):
             raise ValueError(f"{_title(module)}: {node.name} writes to out=; write y = f(x) instead of f(x, out=y)")
-        if _changes_its_input(node, module) and node.all_input_nodes:
+        if node.all_input_nodes and _changes_its_input(node, module):
             source = node.all_input_nodes[0]
-            _refuse_own_state(node, source, module)
-            _refuse_changed_view(node, source, seen, module)
+            path = _path(source, module)
+            _refuse_own_state(node, path[0], module)
+            _refuse_changed_view(node, path, [view for view in views[path[0]] if view is not node], seen, module)
             for user in [u for u in source.users if u not in seen]:
                 user.replace_input_with(source, node)
 
@@ -70,8 +73,7 @@ def _parameters(function: Any) -> dict[str, Any]:
         return {}
 
 
-def _refuse_own_state(node: fx.Node, source: fx.Node, module: fx.GraphModule) -> None:
-    root = _path(source, module)[0]
+def _refuse_own_state(node: fx.Node, root: fx.Node, module: fx.GraphModule) -> None:
     if root.op == "get_attr":
         raise ValueError(
             f"{_title(module)}: {node.name} changes {root.target!r}, a tensor of the network's own, in forward; put "
@@ -79,14 +81,13 @@ def _refuse_own_state(node: fx.Node, source: fx.Node, module: fx.GraphModule) ->
         )
 
 
-def _refuse_changed_view(node: fx.Node, changed: fx.Node, seen: dict[fx.Node, None], module: fx.GraphModule) -> None:
+def _refuse_changed_view(
+    node: fx.Node, path: list[fx.Node], views: list[fx.Node], seen: set[fx.Node], module: fx.GraphModule
+) -> None:
     """Views of one tensor share its memory: a change of one is a change of all, and the graph cannot say so."""
-    path = _path(changed, module)
-    for other in seen:
-        if other in (node, changed) or not any(user not in seen and not _asks(user) for user in other.users):
-            continue
-        theirs = _path(other, module)
-        if theirs[0] is path[0] and not _apart(path, theirs):
+    for other in views:
+        read_later = any(user not in seen and not _asks(user) for user in other.users)
+        if other is not path[-1] and read_later and not _apart(path, _path(other, module)):
             raise ValueError(
                 f"{_title(module)}: {node.name} changes a part of {other.name} in place, and {other.name} is read "
                 f"later; write x = x + y instead of x += y there, or inplace=False"

@@ -20,6 +20,7 @@ FACTORIES = (
     *("arange", "as_tensor", "empty", "eye", "full", "linspace", "logspace", "normal", "ones", "rand", "randint"),
     *("randn", "randperm", "scalar_tensor", "tensor", "tril_indices", "triu_indices", "zeros"),
 )
+MAKERS = frozenset(getattr(torch, name) for name in FACTORIES)
 
 
 class InPlaceProxy(fx.Proxy):
@@ -45,14 +46,15 @@ class Tracer(fx.Tracer):
     (StochasticDepth, DropPath). So are those that surgery has put into a network which is pruned once more.
 
     `open`: buffers and tensors made in forward are nodes of the graph, and not numbers. `drawn`: the innermost module
-    whose forward has drawn from a random generator. `asked`: forward has asked for its mode.
+    whose forward has drawn from a random generator, looked for while `blaming`. `asked`: forward has asked
+    for its mode.
     """
 
-    def __init__(self, open: bool) -> None:
-        super().__init__(autowrap_functions=tuple(getattr(torch, name) for name in FACTORIES))
+    def __init__(self, open: bool, blaming: bool = False) -> None:
+        super().__init__(autowrap_functions=tuple(MAKERS))
         self.open = self.proxy_buffer_attributes = open
         self.drawn: str | None = None
-        self.asked = False
+        self.blaming, self.asked = blaming, False
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         whole = _reads_training(m) or type(m).__module__ == "pruning.surgery.align"
@@ -66,7 +68,7 @@ class Tracer(fx.Tracer):
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        if self.is_leaf_module(m, self.path_of_module(m)):
+        if not self.blaming or self.is_leaf_module(m, self.path_of_module(m)):
             return super().call_module(m, forward, args, kwargs)
         before = generator_states(m)
         made = super().call_module(m, forward, args, kwargs)
@@ -79,8 +81,14 @@ class Tracer(fx.Tracer):
         with self._factories(), self._mode():
             graph = self.trace(network)
         if self.drawn is None and generator_states(network) != before:
-            self.drawn = "it"
+            self.drawn = "it" if self.blaming else self._find_drawing(network)
         return graph
+
+    def _find_drawing(self, network: nn.Module) -> str | None:
+        """Which module draws: asked in a trace of its own, for asking module by module takes time."""
+        again = Tracer(self.open, blaming=True)
+        again.graph_of(network)
+        return again.drawn
 
     @contextmanager
     def _mode(self) -> Iterator[None]:

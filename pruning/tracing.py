@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from pruning.draws import generators_kept
 from pruning.in_place import follow_in_place
 from pruning.selection import CONVOLUTIONS
 from pruning.symbolic import symbolic
+from pruning.tracer import MAKERS
 
 Shape = tuple[int, ...]
 
@@ -104,8 +106,9 @@ def skeleton(network: nn.Module) -> nn.Module:
 def _recorded(module: fx.GraphModule, image_shape: tuple[int, int, int]) -> _Recorder:
     """Shapes of all tensors, by one pass without arithmetic."""
     recorder = _Recorder(module)
+    makes = any(node.target in MAKERS for node in module.graph.nodes)  # asking for a device takes time in every call
     try:
-        with torch.no_grad(), torch.device("meta"):
+        with torch.no_grad(), torch.device("meta") if makes else nullcontext():
             recorder.run(torch.empty(2, *image_shape, device="meta", dtype=float_type(module)))
     except Exception as error:  # any layer may refuse the image in its own words
         raise ValueError(f"the network does not take images of {image_shape}: {str(error).splitlines()[0]}") from error

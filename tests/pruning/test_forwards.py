@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 
 from pruning.artifact import Pruned, load, save
+from pruning.attachments import refuse_computed
 from pruning.graph import trace
 from pruning.selection import Selection
 from pruning.surgery import compact
@@ -280,3 +281,12 @@ def test_what_is_made_in_forward_is_saved_and_loaded(name: str, tmp_path: Path) 
     save(tmp_path, Pruned(small, choice, None, SHAPE, ("a", "b", "c", "d")), network)
     batch = images(SHAPE)
     assert torch.equal(load(tmp_path, network).network(batch), small(batch))
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm")
+def test_a_program_says_that_it_cannot_copy_such_weights() -> None:
+    network = around(lambda s, x: s.mix(x), mix=mix())
+    refuse_computed(network)
+    nn.utils.weight_norm(network.middle.mix)
+    with pytest.raises(ValueError, match=r"layer 'middle.mix' .* cannot be copied \(weight_norm: .*remove_weight_norm"):
+        refuse_computed(network)
