@@ -49,14 +49,6 @@ class Overflowing(Misfit):
         return self.chain(images).mul(1e30).mul(1e30)
 
 
-class Drawing(Misfit):
-    """Draws from every generator of a CPU in each call, and answers as the chain does."""
-
-    def __init__(self, classes: int, image_shape: tuple[int, int, int], seed: int) -> None:
-        super().__init__(classes, image_shape, seed)
-        self.chain = nn.Sequential(Chain(classes), Drawer())
-
-
 class Drawer(nn.Module):
     """A leaf of the graph, since it reads its mode."""
 
@@ -66,19 +58,33 @@ class Drawer(nn.Module):
         return logits.clone() if self.training else logits
 
 
-class Raising(Misfit):
-    """Can be traced, and fails in training."""
-
-    def __init__(self, classes: int, image_shape: tuple[int, int, int], seed: int) -> None:
-        super().__init__(classes, image_shape, seed)
-        self.chain = nn.Sequential(Chain(classes), Picky())
-
-
 class Picky(nn.Module):
     def forward(self, logits: torch.Tensor) -> torch.Tensor:
         if self.training and not logits.is_meta:
             raise RuntimeError("no training here")
         return logits
+
+
+class Ending(Misfit):
+    """The chain, and a layer that its logits go through."""
+
+    last: type[nn.Module] = nn.Identity
+
+    def __init__(self, classes: int, image_shape: tuple[int, int, int], seed: int) -> None:
+        super().__init__(classes, image_shape, seed)
+        self.chain = nn.Sequential(Chain(classes), self.last())
+
+
+class Drawing(Ending):
+    """Draws from every generator of a CPU in each call, and answers as the chain does."""
+
+    last = Drawer
+
+
+class Raising(Ending):
+    """Can be traced, and fails in training."""
+
+    last = Picky
 
 
 def too_many(classes: int, image_shape: tuple[int, int, int], seed: int) -> nn.Module:
