@@ -111,12 +111,17 @@ class Record:
         return " and ".join(f"{count} {part} images" for part, count in (self.left_out or {}).items() if count)
 
     def write(self, path: Path) -> None:
-        durable.write(path, (json.dumps(hidden(asdict(self)), indent=1, allow_nan=False) + "\n").encode())
+        write_json(path, asdict(self), allow_nan=False)
 
 
 def read(path: Path) -> Record:
     """Raises ValueError, which names the file, for what is not a whole record of this schema."""
     return whole(Record, path, SCHEMA)
+
+
+def write_json(path: Path, values: Any, allow_nan: bool = True) -> None:
+    """Durably, and without secrets."""
+    durable.write(path, (json.dumps(hidden(values), indent=1, allow_nan=allow_nan) + "\n").encode())
 
 
 def parsed(path: Path) -> Any:

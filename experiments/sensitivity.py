@@ -1,6 +1,5 @@
 """sensitivity=true: how much each layer minds being pruned alone; a table, a plot, and ratios that a bound allows."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,10 +9,9 @@ from rich.table import Table
 
 from experiments import measure
 from experiments.bench import Bench
-from experiments.redact import hidden
+from experiments.record import write_json
 from experiments.stages import Trained
 from experiments.terminal import console, say
-from pruning import durable
 from pruning.sensitivity import Point, scan, tolerated
 
 
@@ -58,7 +56,7 @@ def budget(allowed: dict[str, float]) -> str:
 def save(folder: Path, points: list[Point], dense: float, allowed: dict[str, float]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     values = {"dense": dense, "allowed": allowed, "points": [asdict(point) for point in points]}
-    durable.write(folder / "sensitivity.json", (json.dumps(hidden(values), indent=1) + "\n").encode())
+    write_json(folder / "sensitivity.json", values)
     plot(folder / "sensitivity.png", points, dense)
 
 

@@ -1,6 +1,5 @@
 """status.json of a run's folder: how far the run is, true even where its process was killed. Imports no torch."""
 
-import json
 import os
 import socket
 from collections.abc import Iterator
@@ -12,9 +11,7 @@ from typing import Any
 
 from experiments.preemption import Preempted, by_keyboard
 from experiments.processes import alive, born
-from experiments.record import whole
-from experiments.redact import hidden
-from pruning import durable
+from experiments.record import whole, write_json
 
 SCHEMA = 1
 FILE = "status.json"
@@ -99,7 +96,7 @@ def now() -> str:
 
 
 def write(folder: Path, status: Status) -> None:
-    durable.write(folder / FILE, (json.dumps(hidden(asdict(status)), indent=1) + "\n").encode())
+    write_json(folder / FILE, asdict(status))
 
 
 def ending(error: BaseException) -> tuple[str, str]:

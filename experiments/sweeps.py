@@ -11,11 +11,10 @@ import socket
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from experiments import status
 from experiments.processes import alive
-from experiments.record import parsed, whole
+from experiments.record import parsed, whole, write_json
 from experiments.record import read as read_record
 from experiments.redact import hidden
 from pruning import durable
@@ -59,19 +58,15 @@ def place(folder: Path, overrides: Iterable[str]) -> Path:
 def begin(sweep: Path, command: str, jobs: list[list[str]]) -> None:
     values = {"schema": SCHEMA, "command": command, "started": status.now(), "ended": None, "jobs": jobs}
     sweep.mkdir(parents=True, exist_ok=True)
-    store(sweep / "sweep.json", values)
+    write_json(sweep / "sweep.json", values)
 
 
 def end(sweep: Path) -> None:
-    store(sweep / "sweep.json", parsed(sweep / "sweep.json") | {"ended": status.now()})
-
-
-def store(path: Path, values: dict[str, Any]) -> None:
-    durable.write(path, (json.dumps(hidden(values), indent=1) + "\n").encode())
+    write_json(sweep / "sweep.json", parsed(sweep / "sweep.json") | {"ended": status.now()})
 
 
 def write(job_folder: Path, job: Job) -> None:
-    store(job_folder / "job.json", asdict(job))
+    write_json(job_folder / "job.json", asdict(job))
 
 
 def read(folder: Path) -> list[Job]:
