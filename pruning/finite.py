@@ -26,31 +26,21 @@ def finite(gradients: list[Tensor]) -> Bool[Tensor, ""]:
     return found == 0
 
 
-class Arrival:
-    """A number of a device: asked for at once, read when it has come, without a wait for work that was given later."""
-
-    def __init__(self, number: Tensor) -> None:
-        self._number, self._come = number, torch.cuda.Event() if number.is_cuda else None
-        if self._come is not None:
-            self._number = torch.empty((), dtype=number.dtype, pin_memory=True)
-            self._number.copy_(number, non_blocking=True)
-            self._come.record()
-
-    def read(self) -> int:
-        if self._come is not None:
-            self._come.synchronize()
-        return int(self._number)
-
-
 class Verdict:
-    """Whether a step's gradients are sound."""
+    """Whether a step's gradients are sound: asked for at once, read when it has come from the device."""
 
     def __init__(self, sound: Bool[Tensor, ""], step: int, epoch: int, images: Images) -> None:
         self.step, self.epoch, self.images = step, epoch, images
-        self._sound = Arrival(sound)
+        self._sound, self._come = sound, torch.cuda.Event() if sound.is_cuda else None
+        if self._come is not None:
+            self._sound = torch.empty((), dtype=torch.bool, pin_memory=True)
+            self._sound.copy_(sound, non_blocking=True)
+            self._come.record()
 
     def __bool__(self) -> bool:
-        return bool(self._sound.read())
+        if self._come is not None:
+            self._come.synchronize()
+        return bool(self._sound)
 
 
 def culprit(network: nn.Module, images: Images) -> str:
