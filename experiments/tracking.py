@@ -1,7 +1,6 @@
 """Curves and record to Weights & Biases, from our own files. The only place that writes with wandb."""
 
 import os
-import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -149,7 +148,7 @@ def open_run(bench: Bench, mode: str) -> Any:
     asked, choice = bench.settings.tracking, bench.settings.choice
     arguments: dict[str, Any] = hidden(
         {
-            "project": asked.project if mode == "online" else re.sub(r"[/\\#?%:]", "_", asked.project)[:128],
+            "project": asked.project,
             "entity": asked.entity,
             "group": asked.group,
             "name": bench.folder.name,
