@@ -5,6 +5,7 @@ follows from the network's size and never from a clock, so that a run is refused
 """
 
 import copy
+import os
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from pruning.cost import count_macs
 from pruning.dry_run import check_answers, check_logits, check_output, forked_generators, random_images, randomise_norms
 from pruning.graph import trace
 from pruning.methods.base import PruningMethod
+from pruning.methods.dense.callback import Dense
 from pruning.objectives import CrossEntropy, Objective
 from pruning.optimiser import ZeroMomentumSGD
 from pruning.selection import Selection
@@ -28,10 +30,12 @@ from pruning.surgery import compact, mask
 from pruning.surgery.certificate import answers, check_equal
 from pruning.task import ClassificationTask
 
+TORCH = os.path.join(os.path.dirname(torch.__file__), "")
 # Multiply-adds of one image, so that all takes 10 s at most on one core
 DOUBLE_MOST = 100e6  # up to here both networks are compared in double precision
 STEPS_MOST = 5e9  # up to here a training step is made in each stage
 FORWARD_MOST = 20e9  # up to here networks are run at all
+NO_METHOD = Dense()  # has no groups, and does nothing to a step
 
 
 def refuse_unfit(bench: Bench) -> None:
@@ -127,7 +131,7 @@ def answers_of_both(masked: nn.Module, small: fx.GraphModule, images: Tensor, do
 
 
 def train_step(
-    bench: Bench, network: nn.Module, recipe: str, objective: Objective, method: PruningMethod | None = None
+    bench: Bench, network: nn.Module, recipe: str, objective: Objective, method: PruningMethod = NO_METHOD
 ) -> None:
     """One, as the stage would make it, on as few images as one of its batches may have."""
     count = min(2, bench.settings.recipe.batch // bench.processes)
@@ -143,14 +147,11 @@ def train_step(
         update(bench, network, bench.recipes[recipe], objective, method)
 
 
-def update(bench: Bench, network: nn.Module, recipe: Stage, objective: Objective, method: PruningMethod | None) -> None:
+def update(bench: Bench, network: nn.Module, recipe: Stage, objective: Objective, method: PruningMethod) -> None:
     """The optimiser's step between the method's two verbs."""
     task = ClassificationTask(
         network, objective, recipe, len(bench.data.classes), bench.image_shape, bench.settings.seed
     )
-    if method is None:
-        ZeroMomentumSGD(task.groups(), recipe.lr).step()
-        return
     task.extra_groups = method.groups(network)
     method.steer(network)
     ZeroMomentumSGD(task.groups(), recipe.lr).step()
@@ -172,11 +173,15 @@ def naming(what: str, bench: Bench) -> Iterator[None]:
 
 def raised_here(error: Exception) -> bool:
     """By a check of ours, whose words are for the user already."""
-    return "/torch/" not in traceback.extract_tb(error.__traceback__)[-1].filename
+    return not of_torch(traceback.extract_tb(error.__traceback__)[-1])
+
+
+def of_torch(frame: traceback.FrameSummary) -> bool:
+    return frame.filename.startswith(TORCH)
 
 
 def in_a_line(what: str, bench: Bench, error: Exception) -> str:
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "/torch/" not in f.filename]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not of_torch(frame)]
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "torch"
     words = (str(error).splitlines() or [""])[0]
     return (

@@ -135,3 +135,13 @@ def test_networks_stay_finite_and_see_the_image_with_random_norms(network: nn.Mo
         images = torch.randn(2, 3, side, side)
         check_answers(network, images, 10)
     assert certificate.answers(network, network, images)[0].isfinite().all()
+
+
+def test_a_users_file_below_a_folder_named_torch_is_not_torchs_own() -> None:
+    code = compile("raise ValueError('of the user')", "/home/me/torch/network.py", "exec")
+    with pytest.raises(ValueError, match="of the user") as found:
+        exec(code)
+    assert dry_run.raised_here(found.value)
+    with pytest.raises(ValueError, match="must be") as found:
+        torch.nn.Conv2d(3, 3, 1, groups=2)
+    assert not dry_run.raised_here(found.value)
