@@ -23,7 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments import targets
+from experiments import targets, typed
 from experiments.commandline import CONF, one_line
 from experiments.redact import refuse_secret
 from experiments.schema import leaves
@@ -103,9 +103,9 @@ def compositions(overrides: list[str], folder: str | None, sweeps: bool) -> Iter
         if not (sweeps or first.hydra.mode == RunMode.MULTIRUN):
             return
         places = [CONF, *(Path(path.removeprefix("file://")) for path in added)]
-        typed = {each.key_or_group for each in parsed}  # goes before what a file sweeps over
+        on_the_line = {each.key_or_group for each in parsed}  # goes before what a file sweeps over
         swept = [each for each in parsed if each.is_sweep_override()]
-        swept += [each for each in own_sweep(first) if each.key_or_group not in typed]
+        swept += [each for each in own_sweep(first) if each.key_or_group not in on_the_line]
         for chosen in product(*(choices(each, places) for each in swept)) if swept else ():
             yield compose("config", [*fixed, *filter(None, chosen)], return_hydra_config=True)
 
@@ -145,14 +145,9 @@ def refuse(whole: DictConfig) -> None:
     for key in PATHS:
         refuse_secret(key, str(found.get(key)))
     raw: dict[str, Any] = OmegaConf.to_container(whole.hydra, resolve=False)  # type: ignore[assignment]
-    typed = dict(pair for each in typed_by(whole) for pair in values(each))
-    refuse_untyped({f"hydra.{path}": value for path, value in leaves(raw)}, typed, raw["runtime"]["choices"])
+    typed_values = typed.given(whole.hydra.overrides.hydra)
+    refuse_untyped({f"hydra.{path}": value for path, value in leaves(raw)}, typed_values, raw["runtime"]["choices"])
     refuse_logging(raw)
-
-
-def typed_by(whole: DictConfig) -> list[str]:
-    """Hydra's own overrides as they were typed: one with its ${...} put in may not be read again."""
-    return OmegaConf.to_container(whole.hydra.overrides.hydra, resolve=False)  # type: ignore[return-value]
 
 
 def resolved(node: DictConfig | ListConfig, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -180,7 +175,7 @@ def refuse_target(path: str, target: Any) -> None:
         )
 
 
-def refuse_untyped(found: dict[str, Any], typed: dict[str, Any], chosen: dict[str, Any]) -> None:
+def refuse_untyped(found: dict[str, Any], asked: dict[str, Any], chosen: dict[str, Any]) -> None:
     """Where files are written, which variables are set and what a cluster runs is the user's to type."""
     own = own_values(chosen)
     for path, value in found.items():
@@ -189,7 +184,7 @@ def refuse_untyped(found: dict[str, Any], typed: dict[str, Any], chosen: dict[st
         guarded = [f"hydra.{each}" for each in TYPED] + [f"hydra.launcher.{each}" for each in COMMANDS]
         if not any(f"{path}.".startswith(f"{each}.") for each in guarded) or value in (None, {}, []):
             continue
-        if own.get(path) != value and typed.get(path) != value:
+        if own.get(path) != value and asked.get(path) != value:
             raise ValueError(f"{path}={value} stands in a file: type it if you want it, a config may not set it")
 
 
@@ -200,13 +195,6 @@ def own_values(chosen: dict[str, Any]) -> dict[str, Any]:
     values: Any = OmegaConf.to_container(OmegaConf.unsafe_merge(*parts), resolve=False)
     extra = OmegaConf.to_container(OmegaConf.load(launcher)) if launcher.is_file() else {}
     return {f"hydra.{path}": value for path, value in leaves(values | {"launcher": extra})}
-
-
-def values(override: str) -> Iterator[tuple[str, Any]]:
-    """Every scalar that an override types."""
-    parsed = OverridesParser.create().parse_override(override)
-    if not parsed.is_delete() and not parsed.is_sweep_override():
-        yield from leaves(parsed.value(), parsed.key_or_group)
 
 
 def refuse_logging(raw: dict[str, Any]) -> None:

@@ -7,7 +7,6 @@ Hashed as syntax trees, so that comments and docstrings, which change no number,
 import ast
 import hashlib
 import importlib.util
-import os
 import sysconfig
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 
 from experiments.digest import ROOT
 from experiments.schema import leaves
-from experiments.targets import KEY, OWN, lies_in
+from experiments.targets import KEY, lies_in, own_packages
 
 OURS = ("pruning", "datamodules", "experiments")
 FACE = "pruning/__init__.py"  # re-exports on demand: whoever needs a part imports it from its own module
@@ -73,10 +72,6 @@ def targets(config: dict[str, Any]) -> list[str]:
     """What a config names and may be run: of our own rooms, or of a package that the user allows."""
     named = [str(target) for path, target in leaves(config) if path.rpartition(".")[2] == KEY]
     return [each for each in named if lies_in(each, [*OURS, *own_packages()])]
-
-
-def own_packages() -> list[str]:
-    return [each for each in os.environ.get(OWN, "").split(":") if each]
 
 
 def libraries(config: dict[str, Any]) -> dict[str, str]:

@@ -11,12 +11,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.digest import ROOT
+from experiments.commandline import CONF
 from experiments.redact import hidden
 from experiments.schema import leaves
 from experiments.targets import KEY, OWN
 
-CONF = ROOT / "conf"
 NAMED = ("method", "model", "data", "budget", "objective")
 
 
@@ -24,19 +23,15 @@ def is_typed(path: str) -> bool:
     """Whether the command line or the experiment's file gives this value."""
     experiment = HydraConfig.get().runtime.choices.get("experiment")
     of_file = file_values("experiment", experiment) if experiment else {}
-    return path in {*dict(leaves(of_file)), *overridden()}
+    return path in {*dict(leaves(of_file)), *given(HydraConfig.get().overrides.task)}
 
 
-def overridden() -> dict[str, Any]:
-    """The command line's values by their dotted paths, those within {...} too."""
-    typed = raw(HydraConfig.get().overrides.task)
+def given(overrides: Any) -> dict[str, Any]:
+    """The values of overrides by their dotted paths, those within {...} too. Read as they were typed: a value put in
+    for its ${...} may hold quotes, and Hydra's error would show a secret."""
+    typed: list[str] = OmegaConf.to_container(overrides, resolve=False)  # type: ignore[assignment]
     parsed = OverridesParser.create().parse_overrides(typed)
     return {path: value for each in parsed for path, value in leaves(each.value(), each.key_or_group)}
-
-
-def raw(overrides: Any) -> list[str]:
-    """As they were typed: a value put in for its ${...} may hold quotes, and Hydra's error would show a secret."""
-    return OmegaConf.to_container(overrides, resolve=False)  # type: ignore[return-value]
 
 
 def own_names(config: DictConfig) -> dict[str, str]:

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from pruning.draws import generators_kept
 from pruning.modes import evaluating
 from pruning.surgery.certificate import VARIATION
 from pruning.tracing import float_type, skeleton
@@ -27,17 +28,11 @@ SEED = 0  # of all draws here: a dry run says the same twice
 @contextlib.contextmanager
 def forked_generators() -> Iterator[None]:
     """Within, torch, numpy and python draw from SEED on; afterwards all of them are where they were."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # asking would start CUDA
-    try:
-        with torch.random.fork_rng(devices):
-            torch.default_generator.manual_seed(SEED)  # torch.manual_seed would reach devices that are not started yet
-            np.random.seed(SEED)  # noqa: NPY002
-            random.seed(SEED)
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
+    with generators_kept():
+        torch.default_generator.manual_seed(SEED)  # torch.manual_seed would reach devices that are not started yet
+        np.random.seed(SEED)  # noqa: NPY002
+        random.seed(SEED)
+        yield
 
 
 def random_images(network: nn.Module, image_shape: Shape, count: int = 2) -> Images:
