@@ -4,7 +4,6 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from running import metrics, run, untimed
 from tiny_run import GATED, config
 
-from experiments import commandline, measure, pipeline, preemption, status
+from experiments import commandline, pipeline, preemption, status
 from experiments.checkpoints import DurableCheckpoints
 from pruning.task import ClassificationTask
 
@@ -141,7 +140,6 @@ def test_a_request_in_the_step_that_is_no_number_saves_nothing_of_it(
 
 def test_kills_closer_together_than_an_epoch_make_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two stages of one epoch of four steps; each attempt dies in its fourth step, with a checkpoint at every step."""
-    monkeypatch.setattr(measure, "latencies", partial(measure.latencies, seconds=0.0))  # most of a tiny run
     short = ("recipe.baseline.epochs=1", "recipe.finetune.epochs=1", "recipe.grant=false")
     whole = run(tmp_path / "whole", *short)
     step = ClassificationTask.training_step

@@ -12,15 +12,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import hindrances
 from PIL import Image
 from tiny_run import TINY, quadrants
-
-from experiments import measure
 
 ROOT = Path(__file__).parents[2]
 HERE = (ROOT, ROOT / "tests", ROOT / "tests/experiments", ROOT / "tests/faults")
@@ -146,7 +143,6 @@ def command(arguments: Sequence[str], env: dict[str, str], log: str) -> None:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     hindrances.hinder(env)
-    measure.latencies = partial(measure.latencies, seconds=0.0)  # else most of a tiny run, and in no test's numbers
     sys.argv = ["run.py", *arguments]
     sys.orig_argv = [sys.executable, str(ROOT / "run.py"), *arguments]  # what a run's further processes are started by
     runpy.run_path(str(ROOT / "run.py"), run_name="__main__")
