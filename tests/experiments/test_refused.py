@@ -60,6 +60,7 @@ def test_a_rate_that_diverges_is_one_line_too(tmp_path: Path) -> None:
         commandline.answer(pipeline.run, config(f"folder={tmp_path}", "recipe.baseline.lr=1e20"))
 
 
+@pytest.mark.sweeps
 def test_a_failing_job_leaves_the_other_jobs_of_a_sweep_alone(tmp_path: Path) -> None:
     overrides = [each for each in TINY if not each.startswith("hydra")]
     command = [sys.executable, "run.py", "-m", *overrides, f"folder={tmp_path}", "ratio=0.95,0.5"]
