@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isnan
+
+import numpy as np
 
 from experiments.report import fairness
 from experiments.report.estimate import hypervolume
 from experiments.report.fairness import Protocol
 from experiments.report.runs import Figure
 from experiments.report.settings import Section, Setting
-from experiments.report.verdict import Verdict, ahead, verdict
+from experiments.report.verdict import Verdict, judge_answers, leads, verdict
 
 BOUNDS = (0.0, 0.005, 0.01)  # of accuracy lost against dense
 
@@ -62,37 +65,30 @@ def lowest(given: list[Protocol]) -> str | None:
 
 
 def fronts(section: Section, given: dict[str, Protocol], rule: str, axis: Figure) -> list[list[str]]:
-    """For each comparison of two settings or more, the ids on its front, largest cut (or cost) first."""
+    """For each comparison of two settings or more, the ids on its front, largest cut (or least cost) first."""
     settings = {each.id: each for each in section.settings if not each.scratch}
-    found = []
-    for group in fairness.comparisons({each: given[each] for each in settings}, rule):
-        saved = {}
-        for each in group:
-            x = settings[each].estimate(axis)
-            if x is not None:
-                saved[each] = x.mean if axis.rising else -x.mean
-        if len(saved) > 1:
-            found.append(front(saved, {each: settings[each] for each in saved}))
-    return found
+    groups = fairness.comparisons({each: given[each] for each in settings}, rule)
+    having = [[settings[each] for each in group if settings[each].estimate(axis) is not None] for group in groups]
+    return [front(rows, axis) for rows in having if len(rows) > 1]
 
 
-def front(saved: dict[str, float], settings: dict[str, Setting]) -> list[str]:
+def front(rows: Sequence[Setting], axis: Figure) -> list[str]:
     """Those that no other beats in what it saves and in accuracy, every two compared on the seeds that both have."""
-
-    def beats(ours: str, theirs: str) -> bool:
-        lead, more = ahead(settings[ours], settings[theirs]), saved[ours] - saved[theirs]
-        return more >= 0 and lead >= 0 and (more > 0 or lead > 0)
-
-    kept = [each for each in saved if not any(beats(other, each) for other in saved if other != each)]
-    return sorted(kept, key=lambda each: (-saved[each], -settings[each].accuracy.mean))
+    means = [found.mean for row in rows if (found := row.estimate(axis)) is not None]
+    saved = np.array(means) * (1 if axis.rising else -1)
+    more, lead = saved[:, None] - saved, leads(rows)
+    beaten = ((more >= 0) & (lead >= 0) & ((more > 0) | (lead > 0))).any(0)
+    order = sorted(np.flatnonzero(~beaten).tolist(), key=lambda at: (-saved[at], -rows[at].accuracy.mean))
+    return [rows[at].id for at in order]
 
 
 @dataclass(frozen=True)
 class Reach:
-    """The largest cut of a curve within a bound of dense."""
+    """The largest cut of a curve whose mean lies within a bound of dense, each seed beside its own dense network."""
 
     setting: Setting
-    sure: bool  # the whole interval of the change lies within the bound
+    half: float | None  # of the interval of the change, with the test set's error; None where nothing can be said
+    sure: bool  # the change lies within the bound beyond all doubt that verdicts admit
 
 
 def reach(settings: Sequence[Setting], bound: float) -> Reach | None:
@@ -100,7 +96,10 @@ def reach(settings: Sequence[Setting], bound: float) -> Reach | None:
     if not within:
         return None
     best = max(within, key=lambda each: each.macs_cut)
-    return Reach(best, best.change.half is not None and best.change.low >= -bound - 1e-12)
+    rows = [run.answers for run in best.runs], [run.dense_answers for run in best.runs]
+    judgement = judge_answers(rows)
+    half = float(judgement.halves[0, 1])
+    return Reach(best, None if isnan(half) else half, bool(judgement.beyond(-bound)[0, 1]))
 
 
 def dominated(settings: Sequence[Setting]) -> float:

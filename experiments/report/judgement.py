@@ -40,7 +40,11 @@ class Judgement:
     @property
     def clear(self) -> np.ndarray:
         """Whether a row is ahead of another beyond all doubt that is admitted here."""
-        return (self.leads - self.halves > 0) & (self.n >= FEWEST)
+        return self.beyond(0)
+
+    def beyond(self, lead: float) -> np.ndarray:
+        """Whether a row is ahead of another by more than this, negative: behind by less, beyond all doubt."""
+        return (self.leads - self.halves > lead) & (self.n >= FEWEST)
 
 
 def judge(accuracies: Table, testset: Pairs) -> Judgement:

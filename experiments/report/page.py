@@ -11,6 +11,7 @@ from experiments.report import data, view
 from experiments.report.collect import Found, Trouble
 from experiments.report.estimate import COVERED
 from experiments.report.fairness import LEVELS, SAME_RATE
+from experiments.report.judgement import FEWEST
 from experiments.report.runs import Run
 from experiments.report.settings import Section
 from experiments.report.words import shown
@@ -34,6 +35,7 @@ def render(found: Found, made: list[Section]) -> str:
         made_on=made_on(found.runs),
         levels=LEVELS,
         same_rate=SAME_RATE,
+        fewest=FEWEST,
         covered=COVERED,
         library=library() if made else "",
     )

@@ -6,10 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from experiments.record import Network, Record, Stage
 from experiments.report import keys
+from experiments.report.testset import Answers
 from pruning import bitmap
 
 LEARNING = ("prune", "finetune")
@@ -37,17 +36,13 @@ class Run:
         assert network is not None
         return network
 
-    @property
-    def tested(self) -> int | None:
-        """Images of the test set; of an older record as many as its data set is known to have."""
-        return self.final.tested or TEST_IMAGES.get(self.record.data)
+    @cached_property
+    def answers(self) -> Answers:
+        return answers(self.final, self.record.data)
 
     @cached_property
-    def right(self) -> np.ndarray | None:
-        """Its answer to each test image; older records did not keep them."""
-        if self.final.answers is None or self.final.tested is None:
-            return None
-        return bitmap.decode(self.final.answers, 1, self.final.tested)[0]
+    def dense_answers(self) -> Answers:
+        return answers(self.record.dense, self.record.data)
 
     @property
     def stages(self) -> list[Stage]:
@@ -73,6 +68,13 @@ class Run:
 
     def epochs(self, stage: str) -> int:
         return sum(each.epochs for each in self.stages if each.name == stage)
+
+
+def answers(network: Network, data: str) -> Answers:
+    """Of an older record to as many images as its data set is known to have."""
+    if network.answers is None or network.tested is None:
+        return Answers(network.accuracy, network.tested or TEST_IMAGES.get(data), None)
+    return Answers(network.accuracy, network.tested, bitmap.decode(network.answers, 1, network.tested)[0])
 
 
 class Figure(NamedTuple):

@@ -6,10 +6,47 @@ keeps it honest where few images part two rows. Where answers are not kept, of t
 been tested on images of its own: too large, since all rows meet the same hard images, but never too small.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Float
 
 Pairs = Float[np.ndarray, "rows rows"]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Of one network to its test set."""
+
+    accuracy: float
+    images: int | None  # None: nobody knows how many
+    right: Bool[np.ndarray, " images"] | None  # whether each was; older records did not keep it
+
+
+Rows = Sequence[Sequence[Answers]]  # by row and seed
+
+
+def standard_errors(rows: Rows) -> Pairs:
+    """NaN where the size of a test set is not known."""
+    if (right := all_right(rows)) is not None:
+        return by_answers(right)
+    if (images := fewest_images(rows)) is None:
+        return np.full((len(rows), len(rows)), np.nan)
+    return by_binomial(np.array([np.mean([each.accuracy for each in row]) for row in rows]), images)
+
+
+def fewest_images(rows: Rows) -> int | None:
+    """Of the smallest test set; None where one is not known."""
+    counts = [each.images for row in rows for each in row]
+    return min((count for count in counts if count is not None), default=None) if None not in counts else None
+
+
+def all_right(rows: Rows) -> Bool[np.ndarray, "rows seeds images"] | None:
+    """None unless all kept their answers, to equally many images."""
+    kept = [[each.right for each in row] for row in rows]
+    sizes = {None if each is None else len(each) for row in kept for each in row}
+    return np.array(kept) if len(sizes) == 1 and None not in sizes else None
 
 
 def by_answers(right: Bool[np.ndarray, "rows seeds images"]) -> Pairs:

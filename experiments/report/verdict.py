@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from jaxtyping import Float
 
 from experiments.report import bases, testset
 from experiments.report.estimate import Estimate, estimate
 from experiments.report.judgement import FEWEST, Judgement, judge
 from experiments.report.runs import Run
 from experiments.report.settings import Setting
+from experiments.report.testset import Answers, Rows
 
 
 @dataclass(frozen=True)
@@ -46,29 +48,21 @@ class Verdict:
         return [[setting.by_seed[seed] for seed in self.seeds] for setting in self.judged]
 
     @cached_property
+    def answers(self) -> list[list[Answers]]:
+        return [[run.answers for run in row] for row in self.runs]
+
+    @cached_property
     def judgement(self) -> Judgement:
-        return judge(np.array([[run.final.accuracy for run in row] for row in self.runs]), self.testset)
+        return judge_answers(self.answers)
 
     @property
     def images(self) -> int | None:
-        """Of the smallest test set; None where one is not known."""
-        counts = [run.tested for row in self.runs for run in row]
-        return min((count for count in counts if count is not None), default=None) if None not in counts else None
+        return testset.fewest_images(self.answers)
 
-    @cached_property
-    def answers(self) -> np.ndarray | None:
-        """By row, seed and image; None unless all kept theirs, of equally many."""
-        kept = [[run.right for run in row] for row in self.runs]
-        sizes = {None if each is None else len(each) for row in kept for each in row}
-        return np.array(kept) if len(sizes) == 1 and None not in sizes else None
-
-    @cached_property
-    def testset(self) -> np.ndarray:
-        if self.answers is not None:
-            return testset.by_answers(self.answers)
-        if self.images is None:
-            return np.full((len(self.judged), len(self.judged)), np.nan)
-        return testset.by_binomial(np.array([self.accuracy(each).mean for each in self.judged]), self.images)
+    @property
+    def by_image(self) -> bool:
+        """Every network kept its answer to each image."""
+        return testset.all_right(self.answers) is not None
 
     @property
     def one_base(self) -> bool:
@@ -92,6 +86,11 @@ class Verdict:
         return 1 + int(clear[:, own].sum()), len(self.judged) - int(clear[own].sum())
 
 
+def judge_answers(rows: Rows) -> Judgement:
+    """The one decision: with the seeds' error and that of the test set."""
+    return judge(np.array([[each.accuracy for each in row] for row in rows]), testset.standard_errors(rows))
+
+
 def verdict(same: Sequence[Setting], beside: Sequence[Setting], level: str | None) -> Verdict:
     seeds = common_seeds(same)
     judged = [each for each in same if each.by_seed.keys() >= set(seeds)]
@@ -110,9 +109,11 @@ def common_seeds(rows: Sequence[Setting]) -> list[int]:
     return sorted(rows[0].by_seed)
 
 
-def ahead(ours: Setting, theirs: Setting) -> float:
-    """Of the means on their common seeds; NaN without one."""
-    seeds = ours.by_seed.keys() & theirs.by_seed.keys()
-    return (
-        sum(ours.accuracies[seed] - theirs.accuracies[seed] for seed in seeds) / len(seeds) if seeds else float("nan")
-    )
+def leads(rows: Sequence[Setting]) -> Float[np.ndarray, "rows rows"]:
+    """Of the mean of each row over that of each, on their common seeds; NaN without one. Rounded: equal ones are 0."""
+    seeds = sorted({seed for row in rows for seed in row.accuracies})
+    table = np.array([[row.accuracies.get(seed, np.nan) for seed in seeds] for row in rows])
+    there = np.isfinite(table).astype(float)
+    sums = np.nan_to_num(table) @ there.T
+    with np.errstate(invalid="ignore"):
+        return np.round((sums - sums.T) / (there @ there.T), 12)

@@ -78,7 +78,7 @@ def verdict(found: Verdict) -> View:
         "n": found.n,
         "seeds": found.seeds,
         "images": found.images,
-        "answers": found.answers is not None,
+        "answers": found.by_image,
         "pairwise": bool(found.judgement.pairwise),
         "one_base": found.one_base,
         "ranked": [ranked(found, each) for each in found.judged],
@@ -150,7 +150,7 @@ def reach(section: Section, curve: str) -> View:
         None
         if each is None
         else {"id": each.setting.id, "cut": each.setting.macs_cut, "sure": each.sure}
-        | {"shown": percent(each.setting.macs_cut, 1), "n": len(each.setting.runs)}
+        | {"shown": percent(each.setting.macs_cut, 1), "n": each.setting.accuracy.n, "half": each.half}
         for each in found
     ]
     return {"curve": curve, "ids": ids, "within": within, "area": claims.dominated(settings)}

@@ -103,6 +103,7 @@ def verdict_holds(verdict: Json, runs: dict[str, list[Json]]) -> bool:
     return rows and leads and ranked and counted and near(cuts, verdict["rate"])
 
 
+IMAGES = {"digits": 449, "cifar10": 10_000}  # of the test sets of older records
 RANGE = {2: {2: 6.0849, 4: 3.9265}, 3: {4: 5.0402, 8: 4.0410}, 4: {6: 4.8956, 9: 4.4149}}  # q(.95; rows, df)
 ENDLESS = {2: 2.7718, 3: 3.3145, 4: 3.6332}
 
@@ -162,7 +163,22 @@ def reach_holds(claim: Json, runs: dict[str, list[Json]]) -> bool:
         }
         if not near(max(within.values(), default=None), said and said["cut"]):
             return False
+        if said and not sure_holds(said, runs[said["id"]], bound):
+            return False
     return True
+
+
+def sure_holds(said: Json, runs: list[Json], bound: float) -> bool:
+    """Bold: three seeds or more, and what the seeds and the test set leave open lies within the bound."""
+    table = [[run[network]["accuracy"] for run in runs] for network in ("tuned", "dense")]
+    images = [run["tuned"].get("tested") or IMAGES[run["data"]] for run in runs]
+    width = None
+    if len(runs) > 1:
+        assert not any(run["tuned"].get("answers") for run in runs)
+        seeds = half([ours - theirs for ours, theirs in zip(*table, strict=True)]) or 0.0
+        width = sqrt(seeds**2 + 1.95996**2 * binomial(*table, min(images)))
+    sure = len(runs) > 2 and mean(table[0]) - mean(table[1]) - (width or 0.0) > -bound
+    return near(width, said["half"]) and said["n"] == len(runs) and said["sure"] == sure
 
 
 def overlap_holds(claim: Json, runs: list[Json]) -> bool:

@@ -63,6 +63,7 @@ def test_a_falsified_claim_is_caught(made: Path):
         (lambda s: s["verdicts"][2]["ranked"].reverse(), "rank"),
         (lambda s: s["verdicts"][0]["lead"].update(half=s["verdicts"][0]["lead"]["half"] * 1.01), "rank"),
         (lambda s: s["reach"][0]["within"].reverse(), "reach"),
+        (lambda s: s["reach"][0]["within"][2].update(sure=not s["reach"][0]["within"][2]["sure"]), "reach"),
         (lambda s: s["overlaps"][0].update(share=s["overlaps"][0]["share"] + 0.001), "overlap"),
         (lambda s: next(iter(s["cells"].values()))[2].__setitem__(0, "99.99 ± 0.10"), "tuned"),
     ):

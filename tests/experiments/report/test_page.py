@@ -13,6 +13,7 @@ from experiments.record import read
 from experiments.report import write
 
 pytestmark = pytest.mark.skipif(browser.missing() is not None, reason=str(browser.missing()))
+BROWSERS_OWN = ("chrome:", "chrome-untrusted:")  # a new tab, and what it opens
 HOSTILE = """<script>window.stolen=1</script>"'|`\x1b[31m\n=cmd()</td>"""
 
 
@@ -77,7 +78,7 @@ def test_it_opens_without_an_error_or_a_request(opened: Any, page: Path):
     assert opened.get_log("browser") == []
     events = [json.loads(each["message"])["message"] for each in opened.get_log("performance")]
     sent = [each["params"] for each in events if each["method"] == "Network.requestWillBeSent"]
-    asked = [each["request"]["url"] for each in sent if not each["documentURL"].startswith("chrome:")]  # a new tab
+    asked = [each["request"]["url"] for each in sent if not each["documentURL"].startswith(BROWSERS_OWN)]
     assert set(asked) == {page.resolve().as_uri()}
 
 
