@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, final
 
@@ -134,14 +136,33 @@ def identify(values: dict[str, Any]) -> str:
     """What the parent can know of the run's digest without loading the data."""
     baseline = values["baseline"]
     content = of_file(Path(baseline)) if baseline and Path(baseline).is_file() else baseline
-    images = {"stamp": stamp(values["data"]), "root": values["data"].get("root")}
+    stamped = [stamp(path, path.stat().st_mtime_ns) for path in data_paths(values["data"])]
+    images = {"stamps": stamped, "root": values["data"].get("root")}
     return digest("sweep", values, **images, baseline=content, export=values["export"])
 
 
-def stamp(data: dict[str, Any]) -> str:
-    """Changes when a file does that lies below a path among the data's values."""
-    named = [Path(value).expanduser() for _, value in leaves(data) if isinstance(value, str) and value]
-    files = [file for path in named if path.exists() for file in (below(path) if path.is_dir() else [str(path)])]
+def data_paths(data: dict[str, Any]) -> list[Path]:
+    """Of our data sets the root, and parts that lie elsewhere; of a user's own whatever a value names that is there."""
+    if not data["_target_"].startswith("datamodules."):
+        return outermost(value for _, value in leaves(data) if isinstance(value, str) and value)
+    root = data.get("root")
+    return outermost([root, *(f"{root}/{data[part]}" for part in ("train", "test") if part in data)]) if root else []
+
+
+def outermost(named: Iterable[str]) -> list[Path]:
+    """Those that exist, each once: a path below another one comes with it."""
+    found: list[Path] = []
+    for path in (Path(each).expanduser().resolve() for each in named):
+        if path.exists() and not any(path.is_relative_to(other) for other in found):
+            found.append(path)
+    return found
+
+
+@cache
+def stamp(path: Path, changed: int) -> str:
+    """Changes when a file below does. Once in a driver: its jobs read the data, or fetch it, and then the folder itself
+    has `changed`."""
+    files = below(path) if path.is_dir() else [str(path)]
     return hashlib.sha256(repr((files, stamps(files).tolist())).encode()).hexdigest()
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from datamodules.stamps import stamps
 from experiments import hardware, launch
 from experiments.bench import Bench
 from experiments.digest import digest, libraries, without
@@ -116,15 +117,49 @@ def test_the_machine_counts_by_what_it_comes_to() -> None:
     assert hardware.versions(torch.device("cpu")).keys() >= {"torch", "python"}
 
 
+def job(root: Path) -> dict[str, Any]:
+    data = {"_target_": "datamodules.folder.Folder", "root": str(root), "train": "train", "test": "test"}
+    return CONFIG | {"data": data, "baseline": None, "export": None}
+
+
 def test_a_job_whose_images_changed_is_not_complete(tmp_path: Path) -> None:
     """What a sweep's driver knows of a job: not of the caches that the job itself writes beside the images."""
     image = tmp_path / "train" / "a" / "1.png"
     image.parent.mkdir(parents=True)
     image.write_bytes(b"black")
-    values = changed("data.root", str(tmp_path)) | {"baseline": None, "export": None}
+    values = job(tmp_path)
     before, stat = launch.identify(values), image.stat()
     (tmp_path / ".contents.cache").touch()
     assert launch.identify(values) == before
     image.write_bytes(b"white")
     os.utime(image, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    launch.stamp.cache_clear()  # as in the next command
     assert launch.identify(values) != before
+
+
+def test_the_jobs_of_a_sweep_stamp_their_images_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that is a link to elsewhere too; again once a job has fetched the data into the folder."""
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    for image in (root / "train" / "1.png", elsewhere / "2.png"):
+        image.parent.mkdir(parents=True)
+        image.touch()
+    (root / "test").symlink_to(elsewhere)
+    looked_at: list[str] = []
+    monkeypatch.setattr(launch, "stamps", lambda paths: looked_at.extend(map(str, paths)) or stamps(paths))
+    values = job(root)
+    first = [launch.identify(values | {"seed": seed}) for seed in range(3)]
+    assert len(set(first)) == 3
+    assert looked_at == [str(root / "train" / "1.png"), str(elsewhere / "2.png")]
+    (root / "fetched.tar").touch()
+    assert launch.identify(values | {"seed": 0}) != first[0]
+
+
+def test_a_word_of_the_data_is_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here lies a folder `train`, and data.train names one below the root; what the user's own data names counts."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("train", "root"):
+        (tmp_path / name).mkdir()
+    ours = job(Path("root"))["data"] | {"exif": "train"}
+    assert launch.data_paths(ours) == [tmp_path / "root"]
+    assert launch.data_paths(ours | {"root": None}) == []
+    assert launch.data_paths({"_target_": "mine.Data", "labels": {"of": "train"}}) == [tmp_path / "train"]
