@@ -46,13 +46,8 @@ def randomise_norms(network: nn.Module, images: Images) -> None:
 
     A fresh network's own statistics would let the images fade from layer to layer, until only biases speak.
     """
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 1.0
-    network.train()(images)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+    if keeps_statistics(network):
+        take_statistics(network, images)
     for module in network.modules():
         mean, variance = (getattr(module, name, None) for name in ("running_mean", "running_var"))
         if isinstance(mean, Tensor) and isinstance(variance, Tensor):
@@ -64,6 +59,21 @@ def randomise_norms(network: nn.Module, images: Images) -> None:
             parameter.add_(torch.randn_like(parameter) * (0.1 if parameter.ndim < 2 else parameter[0].numel() ** -0.5))
         elif parameter.ndim == 1:
             parameter.mul_(0.5 + torch.rand_like(parameter))
+
+
+def keeps_statistics(network: nn.Module) -> bool:
+    """Whether a forward pass in training is needed to have any."""
+    return any(isinstance(getattr(module, "running_var", None), Tensor) for module in network.modules())
+
+
+def take_statistics(network: nn.Module, images: Images) -> None:
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    network.train()(images)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 def check_output(network: nn.Module, image_shape: Shape, classes: int) -> None:

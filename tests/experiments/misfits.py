@@ -101,6 +101,12 @@ def half_frozen(classes: int, image_shape: tuple[int, int, int], seed: int) -> n
     return network
 
 
+def without_norms(classes: int, image_shape: tuple[int, int, int], seed: int) -> nn.Module:
+    network = chain(classes, image_shape, seed)
+    network.body[1] = network.body[4] = nn.Identity()
+    return network
+
+
 class OneClass(Quadrants):
     def read(self) -> Bundle:
         pixels = torch.randint(0, 255, (40, 8, 8, 3), dtype=torch.uint8)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from tiny_run import GATED, config
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from experiments import commandline, dry_run, prepare
 from experiments.bench import Bench
@@ -110,6 +111,26 @@ def test_what_would_take_too_long_is_left_out_and_said_so(
     monkeypatch.setattr(dry_run, "count_macs", lambda *_: int(macs))
     prepare.prepare(config(f"folder={tmp_path}", model("Overflowing")))
     assert f"dry run without {said} multiply-adds an image" in " ".join(capsys.readouterr().out.split())
+
+
+class Convolutions(TorchDispatchMode):
+    """Counts the images that go through one, shapes alone apart."""
+
+    images = 0
+
+    def __torch_dispatch__(self, called: object, types: object, arguments: tuple = (), options: dict | None = None):
+        if called is torch.ops.aten.convolution.default and not arguments[0].is_meta:
+            self.images += len(arguments[0])
+        return called(*arguments, **(options or {}))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", ["half_frozen", "without_norms"])
+def test_it_runs_the_images_that_its_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    bench = prepare.prepare(config(f"folder={tmp_path}", model(name)))
+    monkeypatch.setattr(dry_run, "STEPS_MOST", 0)
+    with Convolutions() as seen:
+        dry_run.dry_run(bench)
+    assert seen.images == 2 * dry_run.images_run(bench.network), "through two convolutions each"
 
 
 def test_a_learned_choice_is_tried_on_moved_gates_and_says_nothing(tmp_path: Path) -> None:
