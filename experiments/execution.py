@@ -47,7 +47,7 @@ def worth(kind: str, images: int) -> tuple[bool, str]:
         return False, f"not measured on {kind}; trainer.compile=true tries it"
     if kind == "cpu" and not compiler():
         return False, "no C++ compiler with Python's headers here"
-    return images >= PAYS_FROM[kind], f"{images:,} images; pays from {PAYS_FROM[kind]:,}"
+    return images >= PAYS_FROM[kind], f"{images:,} images; worth it from {PAYS_FROM[kind]:,}"
 
 
 def compiler() -> bool:

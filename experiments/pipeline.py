@@ -1,4 +1,4 @@
-"""The experiment, top to bottom. Arrows only go down: no stage changes what an earlier one made."""
+"""The experiment, top to bottom. No stage changes what an earlier one made."""
 
 import copy
 from dataclasses import replace

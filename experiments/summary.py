@@ -110,7 +110,7 @@ def remarks(record: Record) -> list[str]:
     if record.modified:
         found.append(f"modified     {' '.join(record.modified)}: not the setting of experiment={record.experiment}")
     if record.gates_accuracy is not None:
-        found.append(f"gates as is  {percent(record.gates_accuracy)} before the dead filters were silenced and removed")
+        found.append(f"with gates   {percent(record.gates_accuracy)} (full size, before any filter was removed)")
     if record.unreadable:
         found.append(f"left out     {record.unreadable} could not be read")
     if record.val_seen:

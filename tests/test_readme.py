@@ -1,18 +1,39 @@
-"""README says what the machine wrote, and its commands are there to be run."""
+"""README is short, its code works as printed, and its numbers are those of committed runs."""
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torch import nn
+
+from experiments import summary
+from experiments.record import read
+from pruning.budget import PerLayer
+from pruning.models import resnet
+from pruning.surgery import certify, compact, mask
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+OWN = (ROOT / "docs" / "own.md").read_text()
+SHAPE = (3, 32, 32)
+MAIN_JOB = ROOT / "experiments" / "results" / "digits_vgg16" / "fcf.json"
 
 
-def test_the_table_of_networks_is_the_one_that_the_tests_wrote():
-    rows = [line for line in (ROOT / "docs" / "networks.md").read_text().splitlines() if line.startswith("|")]
-    assert len(rows) > 30
-    assert "\n".join(rows) in README
+def executed(text: str, part: str, **values: Any) -> dict[str, Any]:
+    """The names that are there after the only block of Python that has this part."""
+    (code,) = (block for block in re.findall(r"^```python\n(.+?)^```", text, re.S | re.M) if part in block)
+    exec(code, values)
+    return values
+
+
+def defined(text: str, name: str) -> Any:
+    return executed(text, f" {name}(")[name]
+
+
+def test_readme_is_read_at_one_sitting():
+    assert len(README.encode()) <= 10_000
 
 
 def test_exactly_two_commands_install_and_run():
@@ -21,23 +42,43 @@ def test_exactly_two_commands_install_and_run():
     assert "pytest" in second
 
 
-TREE = README.partition("## The house")[2].partition("```")[2].partition("```")[0]
-ROOMS = ("pruning", "datamodules", "experiments")
+def test_the_ending_is_what_the_committed_run_prints(capsys: pytest.CaptureFixture[str]):
+    record = read(MAIN_JOB)
+    summary.show(record, Path("outputs") / f"{record.name}-{record.digest[:8]}")
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert record.command == "python run.py method=fcf model=vgg16"
+    assert "\n".join(["```", *printed, "```"]) in README
 
 
-def named(tree: str) -> list[str]:
-    return re.findall(r"[a-z0-9_]+\.py|[a-z0-9_]+/", tree)
+def test_the_dense_network_of_the_results_is_that_of_the_committed_runs():
+    records = [read(path) for path in ROOT.glob("experiments/results/cifar10_resnet20_short/*-0.7-*/record.json")]
+    (dense,) = {f"{100 * record.dense.accuracy:.2f} %" for record in records}
+    assert f"The dense network, which every row starts from, has {dense}." in README
 
 
-def test_the_tree_is_true():
-    everything = {path.name + ("/" if path.is_dir() else "") for path in ROOT.rglob("*")}
-    assert [name for name in named(TREE) if name not in everything] == []
+@pytest.mark.parametrize("text", [README, OWN], ids=["README", "own"])
+def test_the_network_and_the_method_of_your_own_work_as_printed(text: str):
+    """The method takes the whole way on the network, and cuts what it says: half of the filters with the least norm."""
+    network = defined(text, "small_cnn")(classes=10, image_shape=SHAPE, seed=0)
+    method = defined(text, "L2")(PerLayer(0.5))
+    method.attach(network, SHAPE, steps=0)
+    choice = method.select(network)
+    first = next(name for name, module in network.named_modules() if isinstance(module, nn.Conv2d))
+    norms = network.get_submodule(first).weight.flatten(1).norm(dim=1)
+    assert choice[first].any(1).tolist() == (norms >= norms.sort().values[len(norms) // 2]).tolist()
+    small = compact(network.eval(), choice, SHAPE)
+    assert certify(mask(network, choice, SHAPE), small, torch.randn(4, *SHAPE)) < 1e-5
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_the_tree_names_every_file_of_a_room(room: str):
-    """Within its own part of the tree: two rooms may each have a file of one name."""
-    (part,) = re.findall(rf"^{room}/.*\n((?: .*\n)*)", TREE, re.M)
-    files = [path.name for path in (ROOT / room).glob("*.py") if path.name != "__init__.py"]
-    folders = [f"{path.parent.name}/" for path in (ROOT / room).glob("*/*") if path.suffix in (".py", ".json")]
-    assert {*files, *folders} - {*named(part)} == set()
+def test_the_method_of_your_own_scores_what_is_added_up_together():
+    network = resnet(20, 10, SHAPE, "B")
+    method = defined(README, "L2")(PerLayer(0.5), joined="couple")
+    method.attach(network, SHAPE, steps=0)
+    assert {choice.any(1).sum().item() * 2 for choice in method.select(network).values()} <= {16, 32, 64}
+
+
+def test_the_library_works_as_printed_on_any_network(capsys: pytest.CaptureFixture[str]):
+    images = torch.randn(4, *SHAPE)
+    made = executed(OWN, "print(certify(", network=resnet(20, 10, SHAPE, "A").eval(), images=images)
+    torch.testing.assert_close(made["small"](images), made["masked"](images))
+    assert float(capsys.readouterr().out) < 1e-5

@@ -1,4 +1,4 @@
-"""All speed claims by one command: `python -m experiments.benchmarks`. A table, a JSON record each, README's table.
+"""All speed claims by one command: `python -m experiments.benchmarks`. A table, a JSON record each, docs/speed.md.
 
 A benchmark whose record is of this commit and this machine is not run again (`--again` does). Each runs in a process of
 its own, one after the other; leave the machine alone meanwhile.
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import hardware
-from experiments.benchmarks.readme import write
+from experiments.benchmarks.speed_page import PAGE, write
 from experiments.digest import ROOT
 from experiments.terminal import say
 
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         for aim in record.get("aims", []):
             say(line(aim))
     if asked.folder == FOLDER:
-        say(f"README: {write(FOLDER / 'pruned.json')}")
+        say(f"{PAGE.name}: {write(FOLDER / 'pruned.json')}")
     for name in failed:
         say(f"{name} failed: python -m experiments.benchmarks.{name}")
     return 1 if failed else 0

@@ -1,4 +1,4 @@
-"""The results of README.md and of the methods' cards, from committed records: `python -m experiments.report.table`."""
+"""The results of docs, README and cards, from committed records: `python -m experiments.report.table`."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,13 +14,14 @@ from experiments.report.settings import Section, Setting, sections
 from experiments.report.words import markdown
 
 RESULTS = ROOT / "experiments" / "results"
-README = ROOT / "README.md"
+README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
 CARDS = ROOT / "pruning" / "methods"
 BEGIN, END = "<!-- results: made by `python -m experiments.report.table`, do not edit -->", "<!-- end of results -->"
 HEAD = (
     *("network, data", "method", "asked", "dense (mean ± std)", "pruned (mean ± std)", "fine-tuned (mean ± std)"),
     *("published", "MACs", "params", "epochs", "kept alike", "n (seeds)", "on"),
 )
+SHORT = ("method", "fine-tuned by", "test accuracy", "MACs", "epochs", "seeds")
 EMBEDDED = "digits"
 Row = tuple[str, Setting]  # the title of its section
 
@@ -69,6 +70,25 @@ def line(title: str, setting: Setting) -> tuple[str, ...]:
     return *named, dense, pruned, tuned, *about, markdown("; ".join(setting.devices))
 
 
+def short(found: Sequence[Row]) -> str:
+    """README's: ResNet-20 on CIFAR-10 at 70 % of MACs, the first row of each method and objective, best first."""
+    chosen: dict[tuple[str, str], Setting] = {}
+    for title, setting in found:
+        if title == "resnet20 on cifar10" and cells.asked(setting) == "70 % of MACs":
+            chosen.setdefault((setting.method, setting.first.record.objective), setting)
+    best = sorted(chosen.values(), key=lambda setting: -setting.accuracy.mean)
+    lines = [SHORT, tuple("---" for _ in SHORT), *map(short_line, best)]
+    return "\n".join("| " + " | ".join(each) + " |" for each in lines)
+
+
+def short_line(setting: Setting) -> tuple[str, ...]:
+    first, runs = setting.first, setting.runs
+    tuned = percent([run.final.accuracy for run in runs])
+    objective = first.record.objective.replace("_", "-")
+    macs = f"-{100 * setting.macs_cut:.1f} %"
+    return f"`{first.record.method}`", objective, tuned, macs, first.spent, str(len(runs))
+
+
 def published(record: Record) -> str:
     """What the paper printed, or that this is not its setting."""
     if record.modified:
@@ -100,11 +120,12 @@ def inserted(text: str, made: str) -> str:
 
 
 def pages(found: Sequence[Row]) -> dict[Path, str]:
-    """Every text with a table in it, made anew; README shows natural images, the cards everything."""
-    whole = {README: [row for row in found if row[1].first.record.data != EMBEDDED]}
+    """Every text with a table in it, made anew: natural images on the page, six of its rows in README, cards."""
+    whole = {PAGE: [row for row in found if row[1].first.record.data != EMBEDDED]}
     for card in sorted(CARDS.glob("*/card.md")):
         whole[card] = [row for row in found if folder(row[1].first.record) == card.parent.name]
-    return {path: inserted(path.read_text(), table(mine) + commits(mine)) for path, mine in whole.items()}
+    tables = {path: table(mine) + commits(mine) for path, mine in whole.items()} | {README: short(found)}
+    return {path: inserted(path.read_text(), made) for path, made in tables.items()}
 
 
 def commits(found: Sequence[Row]) -> str:

@@ -27,8 +27,8 @@ def test_float16_is_said_to_step_unfused() -> None:
 @pytest.mark.skipif(not chosen.compiler(), reason="no C++ compiler here")
 def test_a_stage_is_compiled_from_the_images_on_that_pay_for_it() -> None:
     short, long = (execution("bf16-mixed", "auto", CPU, images) for images in (699_999, 700_000))
-    assert str(short) == ("bf16-mixed, channels first, fused SGD, not compiled (699,999 images; pays from 700,000)")
-    assert str(long) == "bf16-mixed, channels first, fused SGD, compiled (700,000 images; pays from 700,000)"
+    assert str(short) == ("bf16-mixed, channels first, fused SGD, not compiled (699,999 images; worth it from 700,000)")
+    assert str(long) == "bf16-mixed, channels first, fused SGD, compiled (700,000 images; worth it from 700,000)"
 
 
 def test_without_a_compiler_nothing_is_compiled_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +47,9 @@ def test_a_stage_says_how_it_runs_and_the_record_keeps_it(tmp_path: Path, capsys
     assert [stage.compiled for stage in made.stages] == [False, False]
     said = capsys.readouterr().out
     for stage, images in (("baseline", 192), ("finetune", 128)):
-        assert f"{stage}: 32-true, channels last, fused SGD, not compiled ({images} images; pays from 700,000)" in said
+        assert (
+            f"{stage}: 32-true, channels last, fused SGD, not compiled ({images} images; worth it from 700,000)" in said
+        )
 
 
 @pytest.mark.skipif(not chosen.compiler(), reason="no C++ compiler here")

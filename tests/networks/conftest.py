@@ -6,6 +6,8 @@ import pytest
 
 HEAD = """# Networks
 
+This page shows on which networks pruning is exact, and how much of each can be cut.
+
 Every network is cut at random filters (each goes with probability 30 % or 60 %, one stays in every layer, three seeds; shown
 is the first), with random batch norms, in float64; `pytest -m networks -n 2 tests/networks --table docs/networks.md` makes
 this table. `free` convolutions are not tied to others by an addition; `certificate` is the largest

@@ -1,4 +1,4 @@
-"""README's table of times says what the committed record says; an aim knows when it is met; a record of now is kept."""
+"""docs/speed.md says what the committed record says; an aim knows when it is met; a record of now is kept."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import pytest
 
 from experiments.benchmarks.__main__ import FOLDER, line
 from experiments.benchmarks.bench import Aim
-from experiments.benchmarks.readme import BEGIN, END, README, table, write
+from experiments.benchmarks.speed_page import BEGIN, END, PAGE, table, write
 
 RECORD = {
     "machine": "a processor, 1 threads",
@@ -27,16 +27,16 @@ def test_a_case_is_one_line_with_both_runtimes_and_the_quotient_of_the_exported_
 
 
 def test_only_the_place_of_the_table_is_written(tmp_path: Path) -> None:
-    readme, record = tmp_path / "README.md", tmp_path / "pruned.json"
-    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    assert write(record, readme) == "left alone, there is no pruned.json"
+    page, record = tmp_path / "speed.md", tmp_path / "pruned.json"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    assert write(record, page) == "left alone, there is no pruned.json"
     record.write_text(json.dumps(RECORD))
-    write(record, readme)
-    assert readme.read_text() == f"before\n{BEGIN}\n{table(RECORD)}\n{END}\nafter\n"
+    write(record, page)
+    assert page.read_text() == f"before\n{BEGIN}\n{table(RECORD)}\n{END}\nafter\n"
 
 
-def test_readme_shows_the_committed_record() -> None:
-    shown = re.search(f"{re.escape(BEGIN)}\n(.*?){re.escape(END)}", README.read_text(), re.S)
+def test_the_page_shows_the_committed_record() -> None:
+    shown = re.search(f"{re.escape(BEGIN)}\n(.*?){re.escape(END)}", PAGE.read_text(), re.S)
     assert shown is not None
     path = FOLDER / "pruned.json"
     assert shown[1].strip() == (table(json.loads(path.read_text())).strip() if path.exists() else "")

@@ -1,4 +1,4 @@
-"""The tables of README and cards are made from the committed records, and say what they say."""
+"""The tables of docs, README and cards are made from the committed records, and say what they say."""
 
 from dataclasses import replace
 
@@ -13,6 +13,7 @@ from experiments.report.table import (
     CARDS,
     END,
     HEAD,
+    PAGE,
     README,
     RESULTS,
     commits,
@@ -21,6 +22,7 @@ from experiments.report.table import (
     pages,
     percent,
     records,
+    short,
     table,
 )
 from pruning import bitmap
@@ -32,11 +34,26 @@ def cells(*runs: Record) -> dict[str, str]:
     return dict(zip(HEAD, (cell.strip() for cell in line.strip("|").split("|")), strict=True))
 
 
-def test_readme_and_every_card_show_the_committed_records():
+def test_the_page_readme_and_every_card_show_the_committed_records():
     made = pages(committed(records()))
-    assert {README, *CARDS.glob("*/card.md")} == set(made)
+    assert {PAGE, README, *CARDS.glob("*/card.md")} == set(made)
     assert [path for path, text in made.items() if path.read_text() != text] == []
     assert all(BEGIN in text and END in text for text in made.values())
+
+
+def test_readme_has_one_row_of_each_method_and_objective_best_first():
+    """FCF stands there with the paper's gate, which is the first of its two rows."""
+    _, _, *lines = short(committed(records())).splitlines()
+    methods, objectives, accuracies = zip(*(line.strip("|").split(" | ")[:3] for line in lines), strict=True)
+    assert len({*zip(methods, objectives, strict=True)}) == len(lines) == 6
+    assert [*accuracies] == sorted(accuracies, reverse=True)
+    (paper,) = (
+        setting
+        for title, setting in committed(records())
+        if (title, setting.curve) == ("resnet20 on cifar10", "fcf (cross=false, gate=filter)")
+        and setting.first.record.ratio == 0.7
+    )
+    assert accuracies[[method.strip() for method in methods].index("`fcf`")] == percent([paper.first.final.accuracy])
 
 
 def test_the_commits_of_the_rows_are_said():

@@ -1,4 +1,4 @@
-"""README's table of pruned networks' time, from the benchmark's record. Imports no torch."""
+"""The table of pruned networks' time in docs/speed.md, from the benchmark's record. Imports no torch."""
 
 import json
 from pathlib import Path
@@ -6,20 +6,20 @@ from typing import Any
 
 from experiments.digest import ROOT
 
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "speed.md"
 BEGIN = "<!-- pruned: made by `python -m experiments.benchmarks`, do not edit -->"
 END = "<!-- end of pruned -->"
 HEAD = ("network, side", "method", "ratio", "batch", "MACs", "eager", "ONNX Runtime", "quotient")
 
 
-def write(record: Path, readme: Path = README) -> str:
+def write(record: Path, page: Path = PAGE) -> str:
     """Puts the table into its place; says what was done."""
     if not record.exists():
         return f"left alone, there is no {record.name}"
-    text = readme.read_text()
+    text = page.read_text()
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    readme.write_text(f"{before}{BEGIN}\n{table(json.loads(record.read_text()))}\n{END}{after}")
+    page.write_text(f"{before}{BEGIN}\n{table(json.loads(record.read_text()))}\n{END}{after}")
     return "table of pruned networks written"
 
 
