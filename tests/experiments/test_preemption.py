@@ -81,21 +81,26 @@ def leave(written: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "overrides", [(), ("objective=distillation",), GATED, LASSO], ids=["l1", "distillation", "fcf", "lasso"]
+    ("overrides", "more"),
+    [
+        (("recipe.baseline.epochs=2", "recipe.finetune.epochs=1"), 0),
+        (("objective=distillation",), 4),
+        (GATED, 16),
+        (LASSO, 4),
+    ],
+    ids=["l1", "distillation", "fcf", "lasso"],
 )
 def test_a_request_in_every_step_costs_no_number(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: tuple[str, ...]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: tuple[str, ...], more: int
 ) -> None:
-    """Attempts of a step each (of 1, 5, 9 ... steps after the first case) until the run is complete."""
+    """Attempts of a step each, after the first case of so many `more` each time, until the run is complete."""
     whole = run(tmp_path / "whole", *overrides)
-    step = ClassificationTask.training_step
-    steps, attempts = 1, 0
+    step, steps = ClassificationTask.training_step, 1
     while True:
         monkeypatch.setattr(ClassificationTask, "training_step", at(steps, step))
         if not preempted(tmp_path / "cut", *overrides):
             break
-        attempts += 1
-        steps = steps + 4 if overrides else 1
+        steps += more
     resumed = run(tmp_path / "cut", *overrides)
     assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
     assert untimed(replace(resumed, config={})) == untimed(replace(whole, config={}))
@@ -105,6 +110,7 @@ def test_a_request_in_every_step_costs_no_number(
 def test_a_closed_terminal_and_used_up_processor_time_are_requests_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
+    signal.signal(number, signal.SIG_DFL)  # the tests themselves may run under nohup
     monkeypatch.setattr(ClassificationTask, "training_step", at(6, ClassificationTask.training_step, number))
     assert preempted(tmp_path, by=number.name)
     (last,) = tmp_path.glob("store/*/last.ckpt")

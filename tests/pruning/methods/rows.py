@@ -10,6 +10,7 @@ from functools import cache
 
 import torch
 import torch.nn.functional as F
+from narrow import narrow_vgg
 from promise import randomised
 from torch import Tensor, nn
 
@@ -20,7 +21,7 @@ from pruning.methods.fcf import FCF
 from pruning.methods.group2d import Group2D
 from pruning.methods.l1 import L1
 from pruning.methods.random import Random
-from pruning.models import initialise, resnet, vgg16
+from pruning.models import initialise, resnet
 
 STEPS = 1000
 
@@ -98,7 +99,7 @@ def pristine(name: str) -> nn.Module:
     makers = {
         "chain": lambda: initialise(Chain(), 0),
         "residual": lambda: initialise(Residual(), 0),
-        "vgg16": lambda: vgg16(10, SHAPES["vgg16"]),
+        "vgg16": lambda: initialise(narrow_vgg(10), 0),
         "resnet20": lambda: resnet(20, 10, SHAPES["resnet20"], "A"),
     }
     return randomised(makers[name]()).float()
