@@ -48,7 +48,7 @@ if __name__ == "__main__":
     except preemption.Preempted:  # a sweep: its children have been asked, and have answered
         sys.exit(preemption.EXIT_CODE)
     except KeyboardInterrupt:
-        sys.exit("\ninterrupted: the same command does what is left")
+        sys.exit(f"\n{preemption.advice('interrupted')}")
     except SystemExit as left:
         if left.code == 1:  # Hydra's way to say no; its words do not say what was meant
             sys.stderr.writelines(f"{line}\n" for line in advice(sys.argv[1:]))

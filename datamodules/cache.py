@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -100,5 +100,6 @@ def keep(bundle: Bundle, place: Path, fingerprint: str) -> Bundle:
     except (OSError, SafetensorError) as error:
         log.warning("no cache at %s (%s): it is made again next time", place, error)
     finally:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
     return read(place, fingerprint) or bundle

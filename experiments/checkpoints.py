@@ -66,6 +66,7 @@ def newest(path: Path) -> bytes:
 
 
 def verified(path: Path) -> bytes | None:
+    durable.refuse_folder(path)
     stored = path.read_bytes()
     digest, content = stored[:DIGEST], stored[DIGEST:]
     return content if hashlib.sha256(content).hexdigest().encode() == digest else None

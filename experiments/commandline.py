@@ -17,7 +17,6 @@ from pruning.durable import UnwritableError
 
 INNER = {"by_method", "by_data"}  # folders of values that are merged in by themselves, not choices
 CONF = Path(__file__).parent.parent / "conf"
-INTERRUPTED = "interrupted: the same command goes on from the last checkpoint"
 
 
 class Refusal(Exception):  # noqa: N818 (no error of the program: the word says what it is)
@@ -44,7 +43,12 @@ def reason(error: InstantiationException) -> BaseException:
 
 
 def one_line(error: BaseException) -> str:
-    return printable(hidden(" ".join(str(error).split()))) or type(error).__name__
+    return words(str(error)) or type(error).__name__
+
+
+def words(text: str) -> str:
+    """On one line, without secrets and without orders to the terminal."""
+    return printable(hidden(" ".join(text.split())))
 
 
 def check_quotes(arguments: list[str]) -> None:
@@ -92,12 +96,12 @@ def answer(run: Callable[[DictConfig], object], config: DictConfig) -> None:
     try:
         run(config)
     except (Refusal, FloatingPointError, UnwritableError) as error:
-        sys.exit(str(error))
+        sys.exit(one_line(error))
     except preemption.Preempted as left:
         print(left, file=sys.stderr)
         sys.exit(preemption.EXIT_CODE)
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(preemption.advice("interrupted"))
     except SystemExit as left:
-        called = f"sys.exit({left.code!r}) was called before the run was complete"
-        sys.exit(INTERRUPTED if preemption.by_keyboard(left) else called)
+        interrupted = preemption.by_keyboard(left)
+        sys.exit(preemption.advice("interrupted") if interrupted else words(preemption.exit_reason(left)))

@@ -20,6 +20,7 @@ class FailedError(ValueError):
 def explained(bench: Bench) -> Iterator[None]:
     """Of a ValueError one line is enough; a fault of ours keeps its traceback on the terminal too."""
     path = bench.folder / FILE
+    durable.refuse_folder(path)
     path.unlink(missing_ok=True)
     try:
         yield

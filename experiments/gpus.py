@@ -10,6 +10,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from pruning import durable
+
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
@@ -33,7 +35,7 @@ def one_of(gpus: Sequence[str], locks: Path) -> Iterator[str]:
 
     The kernel frees a lock when its holder dies, however it dies.
     """
-    locks.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(locks)
     for turn, gpu in ((turn, gpu) for turn in count() for gpu in gpus):
         lock = FileLock(locks / f"{socket.gethostname()}-{gpu.replace('/', '-')}.{turn}.lock")
         try:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from datamodules.stamps import below, stamps
 from experiments import gpus, preemption, status, sweeps, typed
+from experiments.commandline import one_line
 from experiments.digest import ROOT, digest, of_file
 from experiments.locks import held
 from experiments.processes import born
@@ -30,6 +31,7 @@ from experiments.schema import leaves
 from experiments.sweeps import Job
 from experiments.terminal import say
 from experiments.watch import Watch
+from pruning import durable
 
 LOG = "log.txt"
 
@@ -50,26 +52,38 @@ class Sweep(Callback):
         self.place = sweeps.place(self.folder, arguments)
         os.environ[sweeps.SWEEP] = str(self.place)  # to the launcher's processes
         command = typed.spelled_out(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
-        sweeps.begin(self.place, command, expanded(config))
+        with exits():
+            sweeps.begin(self.place, command, expanded(config))
         preemption.listen()
         preemption.request.children = children
         Sweep.drives = True
         self.shows = config.plan or config.sensitivity
+        preemption.request.keeps = lambda: bool(config.store and not config.plan)
         self.watch = Watch(self.place)
         if not self.shows:
             self.watch.start()
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        self.watch.stop()
-        sweeps.end(self.place)
-        failed = self.watch.summary()
+        with exits():
+            self.watch.stop()
+            sweeps.end(self.place)
+            failed = self.watch.summary()
         try:
             if not self.shows:
                 report(self.folder)
-        finally:  # Hydra makes a warning of what a callback raises, and the exit code would be 0
+        finally:  # as `exits`
             preemption.request.obey()
             if failed:
                 sys.exit(1)
+
+
+@contextlib.contextmanager
+def exits() -> Iterator[None]:
+    """Hydra makes a warning of what a callback raises, and the exit code would be 0."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        sys.exit(one_line(error))
 
 
 def report(folder: Path) -> None:
@@ -99,7 +113,15 @@ def children() -> list[preemption.Child]:
 
 
 def job(config: DictConfig) -> None:
-    """In the driver, or in a process of its launcher. Never raises for what the child did."""
+    """In the driver, or in a process of its launcher. Never raises for what the child did, nor where nothing can be
+    written of it: the other jobs are tried."""
+    try:
+        begin(config)
+    except OSError as error:
+        say(one_line(error), "red")
+
+
+def begin(config: DictConfig) -> None:
     if Sweep.drives:
         complete(config)
         return
@@ -167,6 +189,8 @@ def stamp(path: Path, changed: int) -> str:
 
 
 def attempt(place: Path, overrides: list[str], identity: str, seen: dict[str, str], trains: bool) -> None:
+    for name in ("run", LOG):
+        durable.refuse_folder(place / name)
     (place / "run").unlink(missing_ok=True)
     log = (place / LOG).relative_to(sweeps.results(place)).as_posix()
     since = time.monotonic()
@@ -214,8 +238,8 @@ def ending(place: Path, code: int, attempt: Job, trains: bool) -> tuple[str, str
         return status.COMPLETED, None
     told = sweeps.run_status(place, run, attempt)
     if preemption.was_asked(code):
-        here = preemption.words(signal.Signals(-code).name if code < 0 else "a signal")
-        return status.PREEMPTED, told.reason if told and told.state == status.PREEMPTED else here
+        before = preemption.advice(f"preempted by {signal.Signals(-code).name}") if code < 0 else last_line(place / LOG)
+        return status.PREEMPTED, told.reason if told and told.state == status.PREEMPTED else before
     if code < 0:
         return status.FAILED, f"killed by {signal.Signals(-code).name}"
     if told and told.state == status.FAILED and not str(told.reason).startswith("killed"):

@@ -15,7 +15,8 @@ POLL = 20.0  # seconds; other processes of a run wait for this one in an exchang
 @contextmanager
 def held(folder: Path, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
     """The kernel frees the lock when its holder dies, however it dies. `waiting` is called now and then until then."""
-    folder.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(folder)
+    durable.refuse_folder(folder / "lock")
     (folder / "lock").touch()  # with the rights that the umask gives: FileLock has its own idea of them
     lock = FileLock(folder / "lock")
     try:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from omegaconf import DictConfig
 
 from datamodules.decode import BrokenImageError
-from experiments import measure, named, plan, ranks, status, summary, sweeps
+from experiments import measure, named, plan, preemption, ranks, status, summary, sweeps
 from experiments.bench import Bench
 from experiments.commandline import refusals
 from experiments.explained import FailedError, explained
@@ -31,6 +31,7 @@ def run(config: DictConfig) -> Record | None:
             plan.show(bench)
             return None
         named.refuse_another(bench.folder)
+    preemption.request.keeps = bench.store.keeps
     with refusals((BrokenImageError, FailedError)), ranks.gathered(bench.machine):
         if bench.settings.sensitivity:
             dense = baseline(bench)

@@ -8,6 +8,7 @@ from experiments.modified import modified
 from experiments.schema import Published
 from experiments.summary import cut, si
 from experiments.terminal import console, say
+from pruning.budget import round_down
 from pruning.cost import Cost
 from pruning.plan import Plan, Row, plan
 
@@ -62,7 +63,8 @@ def compared(printed: Published, made: Plan) -> list[tuple[str, float, float]]:
 def feasible(made: Plan) -> str:
     """The cuts that any ratio can reach here."""
     macs, params = (
-        f"{100 * (1 - getattr(made.least, of) / getattr(made.before, of)):.1f} %" for of in ("macs", "params")
+        f"{100 * round_down(1 - getattr(made.least, of) / getattr(made.before, of), 3):.1f} %"
+        for of in ("macs", "params")
     )
     return f"0 to {macs} of the MACs, 0 to {params} of the parameters"
 

@@ -33,6 +33,7 @@ class Request:
         self.by: str | None = None
         self.can_wait = False  # somebody looks at `by` before long
         self.children: Callable[[], Iterable[Child]] = tuple  # who leaves with us, and is waited for before we do
+        self.keeps: Callable[[], bool] = lambda: False  # whether the same command finds something of ours to go on from
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """The first one. Schedulers repeat themselves, and a second one would break into what the first makes us
@@ -47,11 +48,13 @@ class Request:
 
     def obey(self) -> None:
         if self.by is not None:
-            raise Preempted(words(self.by))
+            raise Preempted(advice(f"preempted by {self.by}"))
 
 
-def words(by: str) -> str:
-    return f"preempted by {by}: the same command goes on from here"
+def advice(end: str) -> str:
+    """How it ended, and what to do then: true wherever it is said."""
+    left = "the same command does what is left"
+    return f"{end}: {left if request.keeps() else 'nothing new was kept, give the same command again'}"
 
 
 request = Request()
@@ -60,6 +63,13 @@ request = Request()
 def by_keyboard(error: BaseException) -> bool:
     """Ctrl-C, of which Lightning makes a SystemExit."""
     return isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
+
+
+def exit_reason(left: SystemExit) -> str:
+    """Who calls sys.exit(words) says why; of a number there is no more to tell."""
+    if left.code is None or isinstance(left.code, int):
+        return f"ended with exit code {int(left.code or 0)} before the run was complete"
+    return " ".join(str(left.code).split()) or "ended without a word before the run was complete"
 
 
 def listen() -> None:

@@ -156,6 +156,8 @@ def build(kind: Any, value: Any) -> Any:
         options = [option for option in get_args(kind) if option is not type(None)]
         return None if value is None else build(options[0], value)
     if get_origin(kind) is list:
+        if not isinstance(value, list):
+            raise ValueError(f"expected a list, got {value!r}")
         return [build(get_args(kind)[0], each) for each in value]
     if get_origin(kind) is dict:
         return {key: build(get_args(kind)[1], each) for key, each in value.items()}

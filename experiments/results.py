@@ -15,7 +15,7 @@ from experiments.stages import Trained
 from experiments.store import say_reused
 from experiments.terminal import say
 from experiments.typed import command
-from pruning import artifact, bitmap, export
+from pruning import artifact, bitmap, durable, export
 from pruning.selection import Selection
 
 
@@ -41,6 +41,8 @@ class Results:
 def finished(bench: Bench) -> Record | None:
     """The record of the same run made before, if all that was asked for lies beside it and may be reused."""
     path = bench.folder / "record.json"
+    for name in (path.name, "metrics.jsonl", ONNX):
+        durable.refuse_folder(bench.folder / name)  # before the training, not when they are written
     wanted = [path, bench.folder / NETWORK, *([bench.folder / ONNX] if bench.settings.export else [])]
     if not (bench.settings.store and all(each.exists() for each in wanted)):
         return None

@@ -12,6 +12,7 @@ from experiments.bench import Bench
 from experiments.record import write_json
 from experiments.stages import Trained
 from experiments.terminal import console, say
+from pruning import durable
 from pruning.sensitivity import Point, scan, tolerated
 
 
@@ -54,7 +55,7 @@ def budget(allowed: dict[str, float]) -> str:
 
 
 def save(folder: Path, points: list[Point], dense: float, allowed: dict[str, float]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(folder)
     values = {"dense": dense, "allowed": allowed, "points": [asdict(point) for point in points]}
     write_json(folder / "sensitivity.json", values)
     plot(folder / "sensitivity.png", points, dense)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from experiments.preemption import Preempted, by_keyboard
+from experiments.preemption import Preempted, by_keyboard, exit_reason
 from experiments.processes import alive, born
 from experiments.record import whole, write_json
 
@@ -106,7 +106,7 @@ def ending(error: BaseException) -> tuple[str, str]:
     if by_keyboard(error):
         return FAILED, "interrupted by Ctrl-C"
     if isinstance(error, SystemExit):
-        return FAILED, f"sys.exit({error.code!r}) was called before the run was complete"
+        return FAILED, exit_reason(error)
     return FAILED, one_line(error)
 
 

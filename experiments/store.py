@@ -14,13 +14,14 @@ from pathlib import Path
 from safetensors.torch import load, save
 from torch import Tensor
 
-from experiments import ranks
+from experiments import checkpoints, ranks
 from experiments.locks import held
 from experiments.record import Stage, parsed
 from experiments.terminal import say
 from pruning import durable
 
 Weights = dict[str, Tensor]
+FILE = "stage.json"
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ class Store:
         found = read(folder) if ranks.hear_decision() else None
         return found or Finished(*compute(folder), folder)
 
+    def keeps(self) -> bool:
+        """Whether the same command finds a stage of this run, or a checkpoint in it, to go on from."""
+        return self.reuse and any(
+            (folder / FILE).exists() or checkpoints.exists(folder / checkpoints.LAST) for folder in self.visited
+        )
+
 
 def say_reused(stage: Stage) -> None:
     say(f"reused {stage.name} {stage.digest[:8]} (made at commit {stage.commit})", "green")
@@ -67,15 +74,15 @@ def write(folder: Path, weights: Weights, stage: Stage) -> None:
     content = save(weights)
     durable.write(folder / "weights.safetensors", content)
     facts = {**asdict(stage), "weights_sha256": hashlib.sha256(content).hexdigest()}
-    durable.write(folder / "stage.json", json.dumps(facts, indent=1).encode())
+    durable.write(folder / FILE, json.dumps(facts, indent=1).encode())
 
 
 def read(folder: Path) -> Finished | None:
     """None when the stage is not finished, or is damaged, which is said."""
-    if not (folder / "stage.json").exists():
+    if not (folder / FILE).exists():
         return None
     try:
-        facts = parsed(folder / "stage.json")
+        facts = parsed(folder / FILE)
         content = (folder / "weights.safetensors").read_bytes()
         if hashlib.sha256(content).hexdigest() != facts.pop("weights_sha256"):
             raise ValueError("weights.safetensors is not what was written")

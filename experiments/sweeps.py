@@ -20,11 +20,23 @@ from experiments.redact import hidden
 from pruning import durable
 
 SCHEMA = 1
+FILE = "sweep.json"
 WAITING = "WAITING"
 DAMAGED = "DAMAGED"  # what is written of it cannot be read: it is still to be done
 JOB = "CNN_PRUNING_JOB"  # environment of a child: its job's folder
 SWEEP = "CNN_PRUNING_SWEEP"  # environment of drivers: the sweep's folder
 NAME = "CNN_PRUNING_SWEEP_NAME"  # environment of a child: W&B's group, by conf/tracking
+
+
+@dataclass(frozen=True)
+class Listing:
+    """sweep.json."""
+
+    command: str
+    started: str
+    ended: str | None
+    jobs: list[list[str]]  # the overrides of each
+    schema: int = SCHEMA
 
 
 @dataclass(frozen=True)
@@ -56,13 +68,17 @@ def place(folder: Path, overrides: Iterable[str]) -> Path:
 
 
 def begin(sweep: Path, command: str, jobs: list[list[str]]) -> None:
-    values = {"schema": SCHEMA, "command": command, "started": status.now(), "ended": None, "jobs": jobs}
-    sweep.mkdir(parents=True, exist_ok=True)
-    write_json(sweep / "sweep.json", values)
+    durable.make_folder(sweep)
+    write_json(sweep / FILE, asdict(Listing(command, status.now(), None, jobs)))
 
 
 def end(sweep: Path) -> None:
-    write_json(sweep / "sweep.json", parsed(sweep / "sweep.json") | {"ended": status.now()})
+    write_json(sweep / FILE, asdict(replace(listing(sweep), ended=status.now())))
+
+
+def listing(sweep: Path) -> Listing:
+    """Raises ValueError, which names the file, for what is not whole: the sweep's command writes it anew."""
+    return whole(Listing, sweep / FILE, SCHEMA)
 
 
 def write(job_folder: Path, job: Job) -> None:
@@ -71,16 +87,19 @@ def write(job_folder: Path, job: Job) -> None:
 
 def read(folder: Path) -> list[Job]:
     """Every job of every sweep of a folder of results."""
-    return [job for path in sorted(folder.glob("sweep/*/sweep.json")) for job in jobs(path.parent)]
+    return [job for sweep in folders(folder) for job in jobs(sweep)]
+
+
+def folders(folder: Path) -> list[Path]:
+    return sorted(path.parent for path in folder.glob(f"sweep/*/{FILE}"))
 
 
 def jobs(sweep: Path, look: Callable[[Path], Job | None] | None = None) -> list[Job]:
     """In the order of the sweep, then what its sweeper thought of later."""
     look = look or job
-    listed = parsed(sweep / "sweep.json")["jobs"]
-    folders = {key(overrides): overrides for overrides in listed}
-    found = [replace(look(sweep / name) or Job([]), overrides=overrides) for name, overrides in folders.items()]
-    later = [path.parent for path in sorted(sweep.glob("*/job.json")) if path.parent.name not in folders]
+    listed = {key(overrides): overrides for overrides in listing(sweep).jobs}
+    found = [replace(look(sweep / name) or Job([]), overrides=overrides) for name, overrides in listed.items()]
+    later = [path.parent for path in sorted(sweep.glob("*/job.json")) if path.parent.name not in listed]
     return found + [each for each in map(look, later) if each]
 
 
@@ -118,7 +137,8 @@ def stored(folder: Path) -> Job | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        return Job([], DAMAGED, reason=f"{path} is damaged ({error.__cause__ or error!r}): the job is made again")
+        remedy = "move it away" if path.is_dir() else "the job is made again"
+        return Job([], DAMAGED, reason=f"{path} is damaged ({error.__cause__ or error!r}): {remedy}")
 
 
 def now(folder: Path, found: Job) -> Job:

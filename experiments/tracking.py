@@ -123,7 +123,7 @@ TRACKERS = {"none": Tracker, "offline": Offline, "online": Online}
 @contextmanager
 def tracked(bench: Bench) -> Iterator[list[Record]]:
     """Append the record to what this yields. The run is finished in any case, else the next job of a sweep joins it."""
-    bench.folder.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(bench.folder)
     tracker = TRACKERS[bench.settings.tracking.mode](bench)
     bench.watchers.append(tracker)
     records: list[Record] = []

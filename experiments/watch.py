@@ -1,6 +1,7 @@
 """A sweep for the eye: one line that follows it, and at its end what failed and why. Imports no torch."""
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -41,7 +42,8 @@ class Watch:
 
     def follow(self) -> None:
         while not self.over.wait(EVERY):
-            self.show()
+            with suppress(ValueError, OSError):  # a damaged sweep.json: said at the end, not in the middle of a line
+                self.show()
 
     def show(self) -> None:
         """In a terminal one line over and over; elsewhere a line whenever a job has ended."""

@@ -68,7 +68,7 @@ def save(folder: Path | str, pruned: Pruned, dense: nn.Module | None = None) -> 
     again, _ = _rebuilt(from_json(description.to_json()), dense)
     _fill(again, weights)
     _refuse_other(again, pruned.network)
-    folder.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(folder)
     durable.write(folder / WEIGHTS, content)
     durable.write(folder / DESCRIPTION, description.to_json())
 

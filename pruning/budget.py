@@ -52,11 +52,16 @@ def multiples(counts: Mapping[str, int], of: int) -> Counts:
     return {name: count - count % of if count >= of else count for name, count in counts.items()}
 
 
+def round_down(share: float, digits: int = 4) -> float:
+    """For the most that may be asked: rounded up, two thirds would empty a layer of 3."""
+    return math.floor(share * 10**digits) / 10**digits
+
+
 def would_empty(name: str, width: int, ratio: float) -> str:
-    """In words, with a ratio that this layer can bear: rounded up, two thirds would empty a layer of 3."""
-    most = math.floor(10_000 * (1 - 1 / width)) / 10_000
+    """In words, with a ratio that this layer can bear."""
+    most = round_down(1 - 1 / width)
     own = "a ratio of its own in budget.table"
-    remedy = f"use {most:g} or less, or give this layer {own}" if most > 0 else f"give it {own}, 0, and it stays whole"
+    remedy = f"use {most} or less, or give this layer {own}" if most > 0 else f"give it {own}, 0, and it stays whole"
     return f"ratio {ratio} would empty layer {name!r} of {width}: at least one must stay; {remedy}"
 
 
@@ -125,16 +130,22 @@ class Global(Budget):
             for name, values in demand.magnitudes.items()
         }
         if not 0 <= wanted <= sum(len(values) for values in contested.values()):
-            total = sum(demand.widths.values())
-            raise ValueError(
-                f"ratio {self.ratio} with budget.floor={self.floor} and budget.ceiling={self.ceiling} cannot be met: "
-                f"it must lie in [{1 - sum(most.values()) / total:.4f}, {1 - sum(least.values()) / total:.4f}]"
-            )
+            raise ValueError(self._refused(sum(least.values()), sum(most.values()), sum(demand.widths.values())))
         owners = torch.cat([torch.full((len(values),), place) for place, values in enumerate(contested.values())])
         winners = owners[torch.cat(list(contested.values())).sort(descending=True, stable=True).indices[:wanted]]
         won = winners.bincount(minlength=len(contested)).tolist()
         kept = {name: least[name] + extra for name, extra in zip(contested, won, strict=True)}
         return multiples(kept, self.round_to)
+
+    def _refused(self, least: int, most: int, total: int) -> str:
+        """In words, with bounds that are met themselves, however little lies between them."""
+        digits = max(4, len(str(total)))
+        high = round_down(1 - least / total, digits)
+        low = min(1 - round_down(most / total, digits), high)
+        return (
+            f"ratio {self.ratio} with budget.floor={self.floor} and budget.ceiling={self.ceiling} cannot be met: "
+            f"it must lie in [{low:.{digits}f}, {high:.{digits}f}]"
+        )
 
     def _bounds(self, widths: Mapping[str, int]) -> tuple[Counts, Counts]:
         """The fewest and the most that each layer keeps."""
@@ -166,7 +177,7 @@ class Share(Budget):
         if cut < self.ratio:
             raise ValueError(
                 f"ratio {self.ratio} of {self.of} cannot be met at these sites: keeping the least of each cuts "
-                f"{cut:.4f}; lower it, or prune more (method.joined=expand)"
+                f"{round_down(cut)}; lower it, or prune more (method.joined=expand)"
             )
         return counts
 

@@ -13,6 +13,21 @@ class UnwritableError(OSError):
     """A full disk, a folder that may not be written any more: what was there before is still whole."""
 
 
+def make_folder(path: Path) -> None:
+    """With all above it. Raises UnwritableError that names the file in its way."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        file = next(each for each in (path, *path.parents) if os.path.lexists(each))
+        raise UnwritableError(f"{file} is a file where a folder is needed: move it away") from error
+
+
+def refuse_folder(path: Path) -> None:
+    """Raises UnwritableError where a file cannot be written for a folder of its name."""
+    if path.is_dir():
+        raise UnwritableError(f"{path} is a folder where a file is needed: move it away")
+
+
 def write(path: Path, content: bytes) -> None:
     """Through a temporary file in the same folder: TMPDIR may lie on another file system, where a move is a copy."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -46,6 +61,7 @@ def told(path: Path, content: bytes) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        refuse_folder(path)
         needed = f"{error.strerror}; {len(content):,} bytes are to be written"
         raise UnwritableError(error.errno, needed, str(path)) from error
 

@@ -56,7 +56,7 @@ def written(asked: argparse.Namespace, page: Path, found: Found) -> list[Path]:
     from experiments.report.page import render
     from experiments.report.settings import sections
 
-    page.parent.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(page.parent)
     made = sections(found.runs)
     texts = {page: render(found, made)}
     if asked.markdown:

@@ -116,12 +116,13 @@ def one_per_seed(runs: list[Run]) -> tuple[list[Run], list[Trouble]]:
 
 def unfinished(folder: Path) -> list[Trouble]:
     """Jobs of sweeps that did not end well, with their logs; then runs by their own status, each once."""
-    try:
-        jobs = [job for job in sweeps.read(folder) if job.state != status.COMPLETED]
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        jobs, broken = [], [Trouble(str(folder / "sweep"), "unreadable", f"{type(error).__name__}: {error}")]
-    else:
-        broken = []
+    jobs: list[sweeps.Job] = []
+    broken: list[Trouble] = []
+    for sweep in sweeps.folders(folder):
+        try:
+            jobs += [job for job in sweeps.jobs(sweep) if job.state != status.COMPLETED]
+        except (ValueError, OSError) as error:
+            broken.append(Trouble(str(sweep), "unreadable", str(error)))
     told = {job.run for job in jobs}
     runs = [each for path in statuses(folder) if path.parent.name not in told for each in ended(path)]
     return broken + [of_job(folder, job) for job in jobs] + runs
@@ -151,6 +152,6 @@ def ended(path: Path) -> list[Trouble]:
 REASONS = {
     sweeps.WAITING: "not begun",
     status.RUNNING: "still at work",
-    status.PREEMPTED: "stopped from outside; the same command goes on where it was",
+    status.PREEMPTED: "stopped from outside; the same command does what is left",
     status.COMPLETED: "it says so, but there is no record",
 }

@@ -16,7 +16,7 @@ WIDTH, DENSITY = 640, 3  # points; pixels for each of them in a PNG
 def write(folder: Path, sections: list[Section]) -> list[Path]:
     import vl_convert
 
-    folder.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(folder)
     written = []
     for name, spec in drawings(sections):
         svg, png = folder / f"{name}.svg", folder / f"{name}.png"

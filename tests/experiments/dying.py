@@ -22,6 +22,7 @@ DEATHS = {
     "exception": lambda: fail(RuntimeError("power cut")),
     "exit0": lambda: fail(SystemExit(0)),
     "exit3": lambda: fail(SystemExit(3)),
+    "exit_words": lambda: fail(SystemExit("no licence for this data")),
     "interrupt": interrupt,
     "memory": lambda: fail(MemoryError()),
     "os_exit": lambda: os._exit(7),

@@ -4,6 +4,7 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from experiments import preemption
 from experiments.commandline import Refusal, answer, check_quotes, explain, one_line, refusals
 
 
@@ -58,14 +59,23 @@ def test_an_empty_message_still_says_something() -> None:
     assert one_line(PermissionError()) == "PermissionError"
 
 
-def test_ctrl_c_is_answered_as_such_where_lightning_makes_an_exit_of_it() -> None:
+def test_ctrl_c_is_answered_as_such_where_lightning_makes_an_exit_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preemption.request, "keeps", bool)
+
     def stopped(config: object) -> None:
         try:
             raise KeyboardInterrupt
         except KeyboardInterrupt:
             sys.exit(1)
 
-    with pytest.raises(SystemExit, match=r"^interrupted: the same command goes on"):
+    with pytest.raises(SystemExit, match=r"^interrupted: nothing new was kept, give the same command again$"):
         answer(stopped, OmegaConf.create())
-    with pytest.raises(SystemExit, match=r"^sys\.exit\(3\) was called"):
-        answer(lambda config: sys.exit(3), OmegaConf.create())
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(3, "ended with exit code 3 before the run was complete"), ("no licence\nfor it", "no licence for it")],
+)
+def test_whoever_ends_the_run_is_quoted_in_its_own_words(code: object, said: str) -> None:
+    with pytest.raises(SystemExit, match=f"^{said}$"):
+        answer(lambda config: sys.exit(code), OmegaConf.create())  # type: ignore[arg-type]

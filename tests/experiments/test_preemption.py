@@ -21,9 +21,9 @@ LASSO = ("method=group2d", "method.groups=2", "method.learn=lasso", "recipe.prun
 @pytest.fixture(autouse=True)
 def signals() -> Iterator[None]:
     """Whatever a test leaves, the next one begins without a request and with the handlers that were there."""
-    before = {number: signal.getsignal(number) for number in preemption.SIGNALS}
+    before = {number: signal.getsignal(number) for number in (*preemption.SIGNALS, signal.SIGINT)}
     yield
-    preemption.request.by = None
+    preemption.request.by, preemption.request.keeps = None, bool
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -59,7 +59,7 @@ def preempted(folder: Path, *overrides: str, by: str = "SIGTERM") -> bool:
     asked, preemption.request.by = preemption.request.by, None
     assert code == (143 if asked else 0)
     assert found.state == ("PREEMPTED" if asked else "COMPLETED")
-    assert found.reason == (f"preempted by {by}: the same command goes on from here" if asked else None)
+    assert found.reason == (f"preempted by {by}: the same command does what is left" if asked else None)
     return asked is not None
 
 
@@ -115,6 +115,41 @@ def test_a_closed_terminal_and_used_up_processor_time_are_requests_too(
     assert preempted(tmp_path, by=number.name)
     (last,) = tmp_path.glob("store/*/last.ckpt")
     assert DurableCheckpoints().load_checkpoint(last)["global_step"] == 6
+
+
+LEFT, NOTHING = "the same command does what is left", "nothing new was kept, give the same command again"
+
+
+@pytest.mark.parametrize(
+    ("number", "overrides", "place", "advised"),
+    [
+        (signal.SIGTERM, ("plan=true",), (pipeline.plan, "show", 1), NOTHING),
+        (signal.SIGINT, (), (pipeline.named, "refuse_another", 1), NOTHING),
+        (signal.SIGINT, (), (ClassificationTask, "setup", 1), NOTHING),
+        (signal.SIGINT, (), (ClassificationTask, "setup", 2), LEFT),
+        (signal.SIGTERM, ("sensitivity=true",), (pipeline, "sensitivity", 1), LEFT),
+        (signal.SIGINT, ("store=false",), (ClassificationTask, "setup", 2), NOTHING),
+    ],
+    ids=["plan", "before", "first stage", "second stage", "scan", "store=false"],
+)
+def test_what_is_advised_is_true(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+    overrides: tuple[str, ...],
+    place: tuple[Any, str, int],
+    advised: str,
+) -> None:
+    """Whether stages or checkpoints to go on from are there, and will be looked at."""
+    owner, name, call = place
+    monkeypatch.setattr(owner, name, at(call, getattr(owner, name), number))
+    code = exit_code(tmp_path, "recipe.baseline.epochs=1", *overrides)
+    if number == signal.SIGINT:
+        assert code == f"interrupted: {advised}"
+    else:
+        assert code == 143
+        assert capsys.readouterr().err.splitlines()[-1] == f"preempted by SIGTERM: {advised}"
 
 
 def test_what_nohup_ignores_stays_ignored() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import save_file
-from tiny_run import CONF, GATED, TINY, config
+from tiny_run import CONF, GATED, TINY, config, whole_config
 
-from experiments import commandline, pipeline, record
+from experiments import commandline, launch, pipeline, record
 from experiments.prepare import prepare
 from experiments.spelling import advice
 
@@ -53,6 +53,36 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit, match="is not a folder"):
         commandline.answer(pipeline.run, config(f"folder={tmp_path / 'file' / 'below'}"))
+
+
+@pytest.mark.parametrize("name", ["record.json", "status.json", "lock", "error.txt", "metrics.jsonl"])
+def test_a_folder_where_a_file_is_needed_is_named_before_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    asked = config(f"folder={tmp_path}", "tracking=offline")
+    monkeypatch.setattr(pipeline, "experiment", lambda bench: pytest.fail("it was trained"))
+    in_the_way = prepare(asked).folder / name
+    in_the_way.mkdir(parents=True)
+    with pytest.raises(SystemExit, match=f"^{in_the_way} is a folder where a file is needed: move it away$"):
+        commandline.answer(pipeline.run, asked)
+
+
+def test_a_file_where_a_folder_is_needed_is_named(tmp_path: Path) -> None:
+    (tmp_path / "store").touch()
+    with pytest.raises(SystemExit, match=f"^{tmp_path}/store is a file where a folder is needed: move it away$"):
+        commandline.answer(pipeline.run, config(f"folder={tmp_path}"))
+    (tmp_path / "store").unlink()
+    (tmp_path / "baseline.safetensors").mkdir()
+    with pytest.raises(SystemExit, match=r"baseline=.*/baseline\.safetensors is not a file: give a \.safetensors file"):
+        commandline.answer(pipeline.run, config(f"folder={tmp_path}", f"baseline={tmp_path}/baseline.safetensors"))
+
+
+def test_a_sweep_whose_folder_is_a_file_ends_before_its_jobs(tmp_path: Path) -> None:
+    """Hydra makes a warning of what a callback raises."""
+    (tmp_path / "sweep").touch()
+    whole = whole_config(f"folder={tmp_path}", "seed=1")
+    with pytest.raises(SystemExit, match=f"^{tmp_path}/sweep is a file where a folder is needed: move it away$"):
+        launch.Sweep().on_multirun_start(whole)
 
 
 def test_a_rate_that_diverges_is_one_line_too(tmp_path: Path) -> None:

@@ -13,13 +13,14 @@ pytestmark = pytest.mark.sweeps
 ENDS = {
     "no": ("COMPLETED", None),
     "exception": ("FAILED", "RuntimeError: power cut"),
-    "exit0": ("FAILED", "sys.exit(0) was called before the run was complete"),
-    "exit3": ("FAILED", "sys.exit(3) was called before the run was complete"),
+    "exit0": ("FAILED", "ended with exit code 0 before the run was complete"),
+    "exit3": ("FAILED", "ended with exit code 3 before the run was complete"),
+    "exit_words": ("FAILED", "no licence for this data"),
     "interrupt": ("FAILED", "interrupted by Ctrl-C"),
     "memory": ("FAILED", "MemoryError"),
     "os_exit": ("FAILED", "exit code 7 without a word"),
     "kill": ("FAILED", "killed by SIGKILL"),
-    "term": ("PREEMPTED", "preempted by SIGTERM: the same command goes on from here"),
+    "term": ("PREEMPTED", "preempted by SIGTERM: the same command does what is left"),
 }
 
 
@@ -40,7 +41,7 @@ def test_a_job_may_die_in_any_way_and_all_are_tried(died: tuple[Path, int, str])
     assert set(ENDS) == set(DEATHS)
     assert {death: (job.state, job.reason) for death, job in by_death(folder).items()} == ENDS
     assert code == 1
-    assert "9 jobs: 1 done, 8 not" in output
+    assert "10 jobs: 1 done, 9 not" in output
     assert "report.html" in output
 
 

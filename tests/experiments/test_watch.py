@@ -91,6 +91,14 @@ def test_a_damaged_job_is_named_and_still_to_be_done(tmp_path: Path, content: st
     assert count([found], SINCE).left == [found]
 
 
+@pytest.mark.parametrize("content", ["[]", '"text"', '{"schema": 1}', '{"schema": 1, "command": "", "jobs": "ratio"}'])
+def test_a_list_of_jobs_that_is_none_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "sweep.json").write_text(content)
+    for read in (sweeps.jobs, sweeps.end):
+        with pytest.raises(ValueError, match=rf"{tmp_path}/sweep\.json is not a whole listing"):
+            read(tmp_path)
+
+
 def test_a_job_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
     """And a process that is gone is noticed though no file has changed."""
     sweeps.begin(tmp_path, "", [["a=1"]])

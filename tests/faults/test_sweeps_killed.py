@@ -68,7 +68,7 @@ def test_a_driver_whose_terminal_is_closed_passes_it_on(tmp_path: Path, launcher
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
     jobs = [job for job in sweeps.read(tmp_path) if job.pid]
     assert {(job.state, job.reason) for job in jobs} == {
-        ("PREEMPTED", "preempted by SIGTERM: the same command goes on from here")
+        ("PREEMPTED", "preempted by SIGTERM: the same command does what is left")
     }
 
 

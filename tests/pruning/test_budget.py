@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 
@@ -103,6 +105,27 @@ def test_global_never_empties_a_layer() -> None:
         Global(0.99, floor=0.0).counts(demand(a=[1e-6] * 8, b=[1.0] * 8))
 
 
+BOUNDS = [(0.1, 0.9), (0.3, 0.9), (0.5, 0.5), (0.0, 1.0), (0.33, 0.66)]
+
+
+@pytest.mark.parametrize(("floor", "ceiling"), BOUNDS)
+@pytest.mark.parametrize("widths", [(7,), (3, 13), (64, 128, 7), (6000, 7001)])
+def test_the_bounds_that_global_names_are_met(floor: float, ceiling: float, widths: tuple[int, ...]) -> None:
+    ranked = demand(**{f"layer{place}": [1.0] * width for place, width in enumerate(widths)})
+    with pytest.raises(ValueError, match="it must lie in") as refused:
+        Global(0.99999, floor, ceiling).counts(ranked)
+    for bound in re.findall(r"[\d.]+(?=[,\]])", str(refused.value).partition("lie in")[2]):
+        kept = Global(float(bound), floor, ceiling).counts(ranked)
+        assert sum(kept.values()) == keep(sum(widths), float(bound))
+
+
+def test_the_share_that_is_named_is_met() -> None:
+    with pytest.raises(ValueError, match=r"cuts") as refused:
+        Share(0.7, "macs").counts(FLAT)
+    named = float(str(refused.value).split("cuts ")[1].split(";")[0])
+    assert Share(named, "macs").counts(FLAT) == {"a": 1, "b": 1}
+
+
 def test_global_refuses_shares_out_of_order() -> None:
     with pytest.raises(
         ValueError, match=r"floor and budget.ceiling must lie in \[0, 1\] in this order, got 0.9 and 0.1"
@@ -128,7 +151,7 @@ def test_share_keeps_a_floor_and_one_of_each() -> None:
 
 
 def test_share_refuses_what_cannot_be_met() -> None:
-    with pytest.raises(ValueError, match=r"ratio 0.7 of macs cannot be met .* cuts 0.6667; lower it"):
+    with pytest.raises(ValueError, match=r"ratio 0.7 of macs cannot be met .* cuts 0.6666; lower it"):
         Share(0.7, "macs").counts(FLAT)
     with pytest.raises(ValueError, match=r"budget.of must be macs or params, got 'flops'"):
         Share(0.5, "flops")

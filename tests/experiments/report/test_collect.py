@@ -100,7 +100,7 @@ def said(state: str, reason: str | None = None, pid: int = 1, host: str = "elsew
     ("text", "state", "reason"),
     [
         (said("FAILED", "loss is nan at step 3"), "FAILED", "loss is nan at step 3"),
-        (said("PREEMPTED"), "PREEMPTED", "goes on where it was"),
+        (said("PREEMPTED"), "PREEMPTED", "does what is left"),
         (said("RUNNING"), "RUNNING", "still at work"),
         (said("RUNNING", pid=2**22 + 1, host=socket.gethostname()), "FAILED", "killed"),
         (said("COMPLETED"), "COMPLETED", "no record"),
@@ -142,8 +142,12 @@ def test_jobs_of_a_sweep_are_shown_once_with_their_logs(tmp_path: Path):
         ("WAITING", "not begun", "python run.py method=fcf 'name=a b'"),
     ]
     assert found.troubles[0].log == str(tmp_path / "sweep" / "log.txt")
-    (place / "sweep.json").write_text("{")
-    assert "unreadable" in [each.state for each in collect([tmp_path]).troubles]
+    another = tmp_path / "sweep" / "another"
+    another.mkdir()
+    (another / "sweep.json").write_text("[]")
+    broken, *others = collect([tmp_path]).troubles
+    assert (broken.what, broken.state, others) == (str(another), "unreadable", found.troubles)
+    assert broken.reason.startswith(f"{another / 'sweep.json'} is not a whole listing")
 
 
 def test_two_of_one_setting_and_seed_are_not_two_samples(tmp_path: Path):
