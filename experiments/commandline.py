@@ -63,7 +63,7 @@ def check_quotes(arguments: list[str]) -> None:
             parser.parse_override(argument)
         except HydraException:
             marks = "'=', '(', ')' or letters beyond a to z"
-            sys.exit(f"{argument}: a value with {marks} needs two pairs of quotes: '{key}=\"{value}\"'")
+            sys.exit(hidden(f"{argument}: a value with {marks} needs two pairs of quotes: '{key}=\"{value}\"'"))
 
 
 def explain(group: str) -> str:

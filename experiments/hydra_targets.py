@@ -25,7 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from experiments import targets, typed
 from experiments.commandline import CONF, one_line
-from experiments.redact import refuse_secret
+from experiments.redact import hidden, refuse_secret
 from experiments.schema import leaves
 
 CALLED = {  # by Hydra, with the place of each
@@ -50,7 +50,7 @@ def check(arguments: list[str]) -> None:
     """Exits in words unless Hydra may act on these arguments. Composes as often as they name choices of files."""
     asked, strange = parser().parse_known_args(arguments)
     if strange:
-        sys.exit(hyphens(strange[0]))
+        sys.exit(hidden(hyphens(strange[0])))
     for name, flag in WHOLE.items():
         if getattr(asked, name) is not None:
             sys.exit(f"{flag} takes another program's config: add files of your own by --config-dir=FOLDER")
@@ -60,7 +60,7 @@ def check(arguments: list[str]) -> None:
         for whole in compositions(asked.overrides, asked.config_dir, asked.multirun):
             refuse(whole)
     except (HydraException, OmegaConfBaseException) as error:
-        sys.stderr.write(f"{error}\n" + (f"{error.__cause__}\n" if error.__cause__ else ""))
+        sys.stderr.write(hidden(f"{error}\n" + (f"{error.__cause__}\n" if error.__cause__ else "")))
         sys.exit(1)
     except (ValueError, RecursionError) as error:
         sys.exit(one_line(error))
@@ -112,8 +112,17 @@ def compositions(overrides: list[str], folder: str | None, sweeps: bool) -> Iter
 
 def own_sweep(config: DictConfig) -> list[Override]:
     """What a file sweeps over: hydra.sweeper.params."""
-    params = config.hydra.sweeper.get("params") or {}
-    return OverridesParser.create().parse_overrides([f"{name}={value}" for name, value in params.items()])
+    params: DictConfig = config.hydra.sweeper.get("params") or OmegaConf.create()
+    return [parameter(params, str(name)) for name in params]
+
+
+def parameter(params: DictConfig, name: str) -> Override:
+    """Hydra's own error would show parts of a secret that stands behind a ${...}."""
+    try:
+        return OverridesParser.create().parse_override(f"{name}={params[name]}")
+    except HydraException:
+        value = OmegaConf.to_container(params, resolve=False)[name]  # type: ignore[call-overload, index]
+        raise ValueError(f"hydra.sweeper.params.{name}={value} cannot be read as values to sweep over") from None
 
 
 def choices(swept: Override, places: list[Path]) -> list[str]:

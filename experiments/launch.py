@@ -47,7 +47,7 @@ class Sweep(Callback):
         return {}
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        arguments = list(config.hydra.overrides.task)
+        arguments = typed.as_typed(config.hydra.overrides.task)
         self.folder = Path(config.folder).absolute()
         self.place = sweeps.place(self.folder, arguments)
         os.environ[sweeps.SWEEP] = str(self.place)  # to the launcher's processes
@@ -100,7 +100,7 @@ def expanded(config: DictConfig) -> list[list[str]]:
     if not config.hydra.sweeper._target_.endswith("BasicSweeper"):
         return []
     params = [f"{name}={value}" for name, value in (config.hydra.sweeper.params or {}).items()]
-    parsed = OverridesParser.create().parse_overrides([*params, *config.hydra.overrides.task])
+    parsed = OverridesParser.create().parse_overrides([*params, *typed.as_typed(config.hydra.overrides.task)])
     return [list(each) for each in BasicSweeper.split_arguments(parsed, None)[0]]
 
 
@@ -134,7 +134,7 @@ def begin(config: DictConfig) -> None:
 
 def complete(config: DictConfig) -> None:
     """One job of the sweep, unless it is complete."""
-    overrides = list(HydraConfig.get().overrides.task)
+    overrides = typed.as_typed(HydraConfig.get().overrides.task)
     folder = Path(config.folder).absolute()
     sweep = Path(os.environ.get(sweeps.SWEEP) or sweeps.place(folder, overrides))
     place = sweep / sweeps.key(overrides)

@@ -6,6 +6,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from experiments.bench import Bench
 from experiments.digest import NEVER
+from experiments.typed import as_typed
 
 # beside what changes no number: repetitions, further rows, the machine
 FREE = (*NEVER, "experiment", "seed", "hydra", "control", "trainer", "method.form", "data.download")
@@ -16,7 +17,7 @@ def modified(bench: Bench) -> list[str]:
     if bench.settings.choice.experiment is None:
         return []
     job = HydraConfig.get()
-    return changes(job.overrides.task, job.sweeper.get("params") or {})
+    return changes(as_typed(job.overrides.task), job.sweeper.get("params") or {})
 
 
 def changes(overrides: Iterable[str], swept: Mapping[str, str]) -> list[str]:

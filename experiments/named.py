@@ -17,11 +17,11 @@ from experiments.redact import hidden
 def refuse_another(folder: Path) -> None:
     """`folder` is the run's, <name>-<digest>. Raises ValueError that lists what differs, where `name=` was typed and a
     run of that name was asked for otherwise; the jobs of a sweep may share a name."""
-    now = HydraConfig.get().overrides.task
+    now = typed.as_typed(HydraConfig.get().overrides.task)
     if sweeps.JOB in os.environ or folder.exists() or "name" not in map(key, now):
         return
     for other, command in asked_before(folder):
-        if differing := list(differences(command, hidden(list(now)))):
+        if differing := list(differences(command, hidden(now))):
             raise ValueError(
                 f"name= names {other} already, a run of another config ({'; '.join(differing)}): "
                 "choose another name, or delete that folder"

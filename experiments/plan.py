@@ -2,8 +2,10 @@
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from experiments.bench import Bench
+from experiments.commandline import words
 from experiments.modified import modified
 from experiments.schema import Published
 from experiments.summary import cut, si
@@ -70,7 +72,7 @@ def feasible(made: Plan) -> str:
 
 
 def convolutions(bench: Bench, made: Plan) -> Table:
-    table = Table(title=f"{bench.settings.name}", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(title=Text(words(bench.settings.name)), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.padding, table.pad_edge = (0, 1, 0, 0), False
     table.add_column("convolution", no_wrap=True, min_width=max(len(row.name) for row in made.rows))
     for name, width in (("filters", 9), ("inputs", 9), ("MACs", 6), ("after", 6)):

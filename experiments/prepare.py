@@ -33,6 +33,8 @@ def prepare(config: DictConfig) -> Bench:
     targets.refuse_misfits(values)
     settings: schema.Config = OmegaConf.to_object(config)  # type: ignore[assignment]
     refuse_secret("folder", settings.folder)
+    for path, value in schema.leaves(values["model"], "model"):
+        refuse_secret(path, str(value))
     refuse_unwritable(Path(settings.folder))
     data = ready(instantiate(values["data"], _convert_="all"), settings.plan)
     bench = build(settings, values, data, processes)

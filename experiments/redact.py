@@ -9,7 +9,7 @@ from urllib.parse import quote
 NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW(OR)?D|PASSPHRASE|CREDENTIAL", re.IGNORECASE)
 SHORTEST = 6  # characters: a shorter value stands in every text
 STARS = "***"
-ADDRESS = re.compile(r"(\w://[^\s/:@'\"]*:|(?<![\w:/.-])[A-Za-z_][\w.-]*:)(?!//)[^\s/:@'\"]+(?=@[\w.-]+)")
+ADDRESS = re.compile(r"(\w://[^\s/:@'\"]*:|(?<![\w:.-])[A-Za-z_][\w.-]*:)(?!//)[^\s/:@'\"]+(?=@[\w.-]+)")
 TYPED = re.compile(
     r"(?i)([\w.+-]*(?:key|token|secret|passw(?:or)?d|credential)s?=)(\"[^\"]*\"|'[^']*'|[^\s,;(){}'\"]+)"
 )
@@ -51,8 +51,9 @@ def entry(key: Any, value: Any, known: list[str]) -> Any:
 
 
 def refuse_secret(key: str, value: str) -> None:
+    """What is written down as it is, since it is used again as it is: a path, what a network is built of."""
     if hidden(value) != value:
-        raise ValueError(f"{key}={value} holds a secret, and paths are written into records: choose another folder")
+        raise ValueError(f"{key}={value} holds a secret, and it would be written into records: choose another {key}")
 
 
 class Redacted:

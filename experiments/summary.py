@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.record import Network, Record, Stage
-from experiments.terminal import console, say
+from experiments.redact import hidden
+from experiments.terminal import console, printable, say
 
 PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 
@@ -40,7 +41,7 @@ def networks(record: Record) -> Table:
 
 def title(record: Record) -> str:
     asked = f"ratio {record.ratio:g} ({record.budget.of}), seed {record.seed}"
-    return f"{record.method} on {record.model}, {record.data}, {asked}"
+    return printable(hidden(f"{record.method} on {record.model}, {record.data}, {asked}"))
 
 
 def rows(networks: list[Network]) -> dict[str, list[tuple[float, str]]]:

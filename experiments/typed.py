@@ -26,11 +26,14 @@ def is_typed(path: str) -> bool:
     return path in {*dict(leaves(of_file)), *given(HydraConfig.get().overrides.task)}
 
 
+def as_typed(overrides: Any) -> list[str]:
+    """A value put in for its ${...} may be a secret, or hold quotes, and then Hydra's error would show parts of it."""
+    return OmegaConf.to_container(overrides, resolve=False)  # type: ignore[return-value]
+
+
 def given(overrides: Any) -> dict[str, Any]:
-    """The values of overrides by their dotted paths, those within {...} too. Read as they were typed: a value put in
-    for its ${...} may hold quotes, and Hydra's error would show a secret."""
-    typed: list[str] = OmegaConf.to_container(overrides, resolve=False)  # type: ignore[assignment]
-    parsed = OverridesParser.create().parse_overrides(typed)
+    """The values of overrides by their dotted paths, those within {...} too."""
+    parsed = OverridesParser.create().parse_overrides(as_typed(overrides))
     return {path: value for each in parsed for path, value in leaves(each.value(), each.key_or_group)}
 
 
@@ -65,7 +68,7 @@ def places(*providers: str) -> list[Path]:
 
 def command() -> str:
     """What to type for this very job, in a sweep too."""
-    return spelled_out(["python", Path(sys.argv[0]).name, *switches(), *HydraConfig.get().overrides.task])
+    return spelled_out(["python", Path(sys.argv[0]).name, *switches(), *as_typed(HydraConfig.get().overrides.task)])
 
 
 def spelled_out(words: list[str]) -> str:

@@ -22,6 +22,8 @@ LASSO = ("method=group2d", "method.groups=2", "method.learn=lasso", "recipe.prun
 def signals() -> Iterator[None]:
     """Whatever a test leaves, the next one begins without a request and with the handlers that were there."""
     before = {number: signal.getsignal(number) for number in (*preemption.SIGNALS, signal.SIGINT)}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests themselves run under: nohup, a shell's `&`
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     preemption.request.by, preemption.request.keeps = None, bool
     for number, handler in before.items():

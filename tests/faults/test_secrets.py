@@ -1,14 +1,16 @@
 """Secrets stay out of files, names and output; a reader of the output may go."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from tiny_run import config
+from tiny_run import TINY, composed, config
 
-from experiments import commandline, hydra_targets, pipeline, schema
+from experiments import commandline, hydra_targets, launch, pipeline, record, schema
+from experiments.commandline import Refusal
 from experiments.redact import hidden
 from experiments.sweeps import key
 
@@ -30,6 +32,7 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ("+api_key=never ratio=0.5", "+api_key=*** ratio=0.5"),
         ("https://me:pass@host/a", "https://me:***@host/a"),
         ("me:pass@host.org", "me:***@host.org"),
+        ("method/me:pass@host.org", "method/me:***@host.org"),
         ("wJalr%2FXU%2BtnFEMI", "***"),
         ("ratio=0.5 12:30 https://host/a a@b.org", "ratio=0.5 12:30 https://host/a a@b.org"),
         (0.5, 0.5),
@@ -61,6 +64,73 @@ def test_a_secret_is_in_no_file_no_name_and_no_line(tmp_path: Path, capsys: pyte
     for secret in (*SECRETS.values(), "pass2word"):
         assert [path for path, text in texts.items() if secret.encode() in text] == []
         assert secret not in said.out + said.err
+    (path,) = tmp_path.glob("*/record.json")
+    assert "choice.recipe=${oc.env:AWS_SECRET_ACCESS_KEY}" in record.read(path).command  # it can be given again
+    with pytest.raises(Refusal, match=r"\(choice\.recipe: \$\{oc\.env:AWS_SECRET_ACCESS_KEY\} -> not given\)"):
+        pipeline.run(config(f"folder={tmp_path}", names[0]))
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ('name: "${oc.env:QUOTED}"', r"^hydra\.sweeper\.params\.name=\$\{oc\.env:QUOTED\} cannot be read as values"),
+        ('method: "l1,${oc.env:HF_TOKEN}"', r"Could not find 'method/\*\*\*'"),
+        ('method: "l1,${oc.env:ADDRESS}"', r"Could not find 'method/me:\*\*\*@host\.org'"),
+    ],
+)
+def test_what_a_file_sweeps_over_shows_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], params: str, said: str
+) -> None:
+    """Where its values are put in and read as Hydra will read them; no stream here is redacted."""
+    schema.register()
+    commandline.register()
+    monkeypatch.setenv("QUOTED", "it's \"hush, (hush")
+    monkeypatch.setenv("ADDRESS", "me:pass2word@host.org")
+    (tmp_path / "experiment").mkdir()
+    text = f"# @package _global_\nhydra: {{mode: MULTIRUN, sweeper: {{params: {{{params}}}}}}}\n"
+    (tmp_path / "experiment" / "theirs.yaml").write_text(text)
+    with pytest.raises(SystemExit) as refused:
+        hydra_targets.check([f"--config-dir={tmp_path}", "experiment=theirs"])
+    shown = capsys.readouterr().err + str(refused.value)
+    assert re.search(said, shown)
+    assert not re.search("hush|hf_Abc123|pass2word", shown)
+
+
+def test_a_job_is_told_what_was_typed_and_finds_the_secret_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the list of processes nor a file of the sweep shows it."""
+    started: list[list[str]] = []
+
+    def start(place: Path, overrides: list[str], *_: object) -> subprocess.Popen[bytes]:
+        started.append(overrides)
+        return subprocess.Popen(["true"])
+
+    monkeypatch.setattr(launch, "start", start)
+    launch.complete(config(f"folder={tmp_path}", "name=${oc.env:HF_TOKEN}"))
+    assert "name=${oc.env:HF_TOKEN}" in started[0]
+    assert not any("hf_Abc123" in path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_a_title_that_does_not_fit_shows_no_part_of_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A terminal's line would cut it in two, and no stream knows the halves."""
+    monkeypatch.setenv("COLUMNS", "50")
+    pipeline.run(
+        config(f"folder={tmp_path}", "plan=true", "name='a name that takes 45 of all columns, ${oc.env:HF_TOKEN}'")
+    )
+    said = capsys.readouterr().out
+    assert "***" in said
+    assert "hf_Abc123" not in "".join(said.split())
+
+
+def test_a_network_named_by_a_secret_is_refused(tmp_path: Path) -> None:
+    """What it is built of is written beside its weights, and must be read again."""
+    tiny = [each for each in TINY if not each.startswith("model")]
+    asked = composed(*tiny, f"folder={tmp_path}", "model=timm", "model.name=${oc.env:HF_TOKEN}")
+    with pytest.raises(SystemExit, match=r"^model\.name=\*\*\* holds a secret"):
+        commandline.answer(pipeline.run, asked)
 
 
 def test_a_folder_that_holds_a_secret_is_refused(tmp_path: Path) -> None:
