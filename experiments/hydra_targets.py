@@ -7,6 +7,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,8 @@ def hyphens(argument: str) -> str:
 
 
 def compositions(overrides: list[str], folder: str | None, sweeps: bool) -> Iterator[DictConfig]:
-    """What Hydra begins with, and each combination of files that a sweep chooses; swept numbers choose no files."""
+    """What Hydra begins with, and each combination of files that a sweep chooses; swept numbers choose no files. Of a
+    combination of this program's own files, where no others can be found, the first has told all."""
     GlobalHydra.instance().clear()
     parsed = OverridesParser.create().parse_overrides(overrides)
     added = [f"file://{Path(folder).absolute()}"] if folder else []
@@ -107,7 +109,18 @@ def compositions(overrides: list[str], folder: str | None, sweeps: bool) -> Iter
         swept = [each for each in parsed if each.is_sweep_override()]
         swept += [each for each in own_sweep(first) if each.key_or_group not in on_the_line]
         for chosen in product(*(choices(each, places) for each in swept)) if swept else ():
-            yield compose("config", [*fixed, *filter(None, chosen)], return_hydra_config=True)
+            asked = [*fixed, *filter(None, chosen)]
+            if not all(map(is_own, asked)):
+                yield compose("config", asked, return_hydra_config=True)
+
+
+def is_own(override: str) -> bool:
+    """Whether it leads to no file but this program's: by a choice, or by a place where others are searched for."""
+    key, _, value = override.lstrip("+/").partition("=")
+    folder = CONF / key.partition("@")[0]
+    file = folder / f"{value}.yaml"
+    chosen = file.is_file() and folder in file.parents and ".." not in file.parts
+    return key != SEARCH and (chosen or not folder.is_dir())
 
 
 def own_sweep(config: DictConfig) -> list[Override]:
@@ -186,7 +199,7 @@ def refuse_target(path: str, target: Any) -> None:
 
 def refuse_untyped(found: dict[str, Any], asked: dict[str, Any], chosen: dict[str, Any]) -> None:
     """Where files are written, which variables are set and what a cluster runs is the user's to type."""
-    own = own_values(chosen)
+    own = own_values(str(chosen.get("hydra/launcher")))
     for path, value in found.items():
         if path.startswith("hydra.launcher.") and len(str(value).splitlines()) > 1:
             raise ValueError(f"{path}: a launcher's values are single lines, got {value!r}")
@@ -197,9 +210,10 @@ def refuse_untyped(found: dict[str, Any], asked: dict[str, Any], chosen: dict[st
             raise ValueError(f"{path}={value} stands in a file: type it if you want it, a config may not set it")
 
 
-def own_values(chosen: dict[str, Any]) -> dict[str, Any]:
+@cache
+def own_values(launcher_name: str) -> dict[str, Any]:
     """As Hydra and our own files have them."""
-    launcher = CONF / "hydra" / "launcher" / f"{chosen.get('hydra/launcher')}.yaml"
+    launcher = CONF / "hydra" / "launcher" / f"{launcher_name}.yaml"
     parts = [OmegaConf.structured(HydraConf), OmegaConf.load(CONF / "config.yaml").hydra]
     values: Any = OmegaConf.to_container(OmegaConf.unsafe_merge(*parts), resolve=False)
     extra = OmegaConf.to_container(OmegaConf.load(launcher)) if launcher.is_file() else {}

@@ -1,11 +1,13 @@
 """What a stranger's file may not have Hydra do. Each would make the folder `sprung`."""
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig
 
 from experiments import commandline, hydra_targets, schema
 
@@ -67,6 +69,47 @@ def test_a_file_that_a_sweep_chooses_is_judged_too(strangers: str, asked: tuple[
     chosen = asked if "experiment" in asked[1] else (*asked, "experiment=callback")
     with pytest.raises(SystemExit, match=KEYS["callback"]):
         hydra_targets.check([strangers, *chosen])
+
+
+def test_own_files_are_judged_here_and_not_at_every_start(strangers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six methods by two objectives: all are, once a stranger's file might be among them."""
+    judged: list[DictConfig] = []
+    refuse = hydra_targets.refuse
+    monkeypatch.setattr(hydra_targets, "refuse", lambda whole: judged.append(whole) or refuse(whole))
+    asked = ["-m", "experiment=compare/cifar10_vgg16"]
+    hydra_targets.check(asked)
+    assert len(judged) == 1
+    hydra_targets.check([*asked, strangers])
+    assert len(judged) == 1 + 1 + 12
+    chosen = [each.hydra.runtime.choices for each in judged[2:]]
+    assert len({(each.method, each.objective) for each in chosen}) == 12
+
+
+@pytest.mark.parametrize("step", ["..", "../experiment/.."])
+def test_a_file_reached_by_steps_out_of_our_folder_is_a_strangers(strangers: str, step: str) -> None:
+    theirs = os.path.relpath("theirs/experiment/callback", commandline.CONF / "experiment" / step)
+    for asked in (f"experiment={step}/{theirs}", f"experiment=l1/vgg16_a,{step}/{theirs}"):
+        with pytest.raises(SystemExit, match=KEYS["callback"]):
+            hydra_targets.check(["-m", "seed=0,1", asked])
+
+
+@pytest.mark.parametrize(
+    ("override", "own"),
+    [
+        ("experiment=l1/vgg16_a", True),
+        ("+experiment@_global_=l1/vgg16_a", True),
+        ("hydra/launcher=submitit_slurm", True),
+        ("hydra/launcher=joblib", False),  # a plugin has it
+        ("ratio=0.5", True),
+        ("experiment=theirs", False),
+        ("experiment='l1/vgg16_a'", False),  # as it is written, no file of that name
+        ("experiment=l1/../l1/vgg16_a", False),
+        ("experiment={theirs}/experiment/callback", False),
+        ("hydra.searchpath=[file:///theirs]", False),
+    ],
+)
+def test_what_leads_to_our_own_files_alone(strangers: str, override: str, own: bool) -> None:
+    assert hydra_targets.is_own(override.format(theirs=Path("theirs").absolute())) == own
 
 
 def test_run_py_refuses_before_hydra_calls(strangers: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import save_file
 from tiny_run import CONF, GATED, TINY, config, whole_config
 
-from experiments import commandline, launch, pipeline, record
+from experiments import commandline, launch, pipeline, record, sweeps
 from experiments.prepare import prepare
 from experiments.spelling import advice
 
@@ -77,8 +77,9 @@ def test_a_file_where_a_folder_is_needed_is_named(tmp_path: Path) -> None:
         commandline.answer(pipeline.run, config(f"folder={tmp_path}", f"baseline={tmp_path}/baseline.safetensors"))
 
 
-def test_a_sweep_whose_folder_is_a_file_ends_before_its_jobs(tmp_path: Path) -> None:
+def test_a_sweep_whose_folder_is_a_file_ends_before_its_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hydra makes a warning of what a callback raises."""
+    monkeypatch.setenv(sweeps.SWEEP, "")  # which a driver leaves to its launcher's processes
     (tmp_path / "sweep").touch()
     whole = whole_config(f"folder={tmp_path}", "seed=1")
     with pytest.raises(SystemExit, match=f"^{tmp_path}/sweep is a file where a folder is needed: move it away$"):
