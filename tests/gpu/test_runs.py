@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from harness import numbers
-from running import run
+from running import run as run_here
 from tiny_run import POWER_CUT
+
+from experiments.record import Record
 
 LONG = ("recipe.prune.epochs=38", "method.lr=0.1")
 METHODS = {
@@ -21,6 +23,12 @@ METHODS = {
     "group2d, lasso": ("method=group2d", "recipe.prune.epochs=2", "method.learn=lasso"),
 }
 EXPORT = ("export=onnx",) if all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))) else ()
+
+
+def run(folder: Path, *overrides: str) -> Record:
+    """As in a process of its own: what was compiled before decides on what is compiled, and whether anything is."""
+    torch.compiler.reset()
+    return run_here(folder, *overrides)
 
 
 def asked(device: torch.device, method: str, precision: str, compiled: bool = False) -> tuple[str, ...]:
