@@ -16,6 +16,20 @@ from experiments.prepare import prepare
 from pruning import bitmap
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, record.Record]:
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("kept")
+    return folder, run(folder)
+
+
+@pytest.fixture
+def made(kept: tuple[Path, record.Record], tmp_path: Path) -> record.Record:
+    """Of a run that is finished in `tmp_path`: a copy, to go on from or to damage."""
+    shutil.copytree(kept[0], tmp_path, dirs_exist_ok=True)
+    return kept[1]
+
+
 def test_it_prunes_and_the_record_says_what(tmp_path: Path) -> None:
     made = run(tmp_path, "control=scratch", "ratio=0.5")
     assert made.dense.accuracy > 0.9
@@ -43,33 +57,33 @@ def test_the_teacher_is_in_the_cost(tmp_path: Path) -> None:
     assert made.stages[1].train_macs == (3 * made.tuned.macs + made.dense.macs) * 2 * 64
 
 
-def test_the_record_on_disk_is_the_one_returned(tmp_path: Path) -> None:
-    made = run(tmp_path)
+def test_the_record_on_disk_is_the_one_returned(made: record.Record, tmp_path: Path) -> None:
     (path,) = tmp_path.glob("*/record.json")
     assert path.parent.name == f"{made.name}-{made.digest[:8]}"
     assert record.read(path) == made
 
 
-def test_the_same_command_again_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first = run(tmp_path)
+def test_the_same_command_again_makes_nothing(
+    made: record.Record, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json*")}
-    assert run(tmp_path) == first
+    assert run(tmp_path) == made
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json*")} == before
     assert "reused baseline" in capsys.readouterr().out
 
 
-def test_methods_and_ratios_share_one_baseline(tmp_path: Path) -> None:
-    first, second = run(tmp_path), run(tmp_path, "method=random", "ratio=0.25")
+def test_methods_and_ratios_share_one_baseline(made: record.Record, tmp_path: Path) -> None:
+    second = run(tmp_path, "method=random", "ratio=0.25")
     assert [stage.reused for stage in second.stages] == [True, False]
-    assert second.stages[0].digest == first.stages[0].digest
-    assert second.dense.accuracy == first.dense.accuracy
+    assert second.stages[0].digest == made.stages[0].digest
+    assert second.dense.accuracy == made.dense.accuracy
     assert len(list(tmp_path.glob("store/baseline-*"))) == 1
 
 
-def test_store_false_makes_everything_again_with_the_same_numbers(tmp_path: Path) -> None:
-    first, second = run(tmp_path), run(tmp_path, "store=false")
+def test_store_false_makes_everything_again_with_the_same_numbers(made: record.Record, tmp_path: Path) -> None:
+    second = run(tmp_path, "store=false")
     assert not any(stage.reused for stage in second.stages)
-    assert untimed(replace(second, config={})) == untimed(replace(first, config={}))
+    assert untimed(replace(second, config={})) == untimed(replace(made, config={}))
 
 
 def test_dense_goes_through_the_same_pipe_uncut(tmp_path: Path) -> None:
@@ -110,19 +124,17 @@ def test_a_killed_stage_goes_on_to_the_same_numbers(
     assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
 
 
-def test_the_baseline_of_a_file_is_the_dense_network(tmp_path: Path) -> None:
-    first = run(tmp_path)
+def test_the_baseline_of_a_file_is_the_dense_network(made: record.Record, tmp_path: Path) -> None:
     (weights,) = tmp_path.glob("store/baseline-*/weights.safetensors")
     second = run(tmp_path, f"baseline={weights}")
-    assert second.dense.accuracy == first.dense.accuracy
-    assert (first.baseline_digest, second.baseline_digest) == (None, of_file(weights))
+    assert second.dense.accuracy == made.dense.accuracy
+    assert (made.baseline_digest, second.baseline_digest) == (None, of_file(weights))
     assert second.val_seen
     assert [stage.name for stage in second.stages] == ["finetune"]
     assert second.stages[0].chosen_epoch == second.stages[0].epochs
 
 
-def test_the_kept_network_loads_and_is_the_one_that_was_measured(tmp_path: Path) -> None:
-    made = run(tmp_path)
+def test_the_kept_network_loads_and_is_the_one_that_was_measured(made: record.Record, tmp_path: Path) -> None:
     (folder,) = tmp_path.glob("*/network")
     overrides = config(f"folder={tmp_path}")
     bench = prepare(overrides)
@@ -146,12 +158,12 @@ def test_the_small_form_changes_nothing_but_times(tmp_path: Path) -> None:
     assert first.keys() == second.keys()
 
 
-def test_a_broken_record_or_a_lost_network_is_made_again(tmp_path: Path) -> None:
-    made = run(tmp_path)
+def test_a_broken_record_or_a_lost_network_is_made_again(made: record.Record, tmp_path: Path) -> None:
     (path,) = tmp_path.glob("*/record.json")
     path.write_text(path.read_text()[:100])
-    assert untimed(run(tmp_path)) == untimed(made)
-    assert untimed(record.read(path)) == untimed(made)
+    again = run(tmp_path)
+    assert untimed(replace(again, config={})) == untimed(replace(made, config={}))
+    assert record.read(path) == again
     shutil.rmtree(path.parent / "network")
     run(tmp_path)
     assert (path.parent / "network" / "model.json").exists()
@@ -159,10 +171,9 @@ def test_a_broken_record_or_a_lost_network_is_made_again(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["model.safetensors", "model.json"])
 def test_a_damaged_network_is_mended_from_the_store(
-    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+    made: record.Record, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without training; and a sweep's driver does not call its job complete."""
-    made = run(tmp_path)
     (folder,) = tmp_path.glob("*/network")
     job, before = tmp_path / "sweep" / "a" / "b", (folder / name).read_bytes()
     assert sweeps.complete(job, folder.parent.name)

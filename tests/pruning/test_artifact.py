@@ -18,19 +18,16 @@ from pruning.models import Origin, registry
 from pruning.selection import Selection
 from pruning.surgery import compact
 
+RESNETS = (RESNET, Origin("resnet", {"depth": 8, "shortcut": "B"}))
+KEPT = [
+    *((origin, SHAPE, patterned) for origin in RESNETS for patterned in (False, True)),
+    (Origin("vgg16", {}), SHAPE, False),
+    (Origin("torchvision_network", {"name": "shufflenet_v2_x0_5"}), (3, 64, 64), False),
+    (Origin("torchvision_network", {"name": "regnet_y_400mf"}), (3, 64, 64), False),
+]
 
-@pytest.mark.parametrize("patterned", [False, True])
-@pytest.mark.parametrize(
-    ("origin", "image_shape"),
-    [
-        (RESNET, SHAPE),
-        (Origin("resnet", {"depth": 8, "shortcut": "B"}), SHAPE),
-        (Origin("vgg16", {}), SHAPE),
-        (Origin("torchvision_network", {"name": "shufflenet_v2_x0_5"}), (3, 64, 64)),
-        (Origin("torchvision_network", {"name": "regnet_y_400mf"}), (3, 64, 64)),
-    ],
-    ids=str,
-)
+
+@pytest.mark.parametrize(("origin", "image_shape", "patterned"), KEPT, ids=str)
 def test_it_comes_back_bit_for_bit(
     origin: Origin, image_shape: tuple[int, int, int], patterned: bool, tmp_path: Path
 ) -> None:
