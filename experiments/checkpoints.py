@@ -19,6 +19,7 @@ from experiments import preemption
 from experiments.curves import MetricsFile
 from experiments.terminal import say
 from pruning import durable
+from pruning.deferred import DeferredNumber
 
 LAST, BEST = "last.ckpt", "best.safetensors"
 DIGEST = 64  # hexadecimal characters of SHA-256 before the content: one file, so digest and content cannot part
@@ -92,6 +93,7 @@ class Keep(Checkpoint):
         self.seconds, self.since = 0.0, 0.0  # of all attempts; when the last checkpoint was written, or training began
         self.place: dict[str, Any] = {}  # in the data
         self.leaving = False  # asked to, and the checkpoint is written
+        self.exchanged: DeferredNumber | None = None  # the strongest wish of all processes after the step before
 
     def state_dict(self) -> dict[str, Any]:
         return {"accuracy": self.accuracy, "epoch": self.epoch, "seconds": self.seconds, "place": self.place}
@@ -113,10 +115,25 @@ class Keep(Checkpoint):
         self, trainer: Trainer, task: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """A checkpoint of this step. The last step of an epoch waits for the epoch's own."""
-        wish = agree(trainer, Wish.SAVE if self.is_due() else Wish.NONE)
-        if wish > Wish.NONE and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+        wish, last = self.agreed_wish(trainer), trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        if wish > Wish.NONE and not last:
             self.save(trainer)
             self.leaving = wish == Wish.LEAVE
+        if trainer.world_size > 1 and not (last or self.leaving):
+            self.exchanged = exchange(trainer, self.wish())
+
+    def agreed_wish(self, trainer: Trainer) -> Wish:
+        """Among several processes that of the step before, which has come by now: no step waits for an exchange."""
+        if trainer.world_size == 1:
+            return self.wish()
+        exchanged, self.exchanged = self.exchanged, None
+        return Wish.NONE if exchanged is None else accept(exchanged)
+
+    def wish(self) -> Wish:
+        """This process's own."""
+        if preemption.request.by is not None:
+            return Wish.LEAVE
+        return Wish.SAVE if self.is_due() else Wish.NONE
 
     def is_due(self) -> bool:
         return self.minutes > 0 and time.monotonic() - self.since >= 60 * self.minutes
@@ -134,7 +151,7 @@ class Keep(Checkpoint):
             self.accuracy, self.epoch = accuracy, trainer.current_epoch
             if trainer.is_global_zero:
                 durable.write(self.weights, save(weights(network_of(task))))
-        self.leaving = agree(trainer) == Wish.LEAVE
+        self.leaving = accept(exchange(trainer, self.wish())) == Wish.LEAVE
         self.save(trainer)
 
     def save(self, trainer: Trainer) -> None:
@@ -158,14 +175,16 @@ def datamodule(trainer: Trainer) -> LightningDataModule:
     return trainer.datamodule  # type: ignore[attr-defined]
 
 
-def agree(trainer: Trainer, wish: Wish = Wish.NONE) -> Wish:
+def exchange(trainer: Trainer, wish: Wish) -> DeferredNumber:
     """The strongest wish of any process, in all of them, since all take part in a checkpoint."""
-    if preemption.request.by is not None:
-        wish = Wish.LEAVE
-    if trainer.world_size > 1:
-        strongest = torch.tensor(int(wish), device=trainer.strategy.root_device)
-        dist.all_reduce(strongest, dist.ReduceOp.MAX)
-        wish = Wish(int(strongest))
+    strongest = torch.full((), int(wish), device=trainer.strategy.root_device)  # torch.tensor waits for the device
+    work = dist.all_reduce(strongest, dist.ReduceOp.MAX, async_op=True) if trainer.world_size > 1 else None
+    return DeferredNumber(strongest, work)
+
+
+def accept(exchanged: DeferredNumber) -> Wish:
+    """A request to another process is one to this process too."""
+    wish = Wish(int(exchanged.read()))
     if wish == Wish.LEAVE and preemption.request.by is None:
         preemption.request.by = preemption.ELSEWHERE
     return wish

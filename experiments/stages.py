@@ -141,4 +141,6 @@ def build_trainer(bench: Bench, lesson: Lesson, keep: Keep, folder: Path) -> Tra
     )
     # Requests to leave are ours: its handler broadcasts in the middle of whatever a process does, and hangs
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    # and every step of its loop waits for the device to hear of one
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
     return trainer

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from pruning.deferred import DeferredNumber
+
 Images = Float[Tensor, "batch channels height width"]
 
 
@@ -31,16 +33,10 @@ class Verdict:
 
     def __init__(self, sound: Bool[Tensor, ""], step: int, epoch: int, images: Images) -> None:
         self.step, self.epoch, self.images = step, epoch, images
-        self._sound, self._come = sound, torch.cuda.Event() if sound.is_cuda else None
-        if self._come is not None:
-            self._sound = torch.empty((), dtype=torch.bool, pin_memory=True)
-            self._sound.copy_(sound, non_blocking=True)
-            self._come.record()
+        self._sound = DeferredNumber(sound)
 
     def __bool__(self) -> bool:
-        if self._come is not None:
-            self._come.synchronize()
-        return bool(self._sound)
+        return bool(self._sound.read())
 
 
 def culprit(network: nn.Module, images: Images) -> str:

@@ -17,6 +17,7 @@ from pruning.methods.fcf import FCF
 from pruning.methods.l1 import L1
 from pruning.models import initialise
 from pruning.selection import Selection
+from pruning.task import ClassificationTask
 
 
 def rank() -> int:
@@ -66,28 +67,6 @@ class OneMasked(L1):
                 network.get_submodule("2").weight[0] = 0
 
 
-class Poisoned(Quadrants):
-    """POISON=<rank>:<batch>: an image of that batch of epoch 1 is no number, in that process."""
-
-    def train_batches(self, batches: Any, epoch: int) -> Any:
-        loader = super().train_batches(batches, epoch)
-        place, _, batch = os.environ.get("POISON", "-1:0").partition(":")
-        return spoilt(loader, int(batch)) if epoch == 1 and rank() == int(place) else loader
-
-
-def spoilt(loader: Any, at: int) -> Any:
-    deliver = loader.deliver
-
-    def poison(batches: Any) -> Any:
-        for number, (images, labels) in enumerate(deliver(batches)):
-            if number == at:
-                images[0, 0, 0, 0] = float("nan")
-            yield images, labels
-
-    loader.deliver = poison
-    return loader
-
-
 class Stops:
     """STOP=<steps>:<signal>,...: that signal to ourselves while that step of the stage is made (the first is 1)."""
 
@@ -120,7 +99,31 @@ def stopping(loader: Any, stops: dict[int, int]) -> Any:
     return loader
 
 
-class Beginning(Quadrants):
+class Poisoned(Stopping):
+    """POISON=<rank>:<batch>: an image of that batch of epoch 1 is no number, in that process. LATE: steps are judged
+    late, as on a GPU."""
+
+    def train_batches(self, batches: Any, epoch: int) -> Any:
+        ClassificationTask.late = True if "LATE" in os.environ else None
+        loader = super().train_batches(batches, epoch)
+        place, _, batch = os.environ.get("POISON", "-1:0").partition(":")
+        return spoilt(loader, int(batch)) if epoch == 1 and rank() == int(place) else loader
+
+
+def spoilt(loader: Any, at: int) -> Any:
+    deliver = loader.deliver
+
+    def poison(batches: Any) -> Any:
+        for number, (images, labels) in enumerate(deliver(batches)):
+            if number == at:
+                images[0, 0, 0, 0] = float("nan")
+            yield images, labels
+
+    loader.deliver = poison
+    return loader
+
+
+class Beginning(Stopping):
     """START=<ranks>: SIGTERM to ourselves in these processes while a stage is set up for its first step."""
 
     def train_batches(self, batches: Any, epoch: int) -> Any:
@@ -135,6 +138,24 @@ class Clinging(Quadrants):
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)
         atexit.register(lambda: dist.is_initialized() and dist.barrier())
+
+
+class Unbroadcast(Quadrants):
+    """Whoever broadcasts while the steps of an epoch are made is found out at its end."""
+
+    def train_batches(self, batches: Any, epoch: int) -> Any:
+        loader = super().train_batches(batches, epoch)
+        deliver, broadcast = loader.deliver, dist.broadcast
+
+        def watched(batches: Any) -> Any:
+            calls: list[Any] = []
+            dist.broadcast = lambda *given, **named: calls.append(broadcast(*given, **named))
+            yield from deliver(batches)
+            dist.broadcast = broadcast
+            assert not calls, f"{len(calls)} broadcasts in {len(loader)} steps"
+
+        loader.deliver = watched
+        return loader
 
 
 class Raising(L1):

@@ -1,5 +1,6 @@
 """One run in two processes (gloo). Faults B1 to B8 of docs/faults.md."""
 
+import io
 import json
 import os
 import re
@@ -13,7 +14,7 @@ from harness import PAIR, Job, children, litter, numbers, pair, record, typed
 from safetensors.torch import load_file
 from tiny_run import POWER_CUT
 
-from experiments.checkpoints import DurableCheckpoints, verified
+from experiments.checkpoints import DurableCheckpoints, previous, verified
 
 pytestmark = pytest.mark.faults
 
@@ -76,13 +77,27 @@ def test_a_mask_in_one_process_stops_both_before_it_is_kept(tmp_path: Path) -> N
     assert not list(tmp_path.glob("run/store/prune-*/last.ckpt"))
 
 
+POISONED = (*PLAIN, "data._target_=saboteurs.Poisoned")
+
+
 @pytest.mark.parametrize("place", ["0", "1"])
 def test_a_number_that_is_none_in_one_process_stops_both_before_the_step(tmp_path: Path, place: str) -> None:
-    jobs = pair(tmp_path / "run", *PLAIN, "data._target_=saboteurs.Poisoned", envs=[{"POISON": f"{place}:2"}] * 2)
+    jobs = pair(tmp_path / "run", *POISONED, envs=[{"POISON": f"{place}:2"}] * 2)
     assert_both_stop(jobs, "not finite at step 7, in epoch 2, first in the images themselves")
-    (kept,) = tmp_path.glob("run/store/baseline-*/last.ckpt")
+    assert_finite_after(tmp_path / "run", 4)
+
+
+def test_a_request_before_a_number_that_is_none_saves_nothing_of_it(tmp_path: Path) -> None:
+    """Heard of a step later, which is the poisoned one, and judged before it is saved."""
+    envs = [{"POISON": "1:2", "LATE": "1", "STOP": "6:15"}, {"POISON": "1:2", "LATE": "1"}]
+    assert_both_stop(pair(tmp_path / "run", *POISONED, envs=envs), "not finite at step 7, in epoch 2")
+    assert_finite_after(tmp_path / "run", 4)
+
+
+def assert_finite_after(folder: Path, steps: int) -> None:
+    (kept,) = folder.glob("store/baseline-*/last.ckpt")
     state = DurableCheckpoints().load_checkpoint(kept)
-    assert state["global_step"] == 4
+    assert state["global_step"] == steps
     assert all(value.isfinite().all() for value in state["state_dict"].values())
 
 
@@ -157,13 +172,48 @@ def test_a_request_to_the_starting_process_alone_ends_both_in_training(tmp_path:
 
 @pytest.mark.parametrize("asked", ["0", "1", "01"], ids=["first", "second", "both"])
 def test_a_request_before_the_first_step_ends_all_after_it(tmp_path: Path, asked: str, undisturbed: Any) -> None:
-    """While the stage is set up: of a request in one process the others hear by the next step's exchange."""
+    """While the stage is set up: all hear of it after the second step, by the exchange after the first."""
     jobs = pair(tmp_path / "run", *BEGINNING, envs=[{"START": asked}] * 2)
     assert [job.wait(20) for job in jobs] == [143, 143], jobs[0].said() + jobs[1].said()
     assert left_behind(tmp_path / "run") == (["PREEMPTED"], [True])
-    (last,) = tmp_path.glob("run/store/*/last.ckpt")
-    assert DurableCheckpoints().load_checkpoint(last)["global_step"] == 1
+    assert saved(tmp_path / "run") == [2]
     assert in_two(tmp_path / "run", *BEGINNING) == undisturbed
+
+
+def saved(folder: Path) -> list[int]:
+    """Steps of the checkpoints that are kept, the newest first."""
+    (last,) = folder.glob("store/*/last.ckpt")
+    kept = [each for each in (last, previous(last)) if each.exists()]
+    return [torch.load(io.BytesIO(verified(each) or b""), weights_only=True)["global_step"] for each in kept]
+
+
+@pytest.mark.parametrize(("asked", "step", "checkpoint"), [(1, 2, 3), (0, 3, 4), (1, 4, 4)])
+def test_a_request_in_any_step_of_an_epoch_is_heard_a_step_later_or_at_its_end(
+    tmp_path: Path, asked: int, step: int, checkpoint: int, undisturbed: Any
+) -> None:
+    """Of four steps the second, the next-to-last, the last. One checkpoint is written, and no number is another."""
+    envs = [{"STOP": f"{step}:{signal.SIGTERM}" if rank == asked else ""} for rank in (0, 1)]
+    jobs = pair(tmp_path / "run", *BEGINNING, envs=envs)
+    assert [job.wait(20) for job in jobs] == [143, 143], jobs[0].said() + jobs[1].said()
+    assert left_behind(tmp_path / "run") == (["PREEMPTED"], [True])
+    assert saved(tmp_path / "run") == [checkpoint]
+    assert in_two(tmp_path / "run", *BEGINNING) == undisturbed
+
+
+def test_kills_of_both_between_timed_checkpoints_make_way(tmp_path: Path, undisturbed: Any) -> None:
+    """Epochs of four steps; from the second on every one is saved, and both die before the next is."""
+    timed = (*BEGINNING, "trainer.checkpoint_minutes=1e-9")
+    for step, checkpoints in ((3, [2]), (7, [6, 4])):
+        for job in pair(tmp_path / "run", *timed, envs=[{"STOP": f"{step}:{signal.SIGKILL}"}] * 2):
+            assert job.wait(20) != 0  # -9, or 1 where the other one died in their last exchange
+        assert saved(tmp_path / "run") == checkpoints
+    assert in_two(tmp_path / "run", *timed) == undisturbed
+
+
+def test_no_step_broadcasts(tmp_path: Path) -> None:
+    """As Lightning's loop does, waiting for the device, to hear of a SIGTERM that is ours."""
+    for each in pair(tmp_path / "run", *PLAIN, "data._target_=saboteurs.Unbroadcast"):
+        each.finish()
 
 
 def test_when_the_second_process_is_killed_while_it_starts_the_first_leaves(tmp_path: Path) -> None:

@@ -1,11 +1,16 @@
 """Several GPUs, and the one that was asked for."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from harness import record, typed
 from running import run
+
+from experiments.checkpoints import Wish, accept, exchange
 
 PLAIN = "model._target_=saboteurs.plain"
 
@@ -35,3 +40,19 @@ def test_the_second_of_two_is_used_and_the_first_is_not(two: str, tmp_path: Path
     run(tmp_path, "trainer.accelerator=gpu", "trainer.devices=[1]")
     assert torch.cuda.max_memory_allocated(0) == before
     assert torch.cuda.max_memory_allocated(1) > 0
+
+
+def test_an_exchange_of_wishes_waits_for_nothing(device: torch.device, tmp_path: Path) -> None:
+    """In a group of one; the first exchange, which connects it, may wait."""
+    on_gpu = device.type == "cuda"
+    on_wait: Any = torch.cuda.set_sync_debug_mode if on_gpu else lambda mode: None
+    several: Any = SimpleNamespace(world_size=2, strategy=SimpleNamespace(root_device=device))
+    dist.init_process_group("nccl" if on_gpu else "gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        exchange(several, Wish.NONE).read()
+        on_wait("error")
+        exchanged = exchange(several, Wish.SAVE)
+        on_wait("default")
+        assert accept(exchanged) == Wish.SAVE
+    finally:
+        dist.destroy_process_group()
