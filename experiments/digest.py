@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pruning import durable
+
 ROOT = Path(__file__).parent.parent
 LIBRARIES = ("torch", "torchvision", "lightning", "numpy")
 USED = {"timm_network": "timm", "Folder": "Pillow"}  # by what a `_target_` ends in
@@ -89,3 +91,20 @@ def without(config: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
 def of_file(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_checksum(path: Path) -> None:
+    """Beside the file, for `sha256sum --check`."""
+    durable.write(checksum(path), f"{of_file(path)}  {path.name}\n".encode())
+
+
+def matches_checksum(path: Path) -> bool:
+    """False for what is missing, too."""
+    try:
+        return checksum(path).read_text() == f"{of_file(path)}  {path.name}\n"
+    except (OSError, ValueError):
+        return False
+
+
+def checksum(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")

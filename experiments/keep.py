@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from experiments.bench import Bench
+from experiments.digest import write_checksum
 from experiments.terminal import say
 from pruning import export
 from pruning.artifact import Pruned, save
@@ -26,6 +27,7 @@ def keep(bench: Bench, network: nn.Module, choice: Selection, form: str) -> Path
     save(folder, made, dense=None if origin else bench.network)
     if bench.settings.export == "onnx":
         distance = export.onnx(in_form(network, form), bench.image_shape, bench.folder / ONNX)
+        write_checksum(bench.folder / ONNX)
         say(f"ONNX Runtime differs from the network by {distance:.1e} of the logits' scale")
     return folder
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from experiments import hardware, measure, record
 from experiments.bench import Bench
-from experiments.digest import libraries
+from experiments.digest import libraries, matches_checksum
 from experiments.keep import NETWORK, ONNX, origin_of
 from experiments.modified import modified
 from experiments.record import Budget, Layer, Record
@@ -15,7 +15,7 @@ from experiments.stages import Trained
 from experiments.store import say_reused
 from experiments.terminal import say
 from experiments.typed import command
-from pruning import artifact, bitmap, durable, export
+from pruning import artifact, bitmap, durable
 from pruning.selection import Selection
 
 
@@ -52,7 +52,7 @@ def finished(bench: Bench) -> Record | None:
         say(f"{error}: making it again", "yellow")
         return None
     if damage := damaged(bench):
-        say(f"{damage}: mended from the store", "yellow")
+        say(f"{damage}: making it again from what the store holds", "yellow")
         return None
     for stage in made.stages:
         say_reused(stage)
@@ -63,10 +63,10 @@ def damaged(bench: Bench) -> str | None:
     """What of the kept network cannot be read, in one line."""
     try:
         artifact.load(bench.folder / NETWORK, None if origin_of(bench.values["model"]) else bench.network)
-        if bench.settings.export:
-            export.refuse_damaged(bench.folder / ONNX)
     except (OSError, ValueError) as error:
         return str(error)
+    if bench.settings.export and not matches_checksum(bench.folder / ONNX):
+        return f"{bench.folder / ONNX} is not what was written"
     return None
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from experiments import status
+from experiments.digest import matches_checksum, of_file
 from experiments.processes import alive
 from experiments.record import parsed, whole, write_json
 from experiments.record import read as read_record
@@ -184,14 +185,15 @@ def complete(job_folder: Path, run: str | None) -> bool:
         made = read_record(results(job_folder) / run / "record.json")
     except (OSError, ValueError):
         return False
-    return run.endswith(made.digest[:8]) and is_whole(results(job_folder) / run / "network")
+    folder, exported = results(job_folder) / run, made.config.get("export")
+    if exported and not matches_checksum(folder / "network.onnx"):
+        return False
+    return run.endswith(made.digest[:8]) and is_whole(folder / "network")
 
 
 def is_whole(network: Path) -> bool:
     """By the digest of its weights: what `pruning.load` would refuse is not done. Takes no torch."""
     try:
-        wanted = parsed(network / "model.json")["sha256"]
-        with open(network / "model.safetensors", "rb") as file:
-            return bool(hashlib.file_digest(file, "sha256").hexdigest() == wanted)
+        return bool(of_file(network / "model.safetensors") == parsed(network / "model.json")["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         return False

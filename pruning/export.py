@@ -61,15 +61,6 @@ def onnx(network: nn.Module, image_shape: Shape, path: Path | str) -> float:
     return distance
 
 
-def refuse_damaged(path: Path) -> None:
-    """Raise ValueError for what is no whole ONNX model."""
-    library = import_module("onnx")
-    try:
-        library.checker.check_model(library.load(path))
-    except Exception as error:  # protobuf's, onnx's
-        raise ValueError(f"{path} is no whole ONNX model: {error}") from error
-
-
 def refuse_missing() -> None:
     """Raise ValueError unless the extra `export` is installed; to be asked before a training that ends in `onnx`."""
     if missing := [name for name in EXTRA if find_spec(name) is None]:

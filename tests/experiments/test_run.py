@@ -14,6 +14,7 @@ from experiments import measure, record, sweeps
 from experiments.digest import of_file
 from experiments.prepare import prepare
 from pruning import bitmap
+from pruning.export import EXTRA
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +182,25 @@ def test_a_damaged_network_is_mended_from_the_store(
     assert not sweeps.complete(job, folder.parent.name)
     assert all(stage.reused for stage in run(tmp_path).stages)
     assert (folder / name).read_bytes() == before
-    assert "mended from the store" in capsys.readouterr().out
+    assert "making it again from what the store holds" in capsys.readouterr().out
     assert sweeps.complete(job, folder.parent.name)
     assert run(tmp_path).tuned.accuracy == made.tuned.accuracy
+
+
+def test_a_damaged_onnx_file_is_made_again_as_the_network_is(tmp_path: Path) -> None:
+    """After a flipped bit; without a store by training again. Nor does a sweep's driver call its job complete."""
+    for library in EXTRA:
+        pytest.importorskip(library)
+    made = run(tmp_path, "export=onnx")
+    (path,) = tmp_path.glob("*/network.onnx")
+    for keep_store in (True, False):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        assert not sweeps.complete(tmp_path / "sweep" / "a" / "b", path.parent.name)
+        if not keep_store:
+            shutil.rmtree(tmp_path / "store")
+        again = run(tmp_path, "export=onnx")
+        assert [stage.reused for stage in again.stages] == [keep_store] * 2
+        assert again.tuned.accuracy == made.tuned.accuracy
+        assert sweeps.complete(tmp_path / "sweep" / "a" / "b", path.parent.name)
