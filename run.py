@@ -14,11 +14,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from experiments import commandline, environment, hydra_targets, launch, preemption, redact, schema
-from experiments.spelling import advice
+from experiments.cli import commandline
+from experiments.config import choices, hydra_targets, schema
+from experiments.config.refusal import refusals
+from experiments.config.spelling import advice
+from experiments.sweep import launch
+from experiments.system import environment, preemption, redact
 
 schema.register()
-commandline.register()
+choices.register()
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
@@ -30,7 +34,7 @@ def main(config: DictConfig) -> None:
 
 
 def experiment(config: DictConfig) -> None:
-    with commandline.refusals():
+    with refusals():
         schema.check(schema.plain(config))
     from experiments.pipeline import run  # torch loads here, neither for --help nor for a value that is refused
 

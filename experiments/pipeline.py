@@ -6,19 +6,26 @@ from dataclasses import replace
 from omegaconf import DictConfig
 
 from datamodules.decode import BrokenImageError
-from experiments import measure, named, plan, preemption, ranks, status, summary, sweeps
-from experiments.bench import Bench
-from experiments.commandline import refusals
-from experiments.explained import FailedError, explained
-from experiments.keep import keep
-from experiments.locks import held
-from experiments.prepare import prepare
-from experiments.record import Record
-from experiments.results import Results, finished, gates_as_they_are, to_record
+from experiments import plan
+from experiments.cli import summary
+from experiments.config.refusal import refusals
+from experiments.config.typed import command
+from experiments.evaluate import measure
+from experiments.evaluate.keep import keep
+from experiments.evaluate.results import Results, finished, gates_as_they_are, to_record
+from experiments.records import jobs as sweeps
+from experiments.records import status
+from experiments.records.record import Record
+from experiments.run import named
+from experiments.run.bench import Bench
+from experiments.run.explained import FailedError, explained
+from experiments.run.prepare import prepare
+from experiments.run.stages import Lesson, Trained, train
 from experiments.sensitivity import sensitivity
-from experiments.stages import Lesson, Trained, train
-from experiments.tracking import tracked
-from experiments.typed import command
+from experiments.system import preemption
+from experiments.system.locks import held
+from experiments.tracking.tracker import tracked
+from experiments.trainer import ranks
 from pruning.models import initialise
 from pruning.objectives import CrossEntropy
 from pruning.surgery import certify, compact, mask

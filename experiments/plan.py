@@ -4,14 +4,14 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from experiments.bench import Bench
-from experiments.commandline import words
-from experiments.modified import modified
-from experiments.schema import Published
-from experiments.summary import cut, si
-from experiments.terminal import console, say
+from experiments.cli.commandline import words
+from experiments.config.modified import modified
+from experiments.config.schema import Published
+from experiments.run.bench import Bench
+from experiments.system.format import cut, si
+from experiments.system.terminal import console, say
 from pruning.budget import round_down
-from pruning.cost import Cost
+from pruning.graph.cost import Cost
 from pruning.plan import Plan, Row, plan
 
 SHOWN = 1  # readers named in the table; the others are counted
@@ -21,7 +21,7 @@ NAMED = 3  # layers named in a line below it
 def show(bench: Bench) -> None:
     made = plan(bench.network, bench.method, bench.image_shape, bench.steps("prune"))
     console.print(convolutions(bench, made))
-    if changes := modified(bench):
+    if changes := modified(bench.settings.choice.experiment):
         say(f"{'modified':<9} {' '.join(changes)}: not the setting of experiment={bench.settings.choice.experiment}")
     for title, of in (("MACs", "macs"), ("params", "params")):
         before, after = getattr(made.before, of), getattr(made.after, of)

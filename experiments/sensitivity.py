@@ -7,12 +7,12 @@ from rich import box
 from rich.progress import track
 from rich.table import Table
 
-from experiments import measure
-from experiments.bench import Bench
-from experiments.record import write_json
-from experiments.stages import Trained
-from experiments.terminal import console, say
-from pruning import durable
+from experiments.evaluate import measure
+from experiments.records.record import write_json
+from experiments.run.bench import Bench
+from experiments.run.stages import Trained
+from experiments.system.terminal import console, say
+from pruning.files import durable
 from pruning.sensitivity import Point, scan, tolerated
 
 

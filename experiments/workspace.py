@@ -9,9 +9,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from experiments.digest import ROOT
-from experiments.panels import COLUMNS, METHOD, SECTIONS, Bars, Curves, Panel, Scatter, Table, told
-from experiments.terminal import say
+from experiments.system.checkout import ROOT
+from experiments.system.terminal import say
+from experiments.tracking.panels import COLUMNS, METHOD, SECTIONS, Bars, Curves, Panel, Scatter, Table, told
 
 NAME = "Pruning methods compared"
 

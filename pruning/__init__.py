@@ -4,13 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pruning.artifact import Pruned, load, save
+    from pruning.files.artifact import Pruned, load, save
     from pruning.selection import Selection
     from pruning.surgery.compact import compact
     from pruning.surgery.mask import mask
 
 _HOMES = {
-    **dict.fromkeys(("Pruned", "load", "save"), "pruning.artifact"),
+    **dict.fromkeys(("Pruned", "load", "save"), "pruning.files.artifact"),
     **dict.fromkeys(("compact", "mask"), "pruning.surgery"),
     "Selection": "pruning.selection",
 }

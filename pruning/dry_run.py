@@ -15,10 +15,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pruning.draws import generators_kept
+from pruning.graph.draws import generators_kept
+from pruning.graph.tracing import float_type, skeleton
 from pruning.modes import evaluating
 from pruning.surgery.certificate import VARIATION
-from pruning.tracing import float_type, skeleton
 
 Images = Float[Tensor, "batch channels height width"]
 Shape = tuple[int, int, int]

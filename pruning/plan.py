@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from pruning.attachments import duplicate
-from pruning.cost import Cost, authors_ops, predict, working
-from pruning.graph import Graph, trace
-from pruning.liveness import Liveness, analyse
+from pruning.graph.attachments import duplicate
+from pruning.graph.cost import Cost, authors_ops, predict, working
+from pruning.graph.graph import Graph, trace
+from pruning.graph.liveness import Liveness, analyse
+from pruning.graph.ops import Barrier, Conv, Linear, Op
 from pruning.methods.base import PruningMethod
-from pruning.ops import Barrier, Conv, Linear, Op
 from pruning.selection import Selection
 
 NO_LIMIT = "whole: the method leaves it so"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from pruning.attachments import duplicate
 from pruning.budget import checked_ratio, keep
-from pruning.graph import trace
+from pruning.graph.attachments import duplicate
+from pruning.graph.graph import trace
 from pruning.methods.base import PruningMethod
 from pruning.surgery import compact
 

@@ -10,7 +10,7 @@ os.environ["PRUNING_TARGETS"] = "tiny_run:saboteurs"  # a config may name the te
 import pytest
 from jaxtyping import install_import_hook
 
-from experiments.environment import forget_others
+from experiments.system.environment import forget_others
 
 SET = ("WANDB_", "HYDRA_", "SLURM_", "PL_", "LSB_", "JSM_")
 ALSO_SET = (

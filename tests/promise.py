@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, fx, nn
 
-from pruning.cost import Cost, count_macs, count_params, predict
-from pruning.graph import Graph, trace
-from pruning.liveness import analyse
+from pruning.graph.cost import Cost, count_macs, count_params, predict
+from pruning.graph.graph import Graph, trace
+from pruning.graph.liveness import analyse
 from pruning.selection import Selection
 from pruning.surgery import compact, mask
 

@@ -9,7 +9,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class, get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from experiments import commandline, schema, targets
+from experiments.config import schema, targets
+from experiments.config.choices import INNER, headline, register
 
 CONF = Path(__file__).parents[1] / "conf"
 GROUPS = ("objective", "recipe", "tracking", "budget", "data", "model", "method", "experiment")
@@ -17,11 +18,7 @@ GROUPS = ("objective", "recipe", "tracking", "budget", "data", "model", "method"
 
 def choices(group: str) -> list[str]:
     files = sorted((CONF / group).rglob("*.yaml"))
-    return [
-        path.relative_to(CONF / group).with_suffix("").as_posix()
-        for path in files
-        if not commandline.INNER & set(path.parts)
-    ]
+    return [path.relative_to(CONF / group).with_suffix("").as_posix() for path in files if not INNER & set(path.parts)]
 
 
 EVERY = [(group, choice) for group in GROUPS for choice in choices(group)]
@@ -29,7 +26,7 @@ EVERY = [(group, choice) for group in GROUPS for choice in choices(group)]
 
 def composed(*overrides: str) -> DictConfig:
     schema.register()
-    commandline.register()
+    register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         whole = compose("config", list(overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(whole)
@@ -76,7 +73,7 @@ def test_a_data_set_has_its_own_values(file: Path, group: str) -> None:
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_file_says_what_it_is_in_its_first_comment(group: str) -> None:
-    assert [choice for choice in choices(group) if not commandline.headline(CONF / group / f"{choice}.yaml")] == []
+    assert [choice for choice in choices(group) if not headline(CONF / group / f"{choice}.yaml")] == []
 
 
 @pytest.mark.parametrize("data", choices("data"))

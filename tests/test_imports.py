@@ -16,6 +16,19 @@ FORBIDDEN = {
     "experiments": {"run"},
 }
 
+# Each imports only those above it in this list: a folder, or a file beside the folders
+FLOORS = {
+    "pruning": (
+        *("selection", "modes", "graph", "budget", "surgery", "models", "objectives", "training", "methods", "files"),
+        *("plan", "sensitivity", "dry_run"),
+    ),
+    "experiments": (
+        *("system", "records", "config", "trainer", "report", "cli", "run", "evaluate", "plan", "sensitivity"),
+        *("tracking", "sweep", "pipeline", "workspace", "benchmarks"),
+    ),
+    "experiments.report": ("load", "analyse", "render", "table"),
+}
+
 
 def sources(room: str) -> list[Path]:
     return sorted((ROOT / room).rglob("*.py"))
@@ -29,7 +42,8 @@ def imported(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             prefix = package[: len(package) - node.level + 1] if node.level else ()
-            yield ".".join([*prefix, *(node.module or "").split(".")]).strip(".")
+            module = ".".join([*prefix, *(node.module or "").split(".")]).strip(".")
+            yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -41,10 +55,29 @@ def test_a_room_knows_only_what_is_below_it(room: str) -> None:
     assert wrong == []
 
 
+def floor(house: str, name: str) -> int:
+    """Of a dotted name in a house; what stands in front of the folders (__init__, __main__) is on top."""
+    above = (number for number, each in enumerate(FLOORS[house]) if f"{name}.".startswith(f"{house}.{each}."))
+    return next(above, len(FLOORS[house]))
+
+
+@pytest.mark.parametrize("house", FLOORS)
+def test_a_folder_knows_only_those_below_it(house: str) -> None:
+    places = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in sources(house.replace(".", "/"))}
+    assert {floor(house, place) for place in places.values()} >= set(range(len(FLOORS[house])))
+    above = [
+        (place, name)
+        for path, place in places.items()
+        for name in imported(path)
+        if name.startswith(f"{house}.") and floor(house, place) < floor(house, name)
+    ]
+    assert above == []
+
+
 def test_only_tracking_and_the_script_of_its_view_import_wandb() -> None:
     names = ("wandb", "wandb_workspaces")
     users = {path.name for path in sources("experiments") for name in imported(path) if name.split(".")[0] in names}
-    assert users == {"tracking.py", "workspace.py"}
+    assert users == {"tracker.py", "workspace.py"}
 
 
 def test_methods_never_import_each_other() -> None:
@@ -62,7 +95,8 @@ def test_no_room_is_a_drawer_for_everything(room: str) -> None:
     assert not [path for path in sources(room) if path.stem in ("utils", "helpers", "misc", "common")]
 
 
-LIGHT = ("record", "status", "locks", "preemption", "sweeps", "launch", "schema", "commandline", "summary", "workspace")
+LIGHT = ("records.record", "records.jobs", "records.status", "system.locks", "system.preemption", "sweep.launch")
+LIGHT += ("config.schema", "config.targets", "cli.commandline", "cli.summary", "report", "workspace")
 HEAVY = ("torch", "lightning", "wandb")
 
 

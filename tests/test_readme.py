@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from experiments import summary
-from experiments.record import read
+from experiments.cli import summary
+from experiments.records.record import read
 from pruning.budget import PerLayer
 from pruning.models import resnet
 from pruning.surgery import certify, compact, mask

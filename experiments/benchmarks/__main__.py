@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from experiments import hardware
 from experiments.benchmarks.speed_page import PAGE, write
-from experiments.digest import ROOT
-from experiments.terminal import say
+from experiments.system import checkout
+from experiments.system.checkout import ROOT
+from experiments.system.terminal import say
 
 FOLDER = ROOT / "experiments" / "results" / "benchmarks"
 PROGRAMS = ("fcf_update", "scoring", "growth", "compaction", "faults", "training", "pruned")  # `input` needs your data
@@ -62,7 +62,7 @@ def made(name: str, asked: argparse.Namespace) -> bool:
 
 def current(path: Path) -> bool:
     """The records lie in the repository, so what is not committed (+) cannot count; there is `--again`."""
-    now = (hardware.commit() or "").rstrip("+")
+    now = (checkout.commit() or "").rstrip("+")
     return bool(now) and path.exists() and json.loads(path.read_text())["commit"].rstrip("+") == now
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from rich.table import Table
 
-from experiments import hardware
-from experiments.terminal import console
+from experiments.system import checkout, hardware
+from experiments.system.terminal import console
 
 Row = dict[str, Any]
 WIDE = 160  # columns of a table in a file
@@ -106,7 +106,7 @@ def main(
         show("aims", found)
     if asked.out is not None:
         device = torch.device(getattr(asked, "device", None) or hardware.device("auto"))
-        made: Row = {"benchmark": name, "claim": claim, "commit": hardware.commit()}
+        made: Row = {"benchmark": name, "claim": claim, "commit": checkout.commit()}
         made |= {"versions": hardware.versions(device), "machine": hardware.describe(device), "command": command()}
         made |= {"seconds": round(time.monotonic() - start)}
         asked.out.write_text(json.dumps({**made, "aims": found, "rows": rows}, indent=1) + "\n")

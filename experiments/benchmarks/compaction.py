@@ -3,7 +3,7 @@
 import torch
 
 from experiments.benchmarks.bench import Row, main, paired
-from pruning.graph import trace
+from pruning.graph.graph import trace
 from pruning.models.library import torchvision_network
 from pruning.selection import Selection, convolutions
 from pruning.surgery import compact

@@ -13,9 +13,9 @@ from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
 from experiments.benchmarks.bench import Aim, Row, main, paired
-from experiments.checkpoints import DurableCheckpoints
-from pruning.finite import finite, infectious
+from experiments.trainer.checkpoints import DurableCheckpoints
 from pruning.models import resnet
+from pruning.training.finite import finite, infectious
 
 BATCH, IMAGES = 128, 45_000  # 50,000 less a tenth for validation
 CLAIM = "Checks and durable checkpoints cost under 2 % of an epoch of ResNet-20 on a CPU"

@@ -9,11 +9,11 @@ import copy
 import torch
 from torch import nn
 
-from experiments import hardware
 from experiments.benchmarks.bench import Row, main, paired
 from experiments.benchmarks.runtimes import Shape, awaited, runtimes
+from experiments.system import hardware
 from pruning.budget import Share
-from pruning.cost import count_macs
+from pruning.graph.cost import count_macs
 from pruning.methods.group2d import Group2D
 from pruning.models import vgg16
 from pruning.surgery import compact

@@ -22,8 +22,8 @@ from experiments import report
 from experiments.benchmarks.bench import Aim, Row, main
 from experiments.benchmarks.growth_plot import Key, curves, plot
 from experiments.benchmarks.memory import peak
-from experiments.digest import ROOT
-from pruning.graph import trace
+from experiments.system.checkout import ROOT
+from pruning.graph.graph import trace
 from pruning.methods.fcf.lpbox import LpBox
 from pruning.models.library import torchvision_network
 from pruning.selection import Selection, convolutions

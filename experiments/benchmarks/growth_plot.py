@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from statistics import mean
 from typing import Any
 
-from experiments.report import charts
+from experiments.report.render import charts
 
 Row = dict[str, Any]
 Key = tuple[str, str]  # a piece of work, and what it grows with

@@ -20,7 +20,7 @@ from torch import nn
 from experiments.benchmarks.bench import Aim, Row, main, paired
 from experiments.benchmarks.runtimes import awaited, runtimes
 from experiments.benchmarks.setting import bench_of
-from pruning.cost import count_macs
+from pruning.graph.cost import count_macs
 from pruning.surgery import compact
 
 RATIOS = (0.15, 0.25, 0.35, 0.45, 0.6)

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor, nn
 
-from pruning import export
+from pruning.files import export
 
 Shape = tuple[int, int, int]
 Work = Callable[[], object]

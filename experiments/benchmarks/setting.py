@@ -8,10 +8,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 
-from experiments import commandline, schema
-from experiments.bench import Bench
-from experiments.digest import ROOT
-from experiments.prepare import prepare
+from experiments.config import choices, schema
+from experiments.run.bench import Bench
+from experiments.run.prepare import prepare
+from experiments.system.checkout import ROOT
 
 QUIETLY = (
     "data=noise",
@@ -26,7 +26,7 @@ QUIETLY = (
 def bench_of(*overrides: str) -> Bench:
     """Random images instead of data, and what the overrides say."""
     schema.register()
-    commandline.register()
+    choices.register()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         whole = compose("config", [*QUIETLY, *overrides, "hydra.mode=RUN"], return_hydra_config=True)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from experiments.digest import ROOT
+from experiments.system.checkout import ROOT
 
 PAGE = ROOT / "docs" / "speed.md"
 BEGIN = "<!-- pruned: made by `python -m experiments.benchmarks`, do not edit -->"

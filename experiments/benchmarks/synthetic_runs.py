@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments import metrics
-from experiments.digest import ROOT
-from experiments.record import Layer, Network, Record, read
-from pruning import bitmap
+from experiments.records import metrics
+from experiments.records.record import Layer, Network, Record, read
+from experiments.system.checkout import ROOT
+from pruning.files import bitmap
 
 TEMPLATES = ROOT / "experiments" / "results" / "cifar10_resnet20"
 METHODS = {"random": 0.0, "l1": 0.05, "fcf": 0.03, "fcf-norm": 0.045}  # accuracy over random at a full cut

@@ -21,10 +21,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from experiments.bench import Bench
 from experiments.benchmarks.bench import Aim, Row, main
 from experiments.benchmarks.setting import bench_of
-from experiments.stages import Lesson, fit
+from experiments.run.bench import Bench
+from experiments.run.stages import Lesson, fit
 from pruning.objectives import CrossEntropy
 
 NETWORKS = {"ResNet-20": "resnet20", "ResNet-56": "resnet56", "VGG-16": "vgg16"}

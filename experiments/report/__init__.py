@@ -7,10 +7,10 @@ NAME = "report.html"
 
 def write(folder: Path) -> Path:
     """The page over all runs below a folder. Raises FileNotFoundError where there is nothing to show."""
-    from experiments.report.collect import collect
-    from experiments.report.page import render
-    from experiments.report.settings import sections
-    from pruning import durable
+    from experiments.report.analyse.settings import sections
+    from experiments.report.load.collect import collect
+    from experiments.report.render.page import render
+    from pruning.files import durable
 
     found = collect([folder])
     path = folder / NAME

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from experiments.report import NAME
-from experiments.report.collect import Found, collect
-from experiments.report.words import shown
-from pruning import durable
+from experiments.report.load.collect import Found, collect
+from experiments.report.load.words import shown
+from pruning.files import durable
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,9 +52,10 @@ def parser() -> argparse.ArgumentParser:
 
 def written(asked: argparse.Namespace, page: Path, found: Found) -> list[Path]:
     """The page, and whatever else was asked for beside it. What is slow to import is imported here."""
-    from experiments.report import figures, spreadsheet, table
-    from experiments.report.page import render
-    from experiments.report.settings import sections
+    from experiments.report import table
+    from experiments.report.analyse.settings import sections
+    from experiments.report.render import figures, spreadsheet
+    from experiments.report.render.page import render
 
     durable.make_folder(page.parent)
     made = sections(found.runs)

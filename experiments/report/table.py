@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from experiments.digest import ROOT
-from experiments.record import Record, read
-from experiments.report import cells
-from experiments.report.estimate import estimate
-from experiments.report.overlap import overlap
-from experiments.report.runs import Run
-from experiments.report.settings import Section, Setting, sections
-from experiments.report.words import markdown
+from experiments.records.record import Record, read
+from experiments.report.analyse.estimate import estimate
+from experiments.report.analyse.overlap import overlap
+from experiments.report.analyse.settings import Section, Setting, sections
+from experiments.report.load.runs import Run
+from experiments.report.load.words import markdown
+from experiments.report.render import cells
+from experiments.system.checkout import ROOT
 
 RESULTS = ROOT / "experiments" / "results"
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"

@@ -21,7 +21,7 @@ from torch import nn
 
 from pruning.methods.own_groups import check_own_groups
 from pruning.selection import Selection
-from pruning.task import ClassificationTask
+from pruning.training.task import ClassificationTask
 
 
 class PruningMethod(Callback, ABC):

@@ -10,13 +10,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from pruning.budget import Budget, Counts, Demand
-from pruning.cost import Cost, predict
-from pruning.graph import Graph, trace
-from pruning.liveness import analyse
+from pruning.graph.cost import Cost, predict
+from pruning.graph.graph import Graph, trace
+from pruning.graph.liveness import analyse
+from pruning.graph.sites import ASIDE, sites
+from pruning.graph.units import Units, reasons, units
 from pruning.methods.base import PruningMethod
 from pruning.selection import Selection
-from pruning.sites import ASIDE, sites
-from pruning.units import Units, reasons, units
 
 Scores = dict[str, Float[Tensor, " filters"]]
 

@@ -11,11 +11,11 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from pruning.graph.tracing import skeleton
 from pruning.models.library import timm_network, torchvision_network
 from pruning.models.resnet import resnet
 from pruning.models.vgg import vgg16
 from pruning.models.zfnet import zfnet
-from pruning.tracing import skeleton
 
 Shape = tuple[int, int, int]
 BUILDERS: dict[str, Callable[..., nn.Module]] = {

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from pruning.classify import channel_padding
-from pruning.layout import Block, blocks, rectangle
-from pruning.liveness import Liveness
-from pruning.ops import Barrier, Broadcast, Cat, Conv, Index, Linear, Norm, Op, Source
+from pruning.graph.classify import channel_padding
+from pruning.graph.layout import Block, blocks, rectangle
+from pruning.graph.liveness import Liveness
+from pruning.graph.ops import Barrier, Broadcast, Cat, Conv, Index, Linear, Norm, Op, Source
 from pruning.surgery.align import AddAt, ColumnGroups
 from pruning.surgery.narrow import narrow_conv, narrow_grouped, narrow_linear, narrow_norm
 from pruning.surgery.wiring import NOTHING, Carried, Numbers, Wiring

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pruning.graph.tracing import float_type
 from pruning.modes import evaluating, exact
-from pruning.tracing import float_type
 
 Images = Float[Tensor, "batch 3 height width"]
 Logits = Float[Tensor, "batch classes"]

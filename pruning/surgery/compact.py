@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import fx, nn
 
-from pruning.graph import Graph, trace
-from pruning.liveness import analyse
+from pruning.graph.graph import Graph, trace
+from pruning.graph.liveness import analyse
 from pruning.selection import Selection
 from pruning.surgery.builder import Builder
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
 
-from pruning.cost import latencies
+from pruning.graph.cost import latencies
 from pruning.surgery.align import Choose, ColumnGroups
 from pruning.surgery.narrow import Numbers, join_groups, widen_norm
 

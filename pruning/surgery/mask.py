@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from pruning.attachments import duplicate
-from pruning.graph import Graph, trace
-from pruning.liveness import Liveness, analyse
-from pruning.ops import Conv, Flags, Norm
+from pruning.graph.attachments import duplicate
+from pruning.graph.graph import Graph, trace
+from pruning.graph.liveness import Liveness, analyse
+from pruning.graph.ops import Conv, Flags, Norm
 from pruning.selection import Selection
 
 

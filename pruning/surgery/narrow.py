@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
-from pruning.layout import Rectangle
+from pruning.graph.layout import Rectangle
 
 Numbers = Int[Tensor, " _"]
 

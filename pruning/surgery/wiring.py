@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, fx, nn
 
-from pruning.attachments import unhistoried
-from pruning.graph import Graph
-from pruning.ops import Index
+from pruning.graph.attachments import unhistoried
+from pruning.graph.graph import Graph
+from pruning.graph.ops import Index
 from pruning.surgery.align import Choose, Spread
 
 Numbers = Int[Tensor, " _"]

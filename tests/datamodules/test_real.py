@@ -16,7 +16,7 @@ from tiny_images import stand
 
 from datamodules.cifar import Cifar
 from datamodules.folder import Folder
-from experiments import baseline
+from experiments.run import baseline
 from pruning.models.resnet import resnet
 
 SHARED = Path(os.environ.get("PRUNING_SHARED", Path(__file__).parents[3] / "shared"))

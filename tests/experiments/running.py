@@ -7,7 +7,7 @@ from pathlib import Path
 from tiny_run import config
 
 from experiments import pipeline
-from experiments.record import Record
+from experiments.records.record import Record
 
 
 def run(folder: Path, *overrides: str) -> Record:

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from tiny_run import chain
 from torch import Tensor, nn
 
-from experiments import baseline
+from experiments.run import baseline
 
 SHAPE = (3, 8, 8)
 

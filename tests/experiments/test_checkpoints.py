@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.checkpoints import DurableCheckpoints, exists, previous
+from experiments.trainer.checkpoints import DurableCheckpoints, exists, previous
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from experiments import preemption
-from experiments.commandline import Refusal, answer, check_quotes, explain, one_line, refusals
+from experiments.cli.commandline import answer, check_quotes
+from experiments.config.choices import explain
+from experiments.config.refusal import Refusal, one_line, refusals
+from experiments.system import preemption
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from tiny_run import composed
 
 from experiments import pipeline
-from experiments.record import Network, Record, read
+from experiments.records.record import Network, Record, read
 
 KEPT = Path(__file__).parent / "committed.json"
 ASKED = (

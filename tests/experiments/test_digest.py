@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from datamodules.stamps import stamps
-from experiments import hardware, launch
-from experiments.bench import Bench
-from experiments.digest import digest, libraries, without
+from experiments.config.digest import digest, libraries, without
+from experiments.run.bench import Bench
+from experiments.sweep import launch
+from experiments.system import hardware
 
 CONFIG: dict[str, Any] = {
     "seed": 0,

@@ -11,8 +11,9 @@ from tiny_run import GATED, config
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from experiments import commandline, dry_run, prepare
-from experiments.bench import Bench
+from experiments.config import refusal
+from experiments.run import dry_run, prepare
+from experiments.run.bench import Bench
 from pruning.dry_run import check_answers, forked_generators, randomise_norms
 from pruning.models import resnet, torchvision_network
 from pruning.surgery import certificate
@@ -43,7 +44,7 @@ RUN = [
 
 
 def refused(folder: Path, said: str, *overrides: str) -> None:
-    with pytest.raises(commandline.Refusal, match=said), commandline.refusals():
+    with pytest.raises(refusal.Refusal, match=said), refusal.refusals():
         prepare.prepare(config(f"folder={folder}", *overrides))
     assert not list(folder.iterdir())
 

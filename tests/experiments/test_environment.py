@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments import environment
+from experiments.system import environment
 
 HAND = {"LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
 TORCHRUN = HAND | {"RANK": "1", "WORLD_SIZE": "2", "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "none"}

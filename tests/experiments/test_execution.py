@@ -6,10 +6,10 @@ import pytest
 import torch
 from tiny_run import config
 
-from experiments import execution as chosen
 from experiments import pipeline
-from experiments.execution import execution
-from experiments.prepare import prepare
+from experiments.run.prepare import prepare
+from experiments.trainer import execution as chosen
+from experiments.trainer.execution import execution
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from running import run
 
-from experiments import status
-from experiments.commandline import Refusal
-from pruning.task import ClassificationTask
+from experiments.config.refusal import Refusal
+from experiments.records import status
+from pruning.training.task import ClassificationTask
 
 
 @pytest.mark.parametrize(("kind", "shown"), [(ValueError, Refusal), (KeyError, KeyError)])

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from experiments import gpus
-from experiments.gpus import one_of, visible, wants_one
+from experiments.system import gpus
+from experiments.system.gpus import one_of, visible, wants_one
 
 
 def test_side_by_side_each_has_its_own_and_then_they_share_evenly(tmp_path: Path) -> None:

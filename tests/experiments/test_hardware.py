@@ -6,8 +6,9 @@ import pytest
 import torch
 from tiny_run import config
 
-from experiments import hardware, pipeline
-from experiments.prepare import prepare
+from experiments import pipeline
+from experiments.run.prepare import prepare
+from experiments.system import hardware
 
 
 def test_round_to_auto_is_a_run_with_that_number(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig
 
-from experiments import commandline, hydra_targets, schema
+from experiments.config import choices, hydra_targets, schema
 
 ROOT = Path(__file__).parents[2]
 FILES = {
@@ -42,7 +42,7 @@ KEYS = {
 @pytest.fixture
 def strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     schema.register()
-    commandline.register()
+    choices.register()
     monkeypatch.chdir(tmp_path)
     (tmp_path / "theirs" / "experiment").mkdir(parents=True)
     for name, text in FILES.items():
@@ -87,7 +87,7 @@ def test_own_files_are_judged_here_and_not_at_every_start(strangers: str, monkey
 
 @pytest.mark.parametrize("step", ["..", "../experiment/.."])
 def test_a_file_reached_by_steps_out_of_our_folder_is_a_strangers(strangers: str, step: str) -> None:
-    theirs = os.path.relpath("theirs/experiment/callback", commandline.CONF / "experiment" / step)
+    theirs = os.path.relpath("theirs/experiment/callback", choices.CONF / "experiment" / step)
     for asked in (f"experiment={step}/{theirs}", f"experiment=l1/vgg16_a,{step}/{theirs}"):
         with pytest.raises(SystemExit, match=KEYS["callback"]):
             hydra_targets.check(["-m", "seed=0,1", asked])

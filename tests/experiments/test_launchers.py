@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from sweeping import finish, start
 from tiny_run import launcher
 
-from experiments import record
+from experiments.records import record
 
 submitit = pytest.importorskip("submitit")
 plugin = pytest.importorskip("hydra_plugins.hydra_submitit_launcher.config")

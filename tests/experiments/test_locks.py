@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 from tiny_run import CONF
 
-from experiments import locks
+from experiments.system import locks
 
 
 def test_who_waits_says_so_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

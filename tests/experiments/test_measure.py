@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from experiments import measure
+from experiments.evaluate import measure
 
 
 def test_a_batch_fills_a_device_where_its_double_gains_no_twentieth() -> None:

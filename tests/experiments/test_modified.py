@@ -1,6 +1,6 @@
 """A published experiment with an override that changes it is not the published experiment."""
 
-from experiments.modified import changes
+from experiments.config.modified import changes
 
 
 def test_repetitions_and_places_do_not_modify_an_experiment() -> None:

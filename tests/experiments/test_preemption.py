@@ -11,9 +11,12 @@ import pytest
 from running import metrics, run, untimed
 from tiny_run import GATED, config
 
-from experiments import commandline, pipeline, preemption, status
-from experiments.checkpoints import DurableCheckpoints
-from pruning.task import ClassificationTask
+from experiments import pipeline
+from experiments.cli import commandline
+from experiments.records import status
+from experiments.system import preemption
+from experiments.trainer.checkpoints import DurableCheckpoints
+from pruning.training.task import ClassificationTask
 
 LASSO = ("method=group2d", "method.groups=2", "method.learn=lasso", "recipe.prune.epochs=2")
 

@@ -7,7 +7,8 @@ import pytest
 from hydra.core.hydra_config import HydraConfig
 from tiny_run import CONF, composed
 
-from experiments import plan, prepare
+from experiments import plan
+from experiments.run import prepare
 from pruning.plan import plan as planned
 
 EXPERIMENTS = sorted(

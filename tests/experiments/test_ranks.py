@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from experiments import ranks
+from experiments.trainer import ranks
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-from experiments.recipes import stages
-from experiments.schema import Recipe, Stage
+from experiments.config.schema import Recipe, Stage
+from experiments.trainer.recipes import stages
 
 
 def stage(epochs: int, milestones: tuple[float, ...] = ()) -> Stage:

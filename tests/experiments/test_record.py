@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.record import SCHEMA, Budget, Layer, Network, Record, Stage, finite, parsed, read
+from experiments.records.record import SCHEMA, Budget, Layer, Network, Record, Stage, finite, parsed, read
 
 NETWORK = Network(0.9, None, 100, 10, 40, {"1": 1.5, "64": 20.0})
 RECORD = Record(

@@ -9,9 +9,13 @@ import pytest
 from safetensors.torch import save_file
 from tiny_run import CONF, GATED, TINY, config, whole_config
 
-from experiments import commandline, launch, pipeline, record, sweeps
-from experiments.prepare import prepare
-from experiments.spelling import advice
+from experiments import pipeline
+from experiments.cli import commandline
+from experiments.config.spelling import advice
+from experiments.records import jobs as sweeps
+from experiments.records import record
+from experiments.run.prepare import prepare
+from experiments.sweep import launch
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,13 @@ from safetensors.torch import load_file
 from tiny_run import GATED, POWER_CUT, config
 
 import pruning
-from experiments import measure, record, sweeps
-from experiments.digest import of_file
-from experiments.prepare import prepare
-from pruning import bitmap
-from pruning.export import EXTRA
+from experiments.evaluate import measure
+from experiments.records import jobs as sweeps
+from experiments.records import record
+from experiments.run.prepare import prepare
+from experiments.system.checksums import of_file
+from pruning.files import bitmap
+from pruning.files.export import EXTRA
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 from omegaconf import OmegaConf
 from tiny_run import config
 
-from experiments.schema import check
+from experiments.config.schema import check
 
 
 def values(*overrides: str) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments import status, sweeps
-from experiments.preemption import Preempted
-from experiments.status import Run, Status, kept
-from experiments.sweeps import Job
+from experiments.records import jobs as sweeps
+from experiments.records import status
+from experiments.records.jobs import Job
+from experiments.records.status import Run, Status, kept
+from experiments.system.preemption import Preempted
 
 RUN = Run("python run.py method=l1", "l1", "l1", "vgg16", "digits", 0.5, 0, "ab" * 32)
 
@@ -58,7 +59,7 @@ def test_every_end_has_its_state_and_one_line(tmp_path: Path, error: BaseExcepti
 
 def test_a_killed_process_is_no_running_one(tmp_path: Path) -> None:
     values = tuple(vars(RUN).values())
-    code = "import os; from pathlib import Path; from experiments.status import Run, kept\n"
+    code = "import os; from pathlib import Path; from experiments.records.status import Run, kept\n"
     code += f"with kept(Path({str(tmp_path)!r}), Run(*{values!r})): os.kill(os.getpid(), 9)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == -9
     assert json.loads((tmp_path / "status.json").read_text())["state"] == "RUNNING"

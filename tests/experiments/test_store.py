@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.record import Stage
-from experiments.store import Store
+from experiments.records.record import Stage
+from experiments.run.store import Store
 
 DIGEST = "0123456789abcdef" * 4
 STAGE = Stage("baseline", 1, 1, 0.5, 2.0, 100.0, 10, DIGEST, "abc", False)

@@ -1,6 +1,6 @@
 import pytest
 
-from experiments.summary import si
+from experiments.system.format import si
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import pytest
 from dying import DEATHS
 from sweeping import finish, start
 
-from experiments import record, status, sweeps
-from experiments.sweeps import Job
+from experiments.records import jobs as sweeps
+from experiments.records import record, status
+from experiments.records.jobs import Job
 
 pytestmark = pytest.mark.sweeps
 ENDS = {

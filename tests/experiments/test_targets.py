@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import targets
+from experiments.config import targets
 
 MINE = """
 import os

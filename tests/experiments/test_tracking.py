@@ -6,8 +6,9 @@ import offline_run
 import pytest
 from running import run
 
-from experiments import metrics, tracking
-from experiments.tracking import figures
+from experiments.records import metrics
+from experiments.tracking import tracker as tracking
+from experiments.tracking.tracker import figures
 
 
 def test_offline_writes_one_run_and_not_again(tmp_path: Path) -> None:

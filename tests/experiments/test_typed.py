@@ -9,8 +9,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict, read_write
 from tiny_run import composed
 
-from experiments import modified, prepare, typed
-from experiments.bench import Bench
+from experiments.config import modified, typed
+from experiments.run import prepare
+from experiments.run.bench import Bench
 
 DIGITS = ("data=noise", "model=resnet20", "plan=true")
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments import status, sweeps
-from experiments.sweeps import Job
-from experiments.watch import Watch, count, line
+from experiments.records import jobs as sweeps
+from experiments.records import status
+from experiments.records.jobs import Job
+from experiments.sweep.watch import Watch, count, line
 
 SINCE = "2026-01-02"
 

@@ -10,7 +10,8 @@ import offline_run
 import pytest
 from tiny_run import CONF, config
 
-from experiments import panels, pipeline, workspace
+from experiments import pipeline, workspace
+from experiments.tracking import panels
 
 EVERYTHING = ("method=fcf", "method.lr=0.1", "recipe.batch=4", "recipe.prune.epochs=10", "control=scratch")
 

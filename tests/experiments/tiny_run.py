@@ -15,7 +15,8 @@ from torch import nn
 from datamodules.batches import BatchLoader
 from datamodules.cache import Bundle
 from datamodules.small import Decoded, SmallImages
-from experiments import commandline, measure, schema
+from experiments.config import choices, schema
+from experiments.evaluate import measure
 from pruning.models import initialise
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -94,7 +95,7 @@ def launcher(name: str, *overrides: str) -> dict[str, Any]:
 
 def whole_config(*overrides: str) -> DictConfig:
     schema.register()
-    commandline.register()
+    choices.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("config", [*overrides], return_hydra_config=True)
 

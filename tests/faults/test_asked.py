@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from tiny_run import composed, config
 
-from experiments import commandline, pipeline
-from experiments.checkpoints import DurableCheckpoints
-from experiments.prepare import prepare
-from experiments.spelling import advice, letters, numbers
-from pruning.cost import count_macs
+from experiments import pipeline
+from experiments.cli import commandline
+from experiments.config import refusal
+from experiments.config.spelling import advice, letters, numbers
+from experiments.run.prepare import prepare
+from experiments.trainer.checkpoints import DurableCheckpoints
+from pruning.graph.cost import count_macs
 from pruning.plan import Plan, plan
 
 ROOT = Path(__file__).parents[2]
@@ -142,10 +144,10 @@ def test_random_configs_are_planned_or_refused_in_one_line(tmp_path: Path, seed:
 def check_plan(asked: list[str], folder: Path) -> None:
     said = None
     try:
-        with commandline.refusals():
+        with refusal.refusals():
             bench = prepare(composed("data=noise", "plan=true", f"folder={folder}", *asked))
             made = plan(bench.network, bench.method, bench.image_shape, bench.steps("prune"))
-    except commandline.Refusal as refused:
+    except refusal.Refusal as refused:
         said = str(refused)
     if said is None:
         assert_adds_up(made, count_macs(bench.network, bench.image_shape))

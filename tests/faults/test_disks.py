@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from harness import Job, litter, numbers, whole
 
-from experiments.checkpoints import verified
+from experiments.trainer.checkpoints import verified
 
 pytestmark = pytest.mark.faults
 WIDE = ("model._target_=saboteurs.wide", "recipe.baseline.epochs=4")

@@ -11,10 +11,11 @@ from harness import Job
 from packaging.requirements import Requirement
 from tiny_run import config
 
-from experiments import commandline, pipeline
-from experiments.bench import file_name
-from experiments.targets import refuse_foreign
-from experiments.terminal import console, printable, say
+from experiments import pipeline
+from experiments.cli import commandline
+from experiments.config.targets import refuse_foreign
+from experiments.run.bench import file_name
+from experiments.system.terminal import console, printable, say
 
 ROOT = Path(__file__).parents[2]
 KEY = "0123456789abcdef" * 2 + "01234567"
@@ -25,12 +26,12 @@ FOREIGN = [
     "os.system",
     "builtins.exec",
     "subprocess.run",
-    "pruning.artifact.torch.load",
+    "pruning.files.artifact.torch.load",
     "pruning.models.library.torchvision.models.resnet18",
-    "pruning.durable.write",
+    "pruning.files.durable.write",
     "pruning.models.registry.torch.hub.load",
     "datamodules.cifar_files.pickle.loads",
-    "experiments.store.shutil.rmtree",
+    "experiments.run.store.shutil.rmtree",
     "pruning_evil.run",
     "",
 ]

@@ -13,8 +13,8 @@ from harness import GATED, SHORT, Job, litter, numbers, whole
 from tiny_run import POWER_CUT, config
 
 from experiments import pipeline
-from experiments.checkpoints import DurableCheckpoints, previous, verified
-from experiments.commandline import Refusal
+from experiments.config.refusal import Refusal
+from experiments.trainer.checkpoints import DurableCheckpoints, previous, verified
 
 
 @pytest.mark.faults

@@ -6,7 +6,7 @@ import pytest
 from tiny_run import config
 
 from experiments import pipeline
-from experiments.commandline import Refusal
+from experiments.config.refusal import Refusal
 
 
 def test_another_config_in_the_same_folder_leaves_the_first_alone(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from harness import PAIR, Job, children, litter, numbers, pair, record, typed
 from safetensors.torch import load_file
 from tiny_run import POWER_CUT
 
-from experiments.checkpoints import DurableCheckpoints, previous, verified
+from experiments.trainer.checkpoints import DurableCheckpoints, previous, verified
 
 pytestmark = pytest.mark.faults
 

@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 from tiny_run import TINY, composed, config
 
-from experiments import commandline, hydra_targets, launch, pipeline, record, schema
-from experiments.commandline import Refusal
-from experiments.redact import hidden
-from experiments.sweeps import key
+from experiments import pipeline
+from experiments.cli import commandline
+from experiments.config import choices, hydra_targets, schema
+from experiments.config.refusal import Refusal
+from experiments.records import record
+from experiments.records.jobs import key
+from experiments.sweep import launch
+from experiments.system.redact import hidden
 
 SECRETS = {"HF_TOKEN": "hf_Abc123", "AWS_SECRET_ACCESS_KEY": "wJalr/XU+tnFEMI", "MY_db_password": "hunter22"}
 
@@ -83,7 +87,7 @@ def test_what_a_file_sweeps_over_shows_no_secret(
 ) -> None:
     """Where its values are put in and read as Hydra will read them; no stream here is redacted."""
     schema.register()
-    commandline.register()
+    choices.register()
     monkeypatch.setenv("QUOTED", "it's \"hush, (hush")
     monkeypatch.setenv("ADDRESS", "me:pass2word@host.org")
     (tmp_path / "experiment").mkdir()
@@ -135,7 +139,7 @@ def test_a_network_named_by_a_secret_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_that_holds_a_secret_is_refused(tmp_path: Path) -> None:
     schema.register()
-    commandline.register()
+    choices.register()
     with pytest.raises(SystemExit, match=r"folder=.*/\*\*\* holds a secret") as refused:
         hydra_targets.check([f"folder={tmp_path}/" + "${oc.env:HF_TOKEN}"])
     assert SECRETS["HF_TOKEN"] not in str(refused.value)
@@ -144,7 +148,7 @@ def test_a_folder_that_holds_a_secret_is_refused(tmp_path: Path) -> None:
 
 PRINTS = """
 import sys
-from experiments.redact import redact_output
+from experiments.system.redact import redact_output
 redact_output()
 print("before hf_Abc123", flush=True)
 sys.stdin.readline()

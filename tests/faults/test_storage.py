@@ -12,8 +12,8 @@ from harness import Job, children, litter, numbers, whole
 from tiny_run import POWER_CUT
 from wandb_server import server
 
-from experiments.checkpoints import verified
-from pruning import durable
+from experiments.trainer.checkpoints import verified
+from pruning.files import durable
 
 pytestmark = pytest.mark.faults
 MEEK = {"MEEK": ""}  # root may write everywhere

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from sweeping import finish, start
 
-from experiments import record, status, sweeps
+from experiments.records import jobs as sweeps
+from experiments.records import record, status
 
 
 @pytest.mark.sweeps

@@ -9,7 +9,7 @@ from harness import numbers
 from running import run as run_here
 from tiny_run import POWER_CUT
 
-from experiments.record import Record
+from experiments.records.record import Record
 
 LONG = ("recipe.prune.epochs=38", "method.lr=0.1")
 METHODS = {

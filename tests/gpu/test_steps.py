@@ -16,9 +16,9 @@ from test_runs import asked
 from tiny_run import config
 from torch import nn
 
-from experiments import stages
-from experiments.prepare import prepare
-from experiments.stages import Lesson, Trained
+from experiments.run import stages
+from experiments.run.prepare import prepare
+from experiments.run.stages import Lesson, Trained
 from pruning.modes import exact
 from pruning.objectives import CrossEntropy
 

@@ -9,12 +9,12 @@ import torch
 from promise import Shape, images, random_rows, randomised, relative
 from torch import Tensor, nn
 
-from pruning.cost import Cost, count_macs, count_params, predict
-from pruning.graph import Graph, trace
-from pruning.liveness import analyse
+from pruning.graph.cost import Cost, count_macs, count_params, predict
+from pruning.graph.graph import Graph, trace
+from pruning.graph.liveness import analyse
+from pruning.graph.sites import sites
 from pruning.models import initialise, torchvision_network
 from pruning.selection import Selection
-from pruning.sites import sites
 from pruning.surgery import compact, mask
 
 pytestmark = pytest.mark.networks

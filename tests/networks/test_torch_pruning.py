@@ -6,11 +6,11 @@ import pytest
 import torch
 from promise import images, randomised, relative
 
-from pruning.graph import trace
+from pruning.graph.graph import trace
+from pruning.graph.sites import sites
+from pruning.graph.streams import streams
 from pruning.models import torchvision_network
 from pruning.selection import Selection
-from pruning.sites import sites
-from pruning.streams import streams
 from pruning.surgery import compact
 
 peer = pytest.importorskip("torch_pruning")

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from kept_network import RESNET, SHAPE, pruned
 
-from pruning.artifact import save
+from pruning.files.artifact import save
 
 
 @pytest.fixture(scope="module")

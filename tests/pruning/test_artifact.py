@@ -12,8 +12,8 @@ from kept_network import CLASSES, RESNET, SHAPE, pruned
 from torch import nn
 
 import pruning
-from pruning.artifact import DESCRIPTION, WEIGHTS, Pruned, load, save
-from pruning.description import Preprocessing
+from pruning.files.artifact import DESCRIPTION, WEIGHTS, Pruned, load, save
+from pruning.files.description import Preprocessing
 from pruning.models import Origin, registry
 from pruning.selection import Selection
 from pruning.surgery import compact

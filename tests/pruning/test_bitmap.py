@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pruning.bitmap import decode, encode
+from pruning.files.bitmap import decode, encode
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (16, 16), (64, 3)])

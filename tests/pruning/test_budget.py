@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from pruning.budget import Demand, Global, PerLayer, Share, checked_ratio, keep
-from pruning.cost import Cost, predict
-from pruning.liveness import analyse
+from pruning.graph.cost import Cost, predict
+from pruning.graph.liveness import analyse
 from pruning.methods.l1 import L1
 from pruning.models import resnet, vgg16
 from pruning.selection import Selection

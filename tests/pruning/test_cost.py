@@ -5,9 +5,9 @@ from residual import Bottleneck, Gated
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from pruning.cost import Cost, count_bytes, count_macs, count_params, latencies, predict
-from pruning.graph import trace
-from pruning.liveness import analyse
+from pruning.graph.cost import Cost, count_bytes, count_macs, count_params, latencies, predict
+from pruning.graph.graph import trace
+from pruning.graph.liveness import analyse
 from pruning.models import resnet, vgg16
 from pruning.selection import Selection
 from pruning.surgery import compact

@@ -3,7 +3,7 @@
 import torch
 from torch._C._distributed_c10d import _create_work_from_future
 
-from pruning.deferred import DeferredNumber
+from pruning.training.deferred import DeferredNumber
 
 
 def test_a_number_is_waited_for_when_it_is_read_and_not_before() -> None:

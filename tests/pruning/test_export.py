@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pruning import export
+from pruning.files import export
 from pruning.models import resnet
 from pruning.selection import Selection, convolutions
 from pruning.surgery import compact

@@ -12,9 +12,9 @@ from promise import Around, assert_small_is_masked, images, random_rows, randomi
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 
-from pruning.artifact import Pruned, load, save
-from pruning.attachments import refuse_computed
-from pruning.graph import trace
+from pruning.files.artifact import Pruned, load, save
+from pruning.graph.attachments import refuse_computed
+from pruning.graph.graph import trace
 from pruning.selection import Selection
 from pruning.surgery import compact
 

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from pruning.artifact import DESCRIPTION, WEIGHTS, load
+from pruning.files.artifact import DESCRIPTION, WEIGHTS, load
 
 Values = dict[str, Any]
 LAYER = "layer1.0.conv1"

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pruning.layout import MOST_PATTERNS, Block, blocks, rectangle
+from pruning.graph.layout import MOST_PATTERNS, Block, blocks, rectangle
 
 
 def kernels(*rows: str) -> torch.Tensor:

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from pruning.graph import trace
-from pruning.liveness import Liveness, analyse
+from pruning.graph.graph import trace
+from pruning.graph.liveness import Liveness, analyse
 from pruning.selection import Selection
 
 SHAPE = (1, 4, 4)

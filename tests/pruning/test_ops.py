@@ -7,7 +7,7 @@ from middles import MIDDLES, Middle
 from promise import Around, assert_small_is_masked, random_rows, randomised
 from torch import Tensor, nn
 
-from pruning.graph import trace
+from pruning.graph.graph import trace
 from pruning.models import initialise
 from pruning.selection import Selection
 

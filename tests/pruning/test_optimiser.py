@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from pruning.optimiser import ZeroMomentumSGD
+from pruning.training.optimiser import ZeroMomentumSGD
 
 LATE, NEVER = 2, 99  # the step from which on a branch takes part
 

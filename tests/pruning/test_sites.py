@@ -4,9 +4,9 @@ import pytest
 from residual import Bottleneck, Gated
 from torch import nn
 
-from pruning.graph import trace
+from pruning.graph.graph import trace
+from pruning.graph.sites import Site, matching, sites
 from pruning.models import resnet, vgg16
-from pruning.sites import Site, matching, sites
 
 SHAPE = (3, 32, 32)
 

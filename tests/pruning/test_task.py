@@ -10,9 +10,9 @@ from lightning.pytorch.plugins import MixedPrecision
 from torch import nn
 from torch.utils.data import DataLoader
 
-from pruning.finite import infectious
 from pruning.objectives import CrossEntropy
-from pruning.task import ClassificationTask, rate
+from pruning.training.finite import infectious
+from pruning.training.task import ClassificationTask, rate
 
 
 def recipe(**changes: object) -> SimpleNamespace:

@@ -3,8 +3,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from pruning.graph import trace
-from pruning.tracing import skeleton
+from pruning.graph.graph import trace
+from pruning.graph.tracing import skeleton
 
 SHAPE = (3, 8, 8)
 

@@ -4,10 +4,10 @@ from residual import Bottleneck, Gated
 from torch import nn
 
 from pruning.budget import PerLayer
-from pruning.graph import trace
+from pruning.graph.graph import trace
+from pruning.graph.units import Units, units
 from pruning.methods.l1 import L1
 from pruning.models import resnet, vgg16
-from pruning.units import Units, units
 
 SHAPE = (3, 32, 32)
 FIRSTS = [f"layer{stage}.{block}.conv1" for stage in (1, 2, 3) for block in (0, 1, 2)]

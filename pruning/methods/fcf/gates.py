@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from pruning.graph import Graph
-from pruning.ops import Norm
+from pruning.graph.graph import Graph
+from pruning.graph.ops import Norm
 
 GATED = ("weight", "bias")
 

@@ -12,9 +12,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from pruning.budget import Budget, Counts, Demand
-from pruning.cost import Cost, predict
-from pruning.graph import trace
-from pruning.liveness import analyse
+from pruning.graph.cost import Cost, predict
+from pruning.graph.graph import trace
+from pruning.graph.liveness import analyse
 from pruning.methods.base import PruningMethod
 from pruning.methods.group2d.assignment import (
     Groups,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from pruning.graph import Graph
-from pruning.sites import ASIDE, Site, matching, sites
+from pruning.graph.graph import Graph
+from pruning.graph.sites import ASIDE, Site, matching, sites
 
 
 def chosen(graph: Graph, kernels: str, only: Sequence[str] | None) -> list[Site]:

@@ -9,7 +9,7 @@ import pytest
 from recomputed import Json, embedded, records, wrong
 
 from experiments.benchmarks import synthetic_runs
-from experiments.record import read
+from experiments.records.record import read
 from experiments.report import write
 
 ROOT = Path(__file__).parents[3]

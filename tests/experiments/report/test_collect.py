@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from experiments import sweeps
 from experiments.benchmarks.synthetic_runs import vary, write
-from experiments.record import SCHEMA, Record
-from experiments.report import data, table, view
-from experiments.report.collect import Trouble, collect
-from experiments.report.settings import sections
+from experiments.records import jobs as sweeps
+from experiments.records.record import SCHEMA, Record
+from experiments.report import table
+from experiments.report.analyse.settings import sections
+from experiments.report.load.collect import Trouble, collect
+from experiments.report.render import data, view
 
 
 def single(folder: Path) -> Path:

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from experiments.benchmarks.synthetic_runs import vary, write
-from experiments.metrics import encode
+from experiments.records.metrics import encode
 from experiments.report.__main__ import main
-from experiments.report.runs import Run
-from experiments.report.series import Point, series
-from experiments.report.settings import Setting
-from experiments.report.words import csv_cell, markdown, shown, slug
+from experiments.report.analyse.settings import Setting
+from experiments.report.load.runs import Run
+from experiments.report.load.words import csv_cell, markdown, shown, slug
+from experiments.report.render.series import Point, series
 
 ROOT = Path(__file__).parents[3]
 

@@ -4,7 +4,7 @@ from math import sqrt
 
 import pytest
 
-from experiments.report.estimate import Estimate, estimate, hypervolume
+from experiments.report.analyse.estimate import Estimate, estimate, hypervolume
 
 
 def test_mean_deviation_and_interval_of_three():

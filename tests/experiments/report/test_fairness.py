@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from experiments.benchmarks.synthetic_runs import vary
-from experiments.record import Record, Stage
-from experiments.report import claims, comparison
-from experiments.report.fairness import (
+from experiments.records.record import Record, Stage
+from experiments.report.analyse import claims, comparison
+from experiments.report.analyse.fairness import (
     FAIR,
     LEVELS,
     TOGETHER,
@@ -22,8 +22,8 @@ from experiments.report.fairness import (
     same_rate,
     spread,
 )
-from experiments.report.runs import Run
-from experiments.report.settings import sections
+from experiments.report.analyse.settings import sections
+from experiments.report.load.runs import Run
 
 RECIPE = {"epochs": 3, "lr": 0.01, "schedule": "cosine"}
 

@@ -5,8 +5,8 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from experiments.report import testset
-from experiments.report.judgement import by_holm, deviations, judge, studentised_range
+from experiments.report.analyse import testset
+from experiments.report.analyse.judgement import by_holm, deviations, judge, studentised_range
 
 TABLES = 8000
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from experiments.benchmarks.synthetic_runs import vary
-from experiments.record import Layer, Record
-from experiments.report.overlap import overlap
-from experiments.report.runs import Run
-from experiments.report.settings import Setting
-from pruning import bitmap
+from experiments.records.record import Layer, Record
+from experiments.report.analyse.overlap import overlap
+from experiments.report.analyse.settings import Setting
+from experiments.report.load.runs import Run
+from pruning.files import bitmap
 
 
 def keeping(seed: int, *rows: int) -> Record:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from experiments.benchmarks import browser, synthetic_runs
-from experiments.record import read
+from experiments.records.record import read
 from experiments.report import write
 
 pytestmark = pytest.mark.skipif(browser.missing() is not None, reason=str(browser.missing()))

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments.benchmarks.synthetic_runs import vary
-from experiments.record import Record
-from experiments.report import view
-from experiments.report.runs import Run
-from experiments.report.settings import sections
+from experiments.records.record import Record
+from experiments.report.analyse.settings import sections
+from experiments.report.load.runs import Run
+from experiments.report.render import view
 
 
 def of(*records: Record):

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.record import Layer, Record
-from experiments.report.collect import collect
-from experiments.report.settings import sections
+from experiments.records.record import Layer, Record
+from experiments.report.analyse.settings import sections
+from experiments.report.load.collect import collect
 from experiments.report.table import (
     BEGIN,
     CARDS,
@@ -25,7 +25,7 @@ from experiments.report.table import (
     short,
     table,
 )
-from pruning import bitmap
+from pruning.files import bitmap
 
 
 def cells(*runs: Record) -> dict[str, str]:

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from experiments.benchmarks.synthetic_runs import vary
-from experiments.record import Record
-from experiments.report import claims, data, sentences
-from experiments.report.fairness import FAIR, TOGETHER
-from experiments.report.runs import Run
-from experiments.report.settings import Section, sections
-from experiments.report.verdict import Verdict
-from pruning import bitmap
+from experiments.records.record import Record
+from experiments.report.analyse import claims
+from experiments.report.analyse.fairness import FAIR, TOGETHER
+from experiments.report.analyse.settings import Section, sections
+from experiments.report.analyse.verdict import Verdict
+from experiments.report.load.runs import Run
+from experiments.report.render import data, sentences
+from pruning.files import bitmap
 
 
 def run(method: str, ratio: float, seed: int, accuracy: float, dense: float = 0.9) -> Record:

@@ -11,8 +11,8 @@ from rows import METHODS, SHAPES, STEPS, disturb, network
 from torch import nn
 
 from pruning.budget import PerLayer, keep
-from pruning.graph import trace
-from pruning.liveness import analyse
+from pruning.graph.graph import trace
+from pruning.graph.liveness import analyse
 from pruning.methods.base import PruningMethod
 from pruning.methods.random import Random
 from pruning.selection import Selection, convolutions

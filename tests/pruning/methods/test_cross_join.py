@@ -4,8 +4,8 @@ import pytest
 from rows import fcf
 
 from pruning.budget import PerLayer
-from pruning.cost import predict
-from pruning.liveness import analyse
+from pruning.graph.cost import predict
+from pruning.graph.liveness import analyse
 from pruning.methods.filters import FilterMethod
 from pruning.methods.l1 import L1
 from pruning.models import resnet

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset, default_collate
 from pruning.methods.fcf.gates import Gate
 from pruning.models import initialise, resnet
 from pruning.objectives import CrossEntropy
-from pruning.task import ClassificationTask
+from pruning.training.task import ClassificationTask
 
 SHAPE = (3, 8, 8)
 

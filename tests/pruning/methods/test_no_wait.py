@@ -7,11 +7,11 @@ from promise import images
 from rows import METHODS, SHAPES, network
 from torch import nn
 
-from pruning.finite import finite, infectious
 from pruning.methods.base import PruningMethod
 from pruning.methods.group2d.evidence import blocks
 from pruning.objectives import CrossEntropy
-from pruning.task import accuracies
+from pruning.training.finite import finite, infectious
+from pruning.training.task import accuracies
 
 
 def step(method: PruningMethod, attached: nn.Module, seed: int) -> None:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from pruning.models import initialise
 from pruning.objectives import CrossEntropy
-from pruning.task import ClassificationTask
+from pruning.training.task import ClassificationTask
 
 SHAPE = (3, 8, 8)
 RECIPE = SimpleNamespace(

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torchvision import models
 
-from pruning.graph import trace
+from pruning.graph.graph import trace
 from pruning.models import timm_network, torchvision_network
 
 SHAPE = (3, 64, 64)

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from pruning.cost import count_macs
+from pruning.graph.cost import count_macs
+from pruning.graph.tracing import record
 from pruning.models import zfnet
 from pruning.selection import Selection
 from pruning.surgery import certify, compact, mask
-from pruning.tracing import record
 
 
 def test_maps_are_those_of_figure_3() -> None:

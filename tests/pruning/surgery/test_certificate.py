@@ -3,7 +3,7 @@ import torch
 from promise import images, random_rows, randomised
 from torch import nn
 
-from pruning.graph import trace
+from pruning.graph.graph import trace
 from pruning.models import resnet
 from pruning.surgery import certify, compact, mask
 

@@ -5,8 +5,8 @@ import torch
 from promise import assert_small_is_masked, images, random_rows, randomised, relative
 from torch import nn
 
-from pruning.cost import count_params
-from pruning.graph import trace
+from pruning.graph.cost import count_params
+from pruning.graph.graph import trace
 from pruning.models import resnet, vgg16
 from pruning.selection import Selection
 from pruning.surgery import compact, mask

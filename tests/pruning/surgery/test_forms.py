@@ -8,9 +8,9 @@ import torch
 from promise import images, random_rows, randomised, relative
 from torch import nn
 
-from pruning import export
-from pruning.cost import count_macs
-from pruning.graph import trace
+from pruning.files import export
+from pruning.graph.cost import count_macs
+from pruning.graph.graph import trace
 from pruning.models import resnet, vgg16
 from pruning.selection import Selection
 from pruning.surgery import compact

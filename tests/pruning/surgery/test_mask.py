@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from pruning.graph import trace
-from pruning.liveness import analyse
+from pruning.graph.graph import trace
+from pruning.graph.liveness import analyse
 from pruning.selection import Selection
 from pruning.surgery import mask
 from pruning.surgery.mask import silence

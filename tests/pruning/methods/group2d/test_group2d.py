@@ -7,7 +7,7 @@ import torch
 from grouped_chain import SHAPE, attached, chain, method
 
 from pruning.budget import Share
-from pruning.cost import count_macs
+from pruning.graph.cost import count_macs
 from pruning.methods.group2d import Group2D
 from pruning.models import resnet
 from pruning.selection import Selection

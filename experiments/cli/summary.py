@@ -1,0 +1,104 @@
+"""The end of a run, for the eye. Reads a record; imports no torch."""
+
+import shlex
+from pathlib import Path
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from experiments.records.record import Network, Record, Stage
+from experiments.system.format import clock, cut, percent, si
+from experiments.system.redact import hidden
+from experiments.system.terminal import console, printable, say
+
+
+def show(record: Record, folder: Path) -> None:
+    console.print()
+    console.print(networks(record))
+    if record.stages:
+        console.print(stages(record))
+    for line in remarks(record):
+        say(line)
+    say(f"record       {folder / 'record.json'}")
+    say(f"{'on CIFAR-10' if record.data != 'cifar10' else 'compare':<12} {elsewhere(record)}")
+
+
+def networks(record: Record) -> Table:
+    columns = {"dense": record.dense, "pruned": record.pruned, "fine-tuned": record.tuned, "scratch": record.scratch}
+    shown = {name: network for name, network in columns.items() if network is not None}
+    table = Table(title=Text(title(record)), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("", no_wrap=True)
+    for name in shown:
+        table.add_column(name, justify="right", style="bold" if name == "fine-tuned" else "")
+    table.add_column("change", justify="right", style="green")
+    table.add_row("test accuracy", *(percent(each.accuracy) for each in shown.values()), points(record))
+    for name, values in rows(list(shown.values())).items():
+        table.add_row(name, *(text for _, text in values), cut(values[0][0], values[1][0]))
+    return table
+
+
+def title(record: Record) -> str:
+    asked = f"ratio {record.ratio:g} ({record.budget.of}), seed {record.seed}"
+    return printable(hidden(f"{record.method} on {record.model}, {record.data}, {asked}"))
+
+
+def rows(networks: list[Network]) -> dict[str, list[tuple[float, str]]]:
+    """Each figure as a number, for the cut, and as text."""
+    found: dict[str, list[tuple[float, str]]] = {
+        "MACs": [(each.macs, si(each.macs)) for each in networks],
+        "parameters": [(each.params, si(each.params)) for each in networks],
+        "size": [(each.bytes, si(each.bytes) + "B") for each in networks],
+    }
+    for batch in networks[0].latency_ms:
+        times = [each.latency_ms[batch] for each in networks]
+        found[f"latency batch {batch}"] = [(time, f"{time:.3g} ms") for time in times]
+    return found
+
+
+def points(record: Record) -> str:
+    return f"{100 * (record.tuned.accuracy - record.dense.accuracy):+.2f} points"
+
+
+def stages(record: Record) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("stage", "epochs", "epoch taken", "validation", "time", "images/s", "made at"):
+        table.add_column(name, justify="left" if name in ("stage", "made at") else "right")
+    for stage in record.stages:
+        table.add_row(*stage_row(stage))
+    return table
+
+
+def stage_row(stage: Stage) -> tuple[str, ...]:
+    return (
+        stage.name,
+        str(stage.epochs),
+        str(stage.chosen_epoch) if stage.chosen_epoch else "-",
+        percent(stage.val_accuracy) if stage.val_accuracy is not None else "-",
+        clock(stage.seconds),
+        f"{stage.images_per_second:.0f}" if stage.images_per_second else "-",
+        (stage.commit or "-") + (" (reused)" if stage.reused else ""),
+    )
+
+
+def remarks(record: Record) -> list[str]:
+    found = [f"certificate  {record.certificate:.1e} (largest |masked - small| on a real batch, relative; limit 1e-4)"]
+    if record.modified:
+        found.append(f"modified     {' '.join(record.modified)}: not the setting of experiment={record.experiment}")
+    if record.gates_accuracy is not None:
+        found.append(f"with gates   {percent(record.gates_accuracy)} (full size, before any filter was removed)")
+    if record.unreadable:
+        found.append(f"left out     {record.unreadable} could not be read")
+    if record.val_seen:
+        found.append("validation   may have been seen by the baseline: it selected nothing, the last epoch was taken")
+    found.append(f"measured on  {record.device}, trained in {record.precision}")
+    return found
+
+
+def elsewhere(record: Record) -> str:
+    if record.data == "cifar10":
+        return f"python run.py method=random model={record.model} data=cifar10 ratio={record.ratio:g}"
+    if "." in record.method or "." in record.model:  # a class of the user's own: no choice to type
+        words = [each for each in shlex.split(record.command) if not each.startswith(("data=", "data."))]
+        return shlex.join([*words, "data=cifar10"])
+    return f"python run.py method={record.method} model={record.model} data=cifar10"

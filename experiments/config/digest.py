@@ -1,0 +1,84 @@
+"""What a stage's result depends on, as one digest: the key of the store and the name of a run."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+LIBRARIES = ("torch", "torchvision", "lightning", "numpy")
+USED = {"timm_network": "timm", "Folder": "Pillow"}  # by what a `_target_` ends in
+
+# Everything in the config counts but for these, so that a new key is safe until someone lists it here.
+NEVER = (
+    *("plan", "sensitivity", "store", "folder", "name", "tracking", "scan", "export", "published"),
+    *("trainer.accelerator", "trainer.devices", "trainer.strategy", "trainer.num_nodes", "trainer.progress"),
+    "trainer.checkpoint_minutes",
+    *("data.root", "data.workers", "data.cache", "data.verify"),  # what is read counts by data.identity
+    "baseline",  # counts by its content
+)
+LATER = {  # what a stage has not seen yet; what it takes from an earlier stage comes in by that stage's digest
+    "baseline": (
+        "choice",
+        "control",
+        "method",
+        "budget",
+        "ratio",
+        "objective",
+        "recipe.prune",
+        "recipe.finetune",
+        "recipe.grant",
+    ),
+    "prune": ("choice", "control", "method.form", "objective", "recipe.finetune", "recipe.grant"),
+    "run": (),
+}
+FINAL = ("choice", "control", "method.form")
+
+
+def idle(config: dict[str, Any]) -> tuple[str, ...]:
+    """A method without a budget is the same at every ratio."""
+    return () if "budget" in config.get("method", {}) else ("budget", "ratio")
+
+
+def digest(stage: str, config: dict[str, Any], **content: Any) -> str:
+    """`content` holds what the config does not: the parent's digest, the data's identity, the digest of a file."""
+    from experiments.config import sources
+
+    seen = without(config, (*NEVER, *LATER.get(stage, FINAL), *idle(config)))
+    made_of = {
+        "stage": stage,
+        "config": seen,
+        "content": content,
+        "libraries": libraries(seen),
+        "sources": sources.of_stage(stage, seen),
+    }
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+
+def libraries(config: dict[str, Any]) -> dict[str, str]:
+    """Versions of what can change a number: of training's own, and of what this config's classes bring in."""
+    from experiments.config import sources
+    from experiments.config.schema import leaves
+
+    ends = {str(value).rpartition(".")[2] for path, value in leaves(config) if path.endswith("_target_")}
+    used = [name for end, name in USED.items() if end in ends and installed(name)]
+    return {name: version(name) for name in (*LIBRARIES, *used)} | sources.libraries(config)
+
+
+def installed(name: str) -> bool:
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:
+        return False
+
+
+def without(config: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
+    """A copy that lacks the dotted paths."""
+    kept = {key: dict(value) if isinstance(value, dict) else value for key, value in config.items()}
+    for path in paths:
+        group, _, key = path.partition(".")
+        if key:
+            kept.get(group, {}).pop(key, None)
+        else:
+            kept.pop(group, None)
+    return kept

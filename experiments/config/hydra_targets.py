@@ -1,0 +1,232 @@
+"""What Hydra itself acts on, judged before it acts: under hydra.* a file could call anything, start a shell on a
+cluster, set variables, or have its folders made elsewhere. Each composition that a command leads to is looked at.
+No torch.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import hydra.conf
+from hydra import compose, initialize_config_dir
+from hydra.conf import HydraConf
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, Override
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from experiments.config import targets, typed
+from experiments.config.choices import CONF
+from experiments.config.refusal import one_line
+from experiments.config.schema import leaves
+from experiments.system.redact import hidden, refuse_secret
+
+CALLED = {  # by Hydra, with the place of each
+    "hydra.launcher": r"hydra\._internal\.core_plugins\.basic_launcher\.BasicLauncher"
+    r"|hydra_plugins\.hydra_joblib_launcher\.joblib_launcher\.JoblibLauncher"
+    r"|hydra_plugins\.hydra_submitit_launcher\.submitit_launcher\.(Local|Slurm)Launcher"
+    r"|hydra_plugins\.hydra_ray_launcher\.ray_launcher\.RayLauncher",
+    "hydra.sweeper": r"hydra\._internal\.core_plugins\.basic_sweeper\.BasicSweeper"
+    r"|hydra_plugins\.hydra_optuna_sweeper\.optuna_sweeper\.OptunaSweeper",
+    "hydra.sweeper.sampler": r"optuna\.samplers\.[A-Za-z]+Sampler",
+    "hydra.callbacks.sweep": r"experiments\.sweep\.launch\.Sweep",
+}
+TYPED = ("run", "sweep", "output_subdir", "job.chdir", "job.env_set", "job.env_copy", "callbacks")  # as in our own file
+COMMANDS = ("setup", "additional_parameters", "srun_args", "python")  # of a launcher
+PATHS = ("folder", "hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")  # made before a run begins
+LOGGING = ("job_logging", "hydra_logging")
+SEARCH = "hydra.searchpath"
+WHOLE = {"config_path": "--config-path", "config_name": "--config-name", "experimental_rerun": "--experimental-rerun"}
+
+
+def check(arguments: list[str]) -> None:
+    """Exits in words unless Hydra may act on these arguments. Composes as often as they name choices of files."""
+    asked, strange = parser().parse_known_args(arguments)
+    if strange:
+        sys.exit(hidden(hyphens(strange[0])))
+    for name, flag in WHOLE.items():
+        if getattr(asked, name) is not None:
+            sys.exit(f"{flag} takes another program's config: add files of your own by --config-dir=FOLDER")
+    if not (asked.overrides or asked.config_dir):
+        return
+    try:
+        for whole in compositions(asked.overrides, asked.config_dir, asked.multirun):
+            refuse(whole)
+    except (HydraException, OmegaConfBaseException) as error:
+        sys.stderr.write(hidden(f"{error}\n" + (f"{error.__cause__}\n" if error.__cause__ else "")))
+        sys.exit(1)
+    except (ValueError, RecursionError) as error:
+        sys.exit(one_line(error))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Takes what Hydra's own takes, its abbreviations too."""
+    made = argparse.ArgumentParser(add_help=False)
+    for flags in ("--help -h", "--hydra-help", "--version", "--resolve", "--run -r", "--multirun -m"):
+        made.add_argument(*flags.split(), action="store_true")
+    made.add_argument("--shell-completion", "-sc", action="store_true")
+    for flags in ("--cfg -c", "--package -p", "--config-path -cp", "--config-name -cn", "--config-dir -cd"):
+        made.add_argument(*flags.split())
+    made.add_argument("--experimental-rerun")
+    made.add_argument("--info", "-i", nargs="?")
+    made.add_argument("overrides", nargs="*")
+    return made
+
+
+def hyphens(argument: str) -> str:
+    """`wandb sweep` passes --key=value unless it is asked not to."""
+    key, _, value = argument.lstrip("-").partition("=")
+    return (
+        f"{argument}: keys have no hyphens here: {key}={value or 'VALUE'}; for `wandb sweep`, end the command of its "
+        "file with ${args_no_hyphens} instead of ${args}; python run.py --help shows what there is"
+    )
+
+
+def compositions(overrides: list[str], folder: str | None, sweeps: bool) -> Iterator[DictConfig]:
+    """What Hydra begins with, and each combination of files that a sweep chooses; swept numbers choose no files. Of a
+    combination of this program's own files, where no others can be found, the first has told all."""
+    GlobalHydra.instance().clear()
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    added = [f"file://{Path(folder).absolute()}"] if folder else []
+    added += [path for each in parsed if each.key_or_group == SEARCH for path in each.value()]  # type: ignore[union-attr]
+    fixed = [str(each.input_line) for each in parsed if not each.is_sweep_override() and each.key_or_group != SEARCH]
+    fixed += [f"{SEARCH}={added}"] if added else []
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        first = compose("config", fixed, return_hydra_config=True)
+        yield first
+        if not (sweeps or first.hydra.mode == RunMode.MULTIRUN):
+            return
+        places = [CONF, *(Path(path.removeprefix("file://")) for path in added)]
+        on_the_line = {each.key_or_group for each in parsed}  # goes before what a file sweeps over
+        swept = [each for each in parsed if each.is_sweep_override()]
+        swept += [each for each in own_sweep(first) if each.key_or_group not in on_the_line]
+        for chosen in product(*(choices(each, places) for each in swept)) if swept else ():
+            asked = [*fixed, *filter(None, chosen)]
+            if not all(map(is_own, asked)):
+                yield compose("config", asked, return_hydra_config=True)
+
+
+def is_own(override: str) -> bool:
+    """Whether it leads to no file but this program's: by a choice, or by a place where others are searched for."""
+    key, _, value = override.lstrip("+/").partition("=")
+    folder = CONF / key.partition("@")[0]
+    file = folder / f"{value}.yaml"
+    chosen = file.is_file() and folder in file.parents and ".." not in file.parts
+    return key != SEARCH and (chosen or not folder.is_dir())
+
+
+def own_sweep(config: DictConfig) -> list[Override]:
+    """What a file sweeps over: hydra.sweeper.params."""
+    params: DictConfig = config.hydra.sweeper.get("params") or OmegaConf.create()
+    return [parameter(params, str(name)) for name in params]
+
+
+def parameter(params: DictConfig, name: str) -> Override:
+    """Hydra's own error would show parts of a secret that stands behind a ${...}."""
+    try:
+        return OverridesParser.create().parse_override(f"{name}={params[name]}")
+    except HydraException:
+        value = OmegaConf.to_container(params, resolve=False)[name]  # type: ignore[call-overload, index]
+        raise ValueError(f"hydra.sweeper.params.{name}={value} cannot be read as values to sweep over") from None
+
+
+def choices(swept: Override, places: list[Path]) -> list[str]:
+    """Each that is of a file; of numbers the first, since they change no file. A sweeper's own draws are numbers."""
+    key = f"{'+' if swept.is_add() else ''}{swept.get_key_element().lstrip('+')}"
+    value = swept.value()
+    if not swept.is_sweep_override():
+        return [str(swept.input_line)]
+    if isinstance(value, Glob):
+        names = {file.stem for place in places for file in (place / swept.key_or_group).glob("*.yaml")}
+        return [f"{key}={name}" for name in value.filter(sorted(names))]
+    if not swept.is_discrete_sweep():
+        return [""]
+    found = [f"{key}={each}" for each in swept.sweep_string_iterator()]
+    return found if any((place / swept.key_or_group).is_dir() for place in places) else found[:1]
+
+
+def refuse(whole: DictConfig) -> None:
+    """Raises ValueError for the first value of a composition that may not be acted on."""
+    before = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(whole)  # for ${hydra:...}
+    try:
+        found = dict(resolved(whole))
+    finally:
+        HydraConfig.instance().cfg = before
+    for path, value in found.items():
+        if targets.KEY in path.split("."):
+            refuse_target(path, value)
+    for key in PATHS:
+        refuse_secret(key, str(found.get(key)))
+    raw: dict[str, Any] = OmegaConf.to_container(whole.hydra, resolve=False)  # type: ignore[assignment]
+    typed_values = typed.given(whole.hydra.overrides.hydra)
+    refuse_untyped({f"hydra.{path}": value for path, value in leaves(raw)}, typed_values, raw["runtime"]["choices"])
+    refuse_logging(raw)
+
+
+def resolved(node: DictConfig | ListConfig, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every scalar as it will be read: a whole node may stand behind an interpolation."""
+    keys: Any = node if isinstance(node, DictConfig) else range(len(node))
+    for key in keys:
+        place = f"{path}.{key}" if path else str(key)
+        try:
+            value = node[key]
+        except OmegaConfBaseException:  # known at run time only
+            value = None
+        if isinstance(value, DictConfig | ListConfig):
+            yield from resolved(value, place)
+        else:
+            yield place, value
+
+
+def refuse_target(path: str, target: Any) -> None:
+    place = path.rpartition(".")[0]
+    if not path.startswith("hydra."):
+        targets.refuse_place(path, target)
+    elif place not in CALLED or not re.fullmatch(CALLED[place], str(target)):
+        raise ValueError(
+            f"{path}={target}: only this program's own callback, launchers and sweepers may be called here"
+        )
+
+
+def refuse_untyped(found: dict[str, Any], asked: dict[str, Any], chosen: dict[str, Any]) -> None:
+    """Where files are written, which variables are set and what a cluster runs is the user's to type."""
+    own = own_values(str(chosen.get("hydra/launcher")))
+    for path, value in found.items():
+        if path.startswith("hydra.launcher.") and len(str(value).splitlines()) > 1:
+            raise ValueError(f"{path}: a launcher's values are single lines, got {value!r}")
+        guarded = [f"hydra.{each}" for each in TYPED] + [f"hydra.launcher.{each}" for each in COMMANDS]
+        if not any(f"{path}.".startswith(f"{each}.") for each in guarded) or value in (None, {}, []):
+            continue
+        if own.get(path) != value and asked.get(path) != value:
+            raise ValueError(f"{path}={value} stands in a file: type it if you want it, a config may not set it")
+
+
+@cache
+def own_values(launcher_name: str) -> dict[str, Any]:
+    """As Hydra and our own files have them."""
+    launcher = CONF / "hydra" / "launcher" / f"{launcher_name}.yaml"
+    parts = [OmegaConf.structured(HydraConf), OmegaConf.load(CONF / "config.yaml").hydra]
+    values: Any = OmegaConf.to_container(OmegaConf.unsafe_merge(*parts), resolve=False)
+    extra = OmegaConf.to_container(OmegaConf.load(launcher)) if launcher.is_file() else {}
+    return {f"hydra.{path}": value for path, value in leaves(values | {"launcher": extra})}
+
+
+def refuse_logging(raw: dict[str, Any]) -> None:
+    """Python's logging calls what its configuration names."""
+    for part in LOGGING:
+        choice = raw["runtime"]["choices"].get(f"hydra/{part}")
+        path = Path(hydra.conf.__file__).parent / "hydra" / part / f"{choice}.yaml"
+        if not path.is_file() or OmegaConf.to_container(OmegaConf.load(path)) != raw[part]:
+            raise ValueError(
+                f"hydra.{part} is changed by a file: only Hydra's own hydra/{part}=none, default, ... are taken"
+            )

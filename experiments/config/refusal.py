@@ -1,0 +1,41 @@
+"""How a run says no: in one line, before anything is trained or written. Imports no torch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hydra.errors import InstantiationException
+
+from experiments.system.redact import hidden
+from experiments.system.terminal import printable
+
+
+class Refusal(Exception):  # noqa: N818 (no error of the program: the word says what it is)
+    """A request that cannot be met, in one line: value, rule, remedy. Raised before anything is trained or written."""
+
+
+@contextmanager
+def refusals(kinds: tuple[type[Exception], ...] = (ValueError, OSError)) -> Iterator[None]:
+    """Turns what a bad value raises into a Refusal; anything else is a fault of ours and keeps its traceback."""
+    try:
+        yield
+    except InstantiationException as error:
+        raise Refusal(one_line(reason(error))) from error
+    except kinds as error:
+        raise Refusal(one_line(error)) from error
+
+
+def reason(error: InstantiationException) -> BaseException:
+    """Hydra wraps what a constructor raised, once for each nested `_target_`: its own words are to be read."""
+    cause: BaseException = error
+    while isinstance(cause, InstantiationException) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    return cause
+
+
+def one_line(error: BaseException) -> str:
+    return words(str(error)) or type(error).__name__
+
+
+def words(text: str) -> str:
+    """On one line, without secrets and without orders to the terminal."""
+    return printable(hidden(" ".join(text.split())))

@@ -1,0 +1,198 @@
+"""The sources that a stage runs, as one digest: its own files, what they import however deep, and what a `_target_` of
+its config names, a package of the user's own (PRUNING_TARGETS) included.
+
+Hashed as syntax trees, so that comments and docstrings, which change no number, throw nothing away. No code is run.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import sysconfig
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import packages_distributions, version
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from experiments.config.schema import leaves
+from experiments.config.targets import KEY, lies_in, own_packages
+from experiments.system.checkout import ROOT
+
+OURS = ("pruning", "datamodules", "experiments")
+FACE = "pruning/__init__.py"  # re-exports on demand: whoever needs a part imports it from its own module
+# Files and whole rooms by themselves; what else they import is the programme's (locks, records, the terminal) and
+# changes no number
+ALONE = {
+    "baseline": (
+        "experiments.trainer",
+        "experiments.run",
+        "pruning.graph.cost",
+        "pruning.graph.tracing",
+        "pruning.modes",
+    ),
+    "prune": ("experiments.pipeline",),
+    "finetune": (),
+    "run": ("experiments.evaluate", "experiments.records.record", "pruning.files.export"),
+}
+# With all that they import
+FOLLOWED = {
+    "baseline": ("pruning.training.task",),
+    "prune": ("pruning.methods.base",),
+    "finetune": ("pruning.surgery",),
+    "run": ("pruning.files.artifact",),
+}
+LIKE = {"scratch": "finetune", "scratch_tune": "finetune", "sweep": "run"}
+
+
+class File(NamedTuple):
+    digest: str
+    imports: tuple[str, ...]  # dotted names, of which some may be no modules
+
+
+def of_stage(stage: str, config: dict[str, Any], root: Path = ROOT) -> str:
+    """`config`: as far as the stage has seen it."""
+    content = sorted((name(path, root), parse(path).digest) for path in files(stage, config, root))
+    return hashlib.sha256(repr(content).encode()).hexdigest()
+
+
+def files(stage: str, config: dict[str, Any], root: Path) -> set[Path]:
+    """A stage counts what the stages before it do."""
+    followed = [path for each in starts(FOLLOWED, stage) + targets(config) for path in behind(each, root)]
+    alone = {path for each in starts(ALONE, stage) for path in room(each, root)}
+    return reached(followed, root) | alone
+
+
+def room(dotted: str, root: Path) -> Iterator[Path]:
+    """A module's file; of a folder every file."""
+    path = locate(dotted, root)
+    if path is not None:
+        yield from path.parent.rglob("*.py") if path.name == "__init__.py" else [path]
+
+
+def starts(table: Mapping[str, tuple[str, ...]], stage: str) -> list[str]:
+    stages = list(table)
+    upto = stages.index(LIKE.get(stage, stage))
+    return [each for before in stages[: upto + 1] for each in table[before]]
+
+
+def targets(config: dict[str, Any]) -> list[str]:
+    """What a config names and may be run: of our own rooms, or of a package that the user allows."""
+    named = [str(target) for path, target in leaves(config) if path.rpartition(".")[2] == KEY]
+    return [each for each in named if lies_in(each, [*OURS, *own_packages()])]
+
+
+def libraries(config: dict[str, Any]) -> dict[str, str]:
+    """Versions of what the user's own code imports and nobody here has written."""
+    own = [each for each in targets(config) if not lies_in(each, [*OURS])]
+    code = reached([path for each in own for path in behind(each, ROOT)], ROOT)
+    tops = {module.partition(".")[0] for path in code for module in parse(path).imports}
+    known = distributions() if code else {}
+    return {each: version(each) for top in sorted(tops) for each in sorted(known.get(top, ()))}
+
+
+@cache
+def distributions() -> Mapping[str, list[str]]:
+    """By the top-level names that they bring; a quarter of a second, since all their lists of files are read."""
+    return packages_distributions()
+
+
+def reached(ahead: list[Path], root: Path) -> set[Path]:
+    """These files, and those behind all that they import; libraries apart."""
+    found: set[Path] = set()
+    while ahead:
+        path = ahead.pop()
+        if path not in found:
+            found.add(path)
+            followed = () if path == root / FACE else parse(path).imports
+            ahead += [each for name in followed for each in behind(name, root)]
+    return found
+
+
+def behind(dotted: str, root: Path) -> Iterator[Path]:
+    """The modules on the way to a name, packages first: importing runs each of them. Of a package of the user's own
+    every file, since it may import its parts by other means."""
+    parts = dotted.split(".")
+    for length in range(1, len(parts) + 1):
+        path = locate(".".join(parts[:length]), root)
+        if path is not None and (parts[0] in OURS or not of_library(path)):
+            yield path
+    for own in own_packages():
+        if lies_in(dotted, [own]):
+            yield from room(own, root)
+
+
+@cache
+def of_library(path: Path) -> bool:
+    python = [sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib")]
+    return bool({"site-packages", "dist-packages"} & set(path.parts)) or any(map(path.is_relative_to, python))
+
+
+@cache
+def locate(module: str, root: Path = ROOT) -> Path | None:
+    """Its source file; None for what is none: built in, compiled, a name within a module."""
+    if module.partition(".")[0] in OURS:
+        place = root / module.replace(".", "/")
+        return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
+    found = specification(module)
+    return Path(found.origin) if found and found.origin and found.origin.endswith(".py") else None
+
+
+@cache
+def specification(module: str) -> ModuleSpec | None:
+    """Without importing the packages above it, which importlib's own way would do."""
+    above, _, _ = module.rpartition(".")
+    try:
+        if not above:
+            return importlib.util.find_spec(module)
+        package = specification(above)
+        return PathFinder.find_spec(module, package.submodule_search_locations) if package else None
+    except (ImportError, ValueError):
+        return None
+
+
+@cache
+def parse(path: Path) -> File:
+    """Once in a process: what it runs was read when it began."""
+    return of_text(path.read_bytes(), package(path))
+
+
+@cache
+def of_text(text: bytes, within: tuple[str, ...]) -> File:
+    tree = ast.parse(text)
+    imports = tuple(dict.fromkeys(imported(tree, within)))
+    return File(hashlib.sha256(ast.dump(bare(tree)).encode()).hexdigest(), imports)
+
+
+def package(path: Path) -> tuple[str, ...]:
+    """The names of the packages that a file lies in, outermost first."""
+    folders = takewhile(lambda folder: (folder / "__init__.py").is_file(), path.parents)
+    return tuple(folder.name for folder in folders)[::-1]
+
+
+def imported(tree: ast.Module, within: tuple[str, ...]) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = within[: len(within) - node.level + 1] if node.level else ()
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def bare(tree: ast.Module) -> ast.Module:
+    """Without docstrings."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [each for each in node.body if not is_text(each)]
+    return tree
+
+
+def is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def name(path: Path, root: Path) -> str:
+    """Of our files the place, of others the name: where a user's package lies is no part of it."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else "/".join([*package(path), path.name])

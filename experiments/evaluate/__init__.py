@@ -1,0 +1,1 @@
+"""What was made, measured and written: figures, the record, the network in its folder."""

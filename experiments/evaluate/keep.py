@@ -1,0 +1,44 @@
+"""The tuned network, kept beside its record: a folder that `pruning.load` reads, and on request an ONNX file."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from experiments.run.bench import Bench
+from experiments.system.checksums import write_checksum
+from experiments.system.terminal import say
+from pruning.files import export
+from pruning.files.artifact import Pruned, save
+from pruning.files.description import Preprocessing
+from pruning.models.registry import BUILDERS, Origin
+from pruning.selection import Selection
+from pruning.surgery.forms import in_form
+
+NETWORK, ONNX = "network", "network.onnx"
+
+
+def keep(bench: Bench, network: nn.Module, choice: Selection, form: str) -> Path:
+    """Write `network/` (and `network.onnx`, in this form) into the run's folder."""
+    folder, origin = bench.folder / NETWORK, origin_of(bench.values["model"])
+    made = Pruned(
+        network, choice, origin, bench.image_shape, tuple(bench.data.classes), preprocessing(bench.values["data"])
+    )
+    save(folder, made, dense=None if origin else bench.network)
+    if bench.settings.export == "onnx":
+        distance = export.onnx(in_form(network, form), bench.image_shape, bench.folder / ONNX)
+        write_checksum(bench.folder / ONNX)
+        say(f"ONNX Runtime differs from the network by {distance:.1e} of the logits' scale")
+    return folder
+
+
+def origin_of(model: dict[str, Any]) -> Origin | None:
+    """How the full-size network is built by name; None for a network of the user's own."""
+    builder = model["_target_"].rpartition(".")[2]
+    known = model["_target_"].startswith("pruning.models.") and builder in BUILDERS
+    return Origin.of(builder, {key: value for key, value in model.items() if key != "_target_"}) if known else None
+
+
+def preprocessing(data: dict[str, Any]) -> Preprocessing:
+    mean, std = (tuple(float(value) for value in data[name]) for name in ("mean", "std"))
+    return Preprocessing(mean, std, data.get("resize"))  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""What is written down: records, status, jobs, metrics; to and from JSON. Imports no torch."""

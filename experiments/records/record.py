@@ -1,0 +1,183 @@
+"""The frozen result of one run, to and from JSON. Units in names, fractions in [0, 1]. Imports no torch."""
+
+import json
+import math
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from experiments.system.redact import hidden
+from pruning.files import durable
+
+SCHEMA = 2  # raise it when a field changes its meaning
+NO_JSON = (RecursionError, IsADirectoryError)  # beside ValueError: nested too deeply, or a folder of that name
+Whole = TypeVar("Whole")
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network, measured. MACs: one multiply-add of a convolution or linear layer = 1."""
+
+    accuracy: float  # on the test set, in float32, once
+    accuracy_top5: float | None  # at 100 classes or more
+    macs: int
+    params: int
+    bytes: int  # parameters and buffers
+    latency_ms: dict[str, float]  # by batch size, on Record.device
+    tested: int | None = None  # images of the test set that were read; older records did not count them
+    answers: str | None = (
+        None  # a bit an image in the test set's order, 1 where right, as pruning.files.bitmap writes one row
+    )
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    epochs: int
+    chosen_epoch: int | None  # counted from 1; the epoch whose weights were taken
+    val_accuracy: float | None  # of the chosen epoch
+    seconds: float
+    images_per_second: float | None
+    train_macs: int  # 3 per MAC of a forward pass (backward counts 2), and the teacher's forward
+    digest: str
+    commit: str | None  # it was made at
+    reused: bool
+    left_out: int | None = None  # training images that could not be read; older runs did not count them
+    compiled: bool = False  # older records do not say so: theirs were not
+
+
+@dataclass(frozen=True)
+class Layer:
+    filters_kept: int
+    filters_total: int
+    kernels_kept: int  # 2D kernels
+    kernels_total: int
+    kept: str | None  # which kernels, out x in, as pruning.files.bitmap writes it; older runs did not keep it
+
+
+@dataclass(frozen=True)
+class Budget:
+    of: str  # the choice of budget=
+    asked: float
+    got_filters: float  # shares removed
+    got_kernels: float
+    got_macs: float
+    got_params: float
+
+
+@dataclass(frozen=True)
+class Record:
+    schema: int
+    digest: str
+    name: str
+    command: str
+    method: str
+    model: str
+    data: str
+    recipe: str
+    objective: str
+    experiment: str | None
+    modified: list[str]  # overrides that change what the experiment's file says: not the published setting
+    seed: int
+    ratio: float
+    budget: Budget
+    classes: list[str]
+    val_seen: bool  # the baseline may have been trained on the validation part: it selects nothing
+    dense: Network
+    pruned: Network  # small, before fine-tuning
+    tuned: Network
+    scratch: Network | None  # control=scratch: the pruned shape from fresh weights
+    control: str | None
+    gates_accuracy: float | None  # full size, with the gates as they are at the end of the prune stage
+    certificate: float  # max |masked - small| over a real batch, relative to the logits' scale
+    layers: dict[str, Layer]
+    stages: list[Stage]
+    epochs_total: int  # of all stages that led to `tuned`
+    method_figures: dict[str, float | None]
+    git_commit: str | None
+    versions: dict[str, str]
+    device: str
+    precision: str
+    config: dict[str, Any]
+    baseline_digest: str | None = None  # SHA-256 of the file that baseline= named; older records lack it
+    processes: int | None = None  # that shared each batch; older records do not say
+    data_verified: str | None = None  # contents: of all images, or sample: of some and the stat of all
+    left_out: dict[str, int] | None = None  # images that could not be read, of `train` (with validation) and `test`
+
+    @property
+    def unreadable(self) -> str:
+        """In words; none where all were read."""
+        return " and ".join(f"{count} {part} images" for part, count in (self.left_out or {}).items() if count)
+
+    def write(self, path: Path) -> None:
+        write_json(path, asdict(self), allow_nan=False)
+
+
+def read(path: Path) -> Record:
+    """Raises ValueError, which names the file, for what is not a whole record of this schema."""
+    return whole(Record, path, SCHEMA)
+
+
+def write_json(path: Path, values: Any, allow_nan: bool = True) -> None:
+    """Durably, and without secrets."""
+    durable.write(path, (json.dumps(hidden(values), indent=1, allow_nan=allow_nan) + "\n").encode())
+
+
+def parsed(path: Path) -> Any:
+    """Raises ValueError, which names the file, for what is not JSON; OSError where it cannot be read."""
+    try:
+        return json.loads(path.read_text())
+    except (ValueError, *NO_JSON) as error:
+        raise ValueError(f"{path} is not JSON: {type(error).__name__}: {error}") from error
+
+
+def whole(kind: type[Whole], path: Path, schema: int) -> Whole:
+    """What a file holds, if it is all there."""
+    try:
+        values = json.loads(path.read_text())
+        if values["schema"] != schema:
+            raise ValueError(f"schema {values['schema']}, this program reads {schema}")
+        return build(kind, values)  # type: ignore[no-any-return]
+    except (ValueError, KeyError, TypeError, AttributeError, *NO_JSON) as error:
+        name = kind.__name__.lower()
+        raise ValueError(f"{path} is not a whole {name}: {type(error).__name__}: {error}") from error
+
+
+def build(kind: Any, value: Any) -> Any:
+    """A value of JSON as the annotated type, all the way down. Only what has a default may be absent."""
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        if unknown := set(value) - set(hints):
+            raise ValueError(f"unknown keys {sorted(unknown)}")
+        there = [field.name for field in fields(kind) if field.name in value or field.default is MISSING]
+        return kind(**{name: build(hints[name], value[name]) for name in there})  # type: ignore[operator]
+    if get_origin(kind) is UnionType:
+        options = [option for option in get_args(kind) if option is not type(None)]
+        return None if value is None else build(options[0], value)
+    if get_origin(kind) is list:
+        if not isinstance(value, list):
+            raise ValueError(f"expected a list, got {value!r}")
+        return [build(get_args(kind)[0], each) for each in value]
+    if get_origin(kind) is dict:
+        return {key: build(get_args(kind)[1], each) for key, each in value.items()}
+    return scalar(kind, value)
+
+
+def scalar(kind: Any, value: Any) -> Any:
+    if kind is Any:
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ValueError(f"expected {kind.__name__}, got {value!r}")
+    return value
+
+
+def finite(value: Any) -> Any:
+    """JSON has no NaN: a figure that is not a number is absent."""
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

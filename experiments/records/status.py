@@ -1,0 +1,117 @@
+"""status.json of a run's folder: how far the run is, true even where its process was killed. Imports no torch."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from experiments.records.record import whole, write_json
+from experiments.system.preemption import Preempted, by_keyboard, exit_reason
+from experiments.system.processes import alive, born
+
+SCHEMA = 1
+FILE = "status.json"
+RUNNING, PREEMPTED, FAILED, COMPLETED = "RUNNING", "PREEMPTED", "FAILED", "COMPLETED"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the folder is of."""
+
+    command: str
+    name: str
+    method: str
+    model: str
+    data: str
+    ratio: float
+    seed: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Status(Run):
+    schema: int
+    state: str
+    pid: int
+    host: str
+    started: str  # ISO 8601, UTC
+    ended: str | None
+    reason: str | None  # one line
+    birth: str | None = None  # of the process (processes.born); older files lack it
+
+
+def read(folder: Path) -> Status | None:
+    """None where there is none; a run whose process is gone without a word has FAILED.
+
+    Raises ValueError, which names the file, for what is not a whole status."""
+    path = folder / FILE
+    return true_now(whole(Status, path, SCHEMA)) if path.exists() else None
+
+
+def true_now(found: Status) -> Status:
+    if found.state != RUNNING or found.host != socket.gethostname() or alive(found.pid, found.birth):
+        return found
+    return replace(found, state=FAILED, reason=f"killed: process {found.pid} is gone, and it said nothing")
+
+
+@contextmanager
+def kept(folder: Path, run: Run, anew: bool = True) -> Iterator[None]:
+    """status.json follows what happens inside, however it ends. A run finished before (`anew` is False) whose status
+    says so is left untouched."""
+    whole = None if anew else said(folder)
+    if whole == COMPLETED:
+        yield
+        return
+    status = begun(run)
+    write(folder, status)
+    try:
+        yield
+    except BaseException as error:
+        state, reason = ending(error)
+        write(folder, replace(status, state=state, reason=reason, ended=now()))
+        raise
+    write(folder, replace(status, state=COMPLETED, ended=now()))
+
+
+def said(folder: Path) -> str | None:
+    """The state on disk; None where it cannot be read."""
+    try:
+        found = read(folder)
+    except ValueError:
+        return None
+    return found.state if found else None
+
+
+def begun(run: Run) -> Status:
+    process: dict[str, Any] = {"pid": os.getpid(), "host": socket.gethostname(), "birth": born(os.getpid())}
+    return Status(**asdict(run), schema=SCHEMA, state=RUNNING, started=now(), ended=None, reason=None, **process)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def write(folder: Path, status: Status) -> None:
+    write_json(folder / FILE, asdict(status))
+
+
+def ending(error: BaseException) -> tuple[str, str]:
+    """The state that a run is left in, and why in one line."""
+    if isinstance(error, Preempted):
+        return PREEMPTED, one_line(error)
+    if by_keyboard(error):
+        return FAILED, "interrupted by Ctrl-C"
+    if isinstance(error, SystemExit):
+        return FAILED, exit_reason(error)
+    return FAILED, one_line(error)
+
+
+def one_line(error: BaseException) -> str:
+    """The message where it was written to be read; of a fault also the kind."""
+    words = " ".join(str(error).split())
+    told: tuple[type[BaseException], ...] = (Preempted, ValueError, FloatingPointError)
+    return words if words and isinstance(error, told) else f"{type(error).__name__}: {words}".rstrip(": ")

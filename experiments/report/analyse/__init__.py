@@ -1,0 +1,1 @@
+"""Runs to claims: rows, intervals, fairness, verdicts."""

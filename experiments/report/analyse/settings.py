@@ -1,0 +1,124 @@
+"""Runs that repeat each other, averaged; and what may stand in one chart."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from experiments.report.analyse.estimate import Estimate, estimate
+from experiments.report.load import keys, labels
+from experiments.report.load.keys import grouped
+from experiments.report.load.runs import Figure, Run, figures
+from experiments.report.load.words import shown
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Runs that differ by their seeds alone: one row of a table, one point of a chart."""
+
+    id: str
+    curve: str  # label of all settings that differ by their ratio alone
+    runs: tuple[Run, ...]  # by seed
+
+    @property
+    def first(self) -> Run:
+        return self.runs[0]
+
+    @property
+    def method(self) -> str:
+        return shown(self.first.record.method)
+
+    @property
+    def scratch(self) -> bool:
+        return self.first.scratch
+
+    @cached_property
+    def by_seed(self) -> dict[int, Run]:
+        return {run.record.seed: run for run in self.runs}
+
+    def estimate(self, figure: Figure) -> Estimate | None:
+        """None unless every run has the figure; times of different devices are never averaged."""
+        if figure.key not in self.estimates:
+            self.estimates[figure.key] = self.estimated(figure)
+        return self.estimates[figure.key]
+
+    @cached_property
+    def estimates(self) -> dict[str, Estimate | None]:
+        return {}
+
+    def estimated(self, figure: Figure) -> Estimate | None:
+        values = [value for run in self.runs if (value := figure.of(run)) is not None]
+        if len(values) < len(self.runs) or (figure.timed and len(self.devices) > 1):
+            return None
+        return estimate(values)
+
+    @cached_property
+    def devices(self) -> list[str]:
+        return sorted({shown(run.record.device) for run in self.runs})
+
+    @cached_property
+    def accuracies(self) -> dict[int, float]:
+        return {seed: run.final.accuracy for seed, run in self.by_seed.items()}
+
+    @cached_property
+    def accuracy(self) -> Estimate:
+        return estimate(list(self.accuracies.values()))
+
+    @cached_property
+    def change(self) -> Estimate:
+        """Fine-tuned minus dense, each seed with its own dense network."""
+        return estimate([run.final.accuracy - run.record.dense.accuracy for run in self.runs])
+
+    @cached_property
+    def macs_cut(self) -> float:
+        return estimate([run.cut("macs") for run in self.runs]).mean
+
+
+@dataclass(frozen=True)
+class Section:
+    """What may be compared: one network on one data set."""
+
+    title: str
+    settings: list[Setting]
+    figures: list[Figure]
+
+    @property
+    def runs(self) -> list[Run]:
+        return [run for setting in self.settings for run in setting.runs]
+
+    @property
+    def curves(self) -> list[str]:
+        return list(dict.fromkeys(setting.curve for setting in self.settings))
+
+
+def sections(runs: Iterable[Run]) -> list[Section]:
+    """Of runs with one file for each setting and seed."""
+    grounds = list(grouped(runs, lambda run: keys.ground(run.record)).values())
+    titles = labels.of_grounds([group[0].record for group in grounds])
+    made = [
+        Section(title, settings(group), figures(batches(group))) for title, group in zip(titles, grounds, strict=True)
+    ]
+    return sorted(made, key=lambda section: section.title)
+
+
+def settings(runs: list[Run]) -> list[Setting]:
+    """All of one section, by curve and cut."""
+    curves = grouped((run for run in runs if not run.scratch), lambda run: run.curve)
+    named = dict(zip(curves, labels.of_curves([group[0].record for group in curves.values()]), strict=True))
+    made = [setting(key, group, named) for key, group in grouped(runs, same).items()]
+    return sorted(made, key=lambda one: (one.curve, one.macs_cut, one.id))
+
+
+def same(run: Run) -> tuple[str, bool]:
+    return run.repeated, run.scratch
+
+
+def setting(key: tuple[str, bool], runs: list[Run], named: dict[str, str]) -> Setting:
+    repeated, scratch = key
+    label = named[runs[0].curve] + (", its shape from scratch" if scratch else "")
+    ordered = tuple(sorted(runs, key=lambda run: run.record.seed))
+    return Setting(keys.short(repeated + scratch * "scratch"), label, ordered)
+
+
+def batches(runs: list[Run]) -> list[str]:
+    found = {batch for run in runs for batch in run.batches()}
+    return sorted(found, key=lambda batch: (len(batch), batch))

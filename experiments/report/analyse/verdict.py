@@ -1,0 +1,119 @@
+"""Rows of one comparison at one cut, judged together on the seeds that they share. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+
+from experiments.report.analyse import bases, testset
+from experiments.report.analyse.estimate import Estimate, estimate
+from experiments.report.analyse.judgement import FEWEST, Judgement, judge
+from experiments.report.analyse.settings import Setting
+from experiments.report.analyse.testset import Rows
+from experiments.report.load.runs import Answers, Run
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`judged`: the best mean on their common seeds first."""
+
+    judged: list[Setting]
+    seeds: list[int]  # that all of them have
+    aside: list[Setting]  # of this cut, with too few of these seeds
+    beside: list[Setting]  # as near in their cut as the methods' own steps allow, and not one cut
+    level: str | None  # the lowest of any two; None for one alone
+
+    @property
+    def rate(self) -> float:
+        return sum(setting.macs_cut for setting in self.judged) / len(self.judged)
+
+    @property
+    def gap(self) -> float:
+        """The largest distance in cut of any two that are shown here."""
+        cuts = [setting.macs_cut for setting in (*self.judged, *self.beside)]
+        return max(cuts) - min(cuts)
+
+    @property
+    def n(self) -> int:
+        return len(self.seeds)
+
+    def accuracy(self, setting: Setting) -> Estimate:
+        return estimate([setting.accuracies[seed] for seed in self.seeds])
+
+    @cached_property
+    def runs(self) -> list[list[Run]]:
+        """By row and seed."""
+        return [[setting.by_seed[seed] for seed in self.seeds] for setting in self.judged]
+
+    @cached_property
+    def answers(self) -> list[list[Answers]]:
+        return [[run.answers for run in row] for row in self.runs]
+
+    @cached_property
+    def judgement(self) -> Judgement:
+        return judge_answers(self.answers)
+
+    @property
+    def images(self) -> int | None:
+        return testset.fewest_images(self.answers)
+
+    @property
+    def by_image(self) -> bool:
+        """Every network kept its answer to each image."""
+        return testset.all_right(self.answers) is not None
+
+    @property
+    def one_base(self) -> bool:
+        """All runs are fine-tunings of one dense network: nothing is known of another."""
+        return bases.one(bases.base(run.record) for row in self.runs for run in row)
+
+    def lead(self, ours: int, theirs: int) -> Estimate:
+        """With the interval that the verdict goes by: beside all other leads, test set included."""
+        half = float(self.judgement.halves[ours, theirs])
+        return Estimate(float(self.judgement.leads[ours, theirs]), None, None if np.isnan(half) else half, self.n)
+
+    @property
+    def level_with_best(self) -> list[Setting]:
+        """The best, and those that it does not clearly leave behind."""
+        behind = self.judgement.clear[0]
+        return [each for each, clear in zip(self.judged, behind, strict=True) if not clear]
+
+    def place(self, setting: Setting) -> tuple[int, int]:
+        """The best and the worst place it may have: behind all that are clearly better, before all clearly worse."""
+        clear, own = self.judgement.clear, self.judged.index(setting)
+        return 1 + int(clear[:, own].sum()), len(self.judged) - int(clear[own].sum())
+
+
+def judge_answers(rows: Rows) -> Judgement:
+    """The one decision: with the seeds' error and that of the test set."""
+    return judge(np.array([[each.accuracy for each in row] for row in rows]), testset.standard_errors(rows))
+
+
+def verdict(same: Sequence[Setting], beside: Sequence[Setting], level: str | None) -> Verdict:
+    seeds = common_seeds(same)
+    judged = [each for each in same if each.by_seed.keys() >= set(seeds)]
+    judged.sort(key=lambda each: (-estimate([each.accuracies[seed] for seed in seeds]).mean, each.id))
+    return Verdict(judged, seeds, [each for each in same if each not in judged], list(beside), level)
+
+
+def common_seeds(rows: Sequence[Setting]) -> list[int]:
+    """Of the rows that hold the seeds most rows hold: of three such seeds if two rows do, of two, of one."""
+    held = sorted({seed for row in rows for seed in row.by_seed})
+    held.sort(key=lambda seed: -sum(seed in row.by_seed for row in rows))
+    for count in range(FEWEST, 0, -1):
+        having = [row.by_seed.keys() for row in rows if row.by_seed.keys() >= set(held[:count])]
+        if len(held) >= count and len(having) > 1:
+            return sorted(set.intersection(*map(set, having)))
+    return sorted(rows[0].by_seed)
+
+
+def leads(rows: Sequence[Setting]) -> Float[np.ndarray, "rows rows"]:
+    """Of the mean of each row over that of each, on their common seeds; NaN without one. Rounded: equal ones are 0."""
+    seeds = sorted({seed for row in rows for seed in row.accuracies})
+    table = np.array([[row.accuracies.get(seed, np.nan) for seed in seeds] for row in rows])
+    there = np.isfinite(table).astype(float)
+    sums = np.nan_to_num(table) @ there.T
+    with np.errstate(invalid="ignore"):
+        return np.round((sums - sums.T) / (there @ there.T), 12)

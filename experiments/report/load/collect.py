@@ -1,0 +1,158 @@
+"""From folders to runs; and everything that is no whole, sound run, with its reason, so that nothing is dropped."""
+
+import json
+import os
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.records import jobs as sweeps
+from experiments.records import status
+from experiments.records.record import read
+from experiments.report.load.runs import Run
+from experiments.report.load.soundness import sound
+
+SKIPPED = {"store", "wandb", "network", "benchmarks", "sweep"}  # folders that hold no records of runs
+NO_RECORDS = {"status.json", "stage.json", "sensitivity.json", "report.json"}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What was found and is no row: shown with its reason."""
+
+    what: str  # the run's name or the file
+    state: str  # FAILED, PREEMPTED, RUNNING as the run wrote it; or unreadable, unsound, set aside
+    reason: str
+    command: str = ""
+    log: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    runs: list[Run]
+    troubles: list[Trouble]
+
+
+def collect(folders: Iterable[Path]) -> Found:
+    """Of folders and single records. Raises FileNotFoundError for what is not there or holds nothing to show."""
+    folders = list(folders)
+    for each in folders:
+        if not each.exists():
+            raise FileNotFoundError(
+                f"{each} does not exist: name the folder that holds the runs, or start one with `python run.py`"
+            )
+    paths = [path for folder in folders for path in candidates(folder)]
+    runs, troubles = sorted_out(paths)
+    kept, aside = one_per_seed(runs)
+    troubles += aside + [each for folder in folders for each in unfinished(folder)]
+    if not kept and not troubles:
+        raise FileNotFoundError(
+            f"no record in {', '.join(map(str, folders))}: a run writes record.json into its folder; "
+            "start one with `python run.py`, or name the folder that holds outputs"
+        )
+    scratch = [Run(run.record, run.path, scratch=True) for run in kept if run.record.scratch is not None]
+    return Found(kept + scratch, troubles)
+
+
+def files(folder: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in SKIPPED and not name.startswith("."))
+        yield from (Path(place) / name for name in sorted(names))
+
+
+def candidates(folder: Path) -> list[Path]:
+    """Files that are records by name or by place: any JSON file where none is named record.json."""
+    if folder.is_file():
+        return [folder]
+    found = [path for path in files(folder) if path.suffix == ".json" and path.name not in NO_RECORDS]
+    return [path for path in found if path.name == "record.json" or not (path.parent / "record.json").exists()]
+
+
+def statuses(folder: Path) -> list[Path]:
+    return [path for path in files(folder) if path.name == "status.json"]
+
+
+def sorted_out(paths: Iterable[Path]) -> tuple[list[Run], list[Trouble]]:
+    runs: dict[str, Run] = {}
+    troubles = []
+    for path in paths:
+        try:
+            record = sound(read(path))
+        except (ValueError, OSError, RecursionError) as error:
+            if path.name == "record.json" or not readable(path) or "schema" in readable(path):
+                troubles.append(Trouble(str(path), "unreadable", str(error).removeprefix(f"{path} ")))
+        else:
+            runs.setdefault(record.digest, Run(record, path))
+    return list(runs.values()), troubles
+
+
+def readable(path: Path) -> dict[str, Any]:
+    """A JSON object; empty for anything else."""
+    try:
+        values = json.loads(path.read_text())
+    except (ValueError, OSError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def one_per_seed(runs: list[Run]) -> tuple[list[Run], list[Trouble]]:
+    """The newest record of each setting and seed: two of them are not two samples."""
+    newest: dict[tuple[str, int], Run] = {}
+    for run in sorted(runs, key=lambda run: (run.path.stat().st_mtime, str(run.path))):
+        newest[run.repeated, run.record.seed] = run
+    kept = [run for run in runs if newest[run.repeated, run.record.seed] is run]
+    aside = [run for run in runs if newest[run.repeated, run.record.seed] is not run]
+    return kept, [
+        Trouble(
+            str(run.path),
+            "set aside",
+            f"same setting and seed as {newest[run.repeated, run.record.seed].path}, which is newer",
+            run.record.command,
+        )
+        for run in aside
+    ]
+
+
+def unfinished(folder: Path) -> list[Trouble]:
+    """Jobs of sweeps that did not end well, with their logs; then runs by their own status, each once."""
+    jobs: list[sweeps.Job] = []
+    broken: list[Trouble] = []
+    for sweep in sweeps.folders(folder):
+        try:
+            jobs += [job for job in sweeps.jobs(sweep) if job.state != status.COMPLETED]
+        except (ValueError, OSError) as error:
+            broken.append(Trouble(str(sweep), "unreadable", str(error)))
+    told = {job.run for job in jobs}
+    runs = [each for path in statuses(folder) if path.parent.name not in told for each in ended(path)]
+    return broken + [of_job(folder, job) for job in jobs] + runs
+
+
+def of_job(folder: Path, job: sweeps.Job) -> Trouble:
+    command = job.command or shlex.join(["python", "run.py", *job.overrides])
+    reason = job.reason or REASONS.get(job.state, "no reason was written")
+    return Trouble(" ".join(job.overrides), job.state, reason, command, str(folder / job.log) if job.log else "")
+
+
+def ended(path: Path) -> list[Trouble]:
+    """What a run's status says, unless it is that all went well and the record is there."""
+    try:
+        found = status.read(path.parent)
+    except (ValueError, OSError, RecursionError) as error:
+        return [Trouble(path.parent.name, "unreadable", str(error))]
+    if found is None or (found.state == status.COMPLETED and (path.parent / "record.json").exists()):
+        return []
+    return [
+        Trouble(
+            found.name, found.state, found.reason or REASONS.get(found.state, "no reason was written"), found.command
+        )
+    ]
+
+
+REASONS = {
+    sweeps.WAITING: "not begun",
+    status.RUNNING: "still at work",
+    status.PREEMPTED: "stopped from outside; the same command does what is left",
+    status.COMPLETED: "it says so, but there is no record",
+}

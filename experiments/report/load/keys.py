@@ -1,0 +1,71 @@
+"""What makes two runs repetitions of each other, points of one curve, or comparable at all."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from experiments.config.digest import NEVER
+from experiments.records.record import Record
+
+# What no number of a run depends on, and what repetitions differ in.
+REPEATED = {*NEVER, "seed", "data.seed", "method.seed", "choice.experiment", "control"}
+Each = TypeVar("Each")
+Key = TypeVar("Key", bound=Hashable)
+
+
+def ground(record: Record) -> str:
+    """The network and the data set: across them nothing is compared."""
+    config, data = record.config, record.config["data"]
+    return encoded(
+        [config["model"], record.data, data.get("_target_"), data.get("name"), record.classes, record.dense.macs]
+    )
+
+
+def curve(record: Record) -> str:
+    """All of the config but seeds, the ratio, and what no number depends on."""
+    return encoded({path: value for path, value in told(record).items() if path.rpartition(".")[2] != "ratio"})
+
+
+def repeated(record: Record) -> str:
+    return encoded(told(record))
+
+
+def told(record: Record) -> dict[str, Any]:
+    """The config's leaves that may tell two settings apart."""
+    compiled = [stage.name for stage in record.stages if stage.compiled]
+    found = dict(leaves(record.config)) | {"precision": record.precision, "trainer.compile": compiled}
+    found["baseline"] = "trained" if record.config.get("baseline") is None else "given"
+    found |= {"modified": record.modified} if record.experiment else {}  # never averaged with what was published
+    return {path: value for path, value in found.items() if path == "baseline" or not excluded(path)}
+
+
+def excluded(path: str) -> bool:
+    parts = path.split(".")
+    return any(".".join(parts[:length]) in REPEATED for length in range(1, len(parts) + 1))
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a nested config with its dotted path; a list counts as one value."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from leaves(each, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
+
+
+def encoded(values: Any) -> str:
+    return json.dumps(values, sort_keys=True)
+
+
+def short(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:8]
+
+
+def grouped(each: Iterable[Each], key: Callable[[Each], Key]) -> dict[Key, list[Each]]:
+    """In the order of first appearance."""
+    groups: dict[Key, list[Each]] = defaultdict(list)
+    for one in each:
+        groups[key(one)].append(one)
+    return dict(groups)

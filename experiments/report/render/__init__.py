@@ -1,0 +1,1 @@
+"""Claims to what people read: page, charts, tables."""

@@ -1,0 +1,81 @@
+"""Figures as a reader sees them: one text for one figure of one setting, and the number it is sorted by."""
+
+from typing import NamedTuple
+
+from experiments.records.record import Record
+from experiments.report.analyse.estimate import Estimate
+from experiments.report.analyse.settings import Section, Setting
+from experiments.report.load.runs import Figure
+from experiments.report.load.words import markdown
+from experiments.system.format import clock, si
+
+MISSING = "\u2013"
+ASKED = {"layer": "of each layer", "global": "of all filters", "macs": "of MACs", "params": "of parameters"}
+
+
+class Cell(NamedTuple):
+    text: str
+    value: float | None  # the mean, for sorting and for whoever checks it
+    half: float | None = None
+
+
+def cell(setting: Setting, figure: Figure) -> Cell:
+    if figure.key == "certificate":  # the worst run stands for all
+        worst = max(run.record.certificate for run in setting.runs)
+        return Cell(f"{worst:.1e}", worst)
+    found = setting.estimate(figure)
+    return Cell(MISSING, None) if found is None else Cell(said(found, figure.unit), found.mean, found.half)
+
+
+def said(found: Estimate, unit: str) -> str:
+    """The mean, with half of its 95 % interval where there is one."""
+    if unit in ("macs", "seconds"):
+        return si(found.mean).strip() if unit == "macs" else clock(found.mean)
+    form, scale = FORMS[unit]
+    digits = 1 if unit == "cut" else 2
+    spread = "" if found.half is None else f" ± {scale * found.half:.{digits}f}"
+    if unit == "cut" and spread == " ± 0.0":  # a budget that every seed meets
+        spread = ""
+    return f"{scale * found.mean:{form}}{spread}".replace("-", "\u2212")
+
+
+FORMS = {"share": (".2f", 100), "cut": (".1f", 100), "points": ("+.2f", 100), "lead": (".2f", 100), "ratio": (".2f", 1)}
+
+
+def z(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "\u2212")
+
+
+def asked(setting: Setting) -> str:
+    budget = setting.first.record.budget.of
+    return f"{100 * setting.first.record.ratio:g} % {ASKED.get(budget, budget)}"
+
+
+def epochs(setting: Setting) -> str:
+    return setting.first.spent or MISSING
+
+
+def stage_times(setting: Setting) -> str:
+    """Seconds of each stage, the mean over seeds; of a stage that was shared, as long as it took when it was made."""
+    names = dict.fromkeys(stage.name for run in setting.runs for stage in run.stages)
+    spent = {name: [s.seconds for run in setting.runs for s in run.stages if s.name == name] for name in names}
+    return ", ".join(f"{name} {clock(sum(each) / len(each))}" for name, each in spent.items()) or MISSING
+
+
+def unit(figure: Figure) -> str:
+    return {"share": "%", "cut": "%", "points": "points", "macs": "MACs"}.get(figure.unit, "")
+
+
+def table(section: Section) -> list[tuple[Setting, list[Cell]]]:
+    return [(setting, [cell(setting, figure) for figure in section.figures]) for setting in section.settings]
+
+
+def published(record: Record) -> str:
+    """What the paper printed, or that this is not its setting."""
+    if record.modified:
+        return f"modified: {markdown(' '.join(record.modified))}"
+    printed = record.config.get("published")
+    if not printed or printed["tuned"] is None:
+        return ""
+    dense, tuned = (f"{100 * printed[of]:.2f}" for of in ("dense", "tuned"))
+    return f"{dense} -> {tuned} % ({printed['accuracy_mark']})"

@@ -1,0 +1,89 @@
+"""report.html: one file that needs no network, no server and no Python."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from experiments.report.analyse.estimate import COVERED
+from experiments.report.analyse.fairness import LEVELS, SAME_RATE
+from experiments.report.analyse.judgement import FEWEST
+from experiments.report.analyse.settings import Section
+from experiments.report.load.collect import Found, Trouble
+from experiments.report.load.runs import Run
+from experiments.report.load.words import shown
+from experiments.report.render import data, view
+
+MOST_LINES = 20  # of a reason
+HERE = Path(__file__).parent / "template"
+
+
+def render(found: Found, made: list[Section]) -> str:
+    looks = view.looks(made)
+    views = [view.template(section, looks) for section in made]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["embedded"] = embedded
+    return environment.get_template("page.html").render(
+        sections=views,
+        troubles=[trouble(each) for each in found.troubles],
+        data=[data.data(section, looks) for section in made],
+        claims=[claims(section, each) for section, each in zip(made, views, strict=True)],
+        made_on=made_on(found.runs),
+        levels=LEVELS,
+        same_rate=SAME_RATE,
+        fewest=FEWEST,
+        covered=COVERED,
+        library=library() if made else "",
+    )
+
+
+def claims(section: Section, shown_as: view.View) -> view.View:
+    """All that the page claims, for whoever recomputes it, with the digests of the records that it rests on."""
+    settings = {setting.id: [run.record.digest for run in setting.runs] for setting in section.settings}
+    kept = {name: shown_as[name] for name in ("title", "verdicts", "reach", "overlaps")}
+    return kept | {
+        "settings": settings,
+        "cells": {row["id"]: row["cells"] for row in shown_as["rows"]},
+        "columns": [key for key, *_ in shown_as["columns"]],
+    }
+
+
+def embedded(value: Any) -> str:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def library() -> str:
+    """Vega, Vega-Lite and Vega-Embed, as vl-convert carries them."""
+    import vl_convert
+
+    bundle = vl_convert.javascript_bundle(None)  # type: ignore[arg-type]  # its stub forgets the default
+    return str(bundle).replace("</script", "<\\/script")
+
+
+def trouble(each: Trouble) -> dict[str, str]:
+    lines = each.reason.splitlines()[:MOST_LINES]
+    texts = {name: shown(getattr(each, name)) for name in ("what", "state", "command", "log")}
+    return texts | {"reason": "\n".join(map(shown, lines))}
+
+
+def made_on(runs: list[Run]) -> dict[str, str]:
+    """Hardware, versions and commits: what all have, or all that there are."""
+    records = [run.record for run in runs]
+    names = sorted({name for record in records for name in record.versions})
+    return {
+        "devices": joined(record.device for record in records),
+        "precision": joined(record.precision for record in records),
+        "commits": joined(record.git_commit or "unknown" for record in records),
+        **{name: joined(record.versions.get(name, "unknown") for record in records) for name in names},
+        "classes": joined(f"{record.data}: {', '.join(record.classes)}" for record in records),
+    }
+
+
+def joined(values: Iterable[str]) -> str:
+    return ", ".join(shown(each) for each in sorted(set(values)))

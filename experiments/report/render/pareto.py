@@ -1,0 +1,100 @@
+"""The chart of the page: accuracy against what was saved. Vega-Lite, as in charts.py."""
+
+from experiments.report.load.runs import Figure
+from experiments.report.render.charts import QUIET, Spec, colour, shape, spec
+
+FRONT = "#98a2ad"
+APART: Spec = {"xOffset": {"expr": "datum.apart"}}  # pixels, so that intervals at one cut do not hide each other
+UNITS = {"cut": (".0%", ""), "macs": (".2s", ", multiply-adds")}
+
+
+def pareto(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool = False) -> Spec:
+    """Accuracy against what was saved. Data: settings, runs, dense. `lit`: the setting that is looked at."""
+    form, unit = UNITS[axis.unit]
+    x = {
+        "field": axis.key,
+        "type": "quantitative",
+        "axis": {"format": form, "title": axis_title(axis) + unit, "grid": False, "tickCount": 8},
+    }
+    x["scale"] = {"zero": axis.unit == "cut", "nice": True}
+    y = {"field": "accuracy", "type": "quantitative", "scale": {"zero": False, "nice": True}}
+    y["axis"] = {"format": ".1~%", "title": "test accuracy", "tickCount": 6}
+    here = [{"filter": f"isValid(datum['{axis.key}'])"}]
+    layers = [dense(), front(here), means(), intervals(), points(axis, curves, legend), single()]
+    encoding = {"x": x, "y": y, "color": colour(curves, legend)}
+    return spec(
+        {
+            "params": [{"name": "lit", "value": ""}],
+            "data": {"name": "settings"},
+            "transform": here,
+            "width": "container",
+            "height": 400,
+            "encoding": encoding,
+            "layer": layers,
+        }
+    )
+
+
+def axis_title(axis: Figure) -> str:
+    return {"train_macs": "training cost of all stages"}.get(
+        axis.key, axis.title.replace(" cut", " removed, share of dense")
+    )
+
+
+def dense() -> Spec:
+    own = {"x": None, "color": {"value": QUIET}, "y": {"field": "accuracy", "type": "quantitative"}}
+    line = {"mark": {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1.5}, "encoding": own}
+    words = {"type": "text", "align": "left", "baseline": "bottom", "dx": 4, "dy": -4}
+    label = {"mark": words, "encoding": own | {"x": {"value": 0}, "text": {"field": "label"}}}
+    return {"data": {"name": "dense"}, "layer": [line, label]}
+
+
+def front(here: list[Spec]) -> Spec:
+    kept = [*here, {"filter": "datum.front >= 0"}]
+    own = {"detail": {"field": "front"}, "color": {"value": FRONT}}
+    line = {"type": "line", "strokeWidth": 9, "opacity": 0.28, "strokeCap": "round", "strokeJoin": "round"} | APART
+    return {"transform": kept, "mark": line, "encoding": own}
+
+
+def means() -> Spec:
+    return {"mark": {"type": "line", "strokeWidth": 2, "opacity": 0.85} | APART}
+
+
+def intervals() -> Spec:
+    """As far as an accuracy can lie: Student's t knows no bounds."""
+    ends = {"y": {"field": "bottom", "type": "quantitative"}, "y2": {"field": "top"}}
+    bounded = [{"calculate": "max(datum.low, 0)", "as": "bottom"}, {"calculate": "min(datum.high, 1)", "as": "top"}]
+    return {
+        "transform": [{"filter": "datum.n > 1"}, *bounded],
+        "mark": {"type": "rule", "strokeWidth": 1.5} | APART,
+        "encoding": ends,
+    }
+
+
+def single() -> Spec:
+    tips: list[Spec] = [{"field": "seed", "title": "seed"}, {"field": "accuracy", "format": ".2%", "title": "accuracy"}]
+    mark = {"type": "point", "filled": True, "size": 34, "opacity": 1, "stroke": "#ffffff", "strokeWidth": 1} | APART
+    return {
+        "data": {"name": "runs"},
+        "transform": [{"filter": "datum.id === lit"}],
+        "mark": mark,
+        "encoding": {"tooltip": tips},
+    }
+
+
+def points(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool) -> Spec:
+    lit = {"test": "datum.id === lit", "value": 190}
+    own = {
+        "shape": shape(curves, legend),
+        "fill": colour(curves) | {"legend": None},
+        "fillOpacity": {"condition": {"test": "datum.n > 1", "value": 1}, "value": 0},
+        "size": {"condition": lit, "value": 80},
+        "tooltip": [
+            {"field": "curve", "title": "method"},
+            {"field": "asked", "title": "asked"},
+            {"field": "shown", "title": "fine-tuned"},
+            {"field": axis.key, "title": axis.title, "format": ".1%" if axis.unit == "cut" else ".3s"},
+            {"field": "n", "title": "seeds"},
+        ],
+    }
+    return {"mark": {"type": "point", "strokeWidth": 2, "opacity": 1, "cursor": "pointer"} | APART, "encoding": own}

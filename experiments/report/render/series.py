@@ -1,0 +1,61 @@
+"""Training curves of a setting: metrics.jsonl beside each record, averaged over seeds, thinned for a page."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from math import isfinite
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from experiments.records import metrics
+from experiments.report.analyse.settings import Setting
+from experiments.report.load.runs import LEARNING, SCRATCH, Run
+
+ACCURACIES = {"val_accuracy": "validation", "train_accuracy": "training"}
+NOT_METHOD = {"stage", "step", "epoch", "loss", "val_loss", "train_loss", *ACCURACIES}
+MOST = 60  # points of one line
+
+
+class Point(NamedTuple):
+    figure: str
+    stage: str
+    epoch: float  # epochs done since the dense network
+    value: float
+
+
+def series(setting: Setting) -> list[Point]:
+    """The mean over seeds of every figure at the end of every epoch."""
+    found: dict[tuple[str, str, float], list[float]] = defaultdict(list)
+    for run in setting.runs:
+        for point in of_run(run):
+            found[point.figure, point.stage, point.epoch].append(point.value)
+    points = [Point(*key, fmean(values)) for key, values in sorted(found.items(), key=lambda item: item[0])]
+    lines: dict[tuple[str, str], list[Point]] = defaultdict(list)
+    for point in points:
+        lines[point.figure, point.stage].append(point)
+    return [point for line in lines.values() for point in thinned(line)]
+
+
+def of_run(run: Run) -> Iterator[Point]:
+    stages = SCRATCH if run.scratch else LEARNING
+    done = dict(zip(stages, (0, run.epochs(stages[0])), strict=True))
+    for line in metrics.read([run.path.parent / "metrics.jsonl"]):
+        stage = line.get("stage")
+        if stage in done and number(line.get("epoch")):
+            at = done[stage] + float(line["epoch"]) + 1
+            yield from (Point(name, stage, at, float(line[name])) for name in told(line, stage))
+
+
+def told(line: dict[str, Any], stage: str) -> Iterable[str]:
+    """Accuracies of every stage; whatever a method says of itself while it learns its choice."""
+    own = [name for name in line if name not in NOT_METHOD] if stage == "prune" else []
+    return [name for name in (*ACCURACIES, *own) if number(line.get(name))]
+
+
+def number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def thinned(line: list[Point]) -> list[Point]:
+    """At most so many points, the last among them."""
+    step = -(-len(line) // MOST)
+    return line[::-1][::step][::-1]

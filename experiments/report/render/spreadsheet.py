@@ -1,0 +1,42 @@
+"""Every run as one line of CSV, with numbers as they are."""
+
+import csv
+import io
+
+from experiments.report.analyse.settings import Section, Setting
+from experiments.report.load.runs import Run
+from experiments.report.load.words import csv_cell
+
+HEAD = ("section", "method", "variant", "budget", "ratio", "seed")
+TAIL = ("epochs", "objective", "device", "precision", "commit", "modified", "digest", "command")
+
+
+def table(sections: list[Section]) -> str:
+    keys = list(dict.fromkeys(figure.key for section in sections for figure in section.figures))
+    file = io.StringIO()
+    rows = csv.writer(file, lineterminator="\n")
+    rows.writerow((*HEAD, *keys, *TAIL))
+    for section in sections:
+        for setting in section.settings:
+            for run in setting.runs:
+                rows.writerow([*head(section, setting, run), *numbers(section, run, keys), *tail(run)])
+    return file.getvalue()
+
+
+def head(section: Section, setting: Setting, run: Run) -> list[str | float]:
+    record = run.record
+    texts = [csv_cell(each) for each in (section.title, record.method, setting.curve, record.budget.of)]
+    return [*texts, record.ratio, record.seed]
+
+
+def numbers(section: Section, run: Run, keys: list[str]) -> list[float | str]:
+    """Empty where a run has none."""
+    found = {figure.key: figure.of(run) for figure in section.figures}
+    return ["" if (value := found.get(key)) is None else value for key in keys]
+
+
+def tail(run: Run) -> list[str | int]:
+    record = run.record
+    texts = [record.objective, record.device, record.precision, record.git_commit or "", " ".join(record.modified)]
+    shown = [csv_cell(each) for each in (*texts, record.digest, record.command)]
+    return [sum(stage.epochs for stage in run.stages if stage.name != "baseline"), *shown]

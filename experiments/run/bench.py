@@ -1,0 +1,100 @@
+"""The run's tools, laid out: what `prepare` makes and every stage takes."""
+
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from lightning import Callback
+from torch import Tensor, nn
+
+from experiments.config import schema
+from experiments.config.digest import digest
+from experiments.run.store import Store
+from experiments.system import hardware
+from experiments.system.checksums import of_file
+from experiments.system.redact import hidden
+from experiments.trainer.execution import Execution, execution
+from pruning.methods.base import PruningMethod
+from pruning.objectives import Objective
+
+PROBE = 64  # images of the certificate and of the latency
+
+
+@dataclass
+class Bench:
+    settings: schema.Config
+    values: dict[str, Any]  # the resolved config, plain
+    data: Any  # datamodules.base.ImageData
+    network: nn.Module
+    method: PruningMethod
+    objective: Objective
+    recipes: dict[str, schema.Stage]
+    device: torch.device
+    precision: str
+    processes: int  # that share each batch, over all nodes
+    store: Store
+    watchers: list[Callback] = field(default_factory=list)
+
+    @property
+    def machine(self) -> dict[str, Any]:
+        return machine(self.settings)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.data.image_shape
+
+    @cached_property
+    def baseline_digest(self) -> str | None:
+        return of_file(Path(self.settings.baseline)) if self.settings.baseline else None
+
+    @cached_property
+    def digest(self) -> str:
+        compiled = {recipe: self.execution(recipe).compiled for recipe in self.recipes}
+        trained = {recipe: asdict(values) for recipe, values in self.recipes.items()}
+        return digest("run", self.values, **self.content(), compiled=compiled, recipes=trained)
+
+    def content(self) -> dict[str, Any]:
+        """What every stage depends on beside the config."""
+        identities = {"data": self.data.identity, "baseline": self.baseline_digest}
+        machine = {"device": self.device.type, "processes": self.processes, "drivers": hardware.drivers(self.device)}
+        return identities | machine | {"precision": self.precision}
+
+    def execution(self, recipe: str) -> Execution:
+        images = self.recipes[recipe].epochs * self.data.sizes["train"]
+        return execution(self.precision, self.settings.trainer.compile, self.device, images)
+
+    def steps(self, recipe: str) -> int:
+        return self.recipes[recipe].epochs * len(self.data.train_dataloader())
+
+    def chooses(self, recipe: str) -> bool:
+        """Whether validation picks the epoch. Gates are never picked half-way to their values."""
+        seen = recipe == "prune" or self.settings.baseline is not None
+        return self.settings.recipe.choose == "best" and self.data.sizes["val"] > 0 and not seen
+
+    @cached_property
+    def probe(self) -> Float[Tensor, "b 3 h w"]:
+        """Images without their labels: of validation where there is one, else of training, as training sees them.
+        On the CPU, where certificates are made."""
+        loader = self.data.val_dataloader() if self.data.sizes["val"] else self.data.train_dataloader()
+        batches = [images for images, _ in islice(loader, -(-PROBE // self.settings.recipe.batch))]
+        return torch.cat(batches)[:PROBE].cpu()
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.settings.folder) / f"{file_name(hidden(self.settings.name))}-{self.digest[:8]}"
+
+
+def machine(settings: schema.Config) -> dict[str, Any]:
+    """Where to train, in Lightning's words."""
+    asked = settings.trainer
+    return {name: getattr(asked, name) for name in ("accelerator", "devices", "strategy", "num_nodes")}
+
+
+def file_name(name: str) -> str:
+    """One path component, whatever a user writes: no separators, no leading dot, at most 100 characters."""
+    safe = "".join(mark if mark.isascii() and (mark.isalnum() or mark in "-_.+") else "_" for mark in name)
+    return safe.lstrip(".")[:100] or "run"

@@ -1,0 +1,203 @@
+"""All that a run will do, once and small, before anything is trained: what cannot work costs seconds, not a stage.
+
+Copies of the run's network, random images, random norm statistics; no number of the run moves. How much is tried
+follows from the network's size and never from a clock, so that a run is refused everywhere or nowhere.
+"""
+
+import copy
+import os
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from experiments.config.schema import Stage
+from experiments.run.bench import Bench
+from experiments.system.terminal import say
+from pruning.dry_run import (
+    check_answers,
+    check_logits,
+    check_output,
+    forked_generators,
+    keeps_statistics,
+    random_images,
+    randomise_norms,
+)
+from pruning.graph.cost import count_macs
+from pruning.graph.graph import trace
+from pruning.methods.base import PruningMethod
+from pruning.methods.dense.callback import Dense
+from pruning.objectives import CrossEntropy, Objective
+from pruning.selection import Selection
+from pruning.surgery import compact, mask
+from pruning.surgery.certificate import answers, check_equal
+from pruning.training.optimiser import ZeroMomentumSGD
+from pruning.training.task import ClassificationTask
+
+TORCH = os.path.join(os.path.dirname(torch.__file__), "")
+# Multiply-adds, so that all takes 10 s at most on one core
+DOUBLE_MOST = 100e6  # of an image: up to here both networks are compared in double precision
+STEPS_MOST = 5e9  # of an image: up to here a training step is made in each stage
+FORWARD_MOST = 180e9  # of all images that go through a network, at 18 G a second: up to here networks are run at all
+NO_METHOD = Dense()  # has no groups, and does nothing to a step
+
+
+def refuse_unfit(bench: Bench) -> None:
+    """What a network and data can be refused for without any arithmetic; plan=true, too."""
+    classes = len(bench.data.classes)
+    if classes < 2:
+        raise ValueError(f"the data has {classes} class: there is nothing to tell apart; two or more are needed")
+    trains = any(stage.epochs for stage in bench.recipes.values())
+    if trains and not any(parameter.requires_grad for parameter in bench.network.parameters()):
+        raise ValueError(
+            f"all weights of {type(bench.network).__name__} are frozen (requires_grad=False): there is nothing to train"
+        )
+    with forked_generators():
+        check_output(bench.network, bench.image_shape, classes)
+
+
+def dry_run(bench: Bench) -> None:
+    """Raises ValueError for whatever would fail once the dense network is trained."""
+    with forked_generators(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what a stage has to say is said when it comes
+        run_once(bench)
+
+
+def run_once(bench: Bench) -> None:
+    graph = trace(bench.network, bench.image_shape)
+    macs = count_macs(bench.network, bench.image_shape)
+    forward, steps = macs * images_run(bench.network) <= FORWARD_MOST, macs <= STEPS_MOST
+    say_left_out(macs, forward, steps)
+    if steps and bench.recipes["baseline"].epochs and bench.baseline_digest is None:
+        train_step(bench, copy.deepcopy(bench.network), "baseline", CrossEntropy())
+    if forward:
+        check_dense(bench)
+    plain, choice = choose(bench, steps)
+    if forward:
+        randomise(bench, plain)
+    small = compact(plain, choice, bench.image_shape, graph)
+    if forward:
+        compare(bench, mask(plain, choice, bench.image_shape, graph), small, double=macs <= DOUBLE_MOST)
+    if steps and bench.recipes["finetune"].epochs:
+        train_step(bench, small, "finetune", bench.objective.taught_by(plain))
+
+
+def images_run(network: nn.Module) -> int:
+    """Two: twice as they are, once masked, once small; where norms keep statistics, twice more in training."""
+    return 2 * (6 if keeps_statistics(network) else 4)
+
+
+def say_left_out(macs: int, forward: bool, steps: bool) -> None:
+    if not steps:
+        what = "a training step" if forward else "running the networks"
+        say(f"dry run without {what}: {macs / 1e9:.1f} G multiply-adds an image would take too long", "yellow")
+
+
+def check_dense(bench: Bench) -> None:
+    network = copy.deepcopy(bench.network)
+    randomise(bench, network)
+    with naming("running", bench):
+        check_answers(network, random_images(network, bench.image_shape), len(bench.data.classes))
+
+
+def randomise(bench: Bench, network: nn.Module) -> None:
+    with naming("running", bench):
+        randomise_norms(network, random_images(network, bench.image_shape))
+
+
+def choose(bench: Bench, steps: bool) -> tuple[nn.Module, Selection]:
+    """A plain copy of the network, and the method's choice on it: where it learns, with gates at random."""
+    network, method = copy.deepcopy(bench.network), bench.method
+    method.begin_stage(network, bench.image_shape, bench.steps("prune"))
+    if method.needs_training and steps:
+        train_step(bench, network, "prune", CrossEntropy(), method)
+    shuffle(method.groups(network))
+    choice = method.select(network)
+    method.detach(network)
+    return network, choice
+
+
+@torch.no_grad()
+def shuffle(groups: list[dict[str, Any]]) -> None:
+    """Gates that all stand where they began would choose by index."""
+    for gate in (gate for group in groups for gate in group["params"]):
+        gate += 0.1 * torch.randn_like(gate)
+
+
+def compare(bench: Bench, masked: nn.Module, small: fx.GraphModule, double: bool) -> None:
+    """The certificate's promise, before there is anything to certify."""
+    with naming("running", bench):
+        wanted, got = answers_of_both(masked, small, random_images(masked, bench.image_shape), double)
+    if wanted.isfinite().all() and wanted.any():
+        check_equal(wanted, got)
+
+
+def answers_of_both(masked: nn.Module, small: fx.GraphModule, images: Tensor, double: bool) -> tuple[Tensor, Tensor]:
+    if double:
+        with suppress(RuntimeError):  # some networks make tensors in single precision, whatever their weights are
+            return answers(copy.deepcopy(masked).double(), copy.deepcopy(small).double(), images)
+    return answers(masked, small, images)
+
+
+def train_step(
+    bench: Bench, network: nn.Module, recipe: str, objective: Objective, method: PruningMethod = NO_METHOD
+) -> None:
+    """One, as the stage would make it, on as few images as one of its batches may have."""
+    count = min(2, bench.settings.recipe.batch // bench.processes)
+    classes = len(bench.data.classes)
+    with naming(f"a training step of stage {recipe} by", bench):
+        images, labels = random_images(network, bench.image_shape, count), torch.arange(count) % classes
+        logits = network.train()(images)
+        check_logits(logits, (count, classes), network)
+        loss = objective(logits, labels, images)
+        if not torch.isfinite(loss):
+            raise ValueError(f"the first loss of stage {recipe} is {loss.item():g}: no training can begin with it")
+        loss.backward()
+        update(bench, network, bench.recipes[recipe], objective, method)
+
+
+def update(bench: Bench, network: nn.Module, recipe: Stage, objective: Objective, method: PruningMethod) -> None:
+    """The optimiser's step between the method's two verbs."""
+    task = ClassificationTask(
+        network, objective, recipe, len(bench.data.classes), bench.image_shape, bench.settings.seed
+    )
+    task.extra_groups = method.groups(network)
+    method.steer(network)
+    ZeroMomentumSGD(task.groups(), recipe.lr).step()
+    method.settle(network)
+
+
+@contextmanager
+def naming(what: str, bench: Bench) -> Iterator[None]:
+    """Whatever the network's own code raises is said in a line, with the place."""
+    try:
+        yield
+    except ValueError as error:
+        if raised_here(error):
+            raise
+        raise ValueError(in_a_line(what, bench, error)) from error
+    except Exception as error:
+        raise ValueError(in_a_line(what, bench, error)) from error
+
+
+def raised_here(error: Exception) -> bool:
+    """By a check of ours, whose words are for the user already."""
+    return not of_torch(traceback.extract_tb(error.__traceback__)[-1])
+
+
+def of_torch(frame: traceback.FrameSummary) -> bool:
+    return frame.filename.startswith(TORCH)
+
+
+def in_a_line(what: str, bench: Bench, error: Exception) -> str:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not of_torch(frame)]
+    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "torch"
+    words = (str(error).splitlines() or [""])[0]
+    return (
+        f"{what} {type(bench.network).__name__} on random images of {bench.image_shape} fails at {where}: "
+        f"{type(error).__name__}: {words}"
+    )

@@ -1,0 +1,99 @@
+"""Finished stages on disk under the digest of what they were made from: reuse or compute, never twice at once.
+
+A stage's folder holds `weights.safetensors`, `metrics.jsonl` and, written last, `stage.json`: without it, unfinished.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from safetensors.torch import load, save
+from torch import Tensor
+
+from experiments.records.record import Stage, parsed
+from experiments.system.locks import held
+from experiments.system.terminal import say
+from experiments.trainer import checkpoints, ranks
+from pruning.files import durable
+
+Weights = dict[str, Tensor]
+FILE = "stage.json"
+
+
+@dataclass(frozen=True)
+class Finished:
+    weights: Weights
+    stage: Stage
+    folder: Path
+
+
+class Store:
+    def __init__(self, root: Path, reuse: bool) -> None:
+        self.root, self.reuse = root, reuse
+        self.visited: list[Path] = []  # folders of this process's stages, in order
+
+    def stage(self, name: str, digest: str, compute: Callable[[Path], tuple[Weights, Stage]]) -> Finished:
+        """`compute` gets the stage's folder, where checkpoints of a killed attempt may lie."""
+        folder = self.root / f"{name}-{digest[:16]}"
+        self.visited.append(folder)
+        if not ranks.leads():
+            return self.followed(folder, compute)
+        with held(folder, ranks.tell_to_wait):
+            if not self.reuse:
+                clear(folder)
+            found = read(folder)
+            ranks.told(found is not None)
+            if found is not None:
+                say_reused(found.stage)
+                return found
+            weights, stage = compute(folder)
+            write(folder, weights, stage)
+        return Finished(weights, stage, folder)
+
+    def followed(self, folder: Path, compute: Callable[[Path], tuple[Weights, Stage]]) -> Finished:
+        """In the other processes of a run: as the first has decided."""
+        found = read(folder) if ranks.hear_decision() else None
+        return found or Finished(*compute(folder), folder)
+
+    def keeps(self) -> bool:
+        """Whether the same command finds a stage of this run, or a checkpoint in it, to go on from."""
+        return self.reuse and any(
+            (folder / FILE).exists() or checkpoints.exists(folder / checkpoints.LAST) for folder in self.visited
+        )
+
+
+def say_reused(stage: Stage) -> None:
+    say(f"reused {stage.name} {stage.digest[:8]} (made at commit {stage.commit})", "green")
+
+
+def write(folder: Path, weights: Weights, stage: Stage) -> None:
+    content = save(weights)
+    durable.write(folder / "weights.safetensors", content)
+    facts = {**asdict(stage), "weights_sha256": hashlib.sha256(content).hexdigest()}
+    durable.write(folder / FILE, json.dumps(facts, indent=1).encode())
+
+
+def read(folder: Path) -> Finished | None:
+    """None when the stage is not finished, or is damaged, which is said."""
+    if not (folder / FILE).exists():
+        return None
+    try:
+        facts = parsed(folder / FILE)
+        content = (folder / "weights.safetensors").read_bytes()
+        if hashlib.sha256(content).hexdigest() != facts.pop("weights_sha256"):
+            raise ValueError("weights.safetensors is not what was written")
+        return Finished(load(content), replace(Stage(**facts), reused=True), folder)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        say(f"{folder} is damaged ({error}): made again", "yellow")
+        clear(folder)
+        return None
+
+
+def clear(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name != "lock":
+            shutil.rmtree(path) if path.is_dir() else os.remove(path)

@@ -1,0 +1,27 @@
+"""Numbers for the eye. Imports no torch."""
+
+PREFIXES = ("", "k", "M", "G", "T", "P", "E")
+
+
+def percent(share: float, digits: int = 2) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
+def si(number: float) -> str:
+    """Three figures and a prefix, ready for a unit behind it."""
+    power = 0
+    while abs(number) >= 999.5 and power < len(PREFIXES) - 1:
+        number, power = number / 1000, power + 1
+    return f"{number:.3g} {PREFIXES[power]}"
+
+
+def clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def cut(before: float, after: float) -> str:
+    if before == after:
+        return "same"
+    return f"{100 * (after / before - 1):+.1f} %  {before / after:5.2f}x"

@@ -1,0 +1,103 @@
+"""What this machine does well, and what a result was made on."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+NATIVE_BF16 = ("avx512_bf16", "amx_bf16")
+REGISTERS = {"AVX512": 64, "AVX2": 32, "SVE256": 32}  # bytes, by torch's word for the processor; 16 otherwise
+NAMED = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "numpy", "safetensors")
+
+
+def device(accelerator: str, devices: Any = 1, rank: int = 0) -> torch.device:
+    """Where the process of this rank on its machine trains and measures, by the words of trainer.accelerator and
+    trainer.devices. Asks no GPU.
+
+    Raises:
+        ValueError: no kind of device that torch knows.
+    """
+    if accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available()):
+        return torch.device("cuda", device_index(devices, rank))
+    try:
+        return torch.device("cpu" if accelerator == "auto" else accelerator)
+    except RuntimeError as error:
+        raise ValueError(f"trainer.accelerator must be auto, cpu or gpu, got {accelerator}") from error
+
+
+def device_index(devices: Any, rank: int) -> int:
+    """2, "2" and "auto" count from 0; [1, 3] and "1,3" are the indices themselves, one for each process here."""
+    listed = [part for part in devices.split(",") if part] if isinstance(devices, str) and "," in devices else devices
+    return int(listed[rank % len(listed)]) if isinstance(listed, list | tuple) and listed else rank
+
+
+def local_rank() -> int:
+    """This process's number among those of its run on this machine, as torchrun and we, or srun, have set it."""
+    return int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
+
+
+def use(on: torch.device) -> None:
+    """From here on a GPU without a number is this one: pinned memory, events and queries would touch the first."""
+    if on.type == "cuda":
+        torch.cuda.set_device(on)
+
+
+def precision(asked: str, on: torch.device) -> tuple[str, str]:
+    """The precision to train in, and the reason in words."""
+    if asked == "16-mixed" and on.type != "cuda":
+        raise ValueError(f"trainer.precision=16-mixed needs a GPU, and this run is on the {on.type}: take bf16-mixed")
+    if asked != "auto":
+        return asked, "as asked"
+    if on.type == "cuda":
+        with torch.cuda.device(on):
+            native, what = torch.cuda.is_bf16_supported(including_emulation=False), torch.cuda.get_device_name(on)
+    else:
+        native, what = any(flag in cpu_flags() for flag in NATIVE_BF16), "this processor"
+    if native:
+        return "bf16-mixed", f"{what} has it natively (trainer.precision=32-true trains in float32)"
+    return "32-true", f"{what} has no native bf16"
+
+
+def lanes(on: torch.device) -> int:
+    """The multiple that widths should be of: float32 numbers in a vector register, 8 half-precision ones on a GPU."""
+    if on.type != "cpu":
+        return 8
+    return REGISTERS.get(torch.backends.cpu.get_cpu_capability(), 16) // 4
+
+
+def cpu_flags() -> set[str]:
+    return set(cpu_field("flags").split())
+
+
+def cpu_field(field: str) -> str:
+    """One field of the first processor; empty where the system does not say."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")
+
+
+def describe(on: torch.device) -> str:
+    if on.type == "cuda":
+        return torch.cuda.get_device_name(on) + (", TF32 convolutions" if has_tf32() else "")
+    name = cpu_field("model name") or platform.processor() or platform.machine()
+    return f"{name}, {torch.get_num_threads()} threads"
+
+
+def has_tf32() -> bool:
+    """Whether a GPU's float32 convolutions round their factors to 10 bits, as torch lets them unless told."""
+    cudnn: Any = torch.backends.cudnn
+    return bool(cudnn.conv.fp32_precision == "tf32")
+
+
+def versions(on: torch.device) -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: version(name) for name in NAMED} | drivers(on)
+
+
+def drivers(on: torch.device) -> dict[str, str]:
+    """Of what computes on a GPU; nothing where none is used, whatever torch was built with."""
+    if on.type != "cuda":
+        return {}
+    return {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}

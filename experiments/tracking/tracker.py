@@ -1,0 +1,219 @@
+"""Curves and record to Weights & Biases, from our own files. The only place that writes with wandb."""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+
+from experiments.records import metrics
+from experiments.records.record import Record
+from experiments.report.load.runs import SCRATCH
+from experiments.run.bench import Bench
+from experiments.system.redact import hidden
+from experiments.system.terminal import say
+from pruning.files import durable
+
+REACH = 20  # seconds to wait for a server: whoever cannot reach it is told within 30
+
+
+class Tracker(Callback):
+    """tracking=none: metrics.jsonl in the run's folder, nothing else."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.folder = bench, bench.folder
+
+    def lines(self) -> list[dict[str, Any]]:
+        """All figures of all stages so far; of an earlier process where this one had nothing to make."""
+        return list(metrics.read([folder / "metrics.jsonl" for folder in self.bench.store.visited or [self.folder]]))
+
+    def finish(self, record: Record | None) -> None:
+        """Once, when the job ends, however it ends."""
+        if self.bench.store.visited:
+            durable.write(self.folder / "metrics.jsonl", metrics.encode(self.lines()))
+
+
+class Offline(Tracker):
+    """One run, written from our files when the job ends: W&B's own offline file loses its last block on a kill."""
+
+    def finish(self, record: Record | None) -> None:
+        super().finish(record)
+        written = self.folder / "wandb"
+        if any(written.glob("offline-run-*")) and not self.bench.store.visited:  # the same finished run again
+            return
+        with guarded("nothing is written for it; metrics.jsonl has all figures"):
+            shutil.rmtree(written, ignore_errors=True)
+            write(open_run(self.bench, "offline"), self.lines(), record)
+
+
+class Online(Offline):
+    """Epoch by epoch; `run.step` counts the lines already there, so the same command goes on where the run is. Whatever
+    W&B does, the run goes on: after its first error nothing is sent any more, and all is written offline at the end."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(bench)
+        self.run: Any = None
+        with self.dropped_on_error():
+            bounded(self.begin)
+
+    def begin(self) -> None:
+        self.run = open_run(self.bench, "online")
+
+    @contextmanager
+    def dropped_on_error(self) -> Iterator[None]:
+        ended = False
+        with guarded("going on offline"):
+            yield
+            ended = True
+        if not ended:
+            self.run = None
+            with suppress(Exception):
+                bounded(release)
+
+    def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
+        if self.run is not None:
+            with self.dropped_on_error():
+                publish(self.run, self.lines())
+
+    def finish(self, record: Record | None) -> None:
+        if self.run is not None:
+            Tracker.finish(self, record)
+            with self.dropped_on_error():
+                bounded(lambda: write(self.run, self.lines(), record))
+        if self.run is None:
+            super().finish(record)
+
+
+@contextmanager
+def guarded(consequence: str) -> Iterator[None]:
+    """No error of W&B, of its server or of its process is an error of the run: one line says it."""
+    try:
+        yield
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        say(f"W&B has failed ({reason}): {consequence}", "yellow")
+
+
+def bounded(call: Callable[[], object]) -> None:
+    """Raises TimeoutError for what waits for a server in vain; it is left to its thread."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(REACH)
+    if thread.is_alive():
+        raise TimeoutError(f"no answer within {REACH} seconds")
+    if errors:
+        raise errors[0]
+
+
+TRACKERS = {"none": Tracker, "offline": Offline, "online": Online}
+
+
+@contextmanager
+def tracked(bench: Bench) -> Iterator[list[Record]]:
+    """Append the record to what this yields. The run is finished in any case, else the next job of a sweep joins it."""
+    durable.make_folder(bench.folder)
+    tracker = TRACKERS[bench.settings.tracking.mode](bench)
+    bench.watchers.append(tracker)
+    records: list[Record] = []
+    try:
+        yield records
+    finally:
+        tracker.finish(records[0] if records else None)
+
+
+def release() -> None:
+    """Whatever a failed run still holds: its id, its process."""
+    import wandb
+
+    wandb.teardown(exit_code=1)
+
+
+def open_run(bench: Bench, mode: str) -> Any:
+    """Raises whatever W&B does, where its server cannot be reached or nobody is logged in."""
+    os.environ["WANDB_DATA_DIR"] = os.environ["WANDB_CACHE_DIR"] = str((bench.folder / "wandb").absolute())
+    import wandb
+
+    asked, choice = bench.settings.tracking, bench.settings.choice
+    arguments: dict[str, Any] = hidden(
+        {
+            "project": asked.project,
+            "entity": asked.entity,
+            "group": asked.group,
+            "name": bench.folder.name,
+            "id": bench.digest[:16],
+            "tags": [choice.method, choice.model, choice.data],
+            "config": bench.values,
+            "dir": str(bench.folder),
+            "settings": wandb.Settings(
+                silent=True, console="off", init_timeout=REACH, x_disable_stats=True, x_disable_meta=True
+            ),
+        }
+    )
+    run = wandb.init(mode=mode, resume="allow" if mode == "online" else None, **arguments)  # type: ignore[arg-type]
+    for stage in ("baseline", "prune", "finetune", "scratch", "scratch_tune"):
+        run.define_metric(f"{stage}/step", hidden=True)
+        run.define_metric(f"{stage}/*", step_metric=f"{stage}/step")
+    return run
+
+
+def write(run: Any, lines: list[dict[str, Any]], record: Record | None) -> None:
+    """The rest of the lines, the figures, and the end."""
+    try:
+        publish(run, lines)
+        if record is not None:
+            summarise(run, record)
+    finally:
+        run.finish(exit_code=0 if record else 1)
+
+
+def publish(run: Any, lines: list[dict[str, Any]]) -> None:
+    for line in lines[run.step :]:
+        stage = line["stage"]
+        run.log({f"{stage}/{key}": value for key, value in line.items() if key != "stage"})
+
+
+def summarise(run: Any, record: Record) -> None:
+    import wandb
+
+    columns: list[str | int] = ["layer", "filters kept", "filters", "kernels kept", "kernels"]
+    rows = [
+        [name, each.filters_kept, each.filters_total, each.kernels_kept, each.kernels_total]
+        for name, each in record.layers.items()
+    ]
+    run.log({"layers": wandb.Table(columns=columns, data=rows)})
+    run.summary.update(hidden(figures(record)))
+
+
+def figures(record: Record) -> dict[str, Any]:
+    """The record's figures, flat, and what `tuned` cost in all, without what stands elsewhere in a W&B run."""
+    values = asdict(record)
+    elsewhere = ("config", "layers", "stages", "classes", "versions", "command", "modified")
+    flat = dict(flatten({key: value for key, value in values.items() if key not in elsewhere}))
+    stages = {
+        f"{stage['name']}/{key}": stage[key]
+        for stage in values["stages"]
+        for key in ("epochs", "seconds", "train_macs")
+    }
+    own = [stage for stage in record.stages if stage.name not in SCRATCH]
+    total = {key: sum(getattr(stage, key) for stage in own) for key in ("seconds", "train_macs")}
+    return flat | stages | total
+
+
+def flatten(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from flatten(value, f"{path}{key}/")
+        elif key != "answers":
+            yield path + key, value

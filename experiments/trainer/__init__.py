@@ -1,0 +1,1 @@
+"""What a Lightning Trainer is given: checkpoints, logger, progress, processes, precision."""

@@ -1,0 +1,92 @@
+"""The further processes of one run on this machine: started, met, and never left behind. Imports no torch."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from experiments.system import preemption
+
+GRACE = 10  # seconds in which the others may end by themselves
+ARRIVED = "CNN_PRUNING_ARRIVED"  # environment of a further process: where it says that it has come as far as we
+
+Child = subprocess.Popen[bytes]
+
+
+@contextmanager
+def others(numbers: Iterable[int]) -> Iterator[None]:
+    """Within, the same command runs once more for each number, and has met us; afterwards it has ended."""
+    children: list[Child] = []
+    try:
+        ears = []
+        with preemption.postponed():  # leaving now would lose a child that is not yet known
+            for number in numbers:
+                child, ear = start(number)
+                children.append(child)
+                ears.append(ear)
+        for child, ear in zip(children, ears, strict=True):
+            meet(child, ear)
+        threading.Thread(target=watch, args=(children,), daemon=True).start()
+        yield
+    except BaseException:  # they would wait for this process
+        stop(children)
+        raise
+    for child in children:
+        child.wait()
+
+
+def start(number: int) -> tuple[Child, int]:
+    """And the end of a pipe at which it is heard."""
+    ear, mouth = os.pipe()
+    environment = os.environ | {"LOCAL_RANK": str(number), ARRIVED: str(mouth)}
+    child = subprocess.Popen(sys.orig_argv, env=environment, pass_fds=[mouth])
+    os.close(mouth)
+    return child, ear
+
+
+def meet(child: Child, ear: int) -> None:
+    """Here and not in torch's rendezvous, which hears no signal and waits half an hour for one that has died."""
+    with open(ear, "rb") as pipe:
+        if pipe.read(1):
+            return
+    code = child.wait()
+    if preemption.was_asked(code):
+        preemption.request.by = preemption.ELSEWHERE
+        preemption.request.obey()
+    raise RuntimeError(f"a further process of this run ended before it had begun, with exit code {code}: see above")
+
+
+def arrive() -> None:
+    """In a further process. Raises BrokenPipeError where the one that started it is gone."""
+    mouth = os.environ.pop(ARRIVED, None)
+    if mouth is not None:
+        with open(int(mouth), "wb") as pipe:
+            pipe.write(b".")
+
+
+def stop(children: list[Child]) -> None:
+    for child in children:
+        child.terminate()
+    limit = time.monotonic() + GRACE
+    for child in children:
+        try:
+            child.wait(max(0, limit - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def watch(children: list[Child]) -> None:
+    """When one has died, the others would wait for it in their next exchange: for ever with some backends."""
+    while not any(child.poll() for child in children):
+        time.sleep(1)
+    time.sleep(GRACE)
+    if preemption.request.by is not None:  # all were asked to leave; this one has still to write
+        return
+    print("one process of this run has died, and the others did not end: stopping them", file=sys.stderr, flush=True)
+    for child in children:
+        child.kill()
+    os._exit(1)

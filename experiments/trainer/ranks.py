@@ -1,0 +1,157 @@
+"""One run in several processes (trainer.devices=2 trainer.strategy=ddp): the first decides, measures and writes, the
+others make the same way beside it and train. What DDP leaves to each process is brought together here, or compared."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar, final
+
+import torch
+import torch.distributed as dist
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.strategies import ParallelStrategy
+from torch import Tensor
+
+from experiments.system.quiet import quiet
+from experiments.system.terminal import console
+from experiments.trainer.others import arrive, others
+from pruning.selection import Selection
+
+Told = TypeVar("Told")
+
+
+@contextmanager
+def gathered(machine: Mapping[str, Any]) -> Iterator[None]:
+    """Within, all processes that `machine` (Lightning's accelerator, devices, strategy, nodes) asks for are there."""
+    with quiet():
+        trainer = Trainer(logger=False, enable_checkpointing=False, **machine)
+    if trainer.world_size == 1 or not isinstance(trainer.strategy, ParallelStrategy):
+        yield
+        return
+    with others(further(trainer)):
+        arrive()
+        with quiet():
+            trainer.strategy.setup_environment()
+        console.quiet = not leads()
+        yield
+        end_group()
+
+
+def further(trainer: Trainer) -> Iterable[int]:
+    """The ranks that this process has to start: all but its own, unless srun or torchrun has started them."""
+    environment = trainer.strategy.cluster_environment  # type: ignore[attr-defined]
+    if environment.creates_processes_externally:
+        return ()
+    os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = environment.main_address, str(environment.main_port)
+    os.environ["LOCAL_RANK"] = "0"  # Lightning sees by it that the others are there
+    return range(1, trainer.num_devices)
+
+
+def leads() -> bool:
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
+def meet() -> None:
+    """Wait for each other."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
+def end_group() -> bool:
+    """After the last exchange, in all processes at once: ends the group, and says whether this process goes on alone.
+
+    Not at exit: there NCCL waits for all processes of the group, and the first for those that it has started.
+    """
+    first = leads()
+    if dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
+    return first
+
+
+def told(value: Told) -> Told:
+    """The first process's value, in every process."""
+    if not dist.is_initialized():
+        return value
+    carried = [value]
+    dist.broadcast_object_list(carried, src=0)
+    return carried[0]
+
+
+def tell_to_wait() -> None:
+    """In the first process, now and then while it waits for another run's lock: an exchange does not last for ever."""
+    told(None)
+
+
+def hear_decision() -> bool:
+    """In the others: what the first has decided, however long it had to wait."""
+    while (decision := told(None)) is None:
+        pass
+    return bool(decision)
+
+
+def everywhere(value: Told) -> list[Told]:
+    """Each process's value, in every process."""
+    if not dist.is_initialized():
+        return [value]
+    found: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(found, value)
+    return found
+
+
+def agreed(choice: Selection) -> Selection:
+    """Checked to be the same everywhere before anyone uses it."""
+    refuse_differing(dict(choice.items()), "the selection")
+    return choice
+
+
+def refuse_differing(tensors: Mapping[str, Tensor], what: str) -> None:
+    """Raises RuntimeError, in all processes alike, that names the first tensor that is not the same everywhere."""
+    if not dist.is_initialized():
+        return
+    found = everywhere({name: fingerprint(value) for name, value in tensors.items()})
+    names = dict.fromkeys(name for each in found for name in each)
+    for name in names:
+        if len({each.get(name) for each in found}) > 1:
+            raise RuntimeError(
+                f"{what} of layer {name!r} is not the same in all {len(found)} processes: something was done in "
+                "one of them only; the last checkpoint is from before"
+            )
+
+
+def fingerprint(value: Tensor) -> str:
+    return hashlib.sha256(value.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+
+
+@final
+class Together(Callback):
+    """After every step the statistics of norms and methods are means over all processes, so that a checkpoint,
+    validation and a selection see all images; after every epoch all processes have the same network."""
+
+    def on_train_batch_end(self, trainer: Trainer, task: LightningModule, *_: Any) -> None:
+        if dist.is_initialized():
+            average(task.get_submodule("network").buffers())
+
+    def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
+        """And the same list of images that could not be read: each has met those of its share."""
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        for left_out in everywhere(data.left_out):
+            data.leave_out(left_out)
+        refuse_differing(task.get_submodule("network").state_dict(), "the state")
+
+
+@torch.no_grad()
+def average(buffers: Iterable[Tensor]) -> None:
+    """In place, over all processes, in double: what is equal stays equal to the bit.
+
+    By way of one flat copy: a kernel for each of some hundred buffers would take a GPU longer than their sum.
+    """
+    floating = [buffer for buffer in buffers if buffer.is_floating_point()]
+    if not floating:
+        return
+    flat = torch.cat([buffer.flatten() for buffer in floating]).double()
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    means = flat.split([buffer.numel() for buffer in floating])
+    torch._foreach_copy_(floating, [mean.view_as(buffer) for mean, buffer in zip(means, floating, strict=True)])

@@ -1,0 +1,206 @@
+"""How many filters go where. Every budget answers with exact counts, or refuses before anything is trained.
+
+keep = floor(C - C ratio): never int(C * (1 - ratio)), which loses a filter to rounding (0.9 * 10).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pruning.graph.cost import Cost
+from pruning.graph.sites import matching
+
+Counts = dict[str, int]
+Magnitudes = Mapping[str, Float[Tensor, " units"]]
+
+
+def keep(units: int, ratio: float) -> int:
+    """Units that stay of `units` when the share `ratio` goes."""
+    return math.floor(units - units * ratio + 1e-9)
+
+
+def checked_ratio(ratio: float, name: str = "ratio") -> float:
+    """The ratio, or ValueError when it is not in [0, 1)."""
+    if not 0 <= ratio < 1:
+        raise ValueError(f"{name} must lie in [0, 1), got {ratio}")
+    return ratio
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a method lays before a budget.
+
+    `widths`: units (filters, or kernels of a pattern) at each site, by name. `magnitudes`: one figure for each unit,
+    comparable over layers. `cost`: what the whole network would cost with given counts, by the method's own choice.
+    """
+
+    widths: Mapping[str, int]
+    magnitudes: Magnitudes
+    cost: Callable[[Mapping[str, int]], Cost]
+
+
+def multiples(counts: Mapping[str, int], of: int) -> Counts:
+    """Widths that the hardware likes: down to a multiple, so that no less is cut than asked; one below it stays."""
+    return {name: count - count % of if count >= of else count for name, count in counts.items()}
+
+
+def round_down(share: float, digits: int = 4) -> float:
+    """For the most that may be asked: rounded up, two thirds would empty a layer of 3."""
+    return math.floor(share * 10**digits) / 10**digits
+
+
+def would_empty(name: str, width: int, ratio: float) -> str:
+    """In words, with a ratio that this layer can bear."""
+    most = round_down(1 - 1 / width)
+    own = "a ratio of its own in budget.table"
+    remedy = f"use {most} or less, or give this layer {own}" if most > 0 else f"give it {own}, 0, and it stays whole"
+    return f"ratio {ratio} would empty layer {name!r} of {width}: at least one must stay; {remedy}"
+
+
+def checked_multiple(round_to: int) -> int:
+    if round_to < 1:
+        raise ValueError(f"budget.round_to must be 1 or more, got {round_to}: 8 makes widths multiples of 8")
+    return round_to
+
+
+class Budget(ABC):
+    """A share to remove, and the rule that spreads it over the sites."""
+
+    @abstractmethod
+    def counts(self, demand: Demand) -> Counts:
+        """Units to keep at each site, at least 1.
+
+        Raises:
+            ValueError: a site would be emptied, or the target cannot be met.
+        """
+
+
+class PerLayer(Budget):
+    """The same share at every site, but for the sites that `table` names.
+
+    `table` maps shell-style patterns of names to ratios, the last one that fits counts: {"layer1.*": 0.6}.
+    """
+
+    def __init__(self, ratio: float, table: Mapping[str, float] | None = None, round_to: int = 1) -> None:
+        self.ratio, self.round_to = checked_ratio(ratio), checked_multiple(round_to)
+        self.table = {pattern: checked_ratio(r, f"budget.table[{pattern}]") for pattern, r in (table or {}).items()}
+
+    def counts(self, demand: Demand) -> Counts:
+        ratios = dict.fromkeys(demand.widths, self.ratio)
+        for pattern, ratio in self.table.items():
+            ratios |= dict.fromkeys(matching(list(ratios), [pattern]), ratio)
+        kept = {name: keep(width, ratios[name]) for name, width in demand.widths.items()}
+        for name, count in kept.items():
+            if count < 1:
+                raise ValueError(would_empty(name, demand.widths[name], ratios[name]))
+        whole = {name: count for name, count in kept.items() if count == demand.widths[name]}
+        return multiples(kept, self.round_to) | whole
+
+
+class Global(Budget):
+    """Rank all units of the network by magnitude; the smallest go, but each layer keeps a share in [floor, ceiling].
+
+    Li et al. 2019, section 4: 0.1 and 0.9. They clip after ranking and so miss the ratio; here the ranking is of what
+    floor and ceiling leave open, and the ratio is met. This sets the counts only, not which units stay.
+    """
+
+    def __init__(self, ratio: float, floor: float = 0.1, ceiling: float = 0.9, round_to: int = 1) -> None:
+        self.ratio, self.round_to = checked_ratio(ratio), checked_multiple(round_to)
+        if not 0 <= floor <= ceiling <= 1:
+            raise ValueError(
+                f"budget.floor and budget.ceiling must lie in [0, 1] in this order, got {floor} and {ceiling}"
+            )
+        self.floor, self.ceiling = floor, ceiling
+
+    def counts(self, demand: Demand) -> Counts:
+        if self.ratio == 0:
+            return dict(demand.widths)
+        least, most = self._bounds(demand.widths)
+        wanted = keep(sum(demand.widths.values()), self.ratio) - sum(least.values())
+        contested = {
+            name: values.sort(descending=True).values[least[name] : most[name]]
+            for name, values in demand.magnitudes.items()
+        }
+        if not 0 <= wanted <= sum(len(values) for values in contested.values()):
+            raise ValueError(self._refused(sum(least.values()), sum(most.values()), sum(demand.widths.values())))
+        owners = torch.cat([torch.full((len(values),), place) for place, values in enumerate(contested.values())])
+        winners = owners[torch.cat(list(contested.values())).sort(descending=True, stable=True).indices[:wanted]]
+        won = winners.bincount(minlength=len(contested)).tolist()
+        kept = {name: least[name] + extra for name, extra in zip(contested, won, strict=True)}
+        return multiples(kept, self.round_to)
+
+    def _refused(self, least: int, most: int, total: int) -> str:
+        """In words, with bounds that are met themselves, however little lies between them."""
+        digits = max(4, len(str(total)))
+        high = round_down(1 - least / total, digits)
+        low = min(1 - round_down(most / total, digits), high)
+        return (
+            f"ratio {self.ratio} with budget.floor={self.floor} and budget.ceiling={self.ceiling} cannot be met: "
+            f"it must lie in [{low:.{digits}f}, {high:.{digits}f}]"
+        )
+
+    def _bounds(self, widths: Mapping[str, int]) -> tuple[Counts, Counts]:
+        """The fewest and the most that each layer keeps."""
+        least = {name: max(1, math.ceil(self.floor * width - 1e-9)) for name, width in widths.items()}
+        most = {name: max(1, math.floor(self.ceiling * width + 1e-9)) for name, width in widths.items()}
+        return least, {name: max(most[name], least[name]) for name in widths}
+
+
+class Share(Budget):
+    """A share of the whole network's MACs or parameters, counted after liveness, met within one unit at one site.
+
+    Units go one at a time, evenly over the sites, until the cut is reached; with `round_to`, a layer gives up so many
+    at once, and the cut is met within one such step at one site.
+    """
+
+    def __init__(self, ratio: float, of: str, floor: float = 0.0, round_to: int = 1) -> None:
+        self.ratio, self.round_to = checked_ratio(ratio), checked_multiple(round_to)
+        self.floor = checked_ratio(floor, "budget.floor")
+        if of not in ("macs", "params"):
+            raise ValueError(f"budget.of must be macs or params, got {of!r}")
+        self.of = of
+
+    def counts(self, demand: Demand) -> Counts:
+        removals = self._removals(demand.widths)
+        whole = getattr(demand.cost(demand.widths), self.of)
+        gone = bisect_left(range(len(removals)), True, key=lambda n: self._reached(demand, removals[:n], whole))
+        counts = self._after(demand.widths, removals[:gone])
+        cut = 1 - getattr(demand.cost(counts), self.of) / whole
+        if cut < self.ratio:
+            raise ValueError(
+                f"ratio {self.ratio} of {self.of} cannot be met at these sites: keeping the least of each cuts "
+                f"{round_down(cut)}; lower it, or prune more (method.joined=expand)"
+            )
+        return counts
+
+    def _reached(self, demand: Demand, removals: list[str], whole: int) -> bool:
+        """Is the cut reached? A network cut to pieces has reached any."""
+        try:
+            return 1 - getattr(demand.cost(self._after(demand.widths, removals)), self.of) / whole >= self.ratio
+        except ValueError:
+            return True
+
+    def _removals(self, widths: Mapping[str, int]) -> list[str]:
+        """The sites in the order in which each gives up one unit, evenly by share."""
+        least = {name: max(1, math.ceil(self.floor * width - 1e-9)) for name, width in widths.items()}
+        events = [
+            ((gone + (place + 0.5) / len(widths)) / width, name)
+            for place, (name, width) in enumerate(widths.items())
+            for gone in range(width - least[name])
+        ]
+        return [name for _, name in sorted(events)]
+
+    def _after(self, widths: Mapping[str, int], removals: list[str]) -> Counts:
+        """Removals show once they make a whole step."""
+        counts = dict(widths)
+        for name in removals:
+            counts[name] -= 1
+        return {name: min(widths[name], -(-count // self.round_to) * self.round_to) for name, count in counts.items()}

@@ -1,0 +1,1 @@
+"""A pruned network to and from disk: its folder, ONNX, files that outlive a kill."""

@@ -1,0 +1,185 @@
+"""A pruned network to and from a folder: model.safetensors and model.json. No pickle; nothing in a file is ever run.
+
+The small network is built anew, from the full-size one's name and the selection, without any weights; only then are the
+weights read, and they must fit. So memory follows from what was checked, never from what a file claims.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
+from torch import Tensor, fx, nn
+
+from pruning.files import durable
+from pruning.files.description import Description, Preprocessing, from_json, packed
+from pruning.graph.tracing import skeleton
+from pruning.models.registry import Origin
+from pruning.selection import Selection
+from pruning.surgery import compact
+
+WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
+LONGEST = 2**26  # bytes of model.json; ResNet-152 with random kernels of every layer makes 5 MB
+SHOWN = 3  # names in a refusal
+Weights = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A small network, in eval, and what it takes to use it and to make it again.
+
+    `origin`: how its full-size network is built; None when that is the user's own, to be given to `load` again.
+    """
+
+    network: nn.Module
+    selection: Selection
+    origin: Origin | None
+    image_shape: tuple[int, int, int]
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing | None = None
+
+
+def save(folder: Path | str, pruned: Pruned, dense: nn.Module | None = None) -> None:
+    """Into the folder, which is made. `dense` is needed exactly when there is no origin: any weights will do.
+
+    Raises:
+        ValueError: the network is not what its origin and selection give, so that it could not be loaded again.
+    """
+    folder = Path(folder)
+    weights = {key: _plain(value) for key, value in pruned.network.state_dict().items()}
+    content = to_bytes(weights)
+    description = Description(
+        pruned.origin,
+        {name: packed(kernels) for name, kernels in pruned.selection.items()},
+        pruned.image_shape,
+        pruned.classes,
+        pruned.preprocessing,
+        hashlib.sha256(content).hexdigest(),
+        {library: version(library) for library in ("torch", "torchvision", "timm") if _installed(library)},
+    )
+    again, _ = _rebuilt(from_json(description.to_json()), dense)
+    _fill(again, weights)
+    _refuse_other(again, pruned.network)
+    durable.make_folder(folder)
+    durable.write(folder / WEIGHTS, content)
+    durable.write(folder / DESCRIPTION, description.to_json())
+
+
+def load(folder: Path | str, dense: nn.Module | None = None) -> Pruned:
+    """The network of a folder, weights and outputs equal bit for bit to the saved one's; on the CPU.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: a file is damaged, foreign, or fits no network; `dense` is missing or not needed.
+    """
+    folder = Path(folder)
+    with _blaming(folder / DESCRIPTION):
+        description = from_json(_short(folder / DESCRIPTION))
+        network, selection = _rebuilt(description, dense)
+    with _blaming(folder / WEIGHTS):
+        _fill(network, _weights(folder / WEIGHTS, network, description.sha256))
+    return Pruned(
+        network.eval(),
+        selection,
+        description.origin,
+        description.image_shape,
+        description.classes,
+        description.preprocessing,
+    )
+
+
+def _rebuilt(description: Description, dense: nn.Module | None) -> tuple[fx.GraphModule, Selection]:
+    """The small network without numbers: all its tensors are on the meta device."""
+    if (dense is None) == (description.origin is None):
+        words = "cannot be built by name: give" if dense is None else f"is {description.origin}: do not give"
+        raise ValueError(f"the full-size network {words} dense=")
+    if description.origin is not None:
+        bare = description.origin.skeleton(len(description.classes), description.image_shape)
+    else:
+        bare = skeleton(dense)  # type: ignore[arg-type]
+    selection = description.selection(bare)
+    return compact(bare, selection, description.image_shape), selection
+
+
+def _weights(path: Path, network: nn.Module, sha256: str) -> Weights:
+    """Names, shapes and kinds of number are compared before a single weight is read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+        _refuse_misfit(network.state_dict(), shapes)
+        with open(path, "rb") as content:
+            if hashlib.file_digest(content, "sha256").hexdigest() != sha256:
+                raise ValueError(f"its content is not what {DESCRIPTION} was written for: copy both files again")
+        return {key: value.clone() for key, value in load_file(path).items()}  # clone: the file may change or vanish
+    except SafetensorError as error:
+        raise ValueError(f"not a whole safetensors file: {error}") from error
+
+
+def _refuse_misfit(wanted: Weights, found: Mapping[str, tuple[int, ...]]) -> None:
+    lacks, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    if lacks or extra:
+        words = [
+            f"{label} {', '.join(keys[:SHOWN])}" for label, keys in (("lacks", lacks), ("has besides", extra)) if keys
+        ]
+        raise ValueError(f"{' and '.join(words)}: it is of another network than {DESCRIPTION}")
+    for key, shape in found.items():
+        if shape != tuple(wanted[key].shape):
+            raise ValueError(f"{key} has shape {shape}, the network needs {tuple(wanted[key].shape)}")
+
+
+def _fill(network: nn.Module, weights: Weights) -> None:
+    kinds = {key: value.is_floating_point() for key, value in network.state_dict().items()}
+    if wrong := [key for key, value in weights.items() if value.is_floating_point() != kinds.get(key)]:
+        raise ValueError(f"{wrong[0]} has numbers of another kind ({weights[wrong[0]].dtype}) than the network")
+    network.load_state_dict(weights, strict=True, assign=True)
+    if lost := [name for name, value in network.named_buffers() if value.is_meta]:
+        raise ValueError(f"{lost[0]} is a buffer that the state dict leaves out: register it with persistent=True")
+
+
+def _refuse_other(again: fx.GraphModule, network: nn.Module) -> None:
+    """Same program, same tensors, those outside the state dict (numbers of channels) included."""
+    same = isinstance(network, fx.GraphModule) and again.code == network.code
+    pairs = zip(again.named_buffers(), network.named_buffers(), strict=True) if same else ()
+    if not same or not all(a == b and torch.equal(x, y.cpu()) for (a, x), (b, y) in pairs):
+        raise ValueError(
+            "the network is not compact(dense, selection, image_shape) of this origin and selection, and so could not "
+            "be loaded again: give those it was made with"
+        )
+
+
+@contextmanager
+def _blaming(path: Path) -> Iterator[None]:
+    """A refusal names the file."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not a file: a pruned network is a folder of {WEIGHTS} and {DESCRIPTION}")
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _short(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        content = file.read(LONGEST + 1)
+    if len(content) > LONGEST:
+        raise ValueError(f"longer than {LONGEST} bytes: not the description of a pruned network")
+    return content
+
+
+def _plain(value: Tensor) -> Tensor:
+    """Dense, on the CPU, sharing memory with nothing."""
+    return value.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+
+
+def _installed(library: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(library) is not None

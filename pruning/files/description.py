@@ -1,0 +1,147 @@
+"""model.json: everything about a pruned network but its weights. Whatever it says is checked before it is believed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from pruning.files import bitmap
+from pruning.models.registry import Origin
+from pruning.selection import Selection, convolutions
+
+WIDEST = 2**16  # pixels a side
+FORMAT, VERSION = "cnn-pruning", 1  # raise the version when a field changes its meaning
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What images went through: shorter side to `resize` (None: as it is), centre crop to the network's size, RGB in
+    [0, 1], then mean and standard deviation of each colour."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resize: int | None = None
+
+    def normalise(self, images: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "*b 3 h w"]:
+        """Of RGB in [0, 1]."""
+        mean, std = (images.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
+        return (images - mean) / std
+
+
+@dataclass(frozen=True)
+class Description:
+    """`kernels`: the selection, packed. `origin`: how the full-size network is built; None: it is the user's own."""
+
+    origin: Origin | None
+    kernels: Mapping[str, Any]
+    image_shape: Shape
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing | None
+    sha256: str  # of the weights
+    versions: Mapping[str, str]
+
+    def to_json(self) -> bytes:
+        values = {"format": FORMAT, "version": VERSION, **asdict(self)}
+        return (json.dumps(values, indent=1, allow_nan=False) + "\n").encode()
+
+    def selection(self, dense: nn.Module) -> Selection:
+        """Unpacked against the layers it speaks of.
+
+        Raises:
+            ValueError: a layer that the network lacks, another shape, kernels that do not fill it.
+        """
+        convs = convolutions(dense)
+        if strange := [name for name in self.kernels if name not in convs]:
+            raise ValueError(f"the selection names {strange[0]!r}, which is not a convolution of the network")
+        return Selection({n: unpacked(n, packed, convs[n].weight.shape[:2]) for n, packed in self.kernels.items()})
+
+
+def packed(kernels: Bool[Tensor, "out in"]) -> dict[str, Any]:
+    return {"shape": list(kernels.shape), "kept": bitmap.encode(kernels.numpy())}
+
+
+def unpacked(name: str, packed: Any, shape: torch.Size) -> Bool[Tensor, "out in"]:
+    """Makes no more than `shape` needs, whatever the text says."""
+    stored = _typed(packed, "shape", list), _typed(packed, "kept", str)
+    if stored[0] != list(shape):
+        raise ValueError(f"the selection of {name!r} is of shape {str(stored[0])[:60]}, its layer is {list(shape)}")
+    try:
+        return torch.from_numpy(bitmap.decode(stored[1], *shape))
+    except ValueError as error:
+        raise ValueError(f"the selection of {name!r} is damaged: {error}") from error
+
+
+def from_json(content: bytes) -> Description:
+    """Raises ValueError for what is not a whole description of this version."""
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from error
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise ValueError(f"not the description of a pruned network: it lacks format={FORMAT!r}")
+    if values.get("version") != VERSION:
+        raise ValueError(f"version {values.get('version')!r:.20}, this library reads {VERSION}: update the older one")
+    return Description(
+        _origin(_typed(values, "origin", dict | None)),
+        _typed(values, "kernels", dict),
+        _image_shape(values),
+        tuple(_listed(values, "classes", str)),
+        _preprocessing(_typed(values, "preprocessing", dict | None)),
+        _typed(values, "sha256", str),
+        _typed(values, "versions", dict),
+    )
+
+
+def _origin(values: Any) -> Origin | None:
+    return None if values is None else Origin(_typed(values, "builder", str), _typed(values, "arguments", dict))
+
+
+def _preprocessing(values: Any) -> Preprocessing | None:
+    if values is None:
+        return None
+    mean, std = _three(values, "mean", float), _three(values, "std", float)
+    if not all(math.isfinite(each) for each in mean + std) or min(std) <= 0:
+        raise ValueError(f"mean must be finite and std above 0, got {mean} and {std}")
+    return Preprocessing(mean, std, _typed(values, "resize", int | None))
+
+
+def _image_shape(values: Any) -> Shape:
+    found = _three(values, "image_shape", int)
+    if not 1 <= min(found) <= max(found) <= WIDEST:
+        raise ValueError(f"image_shape must be three numbers from 1 to {WIDEST}, got {str(found)[:60]}")
+    return found
+
+
+def _three(values: Any, key: str, kind: Any) -> Any:
+    found = _listed(values, key, kind)
+    if len(found) != 3:
+        raise ValueError(f"{key} must be three numbers, got {len(found)}")
+    return tuple(found)
+
+
+def _listed(values: Any, key: str, kind: Any) -> list[Any]:
+    found = _typed(values, key, list)
+    if strange := [each for each in found if not isinstance(each, kind) or isinstance(each, bool)]:
+        raise ValueError(f"{key} must be a list of {_name(kind)}, got {str(strange[0])[:60]!r} in it")
+    return found
+
+
+def _typed(values: Any, key: str, kind: Any) -> Any:
+    if not isinstance(values, dict) or key not in values:
+        raise ValueError(f"{key} is missing")
+    value = values[key]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ValueError(f"{key} must be {_name(kind)}, got {str(value)[:60]!r}")
+    return value
+
+
+def _name(kind: Any) -> str:
+    return str(getattr(kind, "__name__", kind))

@@ -1,0 +1,89 @@
+"""A network for other programs: a torch.export program, or an ONNX file that is checked before it is kept."""
+
+from __future__ import annotations
+
+import copy
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pruning.files import durable
+from pruning.graph.tracing import float_type
+from pruning.modes import exact
+
+Shape = tuple[int, int, int]
+EXTRA = ("onnx", "onnxscript", "onnxruntime")
+TOLERANCE = 1e-4  # of the logits' scale, as the certificate's
+EXAMPLE, TRIED = (
+    2,
+    (1, 3),
+)  # batch sizes: one that is exported (1 would be taken for a constant), others that are checked
+
+
+def exported(network: nn.Module, image_shape: Shape) -> torch.export.ExportedProgram:
+    """The network in eval as a torch.export program, for any number of images."""
+    bare, images = _ready(network, image_shape)
+    return torch.export.export(bare, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+
+
+def onnx(network: nn.Module, image_shape: Shape, path: Path | str) -> float:
+    """Write the network in eval as an ONNX file: input `images` [batch, 3, height, width], output `logits`.
+
+    Returns the largest difference that ONNX Runtime shows on random images, relative to the largest logit.
+
+    Raises:
+        ValueError: as `refuse_missing`; or the file computes something else, and nothing is written.
+    """
+    refuse_missing()
+    bare, images = _ready(network, image_shape)
+    program: Any = torch.onnx.export(
+        bare,
+        (images,),
+        dynamo=True,
+        input_names=["images"],
+        output_names=["logits"],
+        dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+        verbose=False,
+    )
+    content = program.model_proto.SerializeToString()
+    distance = max(_distance(content, bare, batch, image_shape) for batch in TRIED)
+    if not distance <= TOLERANCE:
+        raise ValueError(
+            f"the ONNX form differs from the network by {distance:.2e} of the logits' scale, more than "
+            f"{TOLERANCE:.0e}; use exported(), or another version of onnxscript"
+        )
+    durable.write(Path(path), content)
+    return distance
+
+
+def refuse_missing() -> None:
+    """Raise ValueError unless the extra `export` is installed; to be asked before a training that ends in `onnx`."""
+    if missing := [name for name in EXTRA if find_spec(name) is None]:
+        raise ValueError(f"ONNX needs {', '.join(missing)}: pip install 'cnn-pruning[export]'")
+
+
+def _ready(network: nn.Module, image_shape: Shape) -> tuple[nn.Module, Tensor]:
+    """A copy in eval on the CPU, and example images."""
+    bare = copy.deepcopy(network).cpu().eval()
+    return bare, _images(EXAMPLE, image_shape, float_type(bare))
+
+
+def _images(batch: int, image_shape: Shape, kind: torch.dtype) -> Tensor:
+    return torch.randn(batch, *image_shape, generator=torch.Generator().manual_seed(batch)).to(kind)
+
+
+@torch.no_grad()
+def _distance(content: bytes, network: nn.Module, batch: int, image_shape: Shape) -> float:
+    images = _images(batch, image_shape, float_type(network))
+    session = import_module("onnxruntime").InferenceSession(content, providers=["CPUExecutionProvider"])
+    (got,) = session.run(None, {"images": images.numpy()})
+    with exact():
+        wanted = network(images).numpy()
+    if got.shape != wanted.shape:
+        return float("inf")
+    return float(np.abs(got - wanted).max() / np.abs(wanted).max())

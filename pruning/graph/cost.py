@@ -1,0 +1,176 @@
+"""What a network costs: MACs, parameters, bytes, measured latency; and what it would cost under a selection.
+
+One MAC is one multiply-add of a convolution or a linear layer; nothing else counts. `authors_ops` is the other rule,
+that of the FCF authors.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pruning.graph.layout import blocks, rectangle
+from pruning.graph.liveness import Liveness
+from pruning.graph.ops import Barrier, Channelwise, Conv, Linear, Norm, Op, Source
+from pruning.graph.tracing import Shape, float_type, skeleton
+from pruning.modes import evaluating
+
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+COUNTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, *TRANSPOSED)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """MACs for one image, and parameters."""
+
+    macs: int
+    params: int
+
+
+def count_macs(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
+    """MACs of one image through a network as it stands; nothing is computed (meta device)."""
+    bare, total = skeleton(network).eval(), 0
+
+    def count(layer: Any, given: tuple[Tensor, ...], made: Tensor) -> None:
+        nonlocal total
+        total += _macs(layer, given[0].shape, made.shape)
+
+    for layer in bare.modules():
+        if isinstance(layer, COUNTED):
+            layer.register_forward_hook(count)
+    with torch.no_grad(), torch.device("meta"):
+        bare(torch.empty(1, *image_shape, device="meta", dtype=float_type(bare)))
+    return total
+
+
+def _macs(layer: Any, given: Shape, made: Shape) -> int:
+    """MACs of one image through a layer that takes and makes batches of these shapes."""
+    moves = given if isinstance(layer, TRANSPOSED) else made
+    width = moves[-1] if isinstance(layer, nn.Linear) else moves[1]
+    return layer.weight.numel() * torch.Size(moves[1:]).numel() // width
+
+
+def count_params(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def count_bytes(network: nn.Module) -> int:
+    """Bytes of parameters and of the buffers that are saved with them."""
+    return sum(value.numel() * value.element_size() for value in network.state_dict().values())
+
+
+@torch.no_grad()
+def latencies(
+    networks: Sequence[nn.Module], images: Float[Tensor, "b 3 h w"], least: int = 5, seconds: float = 0.5
+) -> list[float]:
+    """Seconds a batch takes each network in eval: medians of at least `least` runs and `seconds` in all for each.
+
+    They run by turns after a warm-up, so that what else the machine does meets all of them alike.
+    """
+    times: list[list[float]] = [[] for _ in networks]
+    with ExitStack() as modes:
+        ready = [modes.enter_context(evaluating(network)) for network in networks]
+        for network in 2 * ready:
+            network(images)
+        while len(times[0]) < least or min(map(sum, times)) < seconds:
+            for network, taken in zip(ready, times, strict=True):
+                taken.append(_seconds(network, images))
+    return [statistics.median(taken) for taken in times]
+
+
+def _seconds(network: nn.Module, images: Tensor) -> float:
+    wait: Callable[[], None] = partial(torch.cuda.synchronize, images.device) if images.is_cuda else lambda: None
+    wait()
+    start = time.perf_counter()
+    network(images)
+    wait()
+    return time.perf_counter() - start
+
+
+def predict(liveness: Liveness) -> Cost:
+    """Cost of the small network that compaction would build, without building it.
+
+    Raises:
+        ValueError: a layer whose pattern has no small form.
+    """
+    full = count_params(liveness.graph.trace.module)
+    macs = params = 0
+    for op in liveness.graph.ops.values():
+        if isinstance(op, Conv):
+            kernels, rows = working(liveness, op)
+            size = op.layer.weight[0, 0].numel()
+            macs += kernels * size * _places(liveness, op)
+            params += kernels * size + (rows if op.layer.bias is not None else 0) - count_params(op.layer)
+        elif isinstance(op, Linear):
+            features = int(liveness.need(op.inputs[0]).sum())
+            macs += features * op.layer.out_features * _places(liveness, op)
+            params -= (op.layer.in_features - features) * op.layer.out_features
+        elif isinstance(op, Norm):
+            layer: Any = liveness.graph.trace.layer(op.node)
+            gone = op.width - int(liveness.need(op.node).sum())
+            params -= 2 * gone if layer.affine else 0
+        elif isinstance(op, (Barrier, Source)):
+            macs += _macs_of_barrier(liveness, op)
+    return Cost(macs, full + params)
+
+
+def _macs_of_barrier(liveness: Liveness, op: Op) -> int:
+    """A layer that is not cut costs what it did, if anyone still reads it."""
+    layer, graph = liveness.graph.trace.layer(op.node), liveness.graph
+    counts = isinstance(layer, COUNTED) and bool(liveness.need(op.node).any())
+    return _macs(layer, graph.shape(op.inputs[0]), graph.shape(op.node)) if counts else 0
+
+
+def working(liveness: Liveness, conv: Conv) -> tuple[int, int]:
+    """Kernels and filters that the small form of a convolution has, padding of grouped ones included."""
+    kernels = liveness.kernels(conv)
+    if not kernels.any():
+        return 0, 0
+    if conv.layer.groups > 1:
+        shape = rectangle(kernels, conv.layer.groups)
+        return shape.kernels, shape.rows.numel()
+    parts = blocks(conv.name, kernels)
+    return sum(part.kernels for part in parts), sum(len(part.rows) for part in parts)
+
+
+def _places(liveness: Liveness, op: Conv | Linear) -> int:
+    """Positions at which the layer is applied to one image."""
+    shape = liveness.graph.shape(op.node)
+    return torch.Size(shape[1:]).numel() // shape[op.axis]
+
+
+def authors_ops(liveness: Liveness) -> int:
+    """Operations of one image as the FCF authors count them (METHODS section 1).
+
+    MACs of convolutions and linear layers, biases of linear layers, inputs of batch norms and of activation modules
+    at full width, and window x outputs of pooling.
+    """
+    total = predict(liveness).macs
+    for node, op in liveness.graph.ops.items():
+        layer = liveness.graph.trace.layer(node)
+        made = torch.Size(liveness.graph.shape(node)[1:]).numel()
+        if isinstance(op, Linear):
+            total += op.layer.out_features
+        elif isinstance(op, Norm) or type(layer) is nn.ReLU:
+            total += made
+        elif isinstance(op, Channelwise) and "pool" in str(node.target if layer is None else type(layer)).lower():
+            total += _window(liveness, op) * made
+    return total
+
+
+def _window(liveness: Liveness, op: Channelwise) -> int:
+    """Pixels that one output of a pooling looks at; a global one looks at all."""
+    before, after = liveness.graph.shape(op.inputs[0]), liveness.graph.shape(op.node)
+    kernel = getattr(liveness.graph.trace.layer(op.node), "kernel_size", None)
+    if kernel is not None:
+        return kernel**2 if isinstance(kernel, int) else kernel[0] * kernel[1]
+    return torch.Size(before[2:]).numel() // torch.Size(after[2:]).numel()

@@ -1,0 +1,57 @@
+"""A network as a graph of operations on channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import fx, nn
+
+from pruning.graph.classify import classify
+from pruning.graph.ops import Conv, Op
+from pruning.graph.tracing import Shape, Trace, record
+from pruning.selection import CONVOLUTIONS, convolutions
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What torch.fx recorded, and the operation of every node that makes tensors, in order of execution."""
+
+    trace: Trace
+    ops: dict[fx.Node, Op]
+
+    def convolutions(self) -> dict[str, Conv]:
+        """The convolutions that can be cut, by name, in order of execution."""
+        return {op.name: op for op in self.ops.values() if isinstance(op, Conv)}
+
+    def shape(self, node: fx.Node) -> Shape:
+        """Shape of the tensor that a node makes, for a batch of 2."""
+        return self.trace.shapes[node]
+
+    def uncuttable(self) -> dict[str, str]:
+        """Name and reason of every convolution that no selection may touch."""
+        cuttable = self.convolutions()
+        of_type = convolutions(self.trace.bare)
+        parametrised = [n for n in self.trace.attached if isinstance(self.trace.bare.get_submodule(n), CONVOLUTIONS)]
+        return {name: self._reason(name) for name in (*of_type, *parametrised) if name not in cuttable}
+
+    def _reason(self, name: str) -> str:
+        if name in self.trace.attached:
+            return self.trace.attached[name]
+        if not self.trace.calls[name]:
+            return "unused: forward does not call it"
+        if self.trace.calls[name] > 1:
+            return f"shared: called {self.trace.calls[name]} times with one weight"
+        if name in self.trace.tied:
+            return "shared: another layer or forward itself has the same weight"
+        return "stuck: its input does not carry channels on axis 1"
+
+
+def trace(network: nn.Module, image_shape: tuple[int, int, int]) -> Graph:
+    """The graph of a network for images of `image_shape` (channels, height, width); the network is left as it is.
+
+    Raises:
+        ValueError: torch.fx cannot trace the network (its words and the line are given), a training flag is baked
+            into a function call, or the network does not take such images.
+    """
+    recorded = record(network, image_shape)
+    return Graph(recorded, classify(recorded))

@@ -1,0 +1,130 @@
+"""What a network changes in place: later readers are led to the changed tensor, or the network is refused."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from functools import lru_cache
+from typing import Any
+
+from torch import fx
+
+from pruning.graph import tables
+
+IN_PLACE = ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "imatmul", "iand", "ior", "ixor")
+OPERATORS = frozenset(getattr(operator, name) for name in IN_PLACE)
+QUESTIONS = frozenset({"size", "dim", "numel", "shape", "device", "dtype", "ndim"})  # about a tensor, not its values
+
+
+def follow_in_place(module: fx.GraphModule) -> None:
+    """Whoever reads a tensor after it was changed in place reads the changed one; let the graph say so.
+
+    Raises:
+        ValueError: a parameter, a buffer or another view of a tensor that is read later is changed, or `out=` is given.
+    """
+    views: dict[fx.Node, list[fx.Node]] = {}  # by the tensor that owns the memory, so far
+    seen: set[fx.Node] = set()
+    for node in module.graph.nodes:
+        seen.add(node)
+        views.setdefault(_path(node, module)[0], []).append(node)
+        if isinstance(node.kwargs.get("out"), fx.Node):
+            raise ValueError(f"{_title(module)}: {node.name} writes to out=; write y = f(x) instead of f(x, out=y)")
+        if node.all_input_nodes and _changes_its_input(node, module):
+            source = node.all_input_nodes[0]
+            path = _path(source, module)
+            _refuse_own_state(node, path[0], module)
+            _refuse_changed_view(node, path, [view for view in views[path[0]] if view is not node], seen, module)
+            for user in [u for u in source.users if u not in seen]:
+                user.replace_input_with(source, node)
+
+
+def _title(module: fx.GraphModule) -> str:
+    return type(module).__name__
+
+
+def _changes_its_input(node: fx.Node, module: fx.GraphModule) -> bool:
+    if node.op == "call_module":
+        return bool(getattr(module.get_submodule(str(node.target)), "inplace", False))
+    if node.op not in ("call_method", "call_function"):
+        return False
+    if node.target in OPERATORS or bound_argument(node, "inplace") is True:
+        return True
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    return name.endswith("_") and not name.endswith("__")
+
+
+def bound_argument(node: fx.Node, name: str) -> Any:
+    """The argument that a function is called with under this name, given by place, by name or by default."""
+    if name in node.kwargs or node.op != "call_function":
+        return node.kwargs.get(name)
+    parameters = _parameters(node.target)
+    if name not in parameters:
+        return None
+    place = list(parameters).index(name)
+    return node.args[place] if place < len(node.args) else parameters[name]
+
+
+@lru_cache(maxsize=1024)
+def _parameters(function: Any) -> dict[str, Any]:
+    """Names and defaults of a function's parameters; none of a builtin, which does not tell."""
+    try:
+        return {name: each.default for name, each in inspect.signature(function).parameters.items()}
+    except (ValueError, TypeError):
+        return {}
+
+
+def _refuse_own_state(node: fx.Node, root: fx.Node, module: fx.GraphModule) -> None:
+    if root.op == "get_attr":
+        raise ValueError(
+            f"{_title(module)}: {node.name} changes {root.target!r}, a tensor of the network's own, in forward; put "
+            "that step into a module of its own without parameters"
+        )
+
+
+def _refuse_changed_view(
+    node: fx.Node, path: list[fx.Node], views: list[fx.Node], seen: set[fx.Node], module: fx.GraphModule
+) -> None:
+    """Views of one tensor share its memory: a change of one is a change of all, and the graph cannot say so."""
+    for other in views:
+        read_later = any(user not in seen and not _asks(user) for user in other.users)
+        if other is not path[-1] and read_later and not _apart(path, _path(other, module)):
+            raise ValueError(
+                f"{_title(module)}: {node.name} changes a part of {other.name} in place, and {other.name} is read "
+                f"later; write x = x + y instead of x += y there, or inplace=False"
+            )
+
+
+def _asks(user: fx.Node) -> bool:
+    return user.target in QUESTIONS or (user.target is getattr and user.args[1] in QUESTIONS)
+
+
+def _path(node: fx.Node, module: fx.GraphModule) -> list[fx.Node]:
+    """From the tensor that owns the memory through views of it to `node`."""
+    path = [node]
+    while path[0].all_input_nodes and _shares_memory(path[0], module):
+        path.insert(0, path[0].all_input_nodes[0])
+    return path
+
+
+def _shares_memory(node: fx.Node, module: fx.GraphModule) -> bool:
+    if node.op == "call_module":
+        layer = module.get_submodule(str(node.target))
+        known = type(layer) in tables.VIEWING_LAYERS or tables.name_of(layer) in tables.ZERO_KEEPING_BY_NAME
+        return known or bool(getattr(layer, "inplace", False))
+    if node.target is getattr:
+        return node.args[1] in ("data", "T", "mT")
+    return node.target in tables.RESHAPING | tables.VIEWING or _changes_its_input(node, module)
+
+
+def _apart(path: list[fx.Node], other: list[fx.Node]) -> bool:
+    """Are these different pieces of one chunk, split or unbind?"""
+    for mine, theirs in zip(path, other, strict=False):
+        if mine is not theirs:
+            return _piece(mine) is not None and _piece(theirs) is not None and _piece(mine) != _piece(theirs)
+    return False
+
+
+def _piece(node: fx.Node) -> int | None:
+    whole = node.args[0] if node.target is operator.getitem else None
+    cut = isinstance(whole, fx.Node) and whole.target in tables.CUTTING
+    return node.args[1] if cut and isinstance(node.args[1], int) else None  # type: ignore[return-value]

@@ -1,0 +1,116 @@
+"""Which channels of every tensor can be non-zero, and which of those anyone reads: dead-channel elimination.
+
+Forward, a channel is live unless what makes it is silenced; backward, a channel is read when something that is needed
+looks at it. A small network carries the channels that are both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor, fx
+
+from pruning.graph.graph import Graph
+from pruning.graph.ops import Barrier, Conv, Flags, Rising
+from pruning.selection import Selection
+
+FAULT = "a fault of this library, please report it"
+
+
+@dataclass(frozen=True)
+class Liveness:
+    """The two-way analysis of one network under one selection."""
+
+    graph: Graph
+    selection: Selection
+    live: dict[fx.Node, Flags]
+    read: dict[fx.Node, Flags]
+
+    def need(self, node: fx.Node) -> Flags:
+        """The channels a small network carries at this point."""
+        return self.live[node] & self.read[node]
+
+    def kernels(self, conv: Conv) -> Bool[Tensor, "out in"]:
+        """The 2D kernels of a convolution that do any work."""
+        return conv.kernels(self.live[conv.inputs[0]], self.selection) & self.need(conv.node)[:, None]
+
+
+def analyse(graph: Graph, selection: Selection) -> Liveness:
+    """Both passes.
+
+    Raises:
+        ValueError: the selection does not fit the network, speaks of a layer that cannot be cut, leaves a layer
+            without a live filter, or leaves nothing of a tensor that makes something out of zeros.
+    """
+    _refuse_uncuttable(graph, selection)
+    selection.check(graph.trace.bare)
+    live = _forward(graph, selection)
+    _refuse_emptied(graph, live)
+    found = Liveness(graph, selection, live, _backward(graph, live, selection))
+    _refuse_vanished(found)
+    return found
+
+
+def _forward(graph: Graph, selection: Selection) -> dict[fx.Node, Flags]:
+    live: dict[fx.Node, Flags] = {}
+    for node, op in graph.ops.items():
+        live[node] = op.live([live[n] for n in op.inputs], selection)
+        if len(live[node]) != op.width:
+            raise ValueError(
+                f"{node.name} has {op.width} channels, of which {len(live[node])} are accounted for: {FAULT}"
+            )
+    return live
+
+
+def _backward(graph: Graph, live: dict[fx.Node, Flags], selection: Selection) -> dict[fx.Node, Flags]:
+    read = {node: torch.zeros_like(flags) for node, flags in live.items()}
+    used = {node for node in graph.ops if node.op == "output"}
+    for node, op in reversed(graph.ops.items()):
+        if node not in used and _asked_for_size(graph, node):
+            read[node], used = live[node].clone(), used | {node}
+        need = read[node] & live[node]
+        if node not in used or (op.width and not need.any()):
+            continue
+        ins = [live[n] for n in op.inputs]
+        for source, flags in zip(op.inputs, op.reads(need, ins, selection), strict=True):
+            if flags.shape != read[source].shape:
+                raise ValueError(
+                    f"{node.name} reads {len(flags)} channels of {len(read[source])} of {source.name}: {FAULT}"
+                )
+            read[source] |= flags
+            used.add(source)
+    return read
+
+
+def _asked_for_size(graph: Graph, node: fx.Node) -> bool:
+    """Does anything that makes no tensor look at this one? It must be there then, though nobody reads its values."""
+    return any(user not in graph.ops and user not in graph.trace.bundles for user in node.users)
+
+
+def _refuse_uncuttable(graph: Graph, selection: Selection) -> None:
+    for name, reason in graph.uncuttable().items():
+        if name in selection and not selection[name].all():
+            raise ValueError(f"convolution {name!r} cannot be cut ({reason}); let the selection keep it whole")
+
+
+def _refuse_emptied(graph: Graph, live: dict[fx.Node, Flags]) -> None:
+    for name, conv in graph.convolutions().items():
+        if not live[conv.node].any():
+            raise ValueError(
+                f"layer {name!r} is emptied: none of its kept kernels has a live input; "
+                "keep more of this layer or of the layers before it"
+            )
+
+
+def _refuse_vanished(found: Liveness) -> None:
+    for node, op in found.graph.ops.items():
+        if not isinstance(op, (Rising, Barrier)) or not found.need(node).any():
+            continue
+        for source in op.inputs:
+            if len(found.live[source]) and not found.need(source).any():
+                raise ValueError(
+                    f"nothing is left of {source.name}, but {node.name} makes something out of its zeros; "
+                    "keep more of the layers before it"
+                )

@@ -1,0 +1,142 @@
+"""Slices, shuffles and flattenings, resolved by running them on a tensor of element numbers."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, fx, nn
+
+from pruning.graph import tables
+from pruning.graph.ops import Index, Op
+from pruning.graph.tracing import Shape, Trace
+
+Elements = Int[Tensor, "..."]
+
+
+def is_reshaping(node: fx.Node, trace: Trace) -> bool:
+    """Does a node only move elements of one tensor about?"""
+    layer = trace.layer(node)
+    if layer is not None:
+        return type(layer) in tables.RESHAPING_LAYERS
+    return node.target in tables.RESHAPING and bool(node.args) and isinstance(node.args[0], fx.Node)
+
+
+def index_of(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Index | None:
+    """The index operation that the chain of reshapings up to `node` is; None when no one axis has the channels."""
+    steps = _steps(node, trace)
+    source = steps[0].args[0]
+    if not isinstance(source, fx.Node) or source not in ops or source not in trace.shapes:
+        return None
+    if any(_chooses_images(step) or _takes_tensors(step, trace) for step in steps):
+        return None
+    if min(len(trace.shapes[n]) for n in (source, node)) < 2:
+        return None  # no channels
+    chain = Chain(steps, source, ops[source].axis, trace.shapes[source])
+    try:
+        ids = replay(node, {source: chain.elements()}, trace)
+    except (RuntimeError, IndexError, TypeError):  # a batch size of the trace is written into the chain
+        return None
+    axis = chain.axis_of_channels(ids)
+    if axis is None or ids.ndim != len(trace.shapes[node]) or trace.shapes[node][0] != trace.shapes[source][0]:
+        return None  # also when it chooses among the images
+    origin = chain.channels(ids).movedim(axis, 0).flatten(1)[:, 0]
+    return Index(node, (source,), axis, len(origin), origin, _form(chain, axis, ids, origin, trace, ops), steps)
+
+
+def _steps(node: fx.Node, trace: Trace) -> tuple[fx.Node, ...]:
+    """The reshaping nodes from the first one to `node`, through tuples of pieces."""
+    steps = [node]
+    while isinstance(before := steps[0].args[0], fx.Node) and is_reshaping(before, trace):
+        steps.insert(0, before)
+    return tuple(steps)
+
+
+def _chooses_images(step: fx.Node) -> bool:
+    """Does an indexing touch the batch? A slice that is longer than the traced batch would look like all of it."""
+    places = step.args[1] if step.target is operator.getitem else slice(None)
+    if isinstance(places, int):  # a piece of a tuple, or one image
+        return False
+    first = places[0] if isinstance(places, tuple) and places else places
+    return first != slice(None) and first is not Ellipsis
+
+
+def _takes_tensors(step: fx.Node, trace: Trace) -> bool:
+    """Does it move elements to where another tensor says?"""
+    return any(given in trace.shapes for given in step.all_input_nodes[1:])
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Reshapings, one after another, of a tensor of this shape with its channels on this axis."""
+
+    steps: tuple[fx.Node, ...]
+    source: fx.Node
+    axis: int
+    shape: Shape
+
+    def elements(self) -> Elements:
+        """The source of one image, every element by its number."""
+        return torch.arange(torch.Size(self.shape[1:]).numel()).view(1, *self.shape[1:])
+
+    def channels(self, ids: Elements) -> Elements:
+        """The channel that each element belongs to."""
+        return (ids // torch.Size(self.shape[self.axis + 1 :]).numel()) % self.shape[self.axis]
+
+    def axis_of_channels(self, ids: Elements) -> int | None:
+        """The one axis along which the channel changes; None when it changes along several."""
+        channels = self.channels(ids)
+        if channels.ndim < 2 or channels.numel() == 0:
+            return None
+        varying = [d for d in range(1, channels.ndim) if (channels != channels.narrow(d, 0, 1)).any()]
+        return None if len(varying) > 1 else (varying[0] if varying else 1)
+
+
+def _form(chain: Chain, axis: int, ids: Elements, origin: Elements, trace: Trace, ops: dict[fx.Node, Op]) -> str:
+    elements = chain.elements()
+    if axis == chain.axis and torch.equal(ids, elements.index_select(axis, origin)):
+        return "gather"
+    if all(_sizeless(step, trace, ops) for step in chain.steps):
+        return "replay"
+    in_order = torch.equal(ids.flatten(), elements.flatten())
+    return "flatten" if in_order and ids.ndim == 2 and chain.axis == 1 else "opaque"
+
+
+def _sizeless(step: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> bool:
+    """Does a step name no number of channels, so that it means the same on a narrow tensor?"""
+    if step.op == "call_module":
+        return type(trace.layer(step)) is nn.Flatten
+    if step.target is operator.getitem:
+        before = ops.get(step.args[0])  # type: ignore[arg-type]
+        places = step.args[1]
+        return before is not None and isinstance(places, tuple) and _spares(places, before.axis)
+    return step.target in tables.SIZELESS
+
+
+def _spares(places: tuple[Any, ...], axis: int) -> bool:
+    """Does an indexing leave the channel axis alone?"""
+    plain = all(isinstance(place, slice) for place in places)
+    return plain and (len(places) <= axis or places[axis] == slice(None, None, None))
+
+
+def replay(node: fx.Node, known: dict[fx.Node, Any], trace: Trace) -> Any:
+    """The value of a node, computed from known values; tensors that are not known count only by their shape."""
+    if node in known:
+        return known[node]
+    args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: _value(n, known, trace))
+    if node.op == "call_method":
+        known[node] = getattr(args[0], str(node.target))(*args[1:], **kwargs)
+    elif node.op == "call_module":
+        known[node] = trace.module.get_submodule(str(node.target))(*args, **kwargs)
+    else:
+        known[node] = node.target(*args, **kwargs)  # type: ignore[operator]
+    return known[node]
+
+
+def _value(node: fx.Node, known: dict[fx.Node, Any], trace: Trace) -> Any:
+    if node in known or node not in trace.shapes or is_reshaping(node, trace):
+        return replay(node, known, trace)
+    return torch.empty(1, *trace.shapes[node][1:], device="meta")

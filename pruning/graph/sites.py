@@ -1,0 +1,152 @@
+"""Where the convolutions of a network stand: at its stem, free, joined to others by additions, or past a block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import torch
+from torch import fx
+
+from pruning.graph.graph import Graph
+from pruning.graph.ops import Add, Broadcast, Cat, Channelwise, Conv, Index, Mul, Op
+from pruning.graph.streams import joined
+
+ASIDE = "aside: not among method.only"  # the verdict on a site that would fit
+
+
+@dataclass(frozen=True)
+class Site:
+    """One convolution that a selection may cut.
+
+    `joined`: its filters meet those of others in an addition. `shortcut`: it carries the stream past a block.
+    `gating`: its output, squashed, multiplies a tensor (squeeze-excitation). `stem`: no convolution stands before it.
+    `drops_with`: the last convolution of the block before, when this one is the first reader of its join.
+    """
+
+    name: str
+    filters: int
+    columns: int
+    kernel: int
+    grouped: bool
+    stem: bool
+    joined: bool
+    shortcut: bool
+    gating: bool
+    final: bool
+    drops_with: str | None
+
+    @property
+    def pinned(self) -> bool:
+        """Not to be cut whatever it is joined with."""
+        return self.gating or self.final
+
+
+def sites(graph: Graph) -> dict[str, Site]:
+    """All sites of a network by name, in order of execution."""
+    tied = joined(graph)
+    before = _convolutions_before(graph)
+    shortcuts = _shortcuts(graph, before)
+    gating, final = _gating(graph), _final(graph)
+    found = {}
+    for name, conv in graph.convolutions().items():
+        drop = _join_before(graph, conv.inputs[0], shortcuts, before)
+        rows, columns, *size = conv.layer.weight.shape
+        found[name] = Site(
+            name, rows, columns, torch.Size(size).numel(), conv.layer.groups > 1,
+            stem=not before[conv.inputs[0]], joined=name in tied, shortcut=name in shortcuts,
+            gating=name in gating, final=name in final, drops_with=None if name in shortcuts else drop,
+        )  # fmt: skip
+    return found
+
+
+def matching(names: list[str], patterns: list[str]) -> list[str]:
+    """The names that some shell-style pattern fits.
+
+    Raises:
+        ValueError: a pattern fits nothing.
+    """
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise ValueError(f"{pattern!r} fits no convolution that may be cut here; there are {', '.join(names)}")
+    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def _convolutions_before(graph: Graph) -> dict[fx.Node, frozenset[str]]:
+    """For every tensor, the convolutions on any way from the image to it."""
+    before: dict[fx.Node, frozenset[str]] = {}
+    for node, op in graph.ops.items():
+        own = frozenset({op.name}) if isinstance(op, Conv) else frozenset()
+        before[node] = own.union(*(before[n] for n in op.inputs if n in before))
+    return before
+
+
+def _producer(graph: Graph, node: fx.Node) -> Op:
+    """The operation that made these channels, back through channel-wise ones (and through scaling)."""
+    op = graph.ops[node]
+    while isinstance(op, (Channelwise, Mul)):
+        op = graph.ops[op.inputs[0]]
+    return op
+
+
+def _shortcuts(graph: Graph, before: dict[fx.Node, frozenset[str]]) -> set[str]:
+    """A convolution straight into an addition whose other side starts from the same tensor and goes further."""
+    found = set()
+    for op in graph.ops.values():
+        ends = [_producer(graph, n) for n in op.inputs] if isinstance(op, Add) else []
+        for end in ends:
+            others = [o for o in ends if isinstance(o, Conv) and o is not end]
+            if isinstance(end, Conv) and any(_deeper(graph, other, end, before) for other in others):
+                found.add(end.name)
+    return found
+
+
+def _deeper(graph: Graph, other: Conv, end: Conv, before: dict[fx.Node, frozenset[str]]) -> bool:
+    """Does the other side pass through more convolutions since the tensor that `end` reads?"""
+    passed = before[other.inputs[0]]
+    return end.name not in passed and passed > before[end.inputs[0]]
+
+
+def _join_before(graph: Graph, node: fx.Node, shortcuts: set[str], before: dict[fx.Node, frozenset[str]]) -> str | None:
+    """The last convolution of the block whose addition made this tensor."""
+    op = _producer(graph, node)
+    if not isinstance(op, Add):
+        return None
+    ends = [_producer(graph, n) for n in op.inputs]
+    convs = [end for end in ends if isinstance(end, Conv) and end.name not in shortcuts]
+    earlier = frozenset().union(*(before[conv.inputs[0]] for conv in convs))  # made the stream that the block reads
+    last = [conv.name for conv in convs if conv.name not in earlier]
+    return last[0] if len(last) == 1 else None
+
+
+def _gating(graph: Graph) -> set[str]:
+    """Convolutions inside a branch of a product that starts from a global pooling: squeeze-excitation."""
+    found: set[str] = set()
+    for op in graph.ops.values():
+        for side in op.inputs[1:] + op.inputs[:1] if isinstance(op, Mul) else ():
+            if set(graph.shape(side)[2:]) <= {1}:
+                found |= _branch(graph, side)
+    return found
+
+
+def _branch(graph: Graph, node: fx.Node) -> set[str]:
+    """Convolutions on 1x1 maps from here back."""
+    names: set[str] = set()
+    op = graph.ops[node]
+    while op.inputs and set(graph.shape(op.node)[2:]) <= {1}:
+        names |= {op.name} if isinstance(op, Conv) else set()
+        op = graph.ops[op.inputs[0]]
+    return names
+
+
+def _final(graph: Graph) -> set[str]:
+    """Convolutions whose filters are the classes: their channels reach the output itself."""
+    output = next(op for op in graph.ops.values() if op.node.op == "output")
+    names, todo = set(), list(output.inputs)
+    while todo:
+        op = graph.ops[todo.pop()]
+        if isinstance(op, Conv):
+            names.add(op.name)
+        elif isinstance(op, (Channelwise, Index, Cat, Broadcast)):
+            todo += op.inputs
+    return names

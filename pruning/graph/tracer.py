@@ -1,0 +1,136 @@
+"""torch.fx made to record what a forward does: tensors it makes, changes in place, draws, and reads of its mode."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import get_ident
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from pruning.graph import tables
+from pruning.graph.draws import generator_states
+from pruning.graph.in_place import IN_PLACE
+
+# Functions that make a tensor of numbers and sizes: torch.fx by itself runs them while it traces, and fails on a size.
+FACTORIES = (
+    *("arange", "as_tensor", "empty", "eye", "full", "linspace", "logspace", "normal", "ones", "rand", "randint"),
+    *("randn", "randperm", "scalar_tensor", "tensor", "tril_indices", "triu_indices", "zeros"),
+)
+MAKERS = frozenset(getattr(torch, name) for name in FACTORIES)
+
+
+class InPlaceProxy(fx.Proxy):
+    """A tensor in the graph. torch.fx by itself records `x += y` as a sum: other readers of x would see the old one."""
+
+    def __setitem__(self, place: object, value: object) -> None:
+        raise TypeError("a part of a tensor is assigned to: make the whole with torch.cat or torch.where instead")
+
+
+def _record_in_place(name: str) -> None:
+    def record(self: fx.Proxy, other: Any) -> fx.Proxy:
+        return self.tracer.create_proxy("call_function", getattr(operator, name), (self, other), {})
+
+    setattr(InPlaceProxy, f"__{name}__", record)
+
+
+for _name in IN_PLACE:
+    _record_in_place(_name)
+
+
+class Tracer(fx.Tracer):
+    """Leaves: torch's own layers, norms of other classes, and parameter-free modules that read `self.training`
+    (StochasticDepth, DropPath). So are those that surgery has put into a network which is pruned once more.
+
+    `open`: buffers and tensors made in forward are nodes of the graph, and not numbers. `drawn`: the innermost module
+    whose forward has drawn from a random generator, looked for while `blaming`. `asked`: forward has asked
+    for its mode.
+    """
+
+    def __init__(self, open: bool, blaming: bool = False) -> None:
+        super().__init__(autowrap_functions=tuple(MAKERS))
+        self.open = self.proxy_buffer_attributes = open
+        self.drawn: str | None = None
+        self.blaming, self.asked = blaming, False
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        whole = _reads_training(m) or type(m).__module__ == "pruning.surgery.align"
+        bare = not any(True for _ in m.parameters())
+        norm = isinstance(m, nn.modules.batchnorm._NormBase) or tables.name_of(m) in tables.NORM_ACTIVATIONS_BY_NAME
+        return norm or super().is_leaf_module(m, module_qualified_name) or (whole and bare)
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return InPlaceProxy(node, self)
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if not self.blaming or self.is_leaf_module(m, self.path_of_module(m)):
+            return super().call_module(m, forward, args, kwargs)
+        before = generator_states(m)
+        made = super().call_module(m, forward, args, kwargs)
+        if self.drawn is None and generator_states(m) != before:
+            self.drawn = repr(self.path_of_module(m))
+        return made
+
+    def graph_of(self, network: nn.Module) -> fx.Graph:
+        before = generator_states(network)
+        with self._factories(), self._mode():
+            graph = self.trace(network)
+        if self.drawn is None and generator_states(network) != before:
+            self.drawn = "it" if self.blaming else self._find_drawing(network)
+        return graph
+
+    def _find_drawing(self, network: nn.Module) -> str | None:
+        """Which module draws: asked in a trace of its own, for asking module by module takes time."""
+        again = Tracer(self.open, blaming=True)
+        again.graph_of(network)
+        return again.drawn
+
+    @contextmanager
+    def _mode(self) -> Iterator[None]:
+        """For a while it is noticed who asks for `self.training`: a property comes before what a module holds."""
+
+        def training(module: nn.Module) -> bool:
+            self.asked = True
+            return bool(vars(module)["training"])
+
+        nn.Module.training = property(training, lambda module, mode: vars(module).update(training=mode))  # type: ignore
+        try:
+            yield
+        finally:
+            del nn.Module.training
+
+    @contextmanager
+    def _factories(self) -> Iterator[None]:
+        """For a while this thread's torch.arange and its like are recorded."""
+        originals, thread = {name: getattr(torch, name) for name in FACTORIES}, get_ident()
+
+        def recording(original: Callable[..., Any]) -> Callable[..., Any]:
+            def made(*args: Any, **kwargs: Any) -> Any:
+                if get_ident() == thread and (self.open or _has_proxy((args, kwargs))):
+                    return self.create_proxy("call_function", original, args, kwargs)
+                return original(*args, **kwargs)
+
+            return made
+
+        try:
+            for name, original in originals.items():
+                setattr(torch, name, recording(original))
+            yield
+        finally:
+            for name, original in originals.items():
+                setattr(torch, name, original)
+
+
+def _has_proxy(values: Any) -> bool:
+    found: list[fx.Proxy] = []
+    fx.node.map_aggregate(values, lambda value: found.append(value) if isinstance(value, fx.Proxy) else None)
+    return bool(found)
+
+
+def _reads_training(module: nn.Module) -> bool:
+    return "training" in getattr(type(module).forward, "__code__", _reads_training.__code__).co_names

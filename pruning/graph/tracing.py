@@ -1,0 +1,146 @@
+"""torch.fx records a network: its calls, and the shape of every tensor in it."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from pruning.graph.attachments import attachments, computed, refuse_lost
+from pruning.graph.draws import generators_kept
+from pruning.graph.in_place import follow_in_place
+from pruning.graph.symbolic import symbolic
+from pruning.graph.tracer import MAKERS
+from pruning.selection import CONVOLUTIONS
+
+Shape = tuple[int, ...]
+
+
+@dataclass
+class Trace:
+    """The traced network (a skeleton), the shape of every tensor in it (batch of 2), how often each layer is called.
+
+    `bundles` are the nodes that return several tensors at once; `tied` are the layers that share a parameter or a
+    buffer; `attached`: why the layers stay whole that carry somebody's hook or parametrisation. `bare` is the skeleton
+    of the whole network, also of what forward does not call.
+    """
+
+    module: fx.GraphModule
+    bare: nn.Module
+    shapes: dict[fx.Node, Shape]
+    bundles: set[fx.Node]
+    calls: Counter[str]
+    tied: set[str]
+    attached: dict[str, str]
+
+    @property
+    def nodes(self) -> list[fx.Node]:
+        return list(self.module.graph.nodes)
+
+    def layer(self, node: fx.Node) -> nn.Module | None:
+        """The layer that a node calls; None for functions, methods, inputs and outputs."""
+        return self.module.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+    def stands_alone(self, node: fx.Node) -> bool:
+        """Is a layer's state its own and read by this call only, and does nobody change what it computes?"""
+        name, layer = str(node.target), self.layer(node)
+        shared = self.calls[name] > 1 or name in self.tied
+        return name not in self.attached and not (shared and layer is not None and _has_state(layer))
+
+    def convolutions(self) -> Iterator[tuple[str, nn.Conv2d, fx.Node]]:
+        """Name, layer and node of every convolution that is called, in order of execution."""
+        for node in self.nodes:
+            layer = self.layer(node)
+            if type(layer) in CONVOLUTIONS:
+                yield str(node.target), layer, node  # type: ignore[misc]
+
+
+def record(network: nn.Module, image_shape: tuple[int, int, int]) -> Trace:
+    """Trace a network for images of `image_shape` (channels, height, width); the network itself is left as it is.
+
+    Raises:
+        ValueError: torch.fx cannot trace the network (its words and the line are given), what forward does hangs on the
+            training flag or on a draw, it changes tensors of its own, or a hook would be lost.
+    """
+    refuse_lost(network)
+    with generators_kept():
+        bare = skeleton(network)
+        module = symbolic(bare)
+        follow_in_place(module)
+        recorder = _recorded(module, image_shape)
+    calls = Counter(str(node.target) for node in module.graph.nodes if node.op == "call_module")
+    return Trace(module, bare, recorder.shapes, recorder.bundles, calls, _tied(module), attachments(bare))
+
+
+def _has_state(layer: nn.Module) -> bool:
+    return any(True for _ in layer.parameters()) or any(True for _ in layer.buffers())
+
+
+def _tied(module: fx.GraphModule) -> set[str]:
+    """Layers whose parameters or buffers another layer has too, or that forward reads besides calling the layer."""
+    owners: dict[int, set[str]] = {}
+    for name, layer in module.named_modules():
+        for tensor in (*layer.parameters(recurse=False), *layer.buffers(recurse=False)):
+            owners.setdefault(id(tensor), set()).add(name)
+    read = {str(node.target).rpartition(".")[0] for node in module.graph.nodes if node.op == "get_attr"}
+    called = {str(node.target) for node in module.graph.nodes if node.op == "call_module"}
+    return (read & called).union(*(names for names in owners.values() if len(names) > 1))
+
+
+def skeleton(network: nn.Module) -> nn.Module:
+    """A copy of a network with shapes and types but no numbers (meta device); it shares nothing with the network."""
+    memo: dict[int, object] = {}
+    for tensor in [*network.parameters(), *network.buffers(), *computed(network)]:
+        empty = torch.empty_like(tensor, device="meta", requires_grad=False)
+        is_parameter = isinstance(tensor, nn.Parameter)
+        memo[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if is_parameter else empty
+    return copy.deepcopy(network, memo)
+
+
+def _recorded(module: fx.GraphModule, image_shape: tuple[int, int, int]) -> _Recorder:
+    """Shapes of all tensors, by one pass without arithmetic."""
+    recorder = _Recorder(module)
+    makes = any(node.target in MAKERS for node in module.graph.nodes)  # asking for a device takes time in every call
+    try:
+        with torch.no_grad(), torch.device("meta") if makes else nullcontext():
+            recorder.run(torch.empty(2, *image_shape, device="meta", dtype=float_type(module)))
+    except Exception as error:  # any layer may refuse the image in its own words
+        raise ValueError(f"the network does not take images of {image_shape}: {str(error).splitlines()[0]}") from error
+    return recorder
+
+
+def float_type(module: nn.Module) -> torch.dtype:
+    """The type of number that a network computes in."""
+    return next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+
+
+class _Recorder(fx.Interpreter):
+    def __init__(self, module: fx.GraphModule) -> None:
+        super().__init__(module, garbage_collect_values=True)
+        self.shapes: dict[fx.Node, Shape] = {}
+        self.bundles: set[fx.Node] = set()
+
+    def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+        """A norm gives the shape it takes: asking it on the meta device took most of a trace's time."""
+        layer, given = self.fetch_attr(target), (*args, *kwargs.values(), None)[0]
+        images = type(layer) is nn.BatchNorm2d and given.shape[1:-2] == (layer.num_features,)
+        return torch.empty_like(given) if images else super().call_module(target, args, kwargs)
+
+    def fetch_attr(self, target: str) -> Any:
+        """Constants have numbers, which a tensor without any would refuse to meet."""
+        value = super().fetch_attr(target)
+        return value.to("meta") if isinstance(value, Tensor) else value
+
+    def run_node(self, n: fx.Node) -> object:
+        value = super().run_node(n)
+        if isinstance(value, Tensor):
+            self.shapes[n] = tuple(value.shape)
+        elif isinstance(value, (tuple, list)) and any(isinstance(part, Tensor) for part in value) and n.op != "output":
+            self.bundles.add(n)
+        return value

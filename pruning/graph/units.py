@@ -1,0 +1,102 @@
+"""What is pruned as one: a single convolution, or all members of a residual stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pruning.graph.graph import Graph
+from pruning.graph.sites import Site, matching, sites
+from pruning.graph.streams import streams
+
+JOINED = ("keep", "expand", "couple")
+
+
+@dataclass(frozen=True)
+class Units:
+    """`members`: the convolutions that lose the same filters, by the unit's name (its first member).
+
+    `leaders`: by the unit's name, the projection shortcut whose ranking a stream follows (Li et al. 2017, section 3.3);
+    a stream without one is ranked by all its members. `readers`: the first reader of a join, and the last convolution
+    before it, both of them sites.
+    """
+
+    members: dict[str, tuple[str, ...]]
+    leaders: dict[str, str]
+    readers: dict[str, str]
+
+
+def units(graph: Graph, joined: str, only: Sequence[str] | None = None) -> Units:
+    """The units of a network under one of the three ways with joins.
+
+    Raises:
+        ValueError: an unknown way, a pattern that fits no site, a network without any site, or as `streams`.
+    """
+    if joined not in JOINED:
+        raise ValueError(f"method.joined must be one of {', '.join(JOINED)}, got {joined!r}")
+    found = sites(graph)
+    members, leaders = _members(graph, found, joined)
+    if not members:
+        raise ValueError(_nothing_to_cut(graph, found, joined))
+    if only is not None:
+        members = {name: members[name] for name in matching(list(members), list(only))}
+    readers = {n: s.drops_with for n, s in found.items() if n in members and s.drops_with in members}
+    return Units(members, {name: leaders[name] for name in members if name in leaders}, readers)  # type: ignore[arg-type]
+
+
+def _members(graph: Graph, found: dict[str, Site], joined: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """The members of every unit and the leaders of streams, by the unit's name."""
+    members: dict[str, tuple[str, ...]] = {name: (name,) for name, why in reasons(found, joined).items() if why is None}
+    leaders = {}
+    for stream in streams(graph) if joined == "couple" else ():
+        free = tuple(name for name in stream if not found[name].grouped)
+        if free and not any(found[name].pinned or found[name].filters == 1 for name in stream):
+            members[free[0]] = free
+            leaders[free[0]] = next((name for name in reversed(free) if found[name].shortcut), "")
+    return members, {name: leader for name, leader in leaders.items() if leader}
+
+
+def _nothing_to_cut(graph: Graph, found: dict[str, Site], joined: str) -> str:
+    """Why nothing may be cut, reason by reason, and which way with joins would cut something."""
+    whole = {name: why for name, why in reasons(found, joined).items() if why is not None} | graph.uncuttable()
+    kinds: dict[str, list[str]] = {}
+    for name, why in whole.items():
+        kinds.setdefault(why, []).append(name)
+    words = "; ".join(f"{len(names)} ({names[0]}{', ...' if names[1:] else ''}) {why}" for why, names in kinds.items())
+    ways = [f"method.joined={way} cuts {cut} of them" for way in JOINED if (cut := _cuttable(graph, found, way))]
+    advice = f"; {', '.join(ways)}" if ways else ""
+    return f"no convolution of this network may be cut with method.joined={joined}: {words or 'it has none'}{advice}"
+
+
+def _cuttable(graph: Graph, found: dict[str, Site], joined: str) -> int:
+    try:
+        return len({name for members in _members(graph, found, joined)[0].values() for name in members})
+    except ValueError:  # streams that cannot be coupled
+        return 0
+
+
+def reasons(found: dict[str, Site], joined: str) -> dict[str, str | None]:
+    """For every site why it is left whole when it stands for itself; None when it may be cut."""
+    residual = any(site.joined for site in found.values())
+    return {name: why_not(site, joined, residual) for name, site in found.items()}
+
+
+def why_not(site: Site, joined: str, residual: bool) -> str | None:
+    """Why a site of a network, `residual` or not, is left whole when it stands for itself; None when it may be cut."""
+    if site.grouped:
+        return "grouped: or depthwise, follows its input"
+    if site.gating:
+        return "squeeze: squeeze-and-excitation, sigmoid(0) is 1/2"
+    if site.filters == 1:
+        return "single: its only filter must stay"
+    if site.final:
+        return "classes: its filters are the classes"
+    if joined == "expand" and residual and (site.stem or site.shortcut):
+        return "stem: feeds the stream" if site.stem else "shortcut: carries the stream"
+    if not site.joined or joined == "expand":
+        return None
+    return (
+        "joined: added to others; method.joined=expand or couple may cut it"
+        if joined == "keep"
+        else "joined: member of a stream that cannot be cut as a whole"
+    )

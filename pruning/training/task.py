@@ -1,0 +1,205 @@
+"""One network trained for one objective by one recipe. No word about pruning: a method brings its own groups."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassAccuracy
+
+from pruning.objectives import Objective
+from pruning.training.finite import Verdict, culprit, finite, infectious
+from pruning.training.optimiser import ZeroMomentumSGD
+
+Batch = tuple[Float[Tensor, "batch channels height width"], Int[Tensor, " batch"]]
+
+
+@runtime_checkable
+class Recipe(Protocol):
+    epochs: int
+    lr: float
+    momentum: float
+    weight_decay: float
+    schedule: str
+    milestones: list[float]
+    factor: float
+    warmup: float
+
+
+def rate(epoch: float, recipe: Recipe) -> float:
+    """The share of recipe.lr at a point of the stage, counted in epochs and their fractions."""
+    if epoch < recipe.warmup:
+        return (epoch + 1e-3) / (recipe.warmup + 1e-3)  # a rate of exactly 0 would waste the first step
+    if recipe.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * (epoch - recipe.warmup) / max(recipe.epochs - recipe.warmup, 1e-9)))
+    if recipe.schedule == "step":
+        return recipe.factor ** sum(epoch >= mark for mark in milestones(recipe))
+    return 1.0
+
+
+def milestones(recipe: Recipe) -> list[float]:
+    """In epochs: a milestone below 1 is a fraction of the stage. On the first step of the nearest epoch."""
+    return [float(round(mark * recipe.epochs) if mark < 1 else mark) for mark in recipe.milestones]
+
+
+def accuracies(classes: int) -> MetricCollection:
+    ranks = {"accuracy": 1} if classes < 100 else {"accuracy": 1, "accuracy_top5": 5}
+    metrics = {
+        name: MulticlassAccuracy(classes, top_k=k, average="micro", validate_args=False) for name, k in ranks.items()
+    }
+    return MetricCollection(dict(metrics))
+
+
+class ClassificationTask(LightningModule):
+    """Logs `loss` and `train_accuracy` while training, `val_loss`, `val_accuracy` (and `_top5`) after each epoch."""
+
+    extra_groups: Sequence[
+        dict[str, Any]
+    ] = ()  # optimiser groups of a method; `constant` ones leave the schedule alone
+
+    compiled: Callable[[Tensor], Tensor] | None = None  # the network, for batches of `whole` images
+    whole: int = 0
+
+    late: bool | None = None  # judge a step while the next one is made; None: where the device is no CPU
+    verdict: Verdict | None = None  # on the last step
+
+    def __init__(
+        self,
+        network: nn.Module,
+        objective: Objective,
+        recipe: Recipe,
+        classes: int,
+        image_shape: tuple[int, int, int],
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.network, self.objective, self.recipe = network, objective, recipe
+        self.image_shape, self.seed = image_shape, seed
+        self.train_metrics = accuracies(classes).clone(prefix="train_")
+        self.val_metrics = accuracies(classes).clone(prefix="val_")
+        self.train_metrics.persistent(True)  # a checkpoint in the middle of an epoch knows what came before
+
+    def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
+        return self.network(images)
+
+    def compile_steps(self, whole: int) -> None:
+        """Training steps over `whole` images run compiled code, with the draws that plain code makes.
+
+        An epoch's last batch and validation run as they are: every size is compiled anew, and its code depends on
+        which size came first, which a resumed stage could not repeat.
+        """
+        self.compiled = torch.compile(self.network.forward, dynamic=False, options={"fallback_random": True})
+        self.whole = whole
+
+    def learning(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
+        if self.compiled is None or len(images) != self.whole:
+            return self(images)
+        return self.compiled(images)
+
+    def on_fit_start(self) -> None:
+        """In train mode, whatever mode the network came in: Lightning leaves it, and norms in eval see no batch.
+
+        What is frozen by `requires_grad`, or by a class that knows no training, stays frozen.
+        """
+        self.network.train()
+        self.objective = self.objective.to(self.device)
+
+    def on_train_batch_start(self, batch: Batch, index: int) -> None:
+        torch.manual_seed(self.seed * 1_000_003 + self.global_step)  # dropout too is the same after a resume
+
+    def training_step(self, batch: Batch, index: int) -> Float[Tensor, ""]:
+        images, labels = batch
+        logits = self.learning(images)
+        loss = infectious(self.objective(logits, labels, images))
+        self.images, self.loss = images, loss.detach()
+        self.train_metrics.update(logits.detach(), labels)
+        self.log("loss", self.loss, on_step=True, on_epoch=False)
+        return loss
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """After the exchange of gradients: all processes see the same and stop at the same step.
+
+        A device that works by itself is not waited for: it leaves the weights alone where gradients are not sound, and
+        is asked why one step later, or at the epoch's end before anything is kept.
+        """
+        sound = self.soundness()
+        before, self.verdict = self.verdict, Verdict(sound, self.global_step + 1, self.current_epoch + 1, self.images)
+        if self.late or (self.late is None and sound.device.type != "cpu"):
+            if self.scaler is None:  # it leaves the weights alone by itself
+                optimizer.found_inf = (~sound).float()  # type: ignore[attr-defined] # the step looks at it
+            self.judge(before)
+        else:
+            self.judge(self.verdict)
+
+    def soundness(self) -> Bool[Tensor, ""]:
+        """Of this step's gradients. In float16 infinite ones are normal while the loss is scaled: the step is left out,
+        and the scale halved; they count once no scale is left, and a loss that is no number counts at once."""
+        sound = finite([p.grad for p in self.network.parameters() if p.grad is not None])
+        if self.scaler is None:
+            return sound
+        return self.loss.isfinite() & (sound | (self.scaler._get_scale_async() > 1))
+
+    @property
+    def scaler(self) -> Any:
+        """What scales the loss: in 16-mixed only."""
+        return getattr(self.trainer.precision_plugin, "scaler", None)
+
+    def judge(self, verdict: Verdict | None) -> None:
+        if verdict is not None and not verdict:
+            raise FloatingPointError(
+                f"numbers that are not finite at step {verdict.step}, in epoch {verdict.epoch}, "
+                f"{culprit(self.network, verdict.images)}: stopped before the weights change, the last checkpoint is "
+                f"finite; try a lower learning rate than {self.recipe.lr:g}"
+            )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The step before is judged first: its statistics of norms are in what is saved."""
+        self.judge(self.verdict)
+
+    def on_train_epoch_end(self) -> None:
+        self.judge(self.verdict)
+        self.verdict = None
+        self.log_dict(self.train_metrics.compute())
+        self.train_metrics.reset()
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        images, labels = batch
+        logits = self(images)
+        self.val_metrics.update(logits, labels)
+        self.log("val_loss", torch.nn.functional.cross_entropy(logits, labels), batch_size=len(labels), sync_dist=True)
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict(self.val_metrics.compute())
+        self.val_metrics.reset()
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        optimiser = ZeroMomentumSGD(self.groups(), lr=self.recipe.lr, scaled=self.scaler is not None)
+        steps = self.trainer.estimated_stepping_batches / max(self.recipe.epochs, 1)
+        schedules = [self.schedule(group, steps) for group in optimiser.param_groups]
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": LambdaLR(optimiser, schedules), "interval": "step"},
+        }
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Every parameter of the network that no extra group has claimed, then the extra groups."""
+        claimed = {id(parameter) for group in self.extra_groups for parameter in group["params"]}
+        rest = [
+            parameter
+            for parameter in self.network.parameters()
+            if id(parameter) not in claimed and parameter.requires_grad
+        ]
+        main = {"params": rest, "momentum": self.recipe.momentum, "weight_decay": self.recipe.weight_decay}
+        return [main, *self.extra_groups]
+
+    def schedule(self, group: dict[str, Any], steps_per_epoch: float) -> Callable[[int], float]:
+        if group.get("constant", False):
+            return lambda step: 1.0
+        return lambda step: rate(step / steps_per_epoch, self.recipe)
