@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from experiments.cli import commandline
 from experiments.config import choices, hydra_targets, schema
 from experiments.config.refusal import refusals
-from experiments.config.spelling import advice
+from experiments.config.suggestions import suggestions_for
 from experiments.sweep import launch
 from experiments.system import environment, preemption, redact
 
@@ -55,5 +55,5 @@ if __name__ == "__main__":
         sys.exit(f"\n{preemption.advice('interrupted')}")
     except SystemExit as left:
         if left.code == 1:  # Hydra's way to say no; its words do not say what was meant
-            sys.stderr.writelines(f"{line}\n" for line in advice(sys.argv[1:]))
+            sys.stderr.writelines(f"{line}\n" for line in suggestions_for(sys.argv[1:]))
         raise

@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Int
 from lightning.pytorch import LightningDataModule
 
-from datamodules.absent import Absent
 from datamodules.batches import Batch, EpochLoader
-from datamodules.draws import order
-from datamodules.shares import Place, eval_batches, train_batches
-from datamodules.split import held_out
+from datamodules.counter_rng import order
+from datamodules.dataset_spec import DatasetSpec
+from datamodules.shares import Shard, eval_batches, train_batches
+from datamodules.split import validation_mask
 
 
 class ImageData(LightningDataModule, ABC):
@@ -74,7 +74,7 @@ class ImageData(LightningDataModule, ABC):
         """Images of part `train` or `test` by their numbers, as they are."""
 
     @property
-    def absent(self) -> Absent | None:
+    def absent(self) -> DatasetSpec | None:
         """What is known without the images, for a plan; None when they must be, or can be, read."""
         return None
 
@@ -98,10 +98,10 @@ class ImageData(LightningDataModule, ABC):
         self.load()
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Shard:
         if self.trainer is None:
-            return Place()
-        return Place(self.trainer.current_epoch, self.trainer.global_rank, self.trainer.world_size)
+            return Shard()
+        return Shard(self.trainer.current_epoch, self.trainer.global_rank, self.trainer.world_size)
 
     @property
     def device(self) -> torch.device:
@@ -110,7 +110,7 @@ class ImageData(LightningDataModule, ABC):
     @cached_property
     def _parts(self) -> dict[str, Int[np.ndarray, " n"]]:
         train, test = self.labels
-        chosen = held_out(train, self.val)
+        chosen = validation_mask(train, self.val)
         return {"train": np.flatnonzero(~chosen), "val": np.flatnonzero(chosen), "test": np.arange(len(test))}
 
     @property

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from datamodules.counter_rng import flips, offsets
 from datamodules.crops import Crops, Normalise
-from datamodules.draws import flips, offsets
 
 Batch = tuple[Float[Tensor, "b 3 h w"], Int[Tensor, " b"]]
 

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from datamodules.absent import Absent, numbered
 from datamodules.cache import Bundle, cached
 from datamodules.cifar_files import RELEASES, Release, damaged, download, read_release
+from datamodules.dataset_spec import DatasetSpec, numbered
 from datamodules.decode import decode
 from datamodules.small import Decoded, SmallImages
 from datamodules.stamps import stamps
@@ -57,10 +57,10 @@ class Cifar(SmallImages):
         return RELEASES[self.name]
 
     @property
-    def absent(self) -> Absent | None:
+    def absent(self) -> DatasetSpec | None:
         if self._has_folders() or self._complete():
             return None
-        return Absent(numbered(self.release.classes), (3, SIDE, SIDE), TRAIN, self.val, self.batch)
+        return DatasetSpec(numbered(self.release.classes), (3, SIDE, SIDE), TRAIN, self.val, self.batch)
 
     def read(self) -> Bundle:
         remedy = REMEDY.format(folder=self.release.folder)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from datamodules.cache import Bundle
 from datamodules.small import Decoded, SmallImages
-from datamodules.split import held_out
+from datamodules.split import validation_mask
 
 ENLARGED = 4  # 8x8 -> 32x32
 TEST_SHARE, TEST_PART = 0.25, 1
@@ -29,7 +29,7 @@ class Digits(SmallImages):
 
         bunch = load_digits()
         pixels, labels = enlarge(bunch.images), torch.from_numpy(bunch.target.astype(np.int64))
-        test = torch.from_numpy(held_out(bunch.target, TEST_SHARE, TEST_PART))
+        test = torch.from_numpy(validation_mask(bunch.target, TEST_SHARE, TEST_PART))
         names = tuple(str(name) for name in bunch.target_names)
         return Decoded(names, pixels[~test], labels[~test], pixels[test], labels[test]).to_bundle()
 

@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Int
 
 from datamodules import contents
-from datamodules.absent import Absent, numbered
 from datamodules.base import ImageData
 from datamodules.batches import Batch
 from datamodules.crops import Normalise
+from datamodules.dataset_spec import DatasetSpec, numbered
 from datamodules.decode import is_turned
 from datamodules.shards import shard_sources
 from datamodules.sources import FolderSource, Source
@@ -82,11 +82,11 @@ class Folder(ImageData):
         self._pools: dict[tuple[str, str], Pool] = {}
 
     @property
-    def absent(self) -> Absent | None:
+    def absent(self) -> DatasetSpec | None:
         if self.root is not None or self.name not in PUBLISHED:
             return None
         classes, images = PUBLISHED[self.name]
-        return Absent(numbered(classes), self.image_shape, images, self.val, self.batch)
+        return DatasetSpec(numbered(classes), self.image_shape, images, self.val, self.batch)
 
     @cached_property
     def _sources(self) -> dict[str, Source]:

@@ -7,7 +7,7 @@ from jaxtyping import Int
 
 
 @dataclass(frozen=True)
-class Place:
+class Shard:
     """Where in a training we are: the epoch, and this process among all."""
 
     epoch: int = 0
@@ -15,7 +15,7 @@ class Place:
     world: int = 1
 
 
-def train_batches(order: Int[np.ndarray, " n"], batch: int, place: Place) -> list[Int[np.ndarray, " _"]]:
+def train_batches(order: Int[np.ndarray, " n"], batch: int, place: Shard) -> list[Int[np.ndarray, " _"]]:
     """This process's part of every batch, as large as every other's: the mean over processes is the batch's mean.
 
     The last, smaller batch is kept; what does not divide evenly over the processes (at most world - 1 images, others
@@ -36,7 +36,7 @@ def train_batches(order: Int[np.ndarray, " n"], batch: int, place: Place) -> lis
     return [cut[: len(cut) // place.world * place.world][place.rank :: place.world] for cut in cuts]
 
 
-def eval_batches(indices: Int[np.ndarray, " n"], batch: int, place: Place) -> list[Int[np.ndarray, " _"]]:
+def eval_batches(indices: Int[np.ndarray, " n"], batch: int, place: Shard) -> list[Int[np.ndarray, " _"]]:
     """This process's share: every image in one process only, none repeated, as many batches in every process.
 
     Nothing is padded: shares differ by one image at most, and so do the batches that each is cut into.

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from jaxtyping import Bool, Int
 
-from datamodules.draws import Purpose, draw
+from datamodules.counter_rng import Purpose, draw
 
 FEWEST = 2  # on a single image equality of two networks proves nothing
 FIXED = 0  # no run's seed enters the split
@@ -27,7 +27,7 @@ def wanted(val: float | int, images: int) -> int:
     return count
 
 
-def held_out(labels: Int[np.ndarray, " n"], val: float | int, part: int = 0) -> Bool[np.ndarray, " n"]:
+def validation_mask(labels: Int[np.ndarray, " n"], val: float | int, part: int = 0) -> Bool[np.ndarray, " n"]:
     """True for the images held out: each class gives its proportion. Another `part` is another draw."""
     count = wanted(val, len(labels))
     sizes = np.bincount(labels)

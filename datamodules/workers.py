@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from datamodules.batches import Batch, EpochLoader
+from datamodules.counter_rng import Purpose, draw
 from datamodules.crops import Normalise
 from datamodules.decode import BrokenImageError, decode_planes
-from datamodules.draws import Purpose, draw
 from datamodules.shared_memory import free_bytes, plan
 from datamodules.sources import Source
 from datamodules.tolerance import Tolerance

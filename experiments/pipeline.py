@@ -9,22 +9,21 @@ from datamodules.decode import BrokenImageError
 from experiments import plan
 from experiments.cli import summary
 from experiments.config.refusal import refusals
-from experiments.config.typed import command
+from experiments.config.typed_overrides import command
 from experiments.evaluate import measure
-from experiments.evaluate.keep import keep
-from experiments.evaluate.results import Results, finished, gates_as_they_are, to_record
-from experiments.records import jobs as sweeps
-from experiments.records import status
+from experiments.evaluate.artifacts import save
+from experiments.evaluate.outputs import StageOutputs, measure_gates, read_finished, write_record
+from experiments.records import jobs, status
 from experiments.records.record import Record
-from experiments.run import named
-from experiments.run.bench import Bench
-from experiments.run.explained import FailedError, explained
+from experiments.run import run_name
+from experiments.run.context import RunContext
+from experiments.run.failures import FailedError, failures_explained
 from experiments.run.prepare import prepare
-from experiments.run.stages import Lesson, Trained, train
+from experiments.run.stages import StageResult, StageSpec, train
 from experiments.sensitivity import sensitivity
 from experiments.system import preemption
-from experiments.system.locks import held
-from experiments.tracking.tracker import tracked
+from experiments.system.locks import hold_lock
+from experiments.tracking.tracker import track
 from experiments.trainer import ranks
 from pruning.models import initialise
 from pruning.objectives import CrossEntropy
@@ -33,79 +32,80 @@ from pruning.surgery import certify, compact, mask
 
 def run(config: DictConfig) -> Record | None:
     with refusals():
-        bench = prepare(config)
-        if bench.settings.plan:
-            plan.show(bench)
+        context = prepare(config)
+        if context.settings.plan:
+            plan.show(context)
             return None
-        named.refuse_another(bench.folder)
-    preemption.request.keeps = bench.store.keeps
-    with refusals((BrokenImageError, FailedError)), ranks.gathered(bench.machine):
-        if bench.settings.sensitivity:
-            dense = baseline(bench)
+        run_name.check_name_is_free(context.folder)
+    preemption.request.keeps = context.store.keeps
+    with refusals((BrokenImageError, FailedError)), ranks.process_group(context.machine):
+        if context.settings.sensitivity:
+            dense = baseline(context)
             if ranks.end_group():
-                sensitivity(bench, dense)
+                sensitivity(context, dense)
             return None
-        if ranks.leads():
-            return lead(bench)
-        follow(bench)
+        if ranks.is_rank_zero():
+            return run_rank_zero(context)
+        run_worker(context)
         return None
 
 
-def lead(bench: Bench) -> Record:
-    with held(bench.folder, ranks.tell_to_wait):
-        sweeps.announce(bench.folder)
-        found = finished(bench)
-        ranks.told(found is None)
-        with status.kept(bench.folder, described(bench), anew=found is None), tracked(bench) as records:
-            with explained(bench):
-                record = found or written(bench, experiment(bench))
-            records.append(record)
-    summary.show(record, bench.folder)
+def run_rank_zero(context: RunContext) -> Record:
+    with hold_lock(context.folder, ranks.broadcast_wait):
+        jobs.announce(context.folder)
+        found = read_finished(context)
+        ranks.broadcast(found is None)
+        kept = status.keep_status(context.folder, describe_run(context), anew=found is None)
+        with kept, track(context) as tracker, failures_explained(context):
+            tracker.record = record = found or write_outputs(context, experiment(replace(context, tracker=tracker)))
+    summary.show(record, context.folder)
     return record
 
 
-def follow(bench: Bench) -> None:
+def run_worker(context: RunContext) -> None:
     """Another process of the same run: it trains beside the first, and decides, measures and writes nothing."""
-    if ranks.hear_decision():
-        experiment(bench)
+    if ranks.receive_decision():
+        experiment(context)
 
 
-def described(bench: Bench) -> status.Run:
-    settings, choice = bench.settings, bench.settings.choice
+def describe_run(context: RunContext) -> status.Run:
+    settings, choice = context.settings, context.settings.choice
     names = {"method": choice.method, "model": choice.model, "data": choice.data}
-    return status.Run(command(), settings.name, **names, ratio=settings.ratio, seed=settings.seed, digest=bench.digest)
+    return status.Run(
+        command(), settings.name, **names, ratio=settings.ratio, seed=settings.seed, digest=context.digest
+    )
 
 
-def written(bench: Bench, made: Results) -> Record:
-    form = measure.form(made.small, bench.method.form, bench.probe, bench.device)
-    record = to_record(bench, made, form)
-    keep(bench, made.tuned.network, made.choice, form)
+def write_outputs(context: RunContext, made: StageOutputs) -> Record:
+    form = measure.choose_form(made.small, context.method.form, context.probe, context.device)
+    record = write_record(context, made, form)
+    save(context, made.tuned.network, made.choice, form)
     return record
 
 
-def experiment(bench: Bench) -> Results:
-    dense = baseline(bench)
-    learned = train(bench, dense, Lesson("prune", "prune", CrossEntropy(), method=bench.method))
-    choice = ranks.agreed(bench.method.select(learned.network))
-    gates = gates_as_they_are(bench, learned.network)
-    bench.method.detach(learned.network)  # ours alone, and torch cannot detach a copy: copies share their class
-    small = compact(learned.network, choice, bench.image_shape)
-    certificate = certify(mask(learned.network, choice, bench.image_shape), small, bench.probe)
-    lesson = Lesson("finetune", "finetune", bench.objective.taught_by(dense.network))
-    tuned = train(bench, replace(learned, network=small), lesson)
-    scratch = from_scratch(bench, replace(learned, network=small), lesson) if bench.settings.control else None
+def experiment(context: RunContext) -> StageOutputs:
+    dense = baseline(context)
+    learned = train(context, dense, StageSpec("prune", "prune", CrossEntropy(), method=context.method))
+    choice = ranks.check_same_selection(context.method.select(learned.network))
+    gates = measure_gates(context, learned.network)
+    context.method.detach(learned.network)  # ours alone, and torch cannot detach a copy: copies share their class
+    small = compact(learned.network, choice, context.image_shape)
+    certificate = certify(mask(learned.network, choice, context.image_shape), small, context.probe)
+    spec = StageSpec("finetune", "finetune", context.objective.taught_by(dense.network))
+    tuned = train(context, replace(learned, network=small), spec)
+    scratch = train_from_scratch(context, replace(learned, network=small), spec) if context.settings.control else None
     ranks.end_group()  # what is left is the first process's work, and may last
-    return Results(dense, choice, gates, small, certificate, tuned, scratch)
+    return StageOutputs(dense, choice, gates, small, certificate, tuned, scratch)
 
 
-def baseline(bench: Bench) -> Trained:
-    if bench.baseline_digest is not None:
-        return Trained(bench.network, bench.baseline_digest)
-    return train(bench, Trained(bench.network, ""), Lesson("baseline", "baseline", CrossEntropy()))
+def baseline(context: RunContext) -> StageResult:
+    if context.baseline_digest is not None:
+        return StageResult(context.network, context.baseline_digest)
+    return train(context, StageResult(context.network, ""), StageSpec("baseline", "baseline", CrossEntropy()))
 
 
-def from_scratch(bench: Bench, small: Trained, lesson: Lesson) -> Trained:
+def train_from_scratch(context: RunContext, small: StageResult, spec: StageSpec) -> StageResult:
     """The pruned shape with fresh weights, by the baseline's recipe and then by fine-tuning's."""
-    fresh = initialise(copy.deepcopy(small.network), bench.settings.seed)
-    trained = train(bench, replace(small, network=fresh, stages=()), Lesson("scratch", "baseline", CrossEntropy()))
-    return train(bench, trained, replace(lesson, stage="scratch_tune"))
+    fresh = initialise(copy.deepcopy(small.network), context.settings.seed)
+    trained = train(context, replace(small, network=fresh, stages=()), StageSpec("scratch", "baseline", CrossEntropy()))
+    return train(context, trained, replace(spec, stage="scratch_tune"))

@@ -7,10 +7,10 @@ from rich.text import Text
 from experiments.cli.commandline import words
 from experiments.config.modified import modified
 from experiments.config.schema import Published
-from experiments.run.bench import Bench
+from experiments.run.context import RunContext
+from experiments.system.console import console, log
 from experiments.system.format import cut, si
-from experiments.system.terminal import console, say
-from pruning.budget import round_down
+from pruning.budget.targets import round_down
 from pruning.graph.cost import Cost
 from pruning.plan import Plan, Row, plan
 
@@ -18,29 +18,29 @@ SHOWN = 1  # readers named in the table; the others are counted
 NAMED = 3  # layers named in a line below it
 
 
-def show(bench: Bench) -> None:
-    made = plan(bench.network, bench.method, bench.image_shape, bench.steps("prune"))
-    console.print(convolutions(bench, made))
-    if changes := modified(bench.settings.choice.experiment):
-        say(f"{'modified':<9} {' '.join(changes)}: not the setting of experiment={bench.settings.choice.experiment}")
+def show(context: RunContext) -> None:
+    made = plan(context.network, context.method, context.image_shape, context.steps("prune"))
+    console.print(convolutions(context, made))
+    if changes := modified(context.settings.choice.experiment):
+        log(f"{'modified':<9} {' '.join(changes)}: not the setting of experiment={context.settings.choice.experiment}")
     for title, of in (("MACs", "macs"), ("params", "params")):
         before, after = getattr(made.before, of), getattr(made.after, of)
-        say(f"{title:<9} {si(before)} -> {si(after)}   {cut(before, after)}")
-    for line in published(bench, made):
-        say(line)
-    say(f"{'range':<9} {feasible(made)}")
+        log(f"{title:<9} {si(before)} -> {si(after)}   {cut(before, after)}")
+    for line in published(context, made):
+        log(line)
+    log(f"{'range':<9} {feasible(made)}")
     for verdict in dict.fromkeys(row.verdict for row in made.rows if ":" in row.verdict):
-        say(f"{head(verdict):<9}{verdict.partition(':')[2]}")
+        log(f"{head(verdict):<9}{verdict.partition(':')[2]}")
     if went := unread(made):
-        say(f"{'unread':<9} filters that no kept kernel reads go from layers that are not cut, too: {went}")
+        log(f"{'unread':<9} filters that no kept kernel reads go from layers that are not cut, too: {went}")
     if made.barriers:
-        say(f"{'barriers':<9} read every channel at full width: {', '.join(made.barriers)}")
-    say("Nothing was trained. A method that learns may choose other filters than counted here, as many of them.")
+        log(f"{'barriers':<9} read every channel at full width: {', '.join(made.barriers)}")
+    log("Nothing was trained. A method that learns may choose other filters than counted here, as many of them.")
 
 
-def published(bench: Bench, made: Plan) -> list[str]:
+def published(context: RunContext, made: Plan) -> list[str]:
     """A paper's cuts beside those of this plan, and its accuracies."""
-    printed = bench.settings.published
+    printed = context.settings.published
     if printed is None:
         return []
     cuts = [
@@ -71,8 +71,10 @@ def feasible(made: Plan) -> str:
     return f"0 to {macs} of the MACs, 0 to {params} of the parameters"
 
 
-def convolutions(bench: Bench, made: Plan) -> Table:
-    table = Table(title=Text(words(bench.settings.name)), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+def convolutions(context: RunContext, made: Plan) -> Table:
+    table = Table(
+        title=Text(words(context.settings.name)), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+    )
     table.padding, table.pad_edge = (0, 1, 0, 0), False
     table.add_column("convolution", no_wrap=True, min_width=max(len(row.name) for row in made.rows))
     for name, width in (("filters", 9), ("inputs", 9), ("MACs", 6), ("after", 6)):

@@ -9,30 +9,30 @@ from rich.table import Table
 
 from experiments.evaluate import measure
 from experiments.records.record import write_json
-from experiments.run.bench import Bench
-from experiments.run.stages import Trained
-from experiments.system.terminal import console, say
+from experiments.run.context import RunContext
+from experiments.run.stages import StageResult
+from experiments.system.console import console, log
 from pruning.files import durable
 from pruning.sensitivity import Point, scan, tolerated
 
 
-def sensitivity(bench: Bench, dense: Trained) -> Path:
+def sensitivity(context: RunContext, dense: StageResult) -> Path:
     """Scan the dense network on the validation part; the folder that holds sensitivity.json and .png."""
-    loader, asked = bench.data.val_dataloader(), bench.settings.scan
+    loader, asked = context.data.val_dataloader(), context.settings.scan
 
     def accuracy(network) -> float:  # type: ignore[no-untyped-def]
-        return measure.accuracy(measure.copied(network, bench.device), loader, bench.device).top1
+        return measure.accuracy(measure.copy_for_measuring(network, context.device), loader, context.device).top1
 
-    whole, steps = accuracy(dense.network), bench.steps("prune")
-    points = scan(dense.network, bench.method, bench.image_shape, steps, asked.ratios, accuracy)
+    whole, steps = accuracy(dense.network), context.steps("prune")
+    points = scan(dense.network, context.method, context.image_shape, steps, asked.ratios, accuracy)
     found = list(track(points, "scanning", console=console, transient=True))
     allowed = tolerated(found, whole, asked.bound)
     console.print(table(found, allowed, asked.ratios))
-    folder = bench.folder.with_name(f"sensitivity-{bench.folder.name}")
+    folder = context.folder.with_name(f"sensitivity-{context.folder.name}")
     save(folder, found, whole, allowed)
-    say(f"dense {100 * whole:.2f} % on validation; ratios that lose at most {100 * asked.bound:g} points, as a budget:")
-    say(budget(allowed))
-    say(f"figures and plot in {folder}/sensitivity.json, sensitivity.png")
+    log(f"dense {100 * whole:.2f} % on validation; ratios that lose at most {100 * asked.bound:g} points, as a budget:")
+    log(budget(allowed))
+    log(f"figures and plot in {folder}/sensitivity.json, sensitivity.png")
     return folder
 
 

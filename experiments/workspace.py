@@ -10,8 +10,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from experiments.system.checkout import ROOT
-from experiments.system.terminal import say
-from experiments.tracking.panels import COLUMNS, METHOD, SECTIONS, Bars, Curves, Panel, Scatter, Table, told
+from experiments.system.console import log
+from experiments.tracking.panels import COLUMNS, METHOD, SECTIONS, Bars, Curves, Panel, Scatter, Table, describe_panel
 
 NAME = "Pruning methods compared"
 
@@ -56,18 +56,18 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
     if asked.show:
         for title, section in SECTIONS.items():
-            say("\n".join([title, *(f"  {told(panel)}" for panel in section)]))
+            log("\n".join([title, *(f"  {describe_panel(panel)}" for panel in section)]))
         return 0
     try:
-        say(push(asked.entity, asked.project, asked.name))
+        log(push(asked.entity, asked.project, asked.name))
     except ImportError:
-        say("wandb-workspaces is not installed: pip install -e '.[wandb]'", "red")
+        log("wandb-workspaces is not installed: pip install -e '.[wandb]'", "red")
         return 1
     except KeyboardInterrupt:  # in a terminal wandb asks for a key
-        say("nobody is logged in: wandb login", "red")
+        log("nobody is logged in: wandb login", "red")
         return 1
     except Exception as error:  # wandb's own, and whatever its transport raises
-        say(f"W&B has not taken the view: {' '.join(str(error).split())}", "red")
+        log(f"W&B has not taken the view: {' '.join(str(error).split())}", "red")
         return 1
     return 0
 

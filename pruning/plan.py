@@ -12,7 +12,7 @@ from pruning.graph.attachments import duplicate
 from pruning.graph.cost import Cost, authors_ops, predict, working
 from pruning.graph.graph import Graph, trace
 from pruning.graph.liveness import Liveness, analyse
-from pruning.graph.ops import Barrier, Conv, Linear, Op
+from pruning.graph.ops import Conv, Linear, Op, Opaque
 from pruning.methods.base import PruningMethod
 from pruning.selection import Selection
 
@@ -61,7 +61,7 @@ def plan(network: nn.Module, method: PruningMethod, image_shape: tuple[int, int,
     method.begin_stage(attached, image_shape, steps)
     smallest = method.choose(attached, dict.fromkeys(method.widths(), 1))
     whole, cut, least = (analyse(graph, s) for s in (Selection({}), method.select(attached), smallest))
-    verdicts, readers = method.verdicts(), readers_of(graph)
+    verdicts, readers = method.exclusion_reasons(), readers_of(graph)
     shown = [_row(conv, whole, cut, verdicts, readers) for conv in graph.convolutions().values()]
     stuck = [_stuck(network, name, reason) for name, reason in graph.uncuttable().items()]
     operations = authors_ops(whole), authors_ops(cut)
@@ -104,7 +104,7 @@ def readers_of(graph: Graph) -> dict[str, tuple[str, ...]]:
     readers: dict[str, list[str]] = {name: [] for name in graph.convolutions()}
     for node, op in graph.ops.items():
         sources = frozenset[str]().union(*(made[n] for n in op.inputs))
-        if isinstance(op, (Conv, Linear, Barrier)):
+        if isinstance(op, (Conv, Linear, Opaque)):
             for name in sources:
                 readers[name].append(_title(op))
         made[node] = frozenset({op.name}) if isinstance(op, Conv) else frozenset() if _mixes(op) else sources
@@ -112,7 +112,7 @@ def readers_of(graph: Graph) -> dict[str, tuple[str, ...]]:
 
 
 def _mixes(op: Op) -> bool:
-    return isinstance(op, (Linear, Barrier))
+    return isinstance(op, (Linear, Opaque))
 
 
 def _title(op: Op) -> str:
@@ -121,5 +121,5 @@ def _title(op: Op) -> str:
 
 def barriers(graph: Graph) -> tuple[str, ...]:
     """Operations that read all channels at full width, by name."""
-    names = (_title(op) for op in graph.ops.values() if isinstance(op, Barrier) and op.width)
+    names = (_title(op) for op in graph.ops.values() if isinstance(op, Opaque) and op.width)
     return tuple(dict.fromkeys(names))

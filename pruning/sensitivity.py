@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from pruning.budget import checked_ratio, keep
+from pruning.budget.targets import checked_ratio, kept_of
 from pruning.graph.attachments import duplicate
 from pruning.graph.graph import trace
 from pruning.methods.base import PruningMethod
@@ -46,7 +46,7 @@ def scan(
     method.begin_stage(attached, image_shape, steps)
     widths = method.widths()
     for site, width in widths.items():
-        counts = {ratio: max(1, keep(width, checked_ratio(ratio))) for ratio in sorted(ratios)}
+        counts = {ratio: max(1, kept_of(width, checked_ratio(ratio))) for ratio in sorted(ratios)}
         measured: dict[int, float] = {}
         for ratio, count in counts.items():
             if count not in measured:

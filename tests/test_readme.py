@@ -10,7 +10,7 @@ from torch import nn
 
 from experiments.cli import summary
 from experiments.records.record import read
-from pruning.budget import PerLayer
+from pruning.budget.targets import PerLayer
 from pruning.models import resnet
 from pruning.surgery import certify, compact, mask
 

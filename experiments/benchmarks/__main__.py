@@ -15,7 +15,7 @@ from typing import Any
 from experiments.benchmarks.speed_page import PAGE, write
 from experiments.system import checkout
 from experiments.system.checkout import ROOT
-from experiments.system.terminal import say
+from experiments.system.console import log
 
 FOLDER = ROOT / "experiments" / "results" / "benchmarks"
 PROGRAMS = ("fcf_update", "scoring", "growth", "compaction", "faults", "training", "pruned")  # `input` needs your data
@@ -28,11 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
     records = [json.loads(path.read_text()) for name in PROGRAMS if (path := asked.folder / f"{name}.json").exists()]
     for record in records:
         for aim in record.get("aims", []):
-            say(line(aim))
+            log(line(aim))
     if asked.folder == FOLDER:
-        say(f"{PAGE.name}: {write(FOLDER / 'pruned.json')}")
+        log(f"{PAGE.name}: {write(FOLDER / 'pruned.json')}")
     for name in failed:
-        say(f"{name} failed: python -m experiments.benchmarks.{name}")
+        log(f"{name} failed: python -m experiments.benchmarks.{name}")
     return 1 if failed else 0
 
 
@@ -50,13 +50,13 @@ def made(name: str, asked: argparse.Namespace) -> bool:
     """A record of this commit, made now or before."""
     path = asked.folder / f"{name}.json"
     if not asked.again and current(path):
-        say(f"{name}: kept, {path} is of this commit")
+        log(f"{name}: kept, {path} is of this commit")
         return True
     start = time.monotonic()
     device = ["--device", asked.device] if name in ("training", "pruned") else []
     command = [sys.executable, "-m", f"experiments.benchmarks.{name}", "--threads", str(asked.threads)]
     done = subprocess.run([*command, "--out", str(path), *device], cwd=ROOT)
-    say(f"{name}: {time.monotonic() - start:.0f} s")
+    log(f"{name}: {time.monotonic() - start:.0f} s")
     return done.returncode == 0
 
 

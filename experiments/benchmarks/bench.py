@@ -15,7 +15,7 @@ import torch
 from rich.table import Table
 
 from experiments.system import checkout, hardware
-from experiments.system.terminal import console
+from experiments.system.console import console
 
 Row = dict[str, Any]
 WIDE = 160  # columns of a table in a file

@@ -12,7 +12,7 @@ from torch import nn
 from experiments.benchmarks.bench import Row, main, paired
 from experiments.benchmarks.runtimes import Shape, awaited, runtimes
 from experiments.system import hardware
-from pruning.budget import Share
+from pruning.budget.targets import Share
 from pruning.graph.cost import count_macs
 from pruning.methods.group2d import Group2D
 from pruning.models import vgg16

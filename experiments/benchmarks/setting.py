@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 
 from experiments.config import choices, schema
-from experiments.run.bench import Bench
+from experiments.run.context import RunContext
 from experiments.run.prepare import prepare
 from experiments.system.checkout import ROOT
 
@@ -23,7 +23,7 @@ QUIETLY = (
 )
 
 
-def bench_of(*overrides: str) -> Bench:
+def bench_of(*overrides: str) -> RunContext:
     """Random images instead of data, and what the overrides say."""
     schema.register()
     choices.register()

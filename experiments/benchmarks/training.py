@@ -23,8 +23,8 @@ from torch import nn
 
 from experiments.benchmarks.bench import Aim, Row, main
 from experiments.benchmarks.setting import bench_of
-from experiments.run.bench import Bench
-from experiments.run.stages import Lesson, fit
+from experiments.run.context import RunContext
+from experiments.run.stages import StageSpec, fit
 from pruning.objectives import CrossEntropy
 
 NETWORKS = {"ResNet-20": "resnet20", "ResNet-56": "resnet56", "VGG-16": "vgg16"}
@@ -98,7 +98,7 @@ class Alternating:
         return self.turns.batches()
 
 
-def bare_loop(bench: Bench) -> Callable[[], None]:
+def bare_loop(bench: RunContext) -> Callable[[], None]:
     """One step as one would write it by hand."""
     order = bench.execution("baseline").layout
     network = copy.deepcopy(bench.network).to(bench.device, memory_format=order).train()  # type: ignore[call-overload]
@@ -122,7 +122,7 @@ def bare_loop(bench: Bench) -> Callable[[], None]:
     return step
 
 
-def race(bench: Bench, lesson: Lesson, steps: int) -> Turns:
+def race(bench: RunContext, lesson: StageSpec, steps: int) -> Turns:
     network: nn.Module = copy.deepcopy(bench.network)
     bare = bare_loop(bench)
     with TemporaryDirectory() as folder, Turns(bench.data, bare, bench.device.type, steps) as turns:
@@ -143,9 +143,9 @@ def one(name: str, device: str, settings: list[str]) -> Row:
         f"trainer.accelerator={device}",
     )
     plain = bench_of(*common, "recipe=smoke", "method=l1", *settings)
-    ours = race(plain, Lesson("baseline", "baseline", CrossEntropy()), steps)
+    ours = race(plain, StageSpec("baseline", "baseline", CrossEntropy()), steps)
     gated = bench_of(*common, "recipe=smoke", "method=fcf", f"recipe.prune.epochs={EPOCHS}", *settings)
-    fcf = race(gated, Lesson("prune", "prune", CrossEntropy(), method=gated.method), steps)
+    fcf = race(gated, StageSpec("prune", "prune", CrossEntropy(), method=gated.method), steps)
     return {
         "network": name,
         "precision": plain.precision,

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from experiments.config.refusal import Refusal, one_line, words
 from experiments.system import preemption
-from experiments.system.redact import hidden
+from experiments.system.redact import redact
 from pruning.files.durable import UnwritableError
 
 
@@ -25,12 +25,12 @@ def check_quotes(arguments: list[str]) -> None:
             parser.parse_override(argument)
         except HydraException:
             marks = "'=', '(', ')' or letters beyond a to z"
-            sys.exit(hidden(f"{argument}: a value with {marks} needs two pairs of quotes: '{key}=\"{value}\"'"))
+            sys.exit(redact(f"{argument}: a value with {marks} needs two pairs of quotes: '{key}=\"{value}\"'"))
 
 
 def answer(run: Callable[[DictConfig], object], config: DictConfig) -> None:
     """One run and its exit code: 0 when it is complete, 143 when it was asked to leave, else 1 with the reason."""
-    preemption.listen()
+    preemption.install_handlers()
     try:
         run(config)
     except (Refusal, FloatingPointError, UnwritableError) as error:

@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.records.record import Network, Record, Stage
+from experiments.system.console import console, log, printable
 from experiments.system.format import clock, cut, percent, si
-from experiments.system.redact import hidden
-from experiments.system.terminal import console, printable, say
+from experiments.system.redact import redact
 
 
 def show(record: Record, folder: Path) -> None:
@@ -19,9 +19,9 @@ def show(record: Record, folder: Path) -> None:
     if record.stages:
         console.print(stages(record))
     for line in remarks(record):
-        say(line)
-    say(f"record       {folder / 'record.json'}")
-    say(f"{'on CIFAR-10' if record.data != 'cifar10' else 'compare':<12} {elsewhere(record)}")
+        log(line)
+    log(f"record       {folder / 'record.json'}")
+    log(f"{'on CIFAR-10' if record.data != 'cifar10' else 'compare':<12} {elsewhere(record)}")
 
 
 def networks(record: Record) -> Table:
@@ -40,7 +40,7 @@ def networks(record: Record) -> Table:
 
 def title(record: Record) -> str:
     asked = f"ratio {record.ratio:g} ({record.budget.of}), seed {record.seed}"
-    return printable(hidden(f"{record.method} on {record.model}, {record.data}, {asked}"))
+    return printable(redact(f"{record.method} on {record.model}, {record.data}, {asked}"))
 
 
 def rows(networks: list[Network]) -> dict[str, list[tuple[float, str]]]:

@@ -35,7 +35,7 @@ LATER = {  # what a stage has not seen yet; what it takes from an earlier stage 
 FINAL = ("choice", "control", "method.form")
 
 
-def idle(config: dict[str, Any]) -> tuple[str, ...]:
+def ignored_without_budget(config: dict[str, Any]) -> tuple[str, ...]:
     """A method without a budget is the same at every ratio."""
     return () if "budget" in config.get("method", {}) else ("budget", "ratio")
 
@@ -44,13 +44,13 @@ def digest(stage: str, config: dict[str, Any], **content: Any) -> str:
     """`content` holds what the config does not: the parent's digest, the data's identity, the digest of a file."""
     from experiments.config import sources
 
-    seen = without(config, (*NEVER, *LATER.get(stage, FINAL), *idle(config)))
+    seen = drop_paths(config, (*NEVER, *LATER.get(stage, FINAL), *ignored_without_budget(config)))
     made_of = {
         "stage": stage,
         "config": seen,
         "content": content,
         "libraries": libraries(seen),
-        "sources": sources.of_stage(stage, seen),
+        "sources": sources.digest_of_stage(stage, seen),
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
@@ -72,7 +72,7 @@ def installed(name: str) -> bool:
         return False
 
 
-def without(config: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
+def drop_paths(config: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
     """A copy that lacks the dotted paths."""
     kept = {key: dict(value) if isinstance(value, dict) else value for key, value in config.items()}
     for path in paths:

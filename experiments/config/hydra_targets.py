@@ -24,11 +24,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments.config import targets, typed
+from experiments.config import targets, typed_overrides
 from experiments.config.choices import CONF
 from experiments.config.refusal import one_line
 from experiments.config.schema import leaves
-from experiments.system.redact import hidden, refuse_secret
+from experiments.system.redact import redact, refuse_secret
 
 CALLED = {  # by Hydra, with the place of each
     "hydra.launcher": r"hydra\._internal\.core_plugins\.basic_launcher\.BasicLauncher"
@@ -52,7 +52,7 @@ def check(arguments: list[str]) -> None:
     """Exits in words unless Hydra may act on these arguments. Composes as often as they name choices of files."""
     asked, strange = parser().parse_known_args(arguments)
     if strange:
-        sys.exit(hidden(hyphens(strange[0])))
+        sys.exit(redact(hyphens(strange[0])))
     for name, flag in WHOLE.items():
         if getattr(asked, name) is not None:
             sys.exit(f"{flag} takes another program's config: add files of your own by --config-dir=FOLDER")
@@ -62,7 +62,7 @@ def check(arguments: list[str]) -> None:
         for whole in compositions(asked.overrides, asked.config_dir, asked.multirun):
             refuse(whole)
     except (HydraException, OmegaConfBaseException) as error:
-        sys.stderr.write(hidden(f"{error}\n" + (f"{error.__cause__}\n" if error.__cause__ else "")))
+        sys.stderr.write(redact(f"{error}\n" + (f"{error.__cause__}\n" if error.__cause__ else "")))
         sys.exit(1)
     except (ValueError, RecursionError) as error:
         sys.exit(one_line(error))
@@ -168,7 +168,7 @@ def refuse(whole: DictConfig) -> None:
     for key in PATHS:
         refuse_secret(key, str(found.get(key)))
     raw: dict[str, Any] = OmegaConf.to_container(whole.hydra, resolve=False)  # type: ignore[assignment]
-    typed_values = typed.given(whole.hydra.overrides.hydra)
+    typed_values = typed_overrides.typed_values(whole.hydra.overrides.hydra)
     refuse_untyped({f"hydra.{path}": value for path, value in leaves(raw)}, typed_values, raw["runtime"]["choices"])
     refuse_logging(raw)
 

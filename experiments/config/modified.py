@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from hydra.core.hydra_config import HydraConfig
 
 from experiments.config.digest import NEVER
-from experiments.config.typed import as_typed
+from experiments.config.typed_overrides import as_typed
 
 # beside what changes no number: repetitions, further rows, the machine
 FREE = (*NEVER, "experiment", "seed", "hydra", "control", "trainer", "method.form", "data.download")

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from hydra.errors import InstantiationException
 
-from experiments.system.redact import hidden
-from experiments.system.terminal import printable
+from experiments.system.console import printable
+from experiments.system.redact import redact
 
 
 class Refusal(Exception):  # noqa: N818 (no error of the program: the word says what it is)
@@ -38,4 +38,4 @@ def one_line(error: BaseException) -> str:
 
 def words(text: str) -> str:
     """On one line, without secrets and without orders to the terminal."""
-    return printable(hidden(" ".join(text.split())))
+    return printable(redact(" ".join(text.split())))

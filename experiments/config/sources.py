@@ -51,7 +51,7 @@ class File(NamedTuple):
     imports: tuple[str, ...]  # dotted names, of which some may be no modules
 
 
-def of_stage(stage: str, config: dict[str, Any], root: Path = ROOT) -> str:
+def digest_of_stage(stage: str, config: dict[str, Any], root: Path = ROOT) -> str:
     """`config`: as far as the stage has seen it."""
     content = sorted((name(path, root), parse(path).digest) for path in files(stage, config, root))
     return hashlib.sha256(repr(content).encode()).hexdigest()
@@ -59,9 +59,9 @@ def of_stage(stage: str, config: dict[str, Any], root: Path = ROOT) -> str:
 
 def files(stage: str, config: dict[str, Any], root: Path) -> set[Path]:
     """A stage counts what the stages before it do."""
-    followed = [path for each in starts(FOLLOWED, stage) + targets(config) for path in behind(each, root)]
-    alone = {path for each in starts(ALONE, stage) for path in room(each, root)}
-    return reached(followed, root) | alone
+    followed = [path for each in roots(FOLLOWED, stage) + targets(config) for path in modules_of(each, root)]
+    alone = {path for each in roots(ALONE, stage) for path in room(each, root)}
+    return follow_imports(followed, root) | alone
 
 
 def room(dotted: str, root: Path) -> Iterator[Path]:
@@ -71,7 +71,7 @@ def room(dotted: str, root: Path) -> Iterator[Path]:
         yield from path.parent.rglob("*.py") if path.name == "__init__.py" else [path]
 
 
-def starts(table: Mapping[str, tuple[str, ...]], stage: str) -> list[str]:
+def roots(table: Mapping[str, tuple[str, ...]], stage: str) -> list[str]:
     stages = list(table)
     upto = stages.index(LIKE.get(stage, stage))
     return [each for before in stages[: upto + 1] for each in table[before]]
@@ -86,7 +86,7 @@ def targets(config: dict[str, Any]) -> list[str]:
 def libraries(config: dict[str, Any]) -> dict[str, str]:
     """Versions of what the user's own code imports and nobody here has written."""
     own = [each for each in targets(config) if not lies_in(each, [*OURS])]
-    code = reached([path for each in own for path in behind(each, ROOT)], ROOT)
+    code = follow_imports([path for each in own for path in modules_of(each, ROOT)], ROOT)
     tops = {module.partition(".")[0] for path in code for module in parse(path).imports}
     known = distributions() if code else {}
     return {each: version(each) for top in sorted(tops) for each in sorted(known.get(top, ()))}
@@ -98,7 +98,7 @@ def distributions() -> Mapping[str, list[str]]:
     return packages_distributions()
 
 
-def reached(ahead: list[Path], root: Path) -> set[Path]:
+def follow_imports(ahead: list[Path], root: Path) -> set[Path]:
     """These files, and those behind all that they import; libraries apart."""
     found: set[Path] = set()
     while ahead:
@@ -106,17 +106,17 @@ def reached(ahead: list[Path], root: Path) -> set[Path]:
         if path not in found:
             found.add(path)
             followed = () if path == root / FACE else parse(path).imports
-            ahead += [each for name in followed for each in behind(name, root)]
+            ahead += [each for name in followed for each in modules_of(name, root)]
     return found
 
 
-def behind(dotted: str, root: Path) -> Iterator[Path]:
+def modules_of(dotted: str, root: Path) -> Iterator[Path]:
     """The modules on the way to a name, packages first: importing runs each of them. Of a package of the user's own
     every file, since it may import its parts by other means."""
     parts = dotted.split(".")
     for length in range(1, len(parts) + 1):
         path = locate(".".join(parts[:length]), root)
-        if path is not None and (parts[0] in OURS or not of_library(path)):
+        if path is not None and (parts[0] in OURS or not is_library(path)):
             yield path
     for own in own_packages():
         if lies_in(dotted, [own]):
@@ -124,7 +124,7 @@ def behind(dotted: str, root: Path) -> Iterator[Path]:
 
 
 @cache
-def of_library(path: Path) -> bool:
+def is_library(path: Path) -> bool:
     python = [sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib")]
     return bool({"site-packages", "dist-packages"} & set(path.parts)) or any(map(path.is_relative_to, python))
 
@@ -162,7 +162,7 @@ def parse(path: Path) -> File:
 def of_text(text: bytes, within: tuple[str, ...]) -> File:
     tree = ast.parse(text)
     imports = tuple(dict.fromkeys(imported(tree, within)))
-    return File(hashlib.sha256(ast.dump(bare(tree)).encode()).hexdigest(), imports)
+    return File(hashlib.sha256(ast.dump(strip_docstrings(tree)).encode()).hexdigest(), imports)
 
 
 def package(path: Path) -> tuple[str, ...]:
@@ -181,7 +181,7 @@ def imported(tree: ast.Module, within: tuple[str, ...]) -> Iterator[str]:
             yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
-def bare(tree: ast.Module) -> ast.Module:
+def strip_docstrings(tree: ast.Module) -> ast.Module:
     """Without docstrings."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

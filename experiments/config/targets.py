@@ -15,7 +15,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from hydra.utils import get_object
 
 from experiments.config.schema import KINDS, leaves
-from experiments.config.spelling import nearest
+from experiments.config.suggestions import nearest
 
 KEY = "_target_"
 OWN = "PRUNING_TARGETS"

@@ -27,8 +27,8 @@ def networks(
 ) -> list[record.Network]:
     """In float32, whatever they were trained in. `images`: some of the data, repeated to fill what is timed, in this
     `form`, all networks by turns; all other figures are those of what is stored."""
-    measured = [copied(each, device) for each in given]
-    times = timed([forms.in_form(each, form) for each in measured], images.to(device))
+    measured = [copy_for_measuring(each, device) for each in given]
+    times = time_networks([forms.in_form(each, form) for each in measured], images.to(device))
     return [figures(each, loader, images, classes, device, taken) for each, taken in zip(measured, times, strict=True)]
 
 
@@ -46,19 +46,19 @@ def figures(
     )
 
 
-def timed(given: Sequence[nn.Module], images: Images) -> list[dict[str, float]]:
+def time_networks(given: Sequence[nn.Module], images: Images) -> list[dict[str, float]]:
     """For each network milliseconds by batch size: on a GPU channels-last, and also a batch that fills it."""
     batches: tuple[int, ...] = BATCHES
     if images.device.type != "cpu":
         given = [copy.deepcopy(each).to(memory_format=torch.channels_last) for each in given]  # type: ignore[call-overload]
         images = images.contiguous(memory_format=torch.channels_last)
-        full = filling(lambda batch: latencies(given[:1], fill(images, batch))[0], BATCHES[-1])
+        full = batch_that_fills(lambda batch: latencies(given[:1], repeat_to(images, batch))[0], BATCHES[-1])
         batches = tuple(dict.fromkeys((*BATCHES, full)))
-    found = {str(batch): latencies(given, fill(images, batch)) for batch in batches}
+    found = {str(batch): latencies(given, repeat_to(images, batch)) for batch in batches}
     return [{batch: 1000 * seconds[place] for batch, seconds in found.items()} for place in range(len(given))]
 
 
-def filling(seconds: Callable[[int], float], batch: int) -> int:
+def batch_that_fills(seconds: Callable[[int], float], batch: int) -> int:
     """The first batch, doubling from `batch`, whose double brings hardly more images a second, or finds no memory."""
     taken = seconds(batch)
     while batch < MOST_IMAGES:
@@ -72,12 +72,12 @@ def filling(seconds: Callable[[int], float], batch: int) -> int:
     return batch
 
 
-def form(small: nn.Module, asked: str, images: Images, device: torch.device) -> str:
+def choose_form(small: nn.Module, asked: str, images: Images, device: torch.device) -> str:
     """The form to time and to export: `asked`, or what "auto" finds on this device."""
-    return forms.fastest(copied(small, device), images.to(device))[0] if asked == "auto" else asked
+    return forms.fastest(copy_for_measuring(small, device), images.to(device))[0] if asked == "auto" else asked
 
 
-def copied(network: nn.Module, device: torch.device) -> nn.Module:
+def copy_for_measuring(network: nn.Module, device: torch.device) -> nn.Module:
     return copy.deepcopy(network).to(device, torch.float32).eval()
 
 
@@ -106,7 +106,7 @@ def accuracy(network: nn.Module, loader: Any, device: torch.device) -> Accuracy:
     return Accuracy(right.double().mean().item(), within.double().mean().item(), right)
 
 
-def fill(images: Images, batch: int) -> Images:
+def repeat_to(images: Images, batch: int) -> Images:
     """In the memory format that the images have on a GPU, and channels first on a CPU."""
     filled = images.repeat(-(-batch // len(images)), 1, 1, 1)[:batch]
     kept = torch.contiguous_format if images.device.type == "cpu" else torch.channels_last

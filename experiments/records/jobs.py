@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from experiments.records import status
-from experiments.records.record import parsed, whole, write_json
+from experiments.records.record import load_checked, load_json, write_json
 from experiments.records.record import read as read_record
-from experiments.system.checksums import matches_checksum, of_file
+from experiments.system.checksums import file_digest, matches_checksum
 from experiments.system.processes import alive
-from experiments.system.redact import hidden
+from experiments.system.redact import redact
 from pruning.files import durable
 
 SCHEMA = 1
@@ -59,13 +59,13 @@ class Job:
     schema: int = SCHEMA
 
 
-def key(overrides: Iterable[str]) -> str:
+def job_key(overrides: Iterable[str]) -> str:
     """The order in which one types does not matter."""
-    return hashlib.sha256(json.dumps(sorted(hidden(list(overrides)))).encode()).hexdigest()[:8]
+    return hashlib.sha256(json.dumps(sorted(redact(list(overrides)))).encode()).hexdigest()[:8]
 
 
-def place(folder: Path, overrides: Iterable[str]) -> Path:
-    return folder / "sweep" / key(overrides)
+def sweep_folder(folder: Path, overrides: Iterable[str]) -> Path:
+    return folder / "sweep" / job_key(overrides)
 
 
 def begin(sweep: Path, command: str, jobs: list[list[str]]) -> None:
@@ -79,7 +79,7 @@ def end(sweep: Path) -> None:
 
 def listing(sweep: Path) -> Listing:
     """Raises ValueError, which names the file, for what is not whole: the sweep's command writes it anew."""
-    return whole(Listing, sweep / FILE, SCHEMA)
+    return load_checked(Listing, sweep / FILE, SCHEMA)
 
 
 def write(job_folder: Path, job: Job) -> None:
@@ -98,7 +98,7 @@ def folders(folder: Path) -> list[Path]:
 def jobs(sweep: Path, look: Callable[[Path], Job | None] | None = None) -> list[Job]:
     """In the order of the sweep, then what its sweeper thought of later."""
     look = look or job
-    listed = {key(overrides): overrides for overrides in listing(sweep).jobs}
+    listed = {job_key(overrides): overrides for overrides in listing(sweep).jobs}
     found = [replace(look(sweep / name) or Job([]), overrides=overrides) for name, overrides in listed.items()]
     later = [path.parent for path in sorted(sweep.glob("*/job.json")) if path.parent.name not in listed]
     return found + [each for each in map(look, later) if each]
@@ -134,7 +134,7 @@ def stored(folder: Path) -> Job | None:
     """As its driver wrote it; None where it has not begun. Of a damaged one the reason names the file."""
     path = folder / "job.json"
     try:
-        return whole(Job, path, SCHEMA)
+        return load_checked(Job, path, SCHEMA)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -146,9 +146,9 @@ def now(folder: Path, found: Job) -> Job:
     """What was running and is gone has the end that its run's status tells."""
     if found.state != status.RUNNING or found.host != socket.gethostname() or alive(found.pid, found.birth):
         return found
-    told = run_status(folder, announced(folder), found)
+    told = run_status(folder, announced_run(folder), found)
     reason = f"killed: process {found.pid} is gone, and so was who waited for it"
-    gone = replace(found, state=status.FAILED, reason=reason, run=announced(folder))
+    gone = replace(found, state=status.FAILED, reason=reason, run=announced_run(folder))
     return replace(gone, state=told.state, reason=told.reason) if told else gone
 
 
@@ -172,7 +172,7 @@ def announce(run_folder: Path) -> None:
         durable.write(Path(os.environ[JOB]) / "run", run_folder.name.encode())
 
 
-def announced(job_folder: Path) -> str | None:
+def announced_run(job_folder: Path) -> str | None:
     path = job_folder / "run"
     return path.read_text() if path.exists() else None
 
@@ -194,6 +194,6 @@ def complete(job_folder: Path, run: str | None) -> bool:
 def is_whole(network: Path) -> bool:
     """By the digest of its weights: what `pruning.load` would refuse is not done. Takes no torch."""
     try:
-        return bool(of_file(network / "model.safetensors") == parsed(network / "model.json")["sha256"])
+        return bool(file_digest(network / "model.safetensors") == load_json(network / "model.json")["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         return False

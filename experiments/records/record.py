@@ -7,7 +7,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from experiments.system.redact import hidden
+from experiments.system.redact import redact
 from pruning.files import durable
 
 SCHEMA = 2  # raise it when a field changes its meaning
@@ -116,15 +116,15 @@ class Record:
 
 def read(path: Path) -> Record:
     """Raises ValueError, which names the file, for what is not a whole record of this schema."""
-    return whole(Record, path, SCHEMA)
+    return load_checked(Record, path, SCHEMA)
 
 
 def write_json(path: Path, values: Any, allow_nan: bool = True) -> None:
     """Durably, and without secrets."""
-    durable.write(path, (json.dumps(hidden(values), indent=1, allow_nan=allow_nan) + "\n").encode())
+    durable.write(path, (json.dumps(redact(values), indent=1, allow_nan=allow_nan) + "\n").encode())
 
 
-def parsed(path: Path) -> Any:
+def load_json(path: Path) -> Any:
     """Raises ValueError, which names the file, for what is not JSON; OSError where it cannot be read."""
     try:
         return json.loads(path.read_text())
@@ -132,7 +132,7 @@ def parsed(path: Path) -> Any:
         raise ValueError(f"{path} is not JSON: {type(error).__name__}: {error}") from error
 
 
-def whole(kind: type[Whole], path: Path, schema: int) -> Whole:
+def load_checked(kind: type[Whole], path: Path, schema: int) -> Whole:
     """What a file holds, if it is all there."""
     try:
         values = json.loads(path.read_text())

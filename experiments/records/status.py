@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from experiments.records.record import whole, write_json
+from experiments.records.record import load_checked, write_json
 from experiments.system.preemption import Preempted, by_keyboard, exit_reason
 from experiments.system.processes import alive, born
 
@@ -49,7 +49,7 @@ def read(folder: Path) -> Status | None:
 
     Raises ValueError, which names the file, for what is not a whole status."""
     path = folder / FILE
-    return true_now(whole(Status, path, SCHEMA)) if path.exists() else None
+    return true_now(load_checked(Status, path, SCHEMA)) if path.exists() else None
 
 
 def true_now(found: Status) -> Status:
@@ -59,7 +59,7 @@ def true_now(found: Status) -> Status:
 
 
 @contextmanager
-def kept(folder: Path, run: Run, anew: bool = True) -> Iterator[None]:
+def keep_status(folder: Path, run: Run, anew: bool = True) -> Iterator[None]:
     """status.json follows what happens inside, however it ends. A run finished before (`anew` is False) whose status
     says so is left untouched."""
     whole = None if anew else said(folder)

@@ -7,12 +7,12 @@ NAME = "report.html"
 
 def write(folder: Path) -> Path:
     """The page over all runs below a folder. Raises FileNotFoundError where there is nothing to show."""
-    from experiments.report.analyse.settings import sections
+    from experiments.report.analyse.configurations import comparisons
     from experiments.report.load.collect import collect
     from experiments.report.render.page import render
     from pruning.files import durable
 
     found = collect([folder])
     path = folder / NAME
-    durable.write(path, render(found, sections(found.runs)).encode())
+    durable.write(path, render(found, comparisons(found.runs)).encode())
     return path

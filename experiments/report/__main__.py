@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from experiments.report import NAME
-from experiments.report.load.collect import Found, collect
-from experiments.report.load.words import shown
+from experiments.report.load.collect import Collected, collect
+from experiments.report.load.text import printable
 from pruning.files import durable
 
 
@@ -20,14 +20,14 @@ def main(arguments: list[str] | None = None) -> int:
         for path in written(asked, page(asked), found):
             print(path)
     except OSError as error:
-        return refused(f"{page(asked)} cannot be written: {error.strerror}; choose another place with --out")
+        return refused(f"{page(asked)} cannot be written: {error.strerror or error}; choose another place with --out")
     for each in found.troubles:
-        print(shown(f"{each.state}: {each.what}: {each.reason}"), file=sys.stderr)
+        print(printable(f"{each.state}: {each.what}: {each.reason}"), file=sys.stderr)
     return 0
 
 
 def refused(words: str) -> int:
-    print(shown(words), file=sys.stderr)
+    print(printable(words), file=sys.stderr)
     return 1
 
 
@@ -50,15 +50,15 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def written(asked: argparse.Namespace, page: Path, found: Found) -> list[Path]:
+def written(asked: argparse.Namespace, page: Path, found: Collected) -> list[Path]:
     """The page, and whatever else was asked for beside it. What is slow to import is imported here."""
     from experiments.report import table
-    from experiments.report.analyse.settings import sections
+    from experiments.report.analyse.configurations import comparisons
     from experiments.report.render import figures, spreadsheet
     from experiments.report.render.page import render
 
     durable.make_folder(page.parent)
-    made = sections(found.runs)
+    made = comparisons(found.runs)
     texts = {page: render(found, made)}
     if asked.markdown:
         texts[page.with_suffix(".md")] = table.table(table.rows(made)) + "\n"

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from experiments.records.record import Record, read
+from experiments.report.analyse.configurations import Comparison, Configuration, comparisons
 from experiments.report.analyse.estimate import estimate
 from experiments.report.analyse.overlap import overlap
-from experiments.report.analyse.settings import Section, Setting, sections
 from experiments.report.load.runs import Run
-from experiments.report.load.words import markdown
+from experiments.report.load.text import markdown
 from experiments.report.render import cells
 from experiments.system.checkout import ROOT
 
@@ -23,7 +23,7 @@ HEAD = (
 )
 SHORT = ("method", "fine-tuned by", "test accuracy", "MACs", "epochs", "seeds")
 EMBEDDED = "digits"
-Row = tuple[str, Setting]  # the title of its section
+Row = tuple[str, Configuration]  # the title of its section
 
 
 def records(folder: Path = RESULTS) -> list[Record]:
@@ -34,22 +34,22 @@ def records(folder: Path = RESULTS) -> list[Record]:
 def committed(found: Iterable[Record]) -> list[Row]:
     """Raises ValueError for two runs of one setting with one seed: they are not two samples."""
     runs = [Run(record, RESULTS, scratch) for record in found for scratch in (False, True)]
-    made = rows(sections(run for run in runs if not run.scratch or run.record.scratch))
+    made = rows(comparisons(run for run in runs if not run.scratch or run.record.scratch))
     for _, each in made:
         if repeated := [seed for seed, count in Counter(run.record.seed for run in each.runs).items() if count > 1]:
             raise ValueError(f"{each.first.record.name} has two records of seed {repeated[0]}: keep one for each seed")
     return made
 
 
-def rows(made: Iterable[Section]) -> list[Row]:
+def rows(made: Iterable[Comparison]) -> list[Row]:
     """Grouped and named as on the page; what was cut alike stands together."""
-    found = [(section.title, setting) for section in made for setting in section.settings]
+    found = [(comparison.title, configuration) for comparison in made for configuration in comparison.configurations]
     return sorted(found, key=order)
 
 
 def order(row: Row) -> tuple[str, float, str, str, str]:
-    title, setting = row
-    return title, setting.first.record.ratio, cells.asked(setting), setting.curve, setting.id
+    title, configuration = row
+    return title, configuration.first.record.ratio, cells.asked(configuration), configuration.curve, configuration.id
 
 
 def table(found: Sequence[Row]) -> str:
@@ -60,32 +60,32 @@ def table(found: Sequence[Row]) -> str:
     return "\n".join("| " + " | ".join(each) + " |" for each in lines)
 
 
-def line(title: str, setting: Setting) -> tuple[str, ...]:
-    first, runs = setting.first, setting.runs
+def line(title: str, configuration: Configuration) -> tuple[str, ...]:
+    first, runs = configuration.first, configuration.runs
     dense, tuned = percent([run.record.dense.accuracy for run in runs]), percent([run.final.accuracy for run in runs])
     pruned = "" if first.scratch else percent([run.record.pruned.accuracy for run in runs])
     cuts = [f"-{100 * estimate([run.cut(of) for run in runs]).mean:.1f} %" for of in ("macs", "params")]
-    about = (published(first.record), *cuts, first.spent, alike(setting), str(len(runs)))
-    named = (markdown(title), markdown(setting.curve), cells.asked(setting))
-    return *named, dense, pruned, tuned, *about, markdown("; ".join(setting.devices))
+    about = (published(first.record), *cuts, first.spent, alike(configuration), str(len(runs)))
+    named = (markdown(title), markdown(configuration.curve), cells.asked(configuration))
+    return *named, dense, pruned, tuned, *about, markdown("; ".join(configuration.devices))
 
 
 def short(found: Sequence[Row]) -> str:
     """README's: ResNet-20 on CIFAR-10 at 70 % of MACs, the first row of each method and objective, best first."""
-    chosen: dict[tuple[str, str], Setting] = {}
-    for title, setting in found:
-        if title == "resnet20 on cifar10" and cells.asked(setting) == "70 % of MACs":
-            chosen.setdefault((setting.method, setting.first.record.objective), setting)
-    best = sorted(chosen.values(), key=lambda setting: -setting.accuracy.mean)
+    chosen: dict[tuple[str, str], Configuration] = {}
+    for title, configuration in found:
+        if title == "resnet20 on cifar10" and cells.asked(configuration) == "70 % of MACs":
+            chosen.setdefault((configuration.method, configuration.first.record.objective), configuration)
+    best = sorted(chosen.values(), key=lambda configuration: -configuration.accuracy.mean)
     lines = [SHORT, tuple("---" for _ in SHORT), *map(short_line, best)]
     return "\n".join("| " + " | ".join(each) + " |" for each in lines)
 
 
-def short_line(setting: Setting) -> tuple[str, ...]:
-    first, runs = setting.first, setting.runs
+def short_line(configuration: Configuration) -> tuple[str, ...]:
+    first, runs = configuration.first, configuration.runs
     tuned = percent([run.final.accuracy for run in runs])
     objective = first.record.objective.replace("_", "-")
-    macs = f"-{100 * setting.macs_cut:.1f} %"
+    macs = f"-{100 * configuration.macs_cut:.1f} %"
     return f"`{first.record.method}`", objective, tuned, macs, first.spent, str(len(runs))
 
 
@@ -100,9 +100,9 @@ def published(record: Record) -> str:
     return f"{dense} -> {tuned} % ({printed['accuracy_mark']})"
 
 
-def alike(setting: Setting) -> str:
+def alike(configuration: Configuration) -> str:
     """Share of the kept filters that two seeds of one dense network have in common, and what chance gives."""
-    found = overlap(setting)
+    found = overlap(configuration)
     return f"{100 * found.share:.0f} % (chance {100 * found.chance:.0f} %, z {cells.z(found.z)})" if found else ""
 
 
@@ -130,7 +130,7 @@ def pages(found: Sequence[Row]) -> dict[Path, str]:
 
 def commits(found: Sequence[Row]) -> str:
     """A sentence beneath a table; a + where files differed from the commit."""
-    stages = (stage for _, setting in found for run in setting.runs for stage in run.record.stages)
+    stages = (stage for _, configuration in found for run in configuration.runs for stage in run.record.stages)
     made_at = sorted({stage.commit for stage in stages if stage.commit})
     return f"\n\nRows made at commits {', '.join(made_at)}; each row's record says which." if made_at else ""
 

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from experiments.system.terminal import say
+from experiments.system.console import log
 
 Weights = dict[str, Tensor]
 COUNTER = "num_batches_tracked"  # of batch norm: unused with a momentum, and older files lack it
@@ -20,7 +20,7 @@ SHOWN = 3  # keys named in a refusal
 
 def load(network: nn.Module, path: Path) -> None:
     """In place. Raises ValueError unless every weight is there with its shape and nothing else is."""
-    weights = own(network.state_dict(), read(path), path)
+    weights = strip_prefix(network.state_dict(), read(path), path)
     refuse_misfit(network.state_dict(), weights, path)
     for key, value in weights.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
@@ -52,7 +52,7 @@ def state_dict(found: Any, path: Path) -> Weights:
     held = [name for name in HOLDERS if is_weights(found.get(name))] if isinstance(found, dict) else []
     if held:
         if len(held) > 1 or held[0] in AVERAGES:
-            say(f"baseline={path} holds {' and '.join(held)}: {held[0]} is taken")
+            log(f"baseline={path} holds {' and '.join(held)}: {held[0]} is taken")
         return found[held[0]]  # type: ignore[no-any-return]
     if not is_weights(found):
         raise ValueError(f"baseline={path} holds no state dict (names to tensors): save network.state_dict()")
@@ -63,7 +63,7 @@ def is_weights(value: Any) -> bool:
     return isinstance(value, dict) and bool(value) and all(isinstance(each, Tensor) for each in value.values())
 
 
-def own(wanted: Weights, found: Weights, path: Path) -> Weights:
+def strip_prefix(wanted: Weights, found: Weights, path: Path) -> Weights:
     """The network's weights without the prefix that all of them stand behind; a checkpoint's other parts stay away."""
     fitting = prefixes(wanted, found)
     if not fitting or "" in fitting:
@@ -74,7 +74,7 @@ def own(wanted: Weights, found: Weights, path: Path) -> Weights:
             f"baseline={path} holds this network behind each of {', '.join(plain)}: save one of them alone"
         )
     if len(fitting) > 1:
-        say(f"baseline={path} holds {' and '.join(fitting)}: {plain[0]} is taken")
+        log(f"baseline={path} holds {' and '.join(fitting)}: {plain[0]} is taken")
     return {key.removeprefix(plain[0]): value for key, value in found.items() if key.startswith(plain[0])}
 
 
@@ -89,17 +89,17 @@ def prefixes(wanted: Weights, found: Weights) -> list[str]:
 def refuse_misfit(wanted: Weights, found: Weights, path: Path) -> None:
     for key in wanted:
         if key in found and wanted[key].shape != found[key].shape:
-            raise ValueError(misshapen(key, wanted, found, path))
+            raise ValueError(describe_shapes(key, wanted, found, path))
     missing = sorted(key for key in wanted.keys() - found.keys() if not key.endswith(COUNTER))
     extra = sorted(found.keys() - wanted.keys())
     if missing or extra:
-        words = [f"{label} {some(keys)}" for label, keys in (("lacks", missing), ("has besides", extra)) if keys]
+        words = [f"{label} {first_keys(keys)}" for label, keys in (("lacks", missing), ("has besides", extra)) if keys]
         raise ValueError(
             f"baseline={path} {' and '.join(words)}: it is of another network; set model= to the one it was trained as"
         )
 
 
-def misshapen(key: str, wanted: Weights, found: Weights, path: Path) -> str:
+def describe_shapes(key: str, wanted: Weights, found: Weights, path: Path) -> str:
     mine, theirs = wanted[key], found[key]
     shapes = f"baseline={path}: {key} has shape {tuple(theirs.shape)}, this network needs {tuple(mine.shape)}"
     if key.rpartition(".")[0] == classifier(wanted) and mine.shape[1:] == theirs.shape[1:]:
@@ -114,6 +114,6 @@ def classifier(weights: Weights) -> str:
     return matrices[-1].rpartition(".")[0] if matrices else ""
 
 
-def some(keys: list[str]) -> str:
+def first_keys(keys: list[str]) -> str:
     more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
     return ", ".join(keys[:SHOWN]) + more

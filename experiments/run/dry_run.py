@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from experiments.config.schema import Stage
-from experiments.run.bench import Bench
-from experiments.system.terminal import say
+from experiments.run.context import RunContext
+from experiments.system.console import log
 from pruning.dry_run import (
     check_answers,
     check_logits,
@@ -46,44 +46,44 @@ FORWARD_MOST = 180e9  # of all images that go through a network, at 18 G a secon
 NO_METHOD = Dense()  # has no groups, and does nothing to a step
 
 
-def refuse_unfit(bench: Bench) -> None:
+def refuse_unfit(context: RunContext) -> None:
     """What a network and data can be refused for without any arithmetic; plan=true, too."""
-    classes = len(bench.data.classes)
+    classes = len(context.data.classes)
     if classes < 2:
         raise ValueError(f"the data has {classes} class: there is nothing to tell apart; two or more are needed")
-    trains = any(stage.epochs for stage in bench.recipes.values())
-    if trains and not any(parameter.requires_grad for parameter in bench.network.parameters()):
+    trains = any(stage.epochs for stage in context.recipes.values())
+    if trains and not any(parameter.requires_grad for parameter in context.network.parameters()):
         raise ValueError(
-            f"all weights of {type(bench.network).__name__} are frozen (requires_grad=False): there is nothing to train"
+            f"all weights of {type(context.network).__name__} are frozen (requires_grad=False): nothing can be trained"
         )
     with forked_generators():
-        check_output(bench.network, bench.image_shape, classes)
+        check_output(context.network, context.image_shape, classes)
 
 
-def dry_run(bench: Bench) -> None:
+def dry_run(context: RunContext) -> None:
     """Raises ValueError for whatever would fail once the dense network is trained."""
     with forked_generators(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what a stage has to say is said when it comes
-        run_once(bench)
+        run_once(context)
 
 
-def run_once(bench: Bench) -> None:
-    graph = trace(bench.network, bench.image_shape)
-    macs = count_macs(bench.network, bench.image_shape)
-    forward, steps = macs * images_run(bench.network) <= FORWARD_MOST, macs <= STEPS_MOST
+def run_once(context: RunContext) -> None:
+    graph = trace(context.network, context.image_shape)
+    macs = count_macs(context.network, context.image_shape)
+    forward, steps = macs * images_run(context.network) <= FORWARD_MOST, macs <= STEPS_MOST
     say_left_out(macs, forward, steps)
-    if steps and bench.recipes["baseline"].epochs and bench.baseline_digest is None:
-        train_step(bench, copy.deepcopy(bench.network), "baseline", CrossEntropy())
+    if steps and context.recipes["baseline"].epochs and context.baseline_digest is None:
+        train_step(context, copy.deepcopy(context.network), "baseline", CrossEntropy())
     if forward:
-        check_dense(bench)
-    plain, choice = choose(bench, steps)
+        check_dense(context)
+    plain, choice = choose(context, steps)
     if forward:
-        randomise(bench, plain)
-    small = compact(plain, choice, bench.image_shape, graph)
+        randomise(context, plain)
+    small = compact(plain, choice, context.image_shape, graph)
     if forward:
-        compare(bench, mask(plain, choice, bench.image_shape, graph), small, double=macs <= DOUBLE_MOST)
-    if steps and bench.recipes["finetune"].epochs:
-        train_step(bench, small, "finetune", bench.objective.taught_by(plain))
+        compare(context, mask(plain, choice, context.image_shape, graph), small, double=macs <= DOUBLE_MOST)
+    if steps and context.recipes["finetune"].epochs:
+        train_step(context, small, "finetune", context.objective.taught_by(plain))
 
 
 def images_run(network: nn.Module) -> int:
@@ -94,27 +94,27 @@ def images_run(network: nn.Module) -> int:
 def say_left_out(macs: int, forward: bool, steps: bool) -> None:
     if not steps:
         what = "a training step" if forward else "running the networks"
-        say(f"dry run without {what}: {macs / 1e9:.1f} G multiply-adds an image would take too long", "yellow")
+        log(f"dry run without {what}: {macs / 1e9:.1f} G multiply-adds an image would take too long", "yellow")
 
 
-def check_dense(bench: Bench) -> None:
-    network = copy.deepcopy(bench.network)
-    randomise(bench, network)
-    with naming("running", bench):
-        check_answers(network, random_images(network, bench.image_shape), len(bench.data.classes))
+def check_dense(context: RunContext) -> None:
+    network = copy.deepcopy(context.network)
+    randomise(context, network)
+    with naming("running", context):
+        check_answers(network, random_images(network, context.image_shape), len(context.data.classes))
 
 
-def randomise(bench: Bench, network: nn.Module) -> None:
-    with naming("running", bench):
-        randomise_norms(network, random_images(network, bench.image_shape))
+def randomise(context: RunContext, network: nn.Module) -> None:
+    with naming("running", context):
+        randomise_norms(network, random_images(network, context.image_shape))
 
 
-def choose(bench: Bench, steps: bool) -> tuple[nn.Module, Selection]:
+def choose(context: RunContext, steps: bool) -> tuple[nn.Module, Selection]:
     """A plain copy of the network, and the method's choice on it: where it learns, with gates at random."""
-    network, method = copy.deepcopy(bench.network), bench.method
-    method.begin_stage(network, bench.image_shape, bench.steps("prune"))
+    network, method = copy.deepcopy(context.network), context.method
+    method.begin_stage(network, context.image_shape, context.steps("prune"))
     if method.needs_training and steps:
-        train_step(bench, network, "prune", CrossEntropy(), method)
+        train_step(context, network, "prune", CrossEntropy(), method)
     shuffle(method.groups(network))
     choice = method.select(network)
     method.detach(network)
@@ -128,10 +128,10 @@ def shuffle(groups: list[dict[str, Any]]) -> None:
         gate += 0.1 * torch.randn_like(gate)
 
 
-def compare(bench: Bench, masked: nn.Module, small: fx.GraphModule, double: bool) -> None:
+def compare(context: RunContext, masked: nn.Module, small: fx.GraphModule, double: bool) -> None:
     """The certificate's promise, before there is anything to certify."""
-    with naming("running", bench):
-        wanted, got = answers_of_both(masked, small, random_images(masked, bench.image_shape), double)
+    with naming("running", context):
+        wanted, got = answers_of_both(masked, small, random_images(masked, context.image_shape), double)
     if wanted.isfinite().all() and wanted.any():
         check_equal(wanted, got)
 
@@ -144,26 +144,26 @@ def answers_of_both(masked: nn.Module, small: fx.GraphModule, images: Tensor, do
 
 
 def train_step(
-    bench: Bench, network: nn.Module, recipe: str, objective: Objective, method: PruningMethod = NO_METHOD
+    context: RunContext, network: nn.Module, recipe: str, objective: Objective, method: PruningMethod = NO_METHOD
 ) -> None:
     """One, as the stage would make it, on as few images as one of its batches may have."""
-    count = min(2, bench.settings.recipe.batch // bench.processes)
-    classes = len(bench.data.classes)
-    with naming(f"a training step of stage {recipe} by", bench):
-        images, labels = random_images(network, bench.image_shape, count), torch.arange(count) % classes
+    count = min(2, context.settings.recipe.batch // context.processes)
+    classes = len(context.data.classes)
+    with naming(f"a training step of stage {recipe} by", context):
+        images, labels = random_images(network, context.image_shape, count), torch.arange(count) % classes
         logits = network.train()(images)
         check_logits(logits, (count, classes), network)
         loss = objective(logits, labels, images)
         if not torch.isfinite(loss):
             raise ValueError(f"the first loss of stage {recipe} is {loss.item():g}: no training can begin with it")
         loss.backward()
-        update(bench, network, bench.recipes[recipe], objective, method)
+        update(context, network, context.recipes[recipe], objective, method)
 
 
-def update(bench: Bench, network: nn.Module, recipe: Stage, objective: Objective, method: PruningMethod) -> None:
+def update(context: RunContext, network: nn.Module, recipe: Stage, objective: Objective, method: PruningMethod) -> None:
     """The optimiser's step between the method's two verbs."""
     task = ClassificationTask(
-        network, objective, recipe, len(bench.data.classes), bench.image_shape, bench.settings.seed
+        network, objective, recipe, len(context.data.classes), context.image_shape, context.settings.seed
     )
     task.extra_groups = method.groups(network)
     method.steer(network)
@@ -172,16 +172,16 @@ def update(bench: Bench, network: nn.Module, recipe: Stage, objective: Objective
 
 
 @contextmanager
-def naming(what: str, bench: Bench) -> Iterator[None]:
+def naming(what: str, context: RunContext) -> Iterator[None]:
     """Whatever the network's own code raises is said in a line, with the place."""
     try:
         yield
     except ValueError as error:
         if raised_here(error):
             raise
-        raise ValueError(in_a_line(what, bench, error)) from error
+        raise ValueError(in_a_line(what, context, error)) from error
     except Exception as error:
-        raise ValueError(in_a_line(what, bench, error)) from error
+        raise ValueError(in_a_line(what, context, error)) from error
 
 
 def raised_here(error: Exception) -> bool:
@@ -193,11 +193,11 @@ def of_torch(frame: traceback.FrameSummary) -> bool:
     return frame.filename.startswith(TORCH)
 
 
-def in_a_line(what: str, bench: Bench, error: Exception) -> str:
+def in_a_line(what: str, context: RunContext, error: Exception) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not of_torch(frame)]
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "torch"
     words = (str(error).splitlines() or [""])[0]
     return (
-        f"{what} {type(bench.network).__name__} on random images of {bench.image_shape} fails at {where}: "
+        f"{what} {type(context.network).__name__} on random images of {context.image_shape} fails at {where}: "
         f"{type(error).__name__}: {words}"
     )

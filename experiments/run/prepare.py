@@ -11,26 +11,26 @@ from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.config import schema, targets, typed
-from experiments.config.digest import idle
+from experiments.config import schema, targets, typed_overrides
+from experiments.config.digest import ignored_without_budget
 from experiments.run import baseline
-from experiments.run.bench import Bench, machine
+from experiments.run.context import RunContext, trainer_arguments
 from experiments.run.dry_run import dry_run, refuse_unfit
 from experiments.run.store import Store
 from experiments.system import hardware
-from experiments.system.quiet import quiet
+from experiments.system.console import log
+from experiments.system.library_warnings import suppress_warnings
 from experiments.system.redact import refuse_secret
-from experiments.system.terminal import say
-from experiments.trainer import others, recipes
+from experiments.trainer import child_ranks, recipes
 from pruning.files import export
 from pruning.graph.attachments import refuse_computed
 from pruning.methods.base import PruningMethod
 
 
-def prepare(config: DictConfig) -> Bench:
+def prepare(config: DictConfig) -> RunContext:
     schema.check(schema.plain(config))
-    processes = 1 if config.plan else checked_processes(OmegaConf.to_object(config))  # type: ignore[arg-type] # a plan is made anywhere
-    config = settled(config)
+    processes = 1 if config.plan else count_processes(OmegaConf.to_object(config))  # type: ignore[arg-type] # a plan is made anywhere
+    config = resolve(config)
     values = schema.plain(config)
     targets.refuse_foreign(values)
     targets.refuse_misfits(values)
@@ -39,48 +39,50 @@ def prepare(config: DictConfig) -> Bench:
     for path, value in schema.leaves(values["model"], "model"):
         refuse_secret(path, str(value))
     refuse_unwritable(Path(settings.folder))
-    data = ready(instantiate(values["data"], _convert_="all"), settings.plan)
-    bench = build(settings, values, data, processes)
-    refuse_unfit(bench)
-    if not settings.plan and others.ARRIVED not in os.environ:  # whoever started a further process has tried it all
-        dry_run(bench)
+    data = setup_data(instantiate(values["data"], _convert_="all"), settings.plan)
+    context = build_context(settings, values, data, processes)
+    refuse_unfit(context)
+    if (
+        not settings.plan and child_ranks.ARRIVED not in os.environ
+    ):  # whoever started a further process has tried it all
+        dry_run(context)
     if settings.sensitivity:
-        refuse_scan(bench)
+        refuse_scan(context)
     if settings.export == "onnx":
         export.refuse_missing()
-    return bench
+    return context
 
 
-def settled(config: DictConfig) -> DictConfig:
+def resolve(config: DictConfig) -> DictConfig:
     """What is left open, closed before anything is made of it, so that digest and record have the number.
 
     A method without a budget removes nothing, whatever ratio is asked: one run of one name, not one for each.
     """
-    chosen: dict[str, Any] = {"choice": typed.own_names(config)}
-    if idle(schema.plain(config)):
+    chosen: dict[str, Any] = {"choice": typed_overrides.own_targets(config)}
+    if ignored_without_budget(schema.plain(config)):
         chosen["ratio"] = 0.0
     if config.budget.get("round_to") == "auto":
         chosen["budget"] = {"round_to": hardware.lanes(hardware.device(config.trainer.accelerator))}
-        say(f"budget.round_to={chosen['budget']['round_to']}: what this hardware computes at once")
+        log(f"budget.round_to={chosen['budget']['round_to']}: what this hardware computes at once")
     return OmegaConf.merge(config, chosen)  # type: ignore[return-value]
 
 
-def refuse_scan(bench: Bench) -> None:
-    if not bench.data.sizes["val"]:
+def refuse_scan(context: RunContext) -> None:
+    if not context.data.sizes["val"]:
         raise ValueError("sensitivity=true looks at validation accuracy, and data.val=0 leaves none: set data.val=0.1")
-    if bench.method.needs_training or idle(bench.values):
+    if context.method.needs_training or ignored_without_budget(context.values):
         raise ValueError(
             "sensitivity=true needs a method that decides on the network as it is, such as l1 or random, "
-            f"got method={bench.settings.choice.method}"
+            f"got method={context.settings.choice.method}"
         )
 
 
-def checked_processes(settings: schema.Config) -> int:
+def count_processes(settings: schema.Config) -> int:
     """How many will train. Raises ValueError, in Lightning's own words, for an accelerator, devices or a strategy that
     are not to be had here, before any work."""
     try:
-        with quiet():
-            trainer = Trainer(logger=False, enable_checkpointing=False, **machine(settings))
+        with suppress_warnings():
+            trainer = Trainer(logger=False, enable_checkpointing=False, **trainer_arguments(settings))
     except (ValueError, TypeError, RuntimeError, MisconfigurationException) as error:
         raise ValueError(f"trainer.* asks for what is not here: {error}") from error
     if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
@@ -95,37 +97,36 @@ def checked_processes(settings: schema.Config) -> int:
     return int(trainer.world_size)
 
 
-def model(settings: schema.Config, values: dict[str, Any]) -> dict[str, Any]:
+def model_values(settings: schema.Config, values: dict[str, Any]) -> dict[str, Any]:
     """The values of model=; weights that nobody needs are not fetched."""
     asked = dict(values["model"])
     if settings.plan or settings.baseline:
         return asked | ({"weights": None} if "weights" in asked else {})
     if not (asked.get("weights") or settings.recipe.baseline.epochs):
-        say("recipe.baseline.epochs=0 without baseline= or model.weights=: the dense network stays untrained", "yellow")
+        log("recipe.baseline.epochs=0 without baseline= or model.weights=: the dense network stays untrained", "yellow")
     return asked
 
 
-def build(settings: schema.Config, values: dict[str, Any], data: Any, processes: int) -> Bench:
+def build_context(settings: schema.Config, values: dict[str, Any], data: Any, processes: int) -> RunContext:
     network = instantiate(
-        model(settings, values), classes=len(data.classes), image_shape=data.image_shape, seed=settings.seed
+        model_values(settings, values), classes=len(data.classes), image_shape=data.image_shape, seed=settings.seed
     )
     refuse_computed(network)
     if settings.baseline:
         baseline.load(network, Path(settings.baseline))
     method = instantiate(values["method"], _convert_="all")
     device = hardware.device(settings.trainer.accelerator, settings.trainer.devices, hardware.local_rank())
-    precision = settings.trainer.precision if settings.plan else settle_precision(settings, method, device)
+    precision = settings.trainer.precision if settings.plan else resolve_precision(settings, method, device)
     if not settings.plan:
         hardware.use(device)
         data.home = device
-    return Bench(
+    return RunContext(
         settings,
-        values,
         data,
         network,
         method,
         instantiate(values["objective"], _convert_="all"),
-        trained_epochs(settings, one_shot=not method.needs_training),
+        resolve_epochs(settings, one_shot=not method.needs_training),
         device,
         precision,
         processes,
@@ -133,34 +134,34 @@ def build(settings: schema.Config, values: dict[str, Any], data: Any, processes:
     )
 
 
-def trained_epochs(settings: schema.Config, one_shot: bool) -> dict[str, schema.Stage]:
+def resolve_epochs(settings: schema.Config, one_shot: bool) -> dict[str, schema.Stage]:
     """Epochs that a user types are the epochs trained; the grant is said."""
-    given = {stage for stage in recipes.STAGES if typed.is_typed(f"recipe.{stage}.epochs")}
+    given = {stage for stage in recipes.STAGES if typed_overrides.is_typed(f"recipe.{stage}.epochs")}
     made = recipes.stages(settings.recipe, one_shot, given)
-    granted = recipes.granted(settings.recipe, one_shot, given)
+    granted = recipes.granted_epochs(settings.recipe, one_shot, given)
     if granted:
-        say(
+        log(
             f"finetune: {made['finetune'].epochs} epochs, {granted} of them since {settings.choice.method} needs none "
             "to prune (recipe.grant=false: without them; typed epochs stay as they are)"
         )
     return made
 
 
-def settle_precision(settings: schema.Config, method: PruningMethod, device: torch.device) -> str:
+def resolve_precision(settings: schema.Config, method: PruningMethod, device: torch.device) -> str:
     precision, why = hardware.precision(settings.trainer.precision, device)
     method.refuse_scaled(precision)
-    say(f"training in {precision}: {why}")
+    log(f"training in {precision}: {why}")
     return precision
 
 
-def ready(data: Any, plan: bool) -> Any:
+def setup_data(data: Any, plan: bool) -> Any:
     if plan and data.absent is not None:
-        say(f"planned by the published size of {data.name}: its images are not here")
+        log(f"planned by the published size of {data.name}: its images are not here")
         return data.absent
     data.prepare_data()
     data.setup("fit")
     for remark in data.remarks:
-        say(remark, "yellow")
+        log(remark, "yellow")
     return data
 
 

@@ -10,15 +10,15 @@ from torch import nn
 
 from experiments.config.digest import digest
 from experiments.records.record import Stage
-from experiments.run.bench import Bench
+from experiments.run.context import RunContext
 from experiments.run.store import Weights
 from experiments.system import checkout
-from experiments.system.preemption import postponed
-from experiments.system.quiet import quiet
-from experiments.system.terminal import say
+from experiments.system.console import log
+from experiments.system.library_warnings import suppress_warnings
+from experiments.system.preemption import postpone
 from experiments.trainer import checkpoints, ranks
-from experiments.trainer.checkpoints import DurableCheckpoints, Keep, exists, weights
-from experiments.trainer.curves import MetricsFile
+from experiments.trainer.checkpoints import DurableCheckpoints, StageCheckpoint, exists, weights
+from experiments.trainer.metrics_file import MetricsFile
 from experiments.trainer.progress import StageBar
 from pruning.graph.cost import count_macs
 from pruning.methods.base import PruningMethod
@@ -28,7 +28,7 @@ from pruning.training.task import ClassificationTask
 
 
 @dataclass(frozen=True)
-class Trained:
+class StageResult:
     """A network at the end of a stage, the digest of all that led to it, and what each stage on the way cost."""
 
     network: nn.Module
@@ -37,7 +37,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class StageSpec:
     """What one stage adds to the network it starts from."""
 
     stage: str
@@ -46,54 +46,58 @@ class Lesson:
     method: PruningMethod | None = None
 
 
-def train(bench: Bench, start: Trained, lesson: Lesson) -> Trained:
+def train(context: RunContext, start: StageResult, spec: StageSpec) -> StageResult:
     """`start` stays as it is."""
-    recipe, network = bench.recipes[lesson.recipe], copy.deepcopy(start.network)
-    trained = {"recipe": asdict(recipe), "compiled": bench.execution(lesson.recipe).compiled}
-    key = digest(lesson.stage, bench.values, parent=start.digest, **trained, **bench.content())
+    recipe, network = context.recipes[spec.recipe], copy.deepcopy(start.network)
+    trained = {"recipe": asdict(recipe), "compiled": context.execution(spec.recipe).compiled}
+    key = digest(spec.stage, context.values, parent=start.digest, **trained, **context.content())
     if not recipe.epochs:  # a one-shot method decides on the network as it is
-        if lesson.method is not None:
-            lesson.method.begin_stage(network, bench.image_shape, 0)
+        if spec.method is not None:
+            spec.method.begin_stage(network, context.image_shape, 0)
         return replace(start, network=network, digest=key)
-    finished = bench.store.stage(lesson.stage, key, lambda folder: fit(bench, network, lesson, folder, key))
-    ranks.meet()  # all have read what is cleared now
-    if ranks.leads():
+    finished = context.store.stage(spec.stage, key, lambda folder: fit(context, network, spec, folder, key))
+    ranks.barrier()  # all have read what is cleared now
+    if ranks.is_rank_zero():
         checkpoints.clear(finished.folder)  # only now: a kill before the result is stored goes on from them
     if finished.stage.reused:
-        adopt(bench, network, lesson, finished.weights)
-    return Trained(network, key, (*start.stages, finished.stage))
+        load_reused(context, network, spec, finished.weights)
+    return StageResult(network, key, (*start.stages, finished.stage))
 
 
-def adopt(bench: Bench, network: nn.Module, lesson: Lesson, stored: Weights) -> None:
+def load_reused(context: RunContext, network: nn.Module, spec: StageSpec, stored: Weights) -> None:
     """Gates first: a learned network is stored with them."""
-    if lesson.method is not None:
-        lesson.method.begin_stage(network, bench.image_shape, bench.steps(lesson.recipe))
+    if spec.method is not None:
+        spec.method.begin_stage(network, context.image_shape, context.steps(spec.recipe))
     network.load_state_dict(stored)
 
 
-def fit(bench: Bench, network: nn.Module, lesson: Lesson, folder: Path, key: str) -> tuple[Weights, Stage]:
+def fit(context: RunContext, network: nn.Module, spec: StageSpec, folder: Path, key: str) -> tuple[Weights, Stage]:
     """Trains the network in place, going on from a checkpoint in the folder if a killed attempt left one."""
-    recipe, macs = bench.recipes[lesson.recipe], train_macs(bench, network, lesson)
+    recipe, macs = context.recipes[spec.recipe], train_macs(context, network, spec)
     task = ClassificationTask(
-        network, lesson.objective, recipe, len(bench.data.classes), bench.image_shape, bench.settings.seed
+        network, spec.objective, recipe, len(context.data.classes), context.image_shape, context.settings.seed
     )
-    keep = Keep(folder, bench.chooses(lesson.recipe), bench.settings.trainer.checkpoint_minutes)
-    how = bench.execution(lesson.recipe)
-    say(f"{lesson.stage}: {how}")
+    keep = StageCheckpoint(folder, context.chooses(spec.recipe), context.settings.trainer.checkpoint_minutes)
+    how = context.execution(spec.recipe)
+    log(f"{spec.stage}: {how}")
     network.to(memory_format=how.layout)
-    if bench.precision == "64-true":
+    if context.precision == "64-true":
         network.double()  # Lightning does so after it has restored a checkpoint, which loses half of the digits
-    with quiet(), postponed(), repeatable(bench.device.type != "cpu" and bench.settings.trainer.deterministic):
-        trainer = build_trainer(bench, lesson, keep, folder)
+    with (
+        suppress_warnings(),
+        postpone(),
+        repeatable(context.device.type != "cpu" and context.settings.trainer.deterministic),
+    ):
+        trainer = build_trainer(context, spec, keep, folder)
         if how.compiled:
-            task.compile_steps(bench.settings.recipe.batch // trainer.world_size)
-        trainer.fit(task, datamodule=bench.data, ckpt_path=resume(keep.last), weights_only=True)
-    bench.data.trainer = None  # measuring is the work of one process, and it needs all images
+            task.compile_steps(context.settings.recipe.batch // trainer.world_size)
+        trainer.fit(task, datamodule=context.data, ckpt_path=checkpoint_to_resume(keep.last), weights_only=True)
+    context.data.trainer = None  # measuring is the work of one process, and it needs all images
     keep.restore(task)
     network.cpu().to(memory_format=torch.contiguous_format)
-    images = recipe.epochs * bench.data.sizes["train"]
+    images = recipe.epochs * context.data.sizes["train"]
     return weights(network), Stage(
-        name=lesson.stage,
+        name=spec.stage,
         epochs=recipe.epochs,
         chosen_epoch=keep.epoch + 1,
         val_accuracy=keep.accuracy if keep.accuracy >= 0 else None,
@@ -103,37 +107,37 @@ def fit(bench: Bench, network: nn.Module, lesson: Lesson, folder: Path, key: str
         digest=key,
         commit=checkout.commit(),
         reused=False,
-        left_out=len(bench.data.left_out["train"]),
+        left_out=len(context.data.left_out["train"]),
         compiled=how.compiled,
     )
 
 
-def train_macs(bench: Bench, network: nn.Module, lesson: Lesson) -> int:
+def train_macs(context: RunContext, network: nn.Module, spec: StageSpec) -> int:
     """Per image: forward once, backward twice, the teacher's forward once."""
-    teacher = lesson.objective.teacher
-    taught = count_macs(teacher, bench.image_shape) if teacher is not None else 0
-    return 3 * count_macs(network, bench.image_shape) + taught
+    teacher = spec.objective.teacher
+    taught = count_macs(teacher, context.image_shape) if teacher is not None else 0
+    return 3 * count_macs(network, context.image_shape) + taught
 
 
-def resume(checkpoint: Path) -> str | None:
+def checkpoint_to_resume(checkpoint: Path) -> str | None:
     if not exists(checkpoint):
         return None
-    say(f"going on from {checkpoint}")
+    log(f"going on from {checkpoint}")
     return str(checkpoint)
 
 
-def build_trainer(bench: Bench, lesson: Lesson, keep: Keep, folder: Path) -> Trainer:
-    asked = bench.settings.trainer
-    bar = StageBar(lesson.stage, asked.progress)
+def build_trainer(context: RunContext, spec: StageSpec, keep: StageCheckpoint, folder: Path) -> Trainer:
+    asked = context.settings.trainer
+    bar = StageBar(spec.stage, asked.progress)
     trainer = Trainer(
-        **bench.machine,
-        precision=bench.precision,  # type: ignore[arg-type]
-        max_epochs=bench.recipes[lesson.recipe].epochs,
-        logger=MetricsFile(folder / "metrics.jsonl", lesson.stage),
-        callbacks=[bar, ranks.Together(), *([lesson.method] if lesson.method else []), keep, *bench.watchers],
+        **context.machine,
+        precision=context.precision,  # type: ignore[arg-type]
+        max_epochs=context.recipes[spec.recipe].epochs,
+        logger=MetricsFile(folder / "metrics.jsonl", spec.stage),
+        callbacks=[bar, ranks.SyncBuffers(), *([spec.method] if spec.method else []), keep, context.tracker],
         plugins=[DurableCheckpoints()],
         default_root_dir=folder,
-        limit_val_batches=1.0 if bench.data.sizes["val"] else 0,
+        limit_val_batches=1.0 if context.data.sizes["val"] else 0,
         num_sanity_val_steps=0,
         log_every_n_steps=10,
         reload_dataloaders_every_n_epochs=1,  # order and augmentation are functions of the epoch

@@ -14,9 +14,9 @@ from pathlib import Path
 from safetensors.torch import load, save
 from torch import Tensor
 
-from experiments.records.record import Stage, parsed
-from experiments.system.locks import held
-from experiments.system.terminal import say
+from experiments.records.record import Stage, load_json
+from experiments.system.console import log
+from experiments.system.locks import hold_lock
 from experiments.trainer import checkpoints, ranks
 from pruning.files import durable
 
@@ -40,13 +40,13 @@ class Store:
         """`compute` gets the stage's folder, where checkpoints of a killed attempt may lie."""
         folder = self.root / f"{name}-{digest[:16]}"
         self.visited.append(folder)
-        if not ranks.leads():
+        if not ranks.is_rank_zero():
             return self.followed(folder, compute)
-        with held(folder, ranks.tell_to_wait):
+        with hold_lock(folder, ranks.broadcast_wait):
             if not self.reuse:
                 clear(folder)
             found = read(folder)
-            ranks.told(found is not None)
+            ranks.broadcast(found is not None)
             if found is not None:
                 say_reused(found.stage)
                 return found
@@ -56,7 +56,7 @@ class Store:
 
     def followed(self, folder: Path, compute: Callable[[Path], tuple[Weights, Stage]]) -> Finished:
         """In the other processes of a run: as the first has decided."""
-        found = read(folder) if ranks.hear_decision() else None
+        found = read(folder) if ranks.receive_decision() else None
         return found or Finished(*compute(folder), folder)
 
     def keeps(self) -> bool:
@@ -67,7 +67,7 @@ class Store:
 
 
 def say_reused(stage: Stage) -> None:
-    say(f"reused {stage.name} {stage.digest[:8]} (made at commit {stage.commit})", "green")
+    log(f"reused {stage.name} {stage.digest[:8]} (made at commit {stage.commit})", "green")
 
 
 def write(folder: Path, weights: Weights, stage: Stage) -> None:
@@ -82,13 +82,13 @@ def read(folder: Path) -> Finished | None:
     if not (folder / FILE).exists():
         return None
     try:
-        facts = parsed(folder / FILE)
+        facts = load_json(folder / FILE)
         content = (folder / "weights.safetensors").read_bytes()
         if hashlib.sha256(content).hexdigest() != facts.pop("weights_sha256"):
             raise ValueError("weights.safetensors is not what was written")
         return Finished(load(content), replace(Stage(**facts), reused=True), folder)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        say(f"{folder} is damaged ({error}): made again", "yellow")
+        log(f"{folder} is damaged ({error}): made again", "yellow")
         clear(folder)
         return None
 

@@ -22,20 +22,19 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from datamodules.stamps import below, stamps
-from experiments.config import typed
+from experiments.config import typed_overrides
 from experiments.config.digest import digest
 from experiments.config.refusal import one_line
 from experiments.config.schema import leaves
-from experiments.records import jobs as sweeps
-from experiments.records import status
+from experiments.records import jobs, status
 from experiments.records.jobs import Job
-from experiments.sweep.watch import Watch
+from experiments.sweep.monitor import SweepMonitor
 from experiments.system import gpus, preemption
 from experiments.system.checkout import ROOT
-from experiments.system.checksums import of_file
-from experiments.system.locks import held
+from experiments.system.checksums import file_digest
+from experiments.system.console import log
+from experiments.system.locks import hold_lock
 from experiments.system.processes import born
-from experiments.system.terminal import say
 from pruning.files import durable
 
 LOG = "log.txt"
@@ -52,32 +51,32 @@ class Sweep(Callback):
         return {}
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        arguments = typed.as_typed(config.hydra.overrides.task)
+        arguments = typed_overrides.as_typed(config.hydra.overrides.task)
         self.folder = Path(config.folder).absolute()
-        self.place = sweeps.place(self.folder, arguments)
-        os.environ[sweeps.SWEEP] = str(self.place)  # to the launcher's processes
-        command = typed.spelled_out(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
+        self.place = jobs.sweep_folder(self.folder, arguments)
+        os.environ[jobs.SWEEP] = str(self.place)  # to the launcher's processes
+        command = typed_overrides.shell_command(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
         with exits():
-            sweeps.begin(self.place, command, expanded(config))
-        preemption.listen()
+            jobs.begin(self.place, command, expand_jobs(config))
+        preemption.install_handlers()
         preemption.request.children = children
         Sweep.drives = True
         self.shows = config.plan or config.sensitivity
         preemption.request.keeps = lambda: bool(config.store and not config.plan)
-        self.watch = Watch(self.place)
+        self.watch = SweepMonitor(self.place)
         if not self.shows:
             self.watch.start()
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         with exits():
             self.watch.stop()
-            sweeps.end(self.place)
+            jobs.end(self.place)
             failed = self.watch.summary()
         try:
             if not self.shows:
                 report(self.folder)
         finally:  # as `exits`
-            preemption.request.obey()
+            preemption.request.raise_if_requested()
             if failed:
                 sys.exit(1)
 
@@ -95,17 +94,17 @@ def report(folder: Path) -> None:
     from experiments import report
 
     try:
-        say(f"report       {report.write(folder)}")
+        log(f"report       {report.write(folder)}")
     except FileNotFoundError as error:
-        say(f"no report: {error}")
+        log(f"no report: {error}")
 
 
-def expanded(config: DictConfig) -> list[list[str]]:
+def expand_jobs(config: DictConfig) -> list[list[str]]:
     """The jobs that Hydra's own sweeper will make; of another sweeper they are known when they come."""
     if not config.hydra.sweeper._target_.endswith("BasicSweeper"):
         return []
     params = [f"{name}={value}" for name, value in (config.hydra.sweeper.params or {}).items()]
-    parsed = OverridesParser.create().parse_overrides([*params, *typed.as_typed(config.hydra.overrides.task)])
+    parsed = OverridesParser.create().parse_overrides([*params, *typed_overrides.as_typed(config.hydra.overrides.task)])
     return [list(each) for each in BasicSweeper.split_arguments(parsed, None)[0]]
 
 
@@ -123,46 +122,46 @@ def job(config: DictConfig) -> None:
     try:
         begin(config)
     except OSError as error:
-        say(one_line(error), "red")
+        log(one_line(error), "red")
 
 
 def begin(config: DictConfig) -> None:
     if Sweep.drives:
-        complete(config)
+        run_unless_complete(config)
         return
     preemption.request.children = children
-    preemption.listen_in_worker()
+    preemption.install_worker_handlers()
     if preemption.request.by is None:
         with contextlib.suppress(preemption.Preempted):  # the driver was asked itself, and waits for all its workers
-            complete(config)
+            run_unless_complete(config)
 
 
-def complete(config: DictConfig) -> None:
+def run_unless_complete(config: DictConfig) -> None:
     """One job of the sweep, unless it is complete."""
-    overrides = typed.as_typed(HydraConfig.get().overrides.task)
+    overrides = typed_overrides.as_typed(HydraConfig.get().overrides.task)
     folder = Path(config.folder).absolute()
-    sweep = Path(os.environ.get(sweeps.SWEEP) or sweeps.place(folder, overrides))
-    place = sweep / sweeps.key(overrides)
+    sweep = Path(os.environ.get(jobs.SWEEP) or jobs.sweep_folder(folder, overrides))
+    place = sweep / jobs.job_key(overrides)
     values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    with held(place):
+    with hold_lock(place):
         identity = identify(values)
-        before = sweeps.job(place)
-        if before and before.state == sweeps.DAMAGED:
-            say(str(before.reason), "yellow")
-        if before and before.identity == identity and config.store and sweeps.complete(place, before.run):
+        before = jobs.job(place)
+        if before and before.state == jobs.DAMAGED:
+            log(str(before.reason), "yellow")
+        if before and before.identity == identity and config.store and jobs.complete(place, before.run):
             if before.state != status.COMPLETED:
-                sweeps.write(place, replace(before, state=status.COMPLETED, reason=None))
+                jobs.write(place, replace(before, state=status.COMPLETED, reason=None))
             return
         with gpus.environment(values["trainer"], folder / "sweep" / "gpus") as seen:
-            attempt(place, overrides, identity, seen, trains=not (config.plan or config.sensitivity))
+            run_child(place, overrides, identity, seen, trains=not (config.plan or config.sensitivity))
     if config.plan or config.sensitivity:
-        say(f"\n== {' '.join(overrides)}\n{(place / LOG).read_text()}")
+        log(f"\n== {' '.join(overrides)}\n{(place / LOG).read_text()}")
 
 
 def identify(values: dict[str, Any]) -> str:
     """What the parent can know of the run's digest without loading the data."""
     baseline = values["baseline"]
-    content = of_file(Path(baseline)) if baseline and Path(baseline).is_file() else baseline
+    content = file_digest(Path(baseline)) if baseline and Path(baseline).is_file() else baseline
     stamped = [stamp(path, path.stat().st_mtime_ns) for path in data_paths(values["data"])]
     images = {"stamps": stamped, "root": values["data"].get("root")}
     return digest("sweep", values, **images, baseline=content, export=values["export"])
@@ -193,19 +192,19 @@ def stamp(path: Path, changed: int) -> str:
     return hashlib.sha256(repr((files, stamps(files).tolist())).encode()).hexdigest()
 
 
-def attempt(place: Path, overrides: list[str], identity: str, seen: dict[str, str], trains: bool) -> None:
+def run_child(place: Path, overrides: list[str], identity: str, seen: dict[str, str], trains: bool) -> None:
     for name in ("run", LOG):
         durable.refuse_folder(place / name)
     (place / "run").unlink(missing_ok=True)
-    log = (place / LOG).relative_to(sweeps.results(place)).as_posix()
+    log_path = (place / LOG).relative_to(jobs.results(place)).as_posix()
     since = time.monotonic()
-    with preemption.postponed(), open(place / LOG, "w") as output:
+    with preemption.postpone(), open(place / LOG, "w") as output:
         child = start(place, overrides, seen, output)
         CHILDREN.append(child)
         if preemption.request.by is not None:
             child.terminate()
-        job = running(overrides, log, child.pid)
-        sweeps.write(place, job)
+        job = running(overrides, log_path, child.pid)
+        jobs.write(place, job)
         try:
             code = child.wait()
         except BaseException:  # Ctrl-C, a launcher's own way to leave: the child leaves by its next step
@@ -215,22 +214,24 @@ def attempt(place: Path, overrides: list[str], identity: str, seen: dict[str, st
         finally:
             CHILDREN.remove(child)
             state, reason = ending(place, code, job, trains)
-            ended = replace(job, state=state, reason=reason, run=sweeps.announced(place), exit_code=code)
+            ended = replace(job, state=state, reason=reason, run=jobs.announced_run(place), exit_code=code)
             seconds = round(time.monotonic() - since, 3)
-            sweeps.write(place, replace(ended, seconds=seconds, ended=status.now(), identity=identity))
+            jobs.write(place, replace(ended, seconds=seconds, ended=status.now(), identity=identity))
 
 
-def running(overrides: list[str], log: str, pid: int) -> Job:
+def running(overrides: list[str], log_path: str, pid: int) -> Job:
     process: dict[str, Any] = {"pid": pid, "birth": born(pid), "host": socket.gethostname()}
-    return Job(overrides, status.RUNNING, log=log, command=typed.command(), started=status.now(), **process)
+    return Job(
+        overrides, status.RUNNING, log=log_path, command=typed_overrides.command(), started=status.now(), **process
+    )
 
 
 def start(place: Path, overrides: list[str], seen: dict[str, str], output: Any) -> subprocess.Popen[bytes]:
     """In a session of its own: a terminal's Ctrl-C reaches the driver alone, which then asks the child to leave."""
     hydra = HydraConfig.get()
-    command = [sys.executable, str(ROOT / "run.py"), *typed.switches(), *overrides]
-    names = {sweeps.JOB: str(place), sweeps.NAME: f"sweep-{place.parent.name}", "PYTHONUNBUFFERED": "1"}
-    environment = {name: value for name, value in os.environ.items() if name != sweeps.SWEEP} | names | seen
+    command = [sys.executable, str(ROOT / "run.py"), *typed_overrides.switches(), *overrides]
+    names = {jobs.JOB: str(place), jobs.NAME: f"sweep-{place.parent.name}", "PYTHONUNBUFFERED": "1"}
+    environment = {name: value for name, value in os.environ.items() if name != jobs.SWEEP} | names | seen
     return subprocess.Popen(
         command, cwd=hydra.runtime.cwd, env=environment, stdout=output, stderr=output, start_new_session=True
     )
@@ -238,10 +239,10 @@ def start(place: Path, overrides: list[str], seen: dict[str, str], output: Any) 
 
 def ending(place: Path, code: int, attempt: Job, trains: bool) -> tuple[str, str | None]:
     """A job is complete when it said so and its record is there; anything else has a reason."""
-    run = sweeps.announced(place)
-    if code == 0 and (sweeps.complete(place, run) or not trains):
+    run = jobs.announced_run(place)
+    if code == 0 and (jobs.complete(place, run) or not trains):
         return status.COMPLETED, None
-    told = sweeps.run_status(place, run, attempt)
+    told = jobs.run_status(place, run, attempt)
     if preemption.was_asked(code):
         before = preemption.advice(f"preempted by {signal.Signals(-code).name}") if code < 0 else last_line(place / LOG)
         return status.PREEMPTED, told.reason if told and told.state == status.PREEMPTED else before
@@ -254,7 +255,7 @@ def ending(place: Path, code: int, attempt: Job, trains: bool) -> tuple[str, str
     return status.FAILED, last_line(place / LOG) if not told else f"exit code {code} without a word"
 
 
-def last_line(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+def last_line(path: Path) -> str:
+    lines = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
     said = [line for line in lines if "HYDRA_FULL_ERROR" not in line]
     return said[-1] if said else "it said nothing"

@@ -6,20 +6,20 @@ from pathlib import Path
 from pruning.files import durable
 
 
-def of_file(path: Path) -> str:
+def file_digest(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_checksum(path: Path) -> None:
     """Beside the file, for `sha256sum --check`."""
-    durable.write(checksum(path), f"{of_file(path)}  {path.name}\n".encode())
+    durable.write(checksum(path), f"{file_digest(path)}  {path.name}\n".encode())
 
 
 def matches_checksum(path: Path) -> bool:
     """False for what is missing, too."""
     try:
-        return checksum(path).read_text() == f"{of_file(path)}  {path.name}\n"
+        return checksum(path).read_text() == f"{file_digest(path)}  {path.name}\n"
     except (OSError, ValueError):
         return False
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from experiments.system.terminal import say
+from experiments.system.console import log
 from pruning.files import durable
 
 POLL = 20.0  # seconds; other processes of a run wait for this one in an exchange that lasts half an hour at most
 
 
 @contextmanager
-def held(folder: Path, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
+def hold_lock(folder: Path, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
     """The kernel frees the lock when its holder dies, however it dies. `waiting` is called now and then until then."""
     durable.make_folder(folder)
     durable.refuse_folder(folder / "lock")
@@ -22,7 +22,7 @@ def held(folder: Path, waiting: Callable[[], object] = lambda: None) -> Iterator
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        say(f"another process is making {folder.name}: waiting for it")
+        log(f"another process is making {folder.name}: waiting for it")
         wait_for(lock, waiting)
     durable.tidy(folder)
     try:

@@ -44,9 +44,9 @@ class Request:
             for child in asked:
                 child.terminate()
             if not (self.can_wait or asked):
-                self.obey()
+                self.raise_if_requested()
 
-    def obey(self) -> None:
+    def raise_if_requested(self) -> None:
         if self.by is not None:
             raise Preempted(advice(f"preempted by {self.by}"))
 
@@ -72,14 +72,14 @@ def exit_reason(left: SystemExit) -> str:
     return " ".join(str(left.code).split()) or "ended without a word before the run was complete"
 
 
-def listen() -> None:
+def install_handlers() -> None:
     """In the main thread. A closed terminal that is ignored stays so: nohup has asked for it."""
     for number in SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, request.receive)
 
 
-def listen_in_worker() -> None:
+def install_worker_handlers() -> None:
     """In a launcher's process, which may have handlers of its own. It stays and takes no further work: launchers kill
     the other workers where one has ended."""
     request.can_wait = True
@@ -94,11 +94,11 @@ def was_asked(exit_code: int) -> bool:
 
 
 @contextmanager
-def postponed() -> Iterator[None]:
+def postpone() -> Iterator[None]:
     """What runs inside looks at the request itself, wherever it can leave without loss, or ends before long."""
     before, request.can_wait = request.can_wait, True
     try:
         yield
     finally:
         request.can_wait = before
-    request.obey()
+    request.raise_if_requested()

@@ -15,9 +15,9 @@ TYPED = re.compile(
 )
 
 
-def hidden(value: Any) -> Any:
+def redact(value: Any) -> Any:
     """The same text, or nested values, with three stars wherever a secret stood."""
-    return without(value, secrets())
+    return replace_secrets(value, secrets())
 
 
 def secrets() -> list[str]:
@@ -31,11 +31,11 @@ def is_secret(text: str) -> bool:
     return len(text) >= SHORTEST and "\0" not in text and not os.path.exists(text)
 
 
-def without(value: Any, known: list[str]) -> Any:
+def replace_secrets(value: Any, known: list[str]) -> Any:
     if isinstance(value, dict):
-        return {without(key, known): entry(key, each, known) for key, each in value.items()}
+        return {replace_secrets(key, known): entry(key, each, known) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(without(each, known) for each in value)
+        return type(value)(replace_secrets(each, known) for each in value)
     if not isinstance(value, str):
         return value
     for secret in known:
@@ -47,12 +47,12 @@ def entry(key: Any, value: Any, known: list[str]) -> Any:
     """A value whose key says what it is."""
     if isinstance(key, str) and isinstance(value, str) and NAME.search(key):
         return STARS
-    return without(value, known)
+    return replace_secrets(value, known)
 
 
 def refuse_secret(key: str, value: str) -> None:
     """What is written down as it is, since it is used again as it is: a path, what a network is built of."""
-    if hidden(value) != value:
+    if redact(value) != value:
         raise ValueError(f"{key}={value} holds a secret, and it would be written into records: choose another {key}")
 
 
@@ -64,7 +64,7 @@ class Redacted:
 
     def write(self, text: str) -> int:
         try:
-            self.stream.write(hidden(text))
+            self.stream.write(redact(text))
         except BrokenPipeError:
             self.drop()
         return len(text)

@@ -106,7 +106,7 @@ def panels() -> Iterator[Panel]:
         yield from section
 
 
-def told(panel: Panel) -> str:
+def describe_panel(panel: Panel) -> str:
     """For a reader: the title, and what is drawn."""
     match panel:
         case Scatter(title, x, y, log_x):

@@ -13,9 +13,9 @@ from lightning import Callback, LightningModule, Trainer
 from experiments.records import metrics
 from experiments.records.record import Record
 from experiments.report.load.runs import SCRATCH
-from experiments.run.bench import Bench
-from experiments.system.redact import hidden
-from experiments.system.terminal import say
+from experiments.run.context import RunContext
+from experiments.system.console import log
+from experiments.system.redact import redact
 from pruning.files import durable
 
 REACH = 20  # seconds to wait for a server: whoever cannot reach it is told within 30
@@ -24,16 +24,17 @@ REACH = 20  # seconds to wait for a server: whoever cannot reach it is told with
 class Tracker(Callback):
     """tracking=none: metrics.jsonl in the run's folder, nothing else."""
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench, self.folder = bench, bench.folder
+    def __init__(self, context: RunContext) -> None:
+        self.context, self.folder = context, context.folder
+        self.record: Record | None = None  # of a run that is complete
 
     def lines(self) -> list[dict[str, Any]]:
         """All figures of all stages so far; of an earlier process where this one had nothing to make."""
-        return list(metrics.read([folder / "metrics.jsonl" for folder in self.bench.store.visited or [self.folder]]))
+        return list(metrics.read([folder / "metrics.jsonl" for folder in self.context.store.visited or [self.folder]]))
 
     def finish(self, record: Record | None) -> None:
         """Once, when the job ends, however it ends."""
-        if self.bench.store.visited:
+        if self.context.store.visited:
             durable.write(self.folder / "metrics.jsonl", metrics.encode(self.lines()))
 
 
@@ -43,36 +44,36 @@ class Offline(Tracker):
     def finish(self, record: Record | None) -> None:
         super().finish(record)
         written = self.folder / "wandb"
-        if any(written.glob("offline-run-*")) and not self.bench.store.visited:  # the same finished run again
+        if any(written.glob("offline-run-*")) and not self.context.store.visited:  # the same finished run again
             return
-        with guarded("nothing is written for it; metrics.jsonl has all figures"):
+        with warn_on_error("nothing is written for it; metrics.jsonl has all figures"):
             shutil.rmtree(written, ignore_errors=True)
-            write(open_run(self.bench, "offline"), self.lines(), record)
+            write(open_run(self.context, "offline"), self.lines(), record)
 
 
 class Online(Offline):
     """Epoch by epoch; `run.step` counts the lines already there, so the same command goes on where the run is. Whatever
     W&B does, the run goes on: after its first error nothing is sent any more, and all is written offline at the end."""
 
-    def __init__(self, bench: Bench) -> None:
-        super().__init__(bench)
+    def __init__(self, context: RunContext) -> None:
+        super().__init__(context)
         self.run: Any = None
         with self.dropped_on_error():
-            bounded(self.begin)
+            call_with_timeout(self.begin)
 
     def begin(self) -> None:
-        self.run = open_run(self.bench, "online")
+        self.run = open_run(self.context, "online")
 
     @contextmanager
     def dropped_on_error(self) -> Iterator[None]:
         ended = False
-        with guarded("going on offline"):
+        with warn_on_error("going on offline"):
             yield
             ended = True
         if not ended:
             self.run = None
             with suppress(Exception):
-                bounded(release)
+                call_with_timeout(release)
 
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         if self.run is not None:
@@ -83,22 +84,22 @@ class Online(Offline):
         if self.run is not None:
             Tracker.finish(self, record)
             with self.dropped_on_error():
-                bounded(lambda: write(self.run, self.lines(), record))
+                call_with_timeout(lambda: write(self.run, self.lines(), record))
         if self.run is None:
             super().finish(record)
 
 
 @contextmanager
-def guarded(consequence: str) -> Iterator[None]:
+def warn_on_error(consequence: str) -> Iterator[None]:
     """No error of W&B, of its server or of its process is an error of the run: one line says it."""
     try:
         yield
     except Exception as error:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        say(f"W&B has failed ({reason}): {consequence}", "yellow")
+        log(f"W&B has failed ({reason}): {consequence}", "yellow")
 
 
-def bounded(call: Callable[[], object]) -> None:
+def call_with_timeout(call: Callable[[], object]) -> None:
     """Raises TimeoutError for what waits for a server in vain; it is left to its thread."""
     errors: list[BaseException] = []
 
@@ -121,16 +122,14 @@ TRACKERS = {"none": Tracker, "offline": Offline, "online": Online}
 
 
 @contextmanager
-def tracked(bench: Bench) -> Iterator[list[Record]]:
-    """Append the record to what this yields. The run is finished in any case, else the next job of a sweep joins it."""
-    durable.make_folder(bench.folder)
-    tracker = TRACKERS[bench.settings.tracking.mode](bench)
-    bench.watchers.append(tracker)
-    records: list[Record] = []
+def track(context: RunContext) -> Iterator[Tracker]:
+    """Give what this yields the record. It is finished in any case, else the next job of a sweep joins its run."""
+    durable.make_folder(context.folder)
+    tracker = TRACKERS[context.settings.tracking.mode](context)
     try:
-        yield records
+        yield tracker
     finally:
-        tracker.finish(records[0] if records else None)
+        tracker.finish(tracker.record)
 
 
 def release() -> None:
@@ -140,22 +139,22 @@ def release() -> None:
     wandb.teardown(exit_code=1)
 
 
-def open_run(bench: Bench, mode: str) -> Any:
+def open_run(context: RunContext, mode: str) -> Any:
     """Raises whatever W&B does, where its server cannot be reached or nobody is logged in."""
-    os.environ["WANDB_DATA_DIR"] = os.environ["WANDB_CACHE_DIR"] = str((bench.folder / "wandb").absolute())
+    os.environ["WANDB_DATA_DIR"] = os.environ["WANDB_CACHE_DIR"] = str((context.folder / "wandb").absolute())
     import wandb
 
-    asked, choice = bench.settings.tracking, bench.settings.choice
-    arguments: dict[str, Any] = hidden(
+    asked, choice = context.settings.tracking, context.settings.choice
+    arguments: dict[str, Any] = redact(
         {
             "project": asked.project,
             "entity": asked.entity,
             "group": asked.group,
-            "name": bench.folder.name,
-            "id": bench.digest[:16],
+            "name": context.folder.name,
+            "id": context.digest[:16],
             "tags": [choice.method, choice.model, choice.data],
-            "config": bench.values,
-            "dir": str(bench.folder),
+            "config": context.values,
+            "dir": str(context.folder),
             "settings": wandb.Settings(
                 silent=True, console="off", init_timeout=REACH, x_disable_stats=True, x_disable_meta=True
             ),
@@ -193,7 +192,7 @@ def summarise(run: Any, record: Record) -> None:
         for name, each in record.layers.items()
     ]
     run.log({"layers": wandb.Table(columns=columns, data=rows)})
-    run.summary.update(hidden(figures(record)))
+    run.summary.update(redact(figures(record)))
 
 
 def figures(record: Record) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from safetensors.torch import load, save
 from torch import nn
 
 from experiments.system import preemption
-from experiments.system.terminal import say
-from experiments.trainer.curves import MetricsFile
+from experiments.system.console import log
+from experiments.trainer.metrics_file import MetricsFile
 from pruning.files import durable
 from pruning.training.deferred import DeferredNumber
 
@@ -59,14 +59,14 @@ def newest(path: Path) -> bytes:
     """The content of the newest undamaged checkpoint; says so by name when that is not the last one written."""
     candidates = [each for each in (path, previous(path)) if each.exists()]
     for candidate in candidates:
-        content = verified(candidate)
+        content = read_verified(candidate)
         if content is not None:
             return content
-        say(f"checkpoint {candidate} is damaged: falling back to the one before it", "yellow")
+        log(f"checkpoint {candidate} is damaged: falling back to the one before it", "yellow")
     raise ValueError(f"no checkpoint of {path.parent} is intact: delete that folder to start the stage again")
 
 
-def verified(path: Path) -> bytes | None:
+def read_verified(path: Path) -> bytes | None:
     durable.refuse_folder(path)
     stored = path.read_bytes()
     digest, content = stored[:DIGEST], stored[DIGEST:]
@@ -82,7 +82,7 @@ class Wish(IntEnum):
 
 
 @final
-class Keep(Checkpoint):
+class StageCheckpoint(Checkpoint):
     """After each epoch, and within one after so many minutes (0: never): a checkpoint to go on from; and the best
     weights so far where validation chooses them."""
 
@@ -141,7 +141,7 @@ class Keep(Checkpoint):
     def on_train_batch_start(self, trainer: Trainer, task: LightningModule, batch: Any, batch_idx: int) -> None:
         """Here the figures of the saved step are written too."""
         if self.leaving:
-            preemption.request.obey()
+            preemption.request.raise_if_requested()
 
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         accuracy = float(trainer.callback_metrics.get("val_accuracy", -1.0))

@@ -31,7 +31,7 @@ class Execution:
 
 
 def execution(precision: str, compile: bool | str, device: torch.device, images: int) -> Execution:
-    compiled, why = worth(device.type, images) if compile == "auto" else (bool(compile), "as asked")
+    compiled, why = is_worth_compiling(device.type, images) if compile == "auto" else (bool(compile), "as asked")
     return Execution(precision, layout(precision, device), compiled, why)
 
 
@@ -41,7 +41,7 @@ def layout(precision: str, device: torch.device) -> torch.memory_format:
     return torch.channels_last if pays else torch.contiguous_format
 
 
-def worth(kind: str, images: int) -> tuple[bool, str]:
+def is_worth_compiling(kind: str, images: int) -> tuple[bool, str]:
     """Whether training on so many images earns back what compiling takes."""
     if kind not in PAYS_FROM:
         return False, f"not measured on {kind}; trainer.compile=true tries it"

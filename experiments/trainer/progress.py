@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
-from experiments.system.terminal import console, say
+from experiments.system.console import console, log
 
 REFRESH = 0.2  # seconds: reading the loss waits for the device
 
@@ -48,11 +48,11 @@ class StageBar(ProgressBar):
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         self.words = accuracy(trainer.callback_metrics)
         if self.enabled and self.bar is None:
-            say(self.line(trainer))
+            log(self.line(trainer))
 
     def on_train_end(self, trainer: Trainer, task: LightningModule) -> None:
         if self.bar is not None:  # it vanishes, and one line of the stage stays
-            say(self.line(trainer))
+            log(self.line(trainer))
 
     def line(self, trainer: Trainer) -> str:
         epoch = f"epoch {min(trainer.current_epoch + 1, int(trainer.max_epochs or 0))}/{trainer.max_epochs}"

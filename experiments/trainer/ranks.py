@@ -13,32 +13,32 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.strategies import ParallelStrategy
 from torch import Tensor
 
-from experiments.system.quiet import quiet
-from experiments.system.terminal import console
-from experiments.trainer.others import arrive, others
+from experiments.system.console import console
+from experiments.system.library_warnings import suppress_warnings
+from experiments.trainer.child_ranks import run_child_ranks, signal_ready
 from pruning.selection import Selection
 
 Told = TypeVar("Told")
 
 
 @contextmanager
-def gathered(machine: Mapping[str, Any]) -> Iterator[None]:
+def process_group(machine: Mapping[str, Any]) -> Iterator[None]:
     """Within, all processes that `machine` (Lightning's accelerator, devices, strategy, nodes) asks for are there."""
-    with quiet():
+    with suppress_warnings():
         trainer = Trainer(logger=False, enable_checkpointing=False, **machine)
     if trainer.world_size == 1 or not isinstance(trainer.strategy, ParallelStrategy):
         yield
         return
-    with others(further(trainer)):
-        arrive()
-        with quiet():
+    with run_child_ranks(ranks_to_start(trainer)):
+        signal_ready()
+        with suppress_warnings():
             trainer.strategy.setup_environment()
-        console.quiet = not leads()
+        console.quiet = not is_rank_zero()
         yield
         end_group()
 
 
-def further(trainer: Trainer) -> Iterable[int]:
+def ranks_to_start(trainer: Trainer) -> Iterable[int]:
     """The ranks that this process has to start: all but its own, unless srun or torchrun has started them."""
     environment = trainer.strategy.cluster_environment  # type: ignore[attr-defined]
     if environment.creates_processes_externally:
@@ -48,11 +48,11 @@ def further(trainer: Trainer) -> Iterable[int]:
     return range(1, trainer.num_devices)
 
 
-def leads() -> bool:
+def is_rank_zero() -> bool:
     return not dist.is_initialized() or dist.get_rank() == 0
 
 
-def meet() -> None:
+def barrier() -> None:
     """Wait for each other."""
     if dist.is_initialized():
         dist.barrier()
@@ -63,14 +63,14 @@ def end_group() -> bool:
 
     Not at exit: there NCCL waits for all processes of the group, and the first for those that it has started.
     """
-    first = leads()
+    first = is_rank_zero()
     if dist.is_initialized():
         dist.barrier()
         dist.destroy_process_group()
     return first
 
 
-def told(value: Told) -> Told:
+def broadcast(value: Told) -> Told:
     """The first process's value, in every process."""
     if not dist.is_initialized():
         return value
@@ -79,19 +79,19 @@ def told(value: Told) -> Told:
     return carried[0]
 
 
-def tell_to_wait() -> None:
+def broadcast_wait() -> None:
     """In the first process, now and then while it waits for another run's lock: an exchange does not last for ever."""
-    told(None)
+    broadcast(None)
 
 
-def hear_decision() -> bool:
+def receive_decision() -> bool:
     """In the others: what the first has decided, however long it had to wait."""
-    while (decision := told(None)) is None:
+    while (decision := broadcast(None)) is None:
         pass
     return bool(decision)
 
 
-def everywhere(value: Told) -> list[Told]:
+def all_gather(value: Told) -> list[Told]:
     """Each process's value, in every process."""
     if not dist.is_initialized():
         return [value]
@@ -100,7 +100,7 @@ def everywhere(value: Told) -> list[Told]:
     return found
 
 
-def agreed(choice: Selection) -> Selection:
+def check_same_selection(choice: Selection) -> Selection:
     """Checked to be the same everywhere before anyone uses it."""
     refuse_differing(dict(choice.items()), "the selection")
     return choice
@@ -110,7 +110,7 @@ def refuse_differing(tensors: Mapping[str, Tensor], what: str) -> None:
     """Raises RuntimeError, in all processes alike, that names the first tensor that is not the same everywhere."""
     if not dist.is_initialized():
         return
-    found = everywhere({name: fingerprint(value) for name, value in tensors.items()})
+    found = all_gather({name: fingerprint(value) for name, value in tensors.items()})
     names = dict.fromkeys(name for each in found for name in each)
     for name in names:
         if len({each.get(name) for each in found}) > 1:
@@ -125,7 +125,7 @@ def fingerprint(value: Tensor) -> str:
 
 
 @final
-class Together(Callback):
+class SyncBuffers(Callback):
     """After every step the statistics of norms and methods are means over all processes, so that a checkpoint,
     validation and a selection see all images; after every epoch all processes have the same network."""
 
@@ -136,7 +136,7 @@ class Together(Callback):
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         """And the same list of images that could not be read: each has met those of its share."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        for left_out in everywhere(data.left_out):
+        for left_out in all_gather(data.left_out):
             data.leave_out(left_out)
         refuse_differing(task.get_submodule("network").state_dict(), "the state")
 

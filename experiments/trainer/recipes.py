@@ -10,21 +10,21 @@ STAGES = ("baseline", "prune", "finetune")
 
 def stages(recipe: Recipe, one_shot: bool, typed: Collection[str] = ()) -> dict[str, Stage]:
     """`typed`: stages whose epochs the user gave; these are neither scaled nor added to."""
-    made = asked(recipe, typed)
+    made = scale_recipe(recipe, typed)
     if one_shot:
-        total = made["finetune"].epochs + granted(recipe, one_shot, typed)
+        total = made["finetune"].epochs + granted_epochs(recipe, one_shot, typed)
         made |= {"prune": replace(made["prune"], epochs=0), "finetune": replace(made["finetune"], epochs=total)}
     return made
 
 
-def granted(recipe: Recipe, one_shot: bool, typed: Collection[str] = ()) -> int:
+def granted_epochs(recipe: Recipe, one_shot: bool, typed: Collection[str] = ()) -> int:
     """Epochs more of fine-tuning, for a method that needs none to prune."""
     if not (one_shot and recipe.grant) or "finetune" in typed:
         return 0
-    return asked(recipe, typed)["prune"].epochs
+    return scale_recipe(recipe, typed)["prune"].epochs
 
 
-def asked(recipe: Recipe, typed: Collection[str]) -> dict[str, Stage]:
+def scale_recipe(recipe: Recipe, typed: Collection[str]) -> dict[str, Stage]:
     given = {name: getattr(recipe, name) for name in STAGES}
     return {name: stage if name in typed else scaled(stage, recipe.scale) for name, stage in given.items()}
 

@@ -1,5 +1,15 @@
 """How much goes, and of which layers. Knows graphs and sites, no methods."""
 
-from pruning.budget.targets import Budget, Counts, Demand, Global, PerLayer, Share, checked_ratio, keep, round_down
+from pruning.budget.targets import (
+    Budget,
+    BudgetProblem,
+    Counts,
+    Global,
+    PerLayer,
+    Share,
+    checked_ratio,
+    kept_of,
+    round_down,
+)
 
-__all__ = ["Budget", "Counts", "Demand", "Global", "PerLayer", "Share", "checked_ratio", "keep", "round_down"]
+__all__ = ["Budget", "BudgetProblem", "Counts", "Global", "PerLayer", "Share", "checked_ratio", "kept_of", "round_down"]

@@ -22,7 +22,7 @@ Counts = dict[str, int]
 Magnitudes = Mapping[str, Float[Tensor, " units"]]
 
 
-def keep(units: int, ratio: float) -> int:
+def kept_of(units: int, ratio: float) -> int:
     """Units that stay of `units` when the share `ratio` goes."""
     return math.floor(units - units * ratio + 1e-9)
 
@@ -35,7 +35,7 @@ def checked_ratio(ratio: float, name: str = "ratio") -> float:
 
 
 @dataclass(frozen=True)
-class Demand:
+class BudgetProblem:
     """What a method lays before a budget.
 
     `widths`: units (filters, or kernels of a pattern) at each site, by name. `magnitudes`: one figure for each unit,
@@ -75,7 +75,7 @@ class Budget(ABC):
     """A share to remove, and the rule that spreads it over the sites."""
 
     @abstractmethod
-    def counts(self, demand: Demand) -> Counts:
+    def counts(self, demand: BudgetProblem) -> Counts:
         """Units to keep at each site, at least 1.
 
         Raises:
@@ -93,11 +93,11 @@ class PerLayer(Budget):
         self.ratio, self.round_to = checked_ratio(ratio), checked_multiple(round_to)
         self.table = {pattern: checked_ratio(r, f"budget.table[{pattern}]") for pattern, r in (table or {}).items()}
 
-    def counts(self, demand: Demand) -> Counts:
+    def counts(self, demand: BudgetProblem) -> Counts:
         ratios = dict.fromkeys(demand.widths, self.ratio)
         for pattern, ratio in self.table.items():
             ratios |= dict.fromkeys(matching(list(ratios), [pattern]), ratio)
-        kept = {name: keep(width, ratios[name]) for name, width in demand.widths.items()}
+        kept = {name: kept_of(width, ratios[name]) for name, width in demand.widths.items()}
         for name, count in kept.items():
             if count < 1:
                 raise ValueError(would_empty(name, demand.widths[name], ratios[name]))
@@ -120,11 +120,11 @@ class Global(Budget):
             )
         self.floor, self.ceiling = floor, ceiling
 
-    def counts(self, demand: Demand) -> Counts:
+    def counts(self, demand: BudgetProblem) -> Counts:
         if self.ratio == 0:
             return dict(demand.widths)
         least, most = self._bounds(demand.widths)
-        wanted = keep(sum(demand.widths.values()), self.ratio) - sum(least.values())
+        wanted = kept_of(sum(demand.widths.values()), self.ratio) - sum(least.values())
         contested = {
             name: values.sort(descending=True).values[least[name] : most[name]]
             for name, values in demand.magnitudes.items()
@@ -168,7 +168,7 @@ class Share(Budget):
             raise ValueError(f"budget.of must be macs or params, got {of!r}")
         self.of = of
 
-    def counts(self, demand: Demand) -> Counts:
+    def counts(self, demand: BudgetProblem) -> Counts:
         removals = self._removals(demand.widths)
         whole = getattr(demand.cost(demand.widths), self.of)
         gone = bisect_left(range(len(removals)), True, key=lambda n: self._reached(demand, removals[:n], whole))
@@ -181,7 +181,7 @@ class Share(Budget):
             )
         return counts
 
-    def _reached(self, demand: Demand, removals: list[str], whole: int) -> bool:
+    def _reached(self, demand: BudgetProblem, removals: list[str], whole: int) -> bool:
         """Is the cut reached? A network cut to pieces has reached any."""
         try:
             return 1 - getattr(demand.cost(self._after(demand.widths, removals)), self.of) / whole >= self.ratio

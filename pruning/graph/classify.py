@@ -9,7 +9,6 @@ from torch import fx, nn
 from pruning.graph import tables
 from pruning.graph.ops import (
     Add,
-    Barrier,
     Broadcast,
     Cat,
     Channelwise,
@@ -18,8 +17,9 @@ from pruning.graph.ops import (
     Linear,
     Mul,
     Norm,
+    NotZeroPreserving,
     Op,
-    Rising,
+    Opaque,
     Source,
 )
 from pruning.graph.reshaping import index_of, is_reshaping
@@ -34,11 +34,11 @@ def classify(trace: Trace) -> dict[fx.Node, Op]:
     ops: dict[fx.Node, Op] = {}
     for node in trace.nodes:
         if node.op == "output":
-            ops[node] = Barrier(node, _tensors(node, trace), 0, 0)
+            ops[node] = Opaque(node, _tensors(node, trace), 0, 0)
         elif node in trace.shapes:
             ops[node] = _operation(node, trace, ops)
         elif node in trace.bundles and not is_reshaping(node, trace):
-            ops[node] = Barrier(node, _tensors(node, trace), 0, 0)
+            ops[node] = Opaque(node, _tensors(node, trace), 0, 0)
     return ops
 
 
@@ -48,7 +48,7 @@ def _operation(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op:
         return _whole(Source, node, trace, tensors)
     if is_reshaping(node, trace):
         found = index_of(node, trace, ops)
-        return found or _whole(Barrier, node, trace, tensors)
+        return found or _whole(Opaque, node, trace, tensors)
     layer = trace.layer(node)
     made = _of_layer(node, layer, trace, ops) if layer is not None else _of_function(node, trace, ops)
     return made if made is not None and _fits(made, trace, ops) else _barrier(node, trace, ops)
@@ -66,7 +66,7 @@ def _fits(op: Op, trace: Trace, ops: dict[fx.Node, Op]) -> bool:
         return widths == [op.layer.in_channels] and len(trace.shapes[op.node]) == op.layer.weight.ndim
     if isinstance(op, Broadcast):
         return all(spread or width == op.width for width, spread in zip(widths, op.spread, strict=True))
-    if not isinstance(op, (Channelwise, Rising)):
+    if not isinstance(op, (Channelwise, NotZeroPreserving)):
         return True
     along = tables.SPATIAL.get(op.node.target if trace.layer(op.node) is None else type(trace.layer(op.node)))
     rank = len(trace.shapes[op.inputs[0]])
@@ -79,8 +79,8 @@ def _barrier(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op:
     alike = [t for t in tensors if len(trace.shapes.get(t, ())) == len(shape) and not _fixed(t, ops)]
     if alike and shape:
         axis = ops[alike[0]].axis
-        return Barrier(node, tensors, axis, shape[axis])
-    return _whole(Barrier, node, trace, tensors)
+        return Opaque(node, tensors, axis, shape[axis])
+    return _whole(Opaque, node, trace, tensors)
 
 
 def _whole(kind: type[Op], node: fx.Node, trace: Trace, inputs: tuple[fx.Node, ...]) -> Op:
@@ -116,21 +116,21 @@ def _of_layer(node: fx.Node, layer: nn.Module, trace: Trace, ops: dict[fx.Node, 
         return Norm(node, (source,), axis, shape[axis])
     if _keeps_zero(layer):
         return Channelwise(node, (source,), axis, shape[axis])
-    return Rising(node, (source,), axis, shape[axis]) if kind in tables.RISING_LAYERS else None
+    return NotZeroPreserving(node, (source,), axis, shape[axis]) if kind in tables.RISING_LAYERS else None
 
 
 def _turn(source: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> None:
     """A tensor that is whole whatever is cut may be said to have its channels where a convolution looks for them."""
     unread = not any(user in ops for user in source.users)
     if ops[source].axis != CHANNELS and unread and _always_whole(source, ops):
-        ops[source] = _whole(Barrier, source, trace, _tensors(source, trace))
+        ops[source] = _whole(Opaque, source, trace, _tensors(source, trace))
 
 
 def _always_whole(node: fx.Node, ops: dict[fx.Node, Op]) -> bool:
     op = ops[node]
-    if isinstance(op, (Channelwise, Rising, Index)):
+    if isinstance(op, (Channelwise, NotZeroPreserving, Index)):
         return all(_always_whole(n, ops) for n in op.inputs)
-    return isinstance(op, (Barrier, Source))
+    return isinstance(op, (Opaque, Source))
 
 
 def _norm(layer: nn.Module) -> bool:
@@ -163,7 +163,7 @@ def _of_function(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op | No
         return _mean(node, trace, axis)
     if target in tables.ZERO_KEEPING or target in tables.QUOTIENTS:
         return Channelwise(node, tensors, axis, trace.shapes[node][axis])
-    return Rising(node, tensors, axis, trace.shapes[node][axis]) if target in tables.RISING else None
+    return NotZeroPreserving(node, tensors, axis, trace.shapes[node][axis]) if target in tables.RISING else None
 
 
 def _cat(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op], tensors: tuple[fx.Node, ...]) -> Op | None:
@@ -189,7 +189,7 @@ def _arithmetic(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op], tensors: tu
         return None  # one is given by name
     if len(operands) < 2:
         number_moves_zero = node.target in tables.ADDITIONS
-        return (Rising if number_moves_zero else Channelwise)(node, tensors[:1], axis, shape[axis])
+        return (NotZeroPreserving if number_moves_zero else Channelwise)(node, tensors[:1], axis, shape[axis])
     spread = tuple(_spreads(trace.shapes[t], len(shape) - axis, shape[axis]) for t in operands)
     aligned = (s or _faces(t, len(shape) - axis, trace, ops) for t, s in zip(operands, spread, strict=True))
     if not all(aligned) or (node.target in tables.PRODUCTS and len(operands) > 2):

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from pruning.graph.layout import blocks, rectangle
 from pruning.graph.liveness import Liveness
-from pruning.graph.ops import Barrier, Channelwise, Conv, Linear, Norm, Op, Source
+from pruning.graph.ops import Channelwise, Conv, Linear, Norm, Op, Opaque, Source
 from pruning.graph.tracing import Shape, float_type, skeleton
 from pruning.modes import evaluating
 
@@ -118,7 +118,7 @@ def predict(liveness: Liveness) -> Cost:
             layer: Any = liveness.graph.trace.layer(op.node)
             gone = op.width - int(liveness.need(op.node).sum())
             params -= 2 * gone if layer.affine else 0
-        elif isinstance(op, (Barrier, Source)):
+        elif isinstance(op, (Opaque, Source)):
             macs += _macs_of_barrier(liveness, op)
     return Cost(macs, full + params)
 

@@ -13,7 +13,7 @@ from jaxtyping import Bool
 from torch import Tensor, fx
 
 from pruning.graph.graph import Graph
-from pruning.graph.ops import Barrier, Conv, Flags, Rising
+from pruning.graph.ops import Conv, Flags, NotZeroPreserving, Opaque
 from pruning.selection import Selection
 
 FAULT = "a fault of this library, please report it"
@@ -106,7 +106,7 @@ def _refuse_emptied(graph: Graph, live: dict[fx.Node, Flags]) -> None:
 
 def _refuse_vanished(found: Liveness) -> None:
     for node, op in found.graph.ops.items():
-        if not isinstance(op, (Rising, Barrier)) or not found.need(node).any():
+        if not isinstance(op, (NotZeroPreserving, Opaque)) or not found.need(node).any():
             continue
         for source in op.inputs:
             if len(found.live[source]) and not found.need(source).any():

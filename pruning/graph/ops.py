@@ -39,7 +39,7 @@ class Source(Op):
     """An image, a parameter or a constant."""
 
 
-class Barrier(Op):
+class Opaque(Op):
     """Mixes channels or is unknown: reads every channel at full width, every output is live."""
 
 
@@ -57,7 +57,7 @@ class Norm(Channelwise):
     """A per-channel norm: a dead channel that enters it leaves it dead, because its shift is silenced too."""
 
 
-class Rising(Channelwise):
+class NotZeroPreserving(Channelwise):
     """Acts on every channel by itself but turns zero into something else (sigmoid, adding a number)."""
 
     def live(self, ins: list[Flags], kernels: Kernels) -> Flags:

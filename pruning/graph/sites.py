@@ -12,7 +12,7 @@ from pruning.graph.graph import Graph
 from pruning.graph.ops import Add, Broadcast, Cat, Channelwise, Conv, Index, Mul, Op
 from pruning.graph.streams import joined
 
-ASIDE = "aside: not among method.only"  # the verdict on a site that would fit
+EXCLUDED_BY_PATTERN = "aside: not among method.only"  # the verdict on a site that would fit
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pruning.graph.ops import Add, Broadcast, Cat, Channelwise, Conv, Index, Op
 
 def joined(graph: Graph) -> set[str]:
     """Names of the convolutions whose filters meet those of others in an addition."""
-    return Atoms(graph).joined
+    return ChannelUnionFind(graph).joined
 
 
 def streams(graph: Graph) -> list[tuple[str, ...]]:
@@ -21,10 +21,10 @@ def streams(graph: Graph) -> list[tuple[str, ...]]:
     Raises:
         ValueError: an addition ties streams of different widths together (option A's padding).
     """
-    return Atoms(graph).streams()
+    return ChannelUnionFind(graph).streams()
 
 
-class Atoms:
+class ChannelUnionFind:
     """A number for every filter of every convolution, followed through the network; additions tie numbers together."""
 
     def __init__(self, graph: Graph) -> None:

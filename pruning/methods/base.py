@@ -72,7 +72,7 @@ class PruningMethod(Callback, ABC):
         """The choice that the method makes when each site keeps this many units. Changes nothing."""
         return self.select(network)
 
-    def verdicts(self) -> dict[str, str | None]:
+    def exclusion_reasons(self) -> dict[str, str | None]:
         """For every convolution of the network attached last, why it is left whole; None for one that is cut."""
         return {}
 

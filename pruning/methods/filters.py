@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from pruning.budget import Budget, Counts, Demand
+from pruning.budget.targets import Budget, BudgetProblem, Counts
 from pruning.graph.cost import Cost, predict
 from pruning.graph.graph import Graph, trace
+from pruning.graph.groups import PruningGroups, pruning_groups, reasons
 from pruning.graph.liveness import analyse
-from pruning.graph.sites import ASIDE, sites
-from pruning.graph.units import Units, reasons, units
+from pruning.graph.sites import EXCLUDED_BY_PATTERN, sites
 from pruning.methods.base import PruningMethod
 from pruning.selection import Selection
 
@@ -35,7 +35,7 @@ class FilterMethod(PruningMethod):
     """
 
     graph: Graph
-    units: Units
+    units: PruningGroups
     counts: Counts
 
     def __init__(
@@ -52,11 +52,11 @@ class FilterMethod(PruningMethod):
     def survey(self, network: nn.Module, image_shape: tuple[int, int, int]) -> None:
         """Trace a plain network and find the sites."""
         self.graph = trace(network, image_shape)
-        self.units = units(self.graph, self.joined, self.only)
+        self.units = pruning_groups(self.graph, self.joined, self.only)
 
     def settle_counts(self, network: nn.Module, scores: Scores) -> None:
         """How many filters each site keeps; `scores` stand in for a choice that is yet to be learned."""
-        demand = Demand(self.widths(), self.magnitudes(network), lambda counts: self.cost(scores, counts))
+        demand = BudgetProblem(self.widths(), self.magnitudes(network), lambda counts: self.cost(scores, counts))
         self.counts = self.budget.counts(demand)
 
     def cost(self, scores: Scores, counts: Mapping[str, int]) -> Cost:
@@ -84,10 +84,10 @@ class FilterMethod(PruningMethod):
         convs = self.graph.convolutions()
         return {name: convs[name].width for name in self.units.members}
 
-    def verdicts(self) -> dict[str, str | None]:
+    def exclusion_reasons(self) -> dict[str, str | None]:
         cut = {member for members in self.units.members.values() for member in members}
         whys = reasons(sites(self.graph), self.joined)
-        return {name: None if name in cut else why or ASIDE for name, why in whys.items()}
+        return {name: None if name in cut else why or EXCLUDED_BY_PATTERN for name, why in whys.items()}
 
     def magnitudes(self, network: nn.Module) -> Scores:
         """Mean |W| of every filter, comparable over layers."""

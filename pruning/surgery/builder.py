@@ -13,7 +13,7 @@ from torch import fx, nn
 from pruning.graph.classify import channel_padding
 from pruning.graph.layout import Block, blocks, rectangle
 from pruning.graph.liveness import Liveness
-from pruning.graph.ops import Barrier, Broadcast, Cat, Conv, Index, Linear, Norm, Op, Source
+from pruning.graph.ops import Broadcast, Cat, Conv, Index, Linear, Norm, Op, Opaque, Source
 from pruning.surgery.align import AddAt, ColumnGroups
 from pruning.surgery.narrow import narrow_conv, narrow_grouped, narrow_linear, narrow_norm
 from pruning.surgery.wiring import NOTHING, Carried, Numbers, Wiring
@@ -170,7 +170,7 @@ SUMS = {operator.add, operator.iadd, torch.add, "add", "add_"}
 
 VERBS: tuple[tuple[type[Op], Callable[[Builder, Any], Carried]], ...] = (
     (Source, Builder.barrier),
-    (Barrier, Builder.barrier),
+    (Opaque, Builder.barrier),
     (Broadcast, Builder.broadcast),
     (Cat, Builder.cat),
     (Linear, Builder.linear),

@@ -14,7 +14,7 @@ from pruning.training.deferred import DeferredNumber
 Images = Float[Tensor, "batch channels height width"]
 
 
-def infectious(loss: Float[Tensor, ""]) -> Float[Tensor, ""]:
+def propagate_nonfinite(loss: Float[Tensor, ""]) -> Float[Tensor, ""]:
     """The same loss; an infinite one becomes NaN, and so do all its gradients, in all processes that share them."""
     return loss * (1 + 0 * loss.detach())
 
@@ -28,7 +28,7 @@ def finite(gradients: list[Tensor]) -> Bool[Tensor, ""]:
     return found == 0
 
 
-class Verdict:
+class StepCheck:
     """Whether a step's gradients are sound: asked for at once, read when it has come from the device."""
 
     def __init__(self, sound: Bool[Tensor, ""], step: int, epoch: int, images: Images) -> None:

@@ -15,7 +15,7 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from pruning.objectives import Objective
-from pruning.training.finite import Verdict, culprit, finite, infectious
+from pruning.training.finite import StepCheck, culprit, finite, propagate_nonfinite
 from pruning.training.optimiser import ZeroMomentumSGD
 
 Batch = tuple[Float[Tensor, "batch channels height width"], Int[Tensor, " batch"]]
@@ -67,8 +67,8 @@ class ClassificationTask(LightningModule):
     compiled: Callable[[Tensor], Tensor] | None = None  # the network, for batches of `whole` images
     whole: int = 0
 
-    late: bool | None = None  # judge a step while the next one is made; None: where the device is no CPU
-    verdict: Verdict | None = None  # on the last step
+    defer_check: bool | None = None  # judge a step while the next one is made; None: where the device is no CPU
+    verdict: StepCheck | None = None  # on the last step
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class ClassificationTask(LightningModule):
     def training_step(self, batch: Batch, index: int) -> Float[Tensor, ""]:
         images, labels = batch
         logits = self.learning(images)
-        loss = infectious(self.objective(logits, labels, images))
+        loss = propagate_nonfinite(self.objective(logits, labels, images))
         self.images, self.loss = images, loss.detach()
         self.train_metrics.update(logits.detach(), labels)
         self.log("loss", self.loss, on_step=True, on_epoch=False)
@@ -130,8 +130,8 @@ class ClassificationTask(LightningModule):
         is asked why one step later, or at the epoch's end before anything is kept.
         """
         sound = self.soundness()
-        before, self.verdict = self.verdict, Verdict(sound, self.global_step + 1, self.current_epoch + 1, self.images)
-        if self.late or (self.late is None and sound.device.type != "cpu"):
+        before, self.verdict = self.verdict, StepCheck(sound, self.global_step + 1, self.current_epoch + 1, self.images)
+        if self.defer_check or (self.defer_check is None and sound.device.type != "cpu"):
             if self.scaler is None:  # it leaves the weights alone by itself
                 optimizer.found_inf = (~sound).float()  # type: ignore[attr-defined] # the step looks at it
             self.judge(before)
@@ -151,7 +151,7 @@ class ClassificationTask(LightningModule):
         """What scales the loss: in 16-mixed only."""
         return getattr(self.trainer.precision_plugin, "scaler", None)
 
-    def judge(self, verdict: Verdict | None) -> None:
+    def judge(self, verdict: StepCheck | None) -> None:
         if verdict is not None and not verdict:
             raise FloatingPointError(
                 f"numbers that are not finite at step {verdict.step}, in epoch {verdict.epoch}, "

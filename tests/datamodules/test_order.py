@@ -5,8 +5,8 @@ import pytest
 import torch
 from tiny_images import digest, stand
 
-from datamodules.draws import Purpose, draw, flips, offsets, order
-from datamodules.shares import Place, eval_batches, train_batches
+from datamodules.counter_rng import Purpose, draw, flips, offsets, order
+from datamodules.shares import Shard, eval_batches, train_batches
 
 
 def test_same_seed_and_epoch_give_the_same_batches(digits):
@@ -57,7 +57,7 @@ def test_crops_and_flips_are_uniform_and_independent():
 )
 def test_processes_partition_the_training_images(images, batch, world):
     together = order(0, 0, np.arange(images))
-    shares = [train_batches(together, batch, Place(0, rank, world)) for rank in range(world)]
+    shares = [train_batches(together, batch, Shard(0, rank, world)) for rank in range(world)]
     assert len({tuple(len(part) for part in share) for share in shares}) == 1
     seen = np.concatenate([part for share in shares for part in share])
     assert len(np.unique(seen)) == len(seen)
@@ -66,19 +66,19 @@ def test_processes_partition_the_training_images(images, batch, world):
 
 
 def test_every_image_once_in_one_process():
-    seen = np.concatenate(train_batches(order(0, 0, np.arange(100)), 16, Place()))
+    seen = np.concatenate(train_batches(order(0, 0, np.arange(100)), 16, Shard()))
     assert sorted(seen) == list(range(100))
 
 
 def test_a_last_batch_of_one_image_is_left_out():
-    assert sum(len(part) for part in train_batches(np.arange(97), 16, Place())) == 96
+    assert sum(len(part) for part in train_batches(np.arange(97), 16, Shard())) == 96
 
 
 @pytest.mark.parametrize(
     ("images", "batch", "world"), [(100, 16, 1), (101, 16, 2), (10, 3, 4), (5, 64, 4), (10_000, 128, 3)]
 )
 def test_processes_test_every_image_exactly_once(images, batch, world):
-    shares = [eval_batches(np.arange(images), batch, Place(0, rank, world)) for rank in range(world)]
+    shares = [eval_batches(np.arange(images), batch, Shard(0, rank, world)) for rank in range(world)]
     assert len({len(share) for share in shares}) == 1
     assert sorted(np.concatenate([part for share in shares for part in share])) == list(range(images))
     assert all(len(part) for share in shares for part in share)
@@ -86,11 +86,11 @@ def test_processes_test_every_image_exactly_once(images, batch, world):
 
 def test_impossible_shares_are_refused():
     with pytest.raises(ValueError, match=r"multiple of the number of processes, got batch=3 over 2.*recipe\.batch=4"):
-        train_batches(np.arange(10), 3, Place(0, 0, 2))
+        train_batches(np.arange(10), 3, Shard(0, 0, 2))
     with pytest.raises(ValueError, match="2 training images are too few for 4 processes"):
-        train_batches(np.arange(2), 8, Place(0, 0, 4))
+        train_batches(np.arange(2), 8, Shard(0, 0, 4))
     with pytest.raises(ValueError, match="2 images cannot be shared by 4 processes"):
-        eval_batches(np.arange(2), 8, Place(0, 0, 4))
+        eval_batches(np.arange(2), 8, Shard(0, 0, 4))
 
 
 def test_two_processes_read_what_one_reads(digits):

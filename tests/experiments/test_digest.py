@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from datamodules.stamps import stamps
-from experiments.config.digest import digest, libraries, without
-from experiments.run.bench import Bench
+from experiments.config.digest import digest, drop_paths, libraries
+from experiments.run.context import RunContext
 from experiments.sweep import launch
 from experiments.system import hardware
 
@@ -78,7 +78,7 @@ def test_content_counts() -> None:
 
 
 def test_the_config_itself_stays_whole() -> None:
-    assert without(CONFIG, ["recipe.prune", "seed"])["recipe"].keys() == {"batch", "grant", "baseline", "finetune"}
+    assert drop_paths(CONFIG, ["recipe.prune", "seed"])["recipe"].keys() == {"batch", "grant", "baseline", "finetune"}
     assert "prune" in CONFIG["recipe"]
     assert "seed" in CONFIG
 
@@ -103,7 +103,7 @@ class Identified:
 
 
 def content(device: str, processes: int) -> dict[str, Any]:
-    made = object.__new__(Bench)
+    made = object.__new__(RunContext)
     made.data, made.precision, made.processes, made.device = Identified(), "32-true", processes, torch.device(device)
     made.__dict__["baseline_digest"] = None
     return made.content()

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from experiments.config import refusal
 from experiments.run import dry_run, prepare
-from experiments.run.bench import Bench
+from experiments.run.context import RunContext
 from pruning.dry_run import check_answers, forked_generators, randomise_norms
 from pruning.models import resnet, torchvision_network
 from pruning.surgery import certificate
@@ -138,7 +138,7 @@ def test_a_learned_choice_is_tried_on_moved_gates_and_says_nothing(tmp_path: Pat
     """Gates that all stand at 1 would choose by index."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        bench: Bench = prepare.prepare(config(f"folder={tmp_path}", *GATED, "method.start=one"))
+        bench: RunContext = prepare.prepare(config(f"folder={tmp_path}", *GATED, "method.start=one"))
     with forked_generators(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _, choice = dry_run.choose(bench, steps=True)

@@ -22,7 +22,7 @@ def test_who_waits_says_so_now_and_then(tmp_path: Path, monkeypatch: pytest.Monk
         if len(told) == 3:
             other.release()
 
-    with locks.held(tmp_path, waiting):
+    with locks.hold_lock(tmp_path, waiting):
         assert told == [True] * 3
 
 

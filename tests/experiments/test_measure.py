@@ -10,7 +10,7 @@ from experiments.evaluate import measure
 def test_a_batch_fills_a_device_where_its_double_gains_no_twentieth() -> None:
     """A device that works on 1,000 images at once: 1 ms up to there, then in proportion. 512 to 1,024 gains 95 %,
     1,024 to 2,048 nothing."""
-    assert measure.filling(lambda batch: max(1.0, batch / 1000), 64) == 1024
+    assert measure.batch_that_fills(lambda batch: max(1.0, batch / 1000), 64) == 1024
 
 
 def test_a_batch_that_finds_no_memory_is_not_taken() -> None:
@@ -19,8 +19,8 @@ def test_a_batch_that_finds_no_memory_is_not_taken() -> None:
             raise torch.OutOfMemoryError
         return 1.0
 
-    assert measure.filling(seconds, 64) == 256
-    assert measure.filling(lambda batch: 1.0, 64) == measure.MOST_IMAGES
+    assert measure.batch_that_fills(seconds, 64) == 256
+    assert measure.batch_that_fills(lambda batch: 1.0, 64) == measure.MOST_IMAGES
 
 
 class Spy(nn.Module):
@@ -55,5 +55,5 @@ def test_exact_arithmetic_works_with_either_of_torchs_switches(of: str) -> None:
 
 def test_a_cpu_is_timed_as_ever_at_one_image_and_64(monkeypatch: pytest.MonkeyPatch) -> None:
     network = nn.Conv2d(3, 4, 3)
-    (times,) = measure.timed([network], torch.zeros(2, 3, 8, 8))
+    (times,) = measure.time_networks([network], torch.zeros(2, 3, 8, 8))
     assert list(times) == ["1", "64"]

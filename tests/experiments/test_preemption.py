@@ -70,7 +70,7 @@ def preempted(folder: Path, *overrides: str, by: str = "SIGTERM") -> bool:
 
 def test_a_second_request_does_not_break_into_the_leaving() -> None:
     """Schedulers send several: what is written on the way out is written whole."""
-    preemption.listen()
+    preemption.install_handlers()
     written: list[str] = []
     with pytest.raises(preemption.Preempted, match="SIGTERM"):
         leave(written)
@@ -129,7 +129,7 @@ LEFT, NOTHING = "the same command does what is left", "nothing new was kept, giv
     ("number", "overrides", "place", "advised"),
     [
         (signal.SIGTERM, ("plan=true",), (pipeline.plan, "show", 1), NOTHING),
-        (signal.SIGINT, (), (pipeline.named, "refuse_another", 1), NOTHING),
+        (signal.SIGINT, (), (pipeline.run_name, "check_name_is_free", 1), NOTHING),
         (signal.SIGINT, (), (ClassificationTask, "setup", 1), NOTHING),
         (signal.SIGINT, (), (ClassificationTask, "setup", 2), LEFT),
         (signal.SIGTERM, ("sensitivity=true",), (pipeline, "sensitivity", 1), LEFT),
@@ -159,7 +159,7 @@ def test_what_is_advised_is_true(
 
 def test_what_nohup_ignores_stays_ignored() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    preemption.listen()
+    preemption.install_handlers()
     os.kill(os.getpid(), signal.SIGHUP)
     assert preemption.request.by is None
 
@@ -175,7 +175,7 @@ def test_a_request_in_the_step_that_is_no_number_saves_nothing_of_it(
             batch[0][0, 0, 0, 0] = float("nan")
         return step(task, batch, index)
 
-    monkeypatch.setattr(ClassificationTask, "late", True)
+    monkeypatch.setattr(ClassificationTask, "defer_check", True)
     monkeypatch.setattr(ClassificationTask, "training_step", at(7, poisoned))
     assert "not finite at step 7, in epoch 2" in str(exit_code(tmp_path))
     (last,) = tmp_path.glob("store/*/last.ckpt")

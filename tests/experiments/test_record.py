@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.records.record import SCHEMA, Budget, Layer, Network, Record, Stage, finite, parsed, read
+from experiments.records.record import SCHEMA, Budget, Layer, Network, Record, Stage, finite, load_json, read
 
 NETWORK = Network(0.9, None, 100, 10, 40, {"1": 1.5, "64": 20.0})
 RECORD = Record(
@@ -107,8 +107,8 @@ def test_deep_json_and_a_folder_are_named_by_every_reader(tmp_path: Path) -> Non
     (tmp_path / "sweep.json").mkdir()
     for reader, name, kind in (
         (read, "record", "RecursionError"),
-        (parsed, "record", "RecursionError"),
-        (parsed, "sweep", "IsADirectoryError"),
+        (load_json, "record", "RecursionError"),
+        (load_json, "sweep", "IsADirectoryError"),
     ):
         with pytest.raises(ValueError, match=rf"{name}\.json is not .*{kind}"):
             reader(tmp_path / f"{name}.json")

@@ -11,9 +11,8 @@ from tiny_run import CONF, GATED, TINY, config, whole_config
 
 from experiments import pipeline
 from experiments.cli import commandline
-from experiments.config.spelling import advice
-from experiments.records import jobs as sweeps
-from experiments.records import record
+from experiments.config.suggestions import suggestions_for
+from experiments.records import jobs, record
 from experiments.run.prepare import prepare
 from experiments.sweep import launch
 
@@ -49,8 +48,8 @@ def test_a_refusal_is_one_line_and_nothing_is_written(tmp_path: Path, overrides:
 
 @pytest.mark.parametrize("given", ["name=mine", "tracking.group=sweep"])  # their defaults are known to a run only
 def test_advice_reads_keys_whose_default_hydra_resolves(given: str) -> None:
-    assert advice([given, "ratio=0.5"]) == []
-    assert advice([given, "ratio=abc"]) == ["ratio must be a number, got 'abc': for example ratio=0.5"]
+    assert suggestions_for([given, "ratio=0.5"]) == []
+    assert suggestions_for([given, "ratio=abc"]) == ["ratio must be a number, got 'abc': for example ratio=0.5"]
 
 
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
@@ -83,7 +82,7 @@ def test_a_file_where_a_folder_is_needed_is_named(tmp_path: Path) -> None:
 
 def test_a_sweep_whose_folder_is_a_file_ends_before_its_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hydra makes a warning of what a callback raises."""
-    monkeypatch.setenv(sweeps.SWEEP, "")  # which a driver leaves to its launcher's processes
+    monkeypatch.setenv(jobs.SWEEP, "")  # which a driver leaves to its launcher's processes
     (tmp_path / "sweep").touch()
     whole = whole_config(f"folder={tmp_path}", "seed=1")
     with pytest.raises(SystemExit, match=f"^{tmp_path}/sweep is a file where a folder is needed: move it away$"):

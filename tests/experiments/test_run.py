@@ -11,10 +11,9 @@ from tiny_run import GATED, POWER_CUT, config
 
 import pruning
 from experiments.evaluate import measure
-from experiments.records import jobs as sweeps
-from experiments.records import record
+from experiments.records import jobs, record
 from experiments.run.prepare import prepare
-from experiments.system.checksums import of_file
+from experiments.system.checksums import file_digest
 from pruning.files import bitmap
 from pruning.files.export import EXTRA
 
@@ -131,7 +130,7 @@ def test_the_baseline_of_a_file_is_the_dense_network(made: record.Record, tmp_pa
     (weights,) = tmp_path.glob("store/baseline-*/weights.safetensors")
     second = run(tmp_path, f"baseline={weights}")
     assert second.dense.accuracy == made.dense.accuracy
-    assert (made.baseline_digest, second.baseline_digest) == (None, of_file(weights))
+    assert (made.baseline_digest, second.baseline_digest) == (None, file_digest(weights))
     assert second.val_seen
     assert [stage.name for stage in second.stages] == ["finetune"]
     assert second.stages[0].chosen_epoch == second.stages[0].epochs
@@ -179,13 +178,13 @@ def test_a_damaged_network_is_mended_from_the_store(
     """Without training; and a sweep's driver does not call its job complete."""
     (folder,) = tmp_path.glob("*/network")
     job, before = tmp_path / "sweep" / "a" / "b", (folder / name).read_bytes()
-    assert sweeps.complete(job, folder.parent.name)
+    assert jobs.complete(job, folder.parent.name)
     (folder / name).write_bytes(before[:-1] + b"!")
-    assert not sweeps.complete(job, folder.parent.name)
+    assert not jobs.complete(job, folder.parent.name)
     assert all(stage.reused for stage in run(tmp_path).stages)
     assert (folder / name).read_bytes() == before
     assert "making it again from what the store holds" in capsys.readouterr().out
-    assert sweeps.complete(job, folder.parent.name)
+    assert jobs.complete(job, folder.parent.name)
     assert run(tmp_path).tuned.accuracy == made.tuned.accuracy
 
 
@@ -199,10 +198,10 @@ def test_a_damaged_onnx_file_is_made_again_as_the_network_is(tmp_path: Path) -> 
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
-        assert not sweeps.complete(tmp_path / "sweep" / "a" / "b", path.parent.name)
+        assert not jobs.complete(tmp_path / "sweep" / "a" / "b", path.parent.name)
         if not keep_store:
             shutil.rmtree(tmp_path / "store")
         again = run(tmp_path, "export=onnx")
         assert [stage.reused for stage in again.stages] == [keep_store] * 2
         assert again.tuned.accuracy == made.tuned.accuracy
-        assert sweeps.complete(tmp_path / "sweep" / "a" / "b", path.parent.name)
+        assert jobs.complete(tmp_path / "sweep" / "a" / "b", path.parent.name)

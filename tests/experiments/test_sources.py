@@ -10,7 +10,7 @@ import pytest
 from running import run
 
 from experiments.config import sources
-from experiments.config.sources import of_stage
+from experiments.config.sources import digest_of_stage
 from experiments.run import stages
 from experiments.system.checkout import ROOT
 
@@ -35,7 +35,7 @@ def digests(root: Path, **targets: str) -> dict[str, str]:
     sources.parse.cache_clear()
     sources.locate.cache_clear()
     sources.specification.cache_clear()
-    return {stage: of_stage(stage, config(stage, **targets), root) for stage in STAGES}
+    return {stage: digest_of_stage(stage, config(stage, **targets), root) for stage in STAGES}
 
 
 def edited(root: Path, file: str, **targets: str) -> list[str]:
@@ -63,7 +63,7 @@ def edited(root: Path, file: str, **targets: str) -> list[str]:
         ("pruning/methods/fcf/lpbox.py", None),
         ("datamodules/folder.py", None),
         ("experiments/report/render/page.py", None),
-        ("experiments/system/terminal.py", None),
+        ("experiments/system/console.py", None),
     ],
 )
 def test_a_change_makes_again_the_stages_that_run_it_and_no_earlier_one(
@@ -142,11 +142,11 @@ class Ran:
 def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
     found, train = Ran(), stages.train
 
-    def watched(bench: Any, start: Any, lesson: Any) -> Any:
-        found.stage.append(lesson.stage)
+    def watched(context: Any, start: Any, spec: Any) -> Any:
+        found.stage.append(spec.stage)
         sys.setprofile(found)
         try:
-            return train(bench, start, lesson)
+            return train(context, start, spec)
         finally:
             sys.setprofile(None)
             found.stage.pop()

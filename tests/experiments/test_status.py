@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.records import jobs as sweeps
-from experiments.records import status
+from experiments.records import jobs, status
 from experiments.records.jobs import Job
-from experiments.records.status import Run, Status, kept
+from experiments.records.status import Run, Status, keep_status
 from experiments.system.preemption import Preempted
 
 RUN = Run("python run.py method=l1", "l1", "l1", "vgg16", "digits", 0.5, 0, "ab" * 32)
@@ -30,7 +29,7 @@ def change(folder: Path, **values: object) -> None:
 
 def test_it_says_what_runs_where(tmp_path: Path) -> None:
     assert status.read(tmp_path) is None
-    with kept(tmp_path, RUN):
+    with keep_status(tmp_path, RUN):
         found = read(tmp_path)
     assert (found.state, found.pid, found.host, found.ended) == ("RUNNING", os.getpid(), socket.gethostname(), None)
     assert (found.command, found.ratio, found.digest) == (RUN.command, 0.5, RUN.digest)
@@ -51,7 +50,7 @@ def test_it_says_what_runs_where(tmp_path: Path) -> None:
     ],
 )
 def test_every_end_has_its_state_and_one_line(tmp_path: Path, error: BaseException, state: str, reason: str) -> None:
-    with pytest.raises(type(error)), kept(tmp_path, RUN):
+    with pytest.raises(type(error)), keep_status(tmp_path, RUN):
         raise error
     assert (read(tmp_path).state, read(tmp_path).reason) == (state, reason)
     assert read(tmp_path).ended is not None
@@ -59,8 +58,8 @@ def test_every_end_has_its_state_and_one_line(tmp_path: Path, error: BaseExcepti
 
 def test_a_killed_process_is_no_running_one(tmp_path: Path) -> None:
     values = tuple(vars(RUN).values())
-    code = "import os; from pathlib import Path; from experiments.records.status import Run, kept\n"
-    code += f"with kept(Path({str(tmp_path)!r}), Run(*{values!r})): os.kill(os.getpid(), 9)"
+    code = "import os; from pathlib import Path; from experiments.records.status import Run, keep_status\n"
+    code += f"with keep_status(Path({str(tmp_path)!r}), Run(*{values!r})): os.kill(os.getpid(), 9)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == -9
     assert json.loads((tmp_path / "status.json").read_text())["state"] == "RUNNING"
     assert read(tmp_path).state == "FAILED"
@@ -68,7 +67,7 @@ def test_a_killed_process_is_no_running_one(tmp_path: Path) -> None:
 
 
 def test_another_process_of_the_same_number_is_not_it(tmp_path: Path) -> None:
-    with kept(tmp_path, RUN):
+    with keep_status(tmp_path, RUN):
         change(tmp_path, birth="another")
         assert read(tmp_path).state == "FAILED"
 
@@ -76,30 +75,30 @@ def test_another_process_of_the_same_number_is_not_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("started", ["2020-01-01T00:00:00+00:00", "2120-01-01T00:00:00+00:00"])
 def test_a_clock_that_was_set_declares_no_living_run_dead(tmp_path: Path, started: str) -> None:
     """Neither forward nor back since it began; nor its job, in a sweep."""
-    with kept(tmp_path, RUN):
+    with keep_status(tmp_path, RUN):
         change(tmp_path, started=started)
         assert read(tmp_path).state == "RUNNING"
         here = {"pid": os.getpid(), "birth": read(tmp_path).birth, "host": socket.gethostname()}
         job = Job([], status.RUNNING, started=started, **here)
-        assert sweeps.now(tmp_path, job) == job
-        assert sweeps.now(tmp_path, replace(job, birth="another")).state == "FAILED"
+        assert jobs.now(tmp_path, job) == job
+        assert jobs.now(tmp_path, replace(job, birth="another")).state == "FAILED"
 
 
 def test_of_another_host_nothing_can_be_said(tmp_path: Path) -> None:
-    with kept(tmp_path, RUN):
+    with keep_status(tmp_path, RUN):
         change(tmp_path, host="elsewhere", pid=999_999_999)
         assert read(tmp_path).state == "RUNNING"
 
 
 def test_a_finished_run_is_not_written_again_and_one_killed_before_it_said_so_is(tmp_path: Path) -> None:
-    with kept(tmp_path, RUN):
+    with keep_status(tmp_path, RUN):
         pass
     before = (tmp_path / "status.json").stat().st_mtime_ns
-    with kept(tmp_path, RUN, anew=False):
+    with keep_status(tmp_path, RUN, anew=False):
         pass
     assert (tmp_path / "status.json").stat().st_mtime_ns == before
     (tmp_path / "status.json").write_text("{torn")
-    with kept(tmp_path, RUN, anew=False):
+    with keep_status(tmp_path, RUN, anew=False):
         pass
     assert read(tmp_path).state == "COMPLETED"
 

@@ -6,8 +6,7 @@ import pytest
 from dying import DEATHS
 from sweeping import finish, start
 
-from experiments.records import jobs as sweeps
-from experiments.records import record, status
+from experiments.records import jobs, record, status
 from experiments.records.jobs import Job
 
 pytestmark = pytest.mark.sweeps
@@ -34,7 +33,7 @@ def died(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
 
 
 def by_death(folder: Path) -> dict[str, Job]:
-    return {job.overrides[-1].partition("=")[2]: job for job in sweeps.read(folder)}
+    return {job.overrides[-1].partition("=")[2]: job for job in jobs.read(folder)}
 
 
 def test_a_job_may_die_in_any_way_and_all_are_tried(died: tuple[Path, int, str]) -> None:

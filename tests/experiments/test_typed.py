@@ -9,14 +9,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict, read_write
 from tiny_run import composed
 
-from experiments.config import modified, typed
+from experiments.config import modified, typed_overrides
 from experiments.run import prepare
-from experiments.run.bench import Bench
+from experiments.run.context import RunContext
 
 DIGITS = ("data=noise", "model=resnet20", "plan=true")
 
 
-def prepared(folder: Path, *overrides: str) -> Bench:
+def prepared(folder: Path, *overrides: str) -> RunContext:
     return prepare.prepare(composed(*DIGITS, f"folder={folder}", *overrides))
 
 
@@ -43,8 +43,8 @@ def test_typed_epochs_are_the_epochs_trained(
 
 def test_an_experiments_own_epochs_are_typed() -> None:
     composed("experiment=fcf/resnet50")
-    assert typed.is_typed("recipe.baseline.epochs")
-    assert not typed.is_typed("recipe.finetune.epochs")
+    assert typed_overrides.is_typed("recipe.baseline.epochs")
+    assert not typed_overrides.is_typed("recipe.finetune.epochs")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_an_experiments_own_epochs_are_typed() -> None:
     ],
 )
 def test_a_record_has_the_name_of_what_ran(override: str, group: str, name: str) -> None:
-    settled = prepare.settled(composed(*DIGITS, "method=l1", override))
+    settled = prepare.resolve(composed(*DIGITS, "method=l1", override))
     assert settled.choice[group] == name
     assert (name in settled.name) == (group in ("method", "model", "data"))
     assert modified.changes([override], {}) == [override]
@@ -66,7 +66,7 @@ def test_a_record_has_the_name_of_what_ran(override: str, group: str, name: str)
 
 @pytest.mark.parametrize("method", ["l1", "fcf", "fcf_ours", "group2d", "dense", "random"])
 def test_a_choice_as_its_file_says_keeps_its_name(method: str) -> None:
-    assert typed.own_names(composed(*DIGITS, f"method={method}")) == {}
+    assert typed_overrides.own_targets(composed(*DIGITS, f"method={method}")) == {}
 
 
 @pytest.fixture
@@ -83,25 +83,25 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_command_names_configs_and_packages_of_the_users_own(elsewhere: Path) -> None:
-    assignment, python, _, *rest = shlex.split(typed.command())
+    assignment, python, _, *rest = shlex.split(typed_overrides.command())
     assert (assignment, python) == ("PRUNING_TARGETS=my net", "python")
     assert rest == [f"--config-dir={elsewhere}", "method=l1", "seed=1"]
-    assert typed.overrides(typed.command()) == ["method=l1", "seed=1"]
+    assert typed_overrides.overrides(typed_overrides.command()) == ["method=l1", "seed=1"]
 
 
 def test_older_commands_are_read_too() -> None:
-    assert typed.overrides("python run.py method=l1 'name=a b'") == ["method=l1", "name=a b"]
+    assert typed_overrides.overrides("python run.py method=l1 'name=a b'") == ["method=l1", "name=a b"]
 
 
 def test_an_own_choice_of_a_config_dir_is_found(elsewhere: Path) -> None:
     (elsewhere / "method").mkdir()
     (elsewhere / "method" / "fpgm.yaml").write_text("defaults: [l1, _self_]\n_target_: mine.FPGM\n")
-    assert typed.target("method", "fpgm") == "mine.FPGM"
+    assert typed_overrides.target("method", "fpgm") == "mine.FPGM"
 
 
 def test_a_secret_with_a_quote_is_not_read_as_grammar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_SECRET", "it's \"hush, (hush")
     composed("method=l1", "name=${oc.env:MY_SECRET}", "recipe.baseline.epochs=3")
-    assert typed.is_typed("recipe.baseline.epochs")
-    assert typed.is_typed("name")
-    assert not typed.is_typed("recipe.finetune.epochs")
+    assert typed_overrides.is_typed("recipe.baseline.epochs")
+    assert typed_overrides.is_typed("name")
+    assert not typed_overrides.is_typed("recipe.finetune.epochs")

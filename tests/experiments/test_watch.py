@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.records import jobs as sweeps
-from experiments.records import status
+from experiments.records import jobs, status
 from experiments.records.jobs import Job
-from experiments.sweep.watch import Watch, count, line
+from experiments.sweep.monitor import SweepMonitor, count, line
 
 SINCE = "2026-01-02"
 
@@ -51,16 +50,16 @@ def test_the_line_counts_and_estimates(jobs: list[Job], abreast: int, said: str)
 
 def test_a_log_gets_one_line_for_each_job_that_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = [["seed=0"], ["seed=1"]]
-    sweeps.begin(tmp_path, "python run.py -m seed=0,1", asked)
-    watch = Watch(tmp_path)
+    jobs.begin(tmp_path, "python run.py -m seed=0,1", asked)
+    watch = SweepMonitor(tmp_path)
     watch.show()
     for overrides in asked:
-        place = tmp_path / sweeps.key(overrides)
+        place = tmp_path / jobs.job_key(overrides)
         place.mkdir()
         running = Job(overrides, status.RUNNING, pid=os.getpid(), host=socket.gethostname(), started=status.now())
-        sweeps.write(place, running)
+        jobs.write(place, running)
         watch.show()
-        sweeps.write(place, Job(overrides, status.COMPLETED, seconds=60, ended=status.now()))
+        jobs.write(place, Job(overrides, status.COMPLETED, seconds=60, ended=status.now()))
         watch.show()
         watch.show()
     lines = capsys.readouterr().out.splitlines()
@@ -69,11 +68,11 @@ def test_a_log_gets_one_line_for_each_job_that_ends(tmp_path: Path, capsys: pyte
 
 def test_a_log_says_at_once_how_many_jobs_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = [["seed=0"], ["seed=1"], ["seed=2"]]
-    sweeps.begin(tmp_path, "python run.py -m seed=0,1,2", asked)
-    place = tmp_path / sweeps.key(asked[1])
+    jobs.begin(tmp_path, "python run.py -m seed=0,1,2", asked)
+    place = tmp_path / jobs.job_key(asked[1])
     place.mkdir()
-    sweeps.write(place, Job(asked[1], status.COMPLETED, seconds=60, ended="2026-01-01"))
-    watch = Watch(tmp_path)
+    jobs.write(place, Job(asked[1], status.COMPLETED, seconds=60, ended="2026-01-01"))
+    watch = SweepMonitor(tmp_path)
     watch.start()
     said = capsys.readouterr().out
     watch.stop()
@@ -82,11 +81,11 @@ def test_a_log_says_at_once_how_many_jobs_there_are(tmp_path: Path, capsys: pyte
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 1}', '{"schema": 9, "overrides": ["ratio=0.5"]}'])
 def test_a_damaged_job_is_named_and_still_to_be_done(tmp_path: Path, content: str) -> None:
-    sweeps.begin(tmp_path, "", [["ratio=0.5"]])
-    place = tmp_path / sweeps.key(["ratio=0.5"])
+    jobs.begin(tmp_path, "", [["ratio=0.5"]])
+    place = tmp_path / jobs.job_key(["ratio=0.5"])
     place.mkdir()
     (place / "job.json").write_text(content)
-    (found,) = sweeps.jobs(tmp_path)
+    (found,) = jobs.jobs(tmp_path)
     assert (found.overrides, found.state) == (["ratio=0.5"], "DAMAGED")
     assert f"{place / 'job.json'} is damaged" in str(found.reason)
     assert count([found], SINCE).left == [found]
@@ -95,26 +94,26 @@ def test_a_damaged_job_is_named_and_still_to_be_done(tmp_path: Path, content: st
 @pytest.mark.parametrize("content", ["[]", '"text"', '{"schema": 1}', '{"schema": 1, "command": "", "jobs": "ratio"}'])
 def test_a_list_of_jobs_that_is_none_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "sweep.json").write_text(content)
-    for read in (sweeps.jobs, sweeps.end):
+    for read in (jobs.jobs, jobs.end):
         with pytest.raises(ValueError, match=rf"{tmp_path}/sweep\.json is not a whole listing"):
             read(tmp_path)
 
 
 def test_a_job_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
     """And a process that is gone is noticed though no file has changed."""
-    sweeps.begin(tmp_path, "", [["a=1"]])
-    place = tmp_path / sweeps.key(["a=1"])
+    jobs.begin(tmp_path, "", [["a=1"]])
+    place = tmp_path / jobs.job_key(["a=1"])
     place.mkdir()
-    reader = sweeps.Reader(tmp_path)
+    reader = jobs.Reader(tmp_path)
     assert reader.read() == [Job(["a=1"])]
     host, started = socket.gethostname(), status.now()
-    sweeps.write(place, Job(["a=1"], status.RUNNING, pid=os.getpid(), host=host, started=started))
+    jobs.write(place, Job(["a=1"], status.RUNNING, pid=os.getpid(), host=host, started=started))
     assert reader.read()[0].state == status.RUNNING
     stamp = (place / "job.json").stat().st_mtime_ns
     (place / "job.json").write_text("torn")
     os.utime(place / "job.json", ns=(stamp, stamp))
     assert reader.read()[0].state == status.RUNNING
     gone = Job(["a=1"], status.RUNNING, pid=2**22 + 1, host=host, started=started)  # above any process's number
-    sweeps.write(place, gone)
+    jobs.write(place, gone)
     assert json.loads((place / "job.json").read_text())["state"] == status.RUNNING
     assert reader.read()[0].state == status.FAILED

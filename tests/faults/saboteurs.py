@@ -104,7 +104,7 @@ class Poisoned(Stopping):
     late, as on a GPU."""
 
     def train_batches(self, batches: Any, epoch: int) -> Any:
-        ClassificationTask.late = True if "LATE" in os.environ else None
+        ClassificationTask.defer_check = True if "LATE" in os.environ else None
         loader = super().train_batches(batches, epoch)
         place, _, batch = os.environ.get("POISON", "-1:0").partition(":")
         return spoilt(loader, int(batch)) if epoch == 1 and rank() == int(place) else loader

@@ -14,7 +14,7 @@ from tiny_run import composed, config
 from experiments import pipeline
 from experiments.cli import commandline
 from experiments.config import refusal
-from experiments.config.spelling import advice, letters, numbers
+from experiments.config.suggestions import letters, numbers, suggestions_for
 from experiments.run.prepare import prepare
 from experiments.trainer.checkpoints import DurableCheckpoints
 from pruning.graph.cost import count_macs
@@ -45,13 +45,13 @@ ROOT = Path(__file__).parents[2]
     ],
 )
 def test_a_misspelt_name_offers_the_nearest(asked: str, meant: str) -> None:
-    assert advice([asked, "ratio=0.3", "-m", "+new=1", "model=vgg16,resnet20"])[0].startswith(meant)
+    assert suggestions_for([asked, "ratio=0.3", "-m", "+new=1", "model=vgg16,resnet20"])[0].startswith(meant)
 
 
 def test_right_names_need_no_advice() -> None:
     asked = ["method=fcf,l1", "method.gate=norm", "experiment=null", "recipe=short", "data.val=0.1", "baseline=null"]
     asked += ["ratio=0.1,1e-1", "seed=range(3)", "plan=True", "trainer.devices=auto", "folder=1"]
-    assert advice([*asked, "recipe.finetune.milestones=[0.5]", "recipe.batch='8'"]) == []
+    assert suggestions_for([*asked, "recipe.finetune.milestones=[0.5]", "recipe.batch='8'"]) == []
 
 
 def test_distances_by_hand() -> None:

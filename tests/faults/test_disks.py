@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from harness import Job, litter, numbers, whole
 
-from experiments.trainer.checkpoints import verified
+from experiments.trainer.checkpoints import read_verified
 
 pytestmark = pytest.mark.faults
 WIDE = ("model._target_=saboteurs.wide", "recipe.baseline.epochs=4")
@@ -77,7 +77,7 @@ def test_a_full_disk_keeps_the_checkpoint_before_and_goes_on_when_there_is_room(
         left = os.statvfs(disk.seen)
         assert left.f_bavail * left.f_frsize < int(said[1].replace(",", ""))
         assert "Traceback" not in full.said()
-        assert any(verified(path) for path in disk.seen.rglob("*.ckpt"))
+        assert any(read_verified(path) for path in disk.seen.rglob("*.ckpt"))
         assert not litter(disk.seen)
         assert disk.tell(f"mount -o remount,size=64m {disk.place}") == "done"
         again = Job(disk.place / "run", *WIDE, env=disk.env, make=False)

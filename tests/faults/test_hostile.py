@@ -14,8 +14,8 @@ from tiny_run import config
 from experiments import pipeline
 from experiments.cli import commandline
 from experiments.config.targets import refuse_foreign
-from experiments.run.bench import file_name
-from experiments.system.terminal import console, printable, say
+from experiments.run.context import safe_file_name
+from experiments.system.console import console, log, printable
 
 ROOT = Path(__file__).parents[2]
 KEY = "0123456789abcdef" * 2 + "01234567"
@@ -80,7 +80,7 @@ NAMES = ["../../x", "/etc/passwd", "a\0b", "x" * 300, "", "..", "a\nb", "con|<sc
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_runs_name_stays_one_short_plain_component(name: str, tmp_path: Path) -> None:
-    safe = file_name(name)
+    safe = safe_file_name(name)
     assert re.fullmatch(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,99}", safe)
     assert (tmp_path / safe).resolve().parent == tmp_path.resolve()
 
@@ -93,7 +93,7 @@ def test_a_hostile_name_makes_a_tame_folder(tmp_path: Path) -> None:
 
 
 def test_the_terminal_gets_no_orders_and_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
-    say("out[/x]/[red]\x1b[2J\x07\x9b31m<b>")
+    log("out[/x]/[red]\x1b[2J\x07\x9b31m<b>")
     assert capsys.readouterr().out == "out[/x]/[red]\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}" + (
         "\N{REPLACEMENT CHARACTER}31m<b>\n"
     )

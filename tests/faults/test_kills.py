@@ -14,7 +14,7 @@ from tiny_run import POWER_CUT, config
 
 from experiments import pipeline
 from experiments.config.refusal import Refusal
-from experiments.trainer.checkpoints import DurableCheckpoints, previous, verified
+from experiments.trainer.checkpoints import DurableCheckpoints, previous, read_verified
 
 
 @pytest.mark.faults
@@ -48,7 +48,7 @@ def test_a_kill_around_any_write_changes_no_number(tmp_path: Path) -> None:
     for point in POINTS:
         cut = tmp_path / point.replace(":", "")
         assert Job(cut, *SHORT, env={"DIE": point, "TMPDIR": elsewhere}).wait() == -9, point
-        assert all(verified(each) for each in cut.rglob("*.ckpt")), point
+        assert all(read_verified(each) for each in cut.rglob("*.ckpt")), point
         Job(cut, *SHORT).finish()
         assert numbers(cut) == wanted, point
         assert not litter(cut), point

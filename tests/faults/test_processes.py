@@ -14,7 +14,7 @@ from harness import PAIR, Job, children, litter, numbers, pair, record, typed
 from safetensors.torch import load_file
 from tiny_run import POWER_CUT
 
-from experiments.trainer.checkpoints import DurableCheckpoints, previous, verified
+from experiments.trainer.checkpoints import DurableCheckpoints, previous, read_verified
 
 pytestmark = pytest.mark.faults
 
@@ -128,7 +128,7 @@ def left_behind(folder: Path) -> tuple[list[str], list[bool]]:
     """The states of the run, if it has come so far, and whether its newest checkpoints are valid."""
     assert not litter(folder)
     states = [json.loads(path.read_text())["state"] for path in folder.glob("*/status.json")]
-    return states, [verified(path) is not None for path in folder.glob("store/*/last.ckpt")]
+    return states, [read_verified(path) is not None for path in folder.glob("store/*/last.ckpt")]
 
 
 BEGINNING = (*PLAIN, "data._target_=saboteurs.Beginning")
@@ -184,7 +184,7 @@ def saved(folder: Path) -> list[int]:
     """Steps of the checkpoints that are kept, the newest first."""
     (last,) = folder.glob("store/*/last.ckpt")
     kept = [each for each in (last, previous(last)) if each.exists()]
-    return [torch.load(io.BytesIO(verified(each) or b""), weights_only=True)["global_step"] for each in kept]
+    return [torch.load(io.BytesIO(read_verified(each) or b""), weights_only=True)["global_step"] for each in kept]
 
 
 @pytest.mark.parametrize(("asked", "step", "checkpoint"), [(1, 2, 3), (0, 3, 4), (1, 4, 4)])

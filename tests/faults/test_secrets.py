@@ -14,9 +14,9 @@ from experiments.cli import commandline
 from experiments.config import choices, hydra_targets, schema
 from experiments.config.refusal import Refusal
 from experiments.records import record
-from experiments.records.jobs import key
+from experiments.records.jobs import job_key
 from experiments.sweep import launch
-from experiments.system.redact import hidden
+from experiments.system.redact import redact
 
 SECRETS = {"HF_TOKEN": "hf_Abc123", "AWS_SECRET_ACCESS_KEY": "wJalr/XU+tnFEMI", "MY_db_password": "hunter22"}
 
@@ -43,15 +43,15 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_is_hidden(text: object, shown: object) -> None:
-    assert hidden(text) == shown
-    assert hidden(shown) == shown
+    assert redact(text) == shown
+    assert redact(shown) == shown
 
 
 def test_what_is_no_secret_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SSH_KEY_FILE", str(tmp_path))
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
-    assert hidden(f"{tmp_path} false") == f"{tmp_path} false"
-    assert key(["name=hf_Abc123"]) == key([hidden("name=hf_Abc123")])  # a job is found by what is written of it
+    assert redact(f"{tmp_path} false") == f"{tmp_path} false"
+    assert job_key(["name=hf_Abc123"]) == job_key([redact("name=hf_Abc123")])  # a job is found by what is written of it
 
 
 def test_a_secret_is_in_no_file_no_name_and_no_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,7 +111,7 @@ def test_a_job_is_told_what_was_typed_and_finds_the_secret_itself(
         return subprocess.Popen(["true"])
 
     monkeypatch.setattr(launch, "start", start)
-    launch.complete(config(f"folder={tmp_path}", "name=${oc.env:HF_TOKEN}"))
+    launch.run_unless_complete(config(f"folder={tmp_path}", "name=${oc.env:HF_TOKEN}"))
     assert "name=${oc.env:HF_TOKEN}" in started[0]
     assert not any("hf_Abc123" in path.read_text() for path in tmp_path.rglob("*") if path.is_file())
 

@@ -12,7 +12,7 @@ from harness import Job, children, litter, numbers, whole
 from tiny_run import POWER_CUT
 from wandb_server import server
 
-from experiments.trainer.checkpoints import verified
+from experiments.trainer.checkpoints import read_verified
 from pruning.files import durable
 
 pytestmark = pytest.mark.faults
@@ -33,7 +33,7 @@ def test_a_full_disk_keeps_the_checkpoint_before_and_says_what_it_needed(tmp_pat
     assert f"{before:,} bytes are to be written" in full.said()
     assert "Traceback" not in full.said()
     assert not litter(cut)
-    assert any(verified(path) for path in cut.rglob("*.ckpt"))
+    assert any(read_verified(path) for path in cut.rglob("*.ckpt"))
     Job(cut, *wide).finish()
     assert numbers(cut) == numbers(tmp_path / "whole")
 
@@ -62,7 +62,7 @@ def test_a_folder_closed_in_mid_run_ends_it_with_its_name(tmp_path: Path) -> Non
     last.parent.chmod(0o755)
     assert str(last.parent) in job.said()
     assert "Traceback" not in job.said()
-    assert any(verified(each) for each in last.parent.glob("*.ckpt"))
+    assert any(read_verified(each) for each in last.parent.glob("*.ckpt"))
 
 
 def test_a_kill_leaves_every_line_in_our_own_file(tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from sweeping import finish, start
 
-from experiments.records import jobs as sweeps
-from experiments.records import record, status
+from experiments.records import jobs, record, status
 
 
 @pytest.mark.sweeps
@@ -30,9 +29,9 @@ def test_a_killed_driver_is_followed_by_one_that_does_what_is_left(tmp_path: Pat
 
 
 def test_sweeps_have_folders_by_what_they_ask_not_by_the_clock(tmp_path: Path) -> None:
-    first = sweeps.place(tmp_path, ["method=l1,fcf", "seed=0,1"])
-    assert sweeps.place(tmp_path, ["seed=0,1", "method=l1,fcf"]) == first
-    assert sweeps.place(tmp_path, ["method=l1,fcf", "seed=0,2"]) != first
+    first = jobs.sweep_folder(tmp_path, ["method=l1,fcf", "seed=0,1"])
+    assert jobs.sweep_folder(tmp_path, ["seed=0,1", "method=l1,fcf"]) == first
+    assert jobs.sweep_folder(tmp_path, ["method=l1,fcf", "seed=0,2"]) != first
 
 
 @pytest.mark.sweeps
@@ -46,7 +45,7 @@ def test_two_sweeps_begun_together_share_what_they_can_and_complete(tmp_path: Pa
     assert sorted((each.method, each.seed) for each in made) == [("l1", 0), ("l1", 1), ("random", 1)]
     assert len(list(tmp_path.glob("store/baseline-*/stage.json"))) == 2
     assert len(list(tmp_path.glob("sweep/*/sweep.json"))) == 2
-    assert [job.state for job in sweeps.read(tmp_path)] == ["COMPLETED"] * 4
+    assert [job.state for job in jobs.read(tmp_path)] == ["COMPLETED"] * 4
 
 
 @pytest.mark.sweeps
@@ -61,14 +60,14 @@ def test_a_driver_whose_terminal_is_closed_passes_it_on(tmp_path: Path, launcher
     while len(list(tmp_path.glob("store/*/last.ckpt"))) < abreast:
         assert driver.poll() is None
         time.sleep(0.1)
-    pids = [job.pid for job in sweeps.read(tmp_path) if job.state == status.RUNNING]
+    pids = [job.pid for job in jobs.read(tmp_path) if job.state == status.RUNNING]
     assert len(pids) == abreast
     driver.send_signal(signal.SIGHUP)
     code, output = finish(driver)
     assert code == 143, output
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
-    jobs = [job for job in sweeps.read(tmp_path) if job.pid]
-    assert {(job.state, job.reason) for job in jobs} == {
+    begun = [job for job in jobs.read(tmp_path) if job.pid]
+    assert {(job.state, job.reason) for job in begun} == {
         ("PREEMPTED", "preempted by SIGTERM: the same command does what is left")
     }
 
@@ -91,7 +90,7 @@ def test_a_method_without_a_budget_is_one_run_at_every_ratio(dense: Path) -> Non
     (made,) = (record.read(path) for path in dense.glob("*/record.json"))
     assert made.ratio == 0
     assert len(list(dense.glob("*/wandb/offline-run-*"))) == 1
-    assert len({job.run for job in sweeps.read(dense)}) == 1
+    assert len({job.run for job in jobs.read(dense)}) == 1
 
 
 @pytest.mark.sweeps

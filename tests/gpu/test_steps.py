@@ -3,6 +3,7 @@
 import copy
 import gc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import nn
 
 from experiments.run import stages
 from experiments.run.prepare import prepare
-from experiments.run.stages import Lesson, Trained
+from experiments.run.stages import StageResult, StageSpec
 from pruning.modes import exact
 from pruning.objectives import CrossEntropy
 
@@ -88,11 +89,11 @@ def default_debug_mode() -> Iterator[None]:
 def prune(device: torch.device, method: str, precision: str, watcher: Callback, folder: Path, *more: str) -> None:
     """The method's stage; the baseline's for a method that has none."""
     bench = prepare(config(f"folder={folder}", *asked(device, method, precision), "trainer.progress=false", *more))
-    bench.watchers.append(watcher)
+    bench = replace(bench, tracker=watcher)
     learns = bench.method.needs_training
-    lesson = Lesson("prune", "prune", CrossEntropy(), method=bench.method) if learns else None
-    lesson = lesson or Lesson("baseline", "baseline", CrossEntropy())
-    stages.train(bench, Trained(copy.deepcopy(bench.network), ""), lesson)
+    lesson = StageSpec("prune", "prune", CrossEntropy(), method=bench.method) if learns else None
+    lesson = lesson or StageSpec("baseline", "baseline", CrossEntropy())
+    stages.train(bench, StageResult(copy.deepcopy(bench.network), ""), lesson)
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])

@@ -3,7 +3,7 @@ import re
 import pytest
 import torch
 
-from pruning.budget import Demand, Global, PerLayer, Share, checked_ratio, keep
+from pruning.budget.targets import BudgetProblem, Global, PerLayer, Share, checked_ratio, kept_of
 from pruning.graph.cost import Cost, predict
 from pruning.graph.liveness import analyse
 from pruning.methods.l1 import L1
@@ -13,11 +13,11 @@ from pruning.selection import Selection
 SHAPE = (3, 32, 32)
 
 
-def demand(**magnitudes: list[float]) -> Demand:
+def demand(**magnitudes: list[float]) -> BudgetProblem:
     """Each unit costs 10 MACs and 1 parameter; 40 MACs and no parameter are fixed."""
     figures = {name: torch.tensor(values) for name, values in magnitudes.items()}
     widths = {name: len(values) for name, values in magnitudes.items()}
-    return Demand(widths, figures, lambda counts: Cost(40 + 10 * sum(counts.values()), sum(counts.values())))
+    return BudgetProblem(widths, figures, lambda counts: Cost(40 + 10 * sum(counts.values()), sum(counts.values())))
 
 
 FLAT = demand(a=[1.0] * 10, b=[1.0] * 4)
@@ -28,13 +28,13 @@ FLAT = demand(a=[1.0] * 10, b=[1.0] * 4)
     [(10, 0.9, 1), (10, 0.1, 9), (10, 0.7, 3), (16, 0.25, 12), (64, 0.3, 44), (3, 0.5, 1), (7, 0.0, 7), (1, 0.99, 0)],
 )
 def test_keep_rounds_down_without_losing_one_to_the_computer(units: int, ratio: float, kept: int) -> None:
-    assert keep(units, ratio) == kept
+    assert kept_of(units, ratio) == kept
 
 
 def test_keep_is_exact_for_every_hundredth() -> None:
     for units in range(1, 130):
         for percent in range(100):
-            assert keep(units, percent / 100) == units * (100 - percent) // 100
+            assert kept_of(units, percent / 100) == units * (100 - percent) // 100
 
 
 @pytest.mark.parametrize("ratio", [1.0, 1.5, -0.1, float("nan"), float("inf")])
@@ -95,7 +95,7 @@ def test_global_ranks_what_floor_and_ceiling_leave_open() -> None:
 def test_global_meets_the_ratio_or_refuses(ratio: float) -> None:
     draws = torch.Generator().manual_seed(0)
     ranked = demand(**{name: torch.rand(40, generator=draws).tolist() for name in "abcde"})
-    assert sum(Global(ratio).counts(ranked).values()) == keep(200, ratio)
+    assert sum(Global(ratio).counts(ranked).values()) == kept_of(200, ratio)
 
 
 def test_global_never_empties_a_layer() -> None:
@@ -116,7 +116,7 @@ def test_the_bounds_that_global_names_are_met(floor: float, ceiling: float, widt
         Global(0.99999, floor, ceiling).counts(ranked)
     for bound in re.findall(r"[\d.]+(?=[,\]])", str(refused.value).partition("lie in")[2]):
         kept = Global(float(bound), floor, ceiling).counts(ranked)
-        assert sum(kept.values()) == keep(sum(widths), float(bound))
+        assert sum(kept.values()) == kept_of(sum(widths), float(bound))
 
 
 def test_the_share_that_is_named_is_met() -> None:

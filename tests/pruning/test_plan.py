@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from pruning.budget import PerLayer
+from pruning.budget.targets import PerLayer
 from pruning.graph.cost import Cost, count_macs, count_params
 from pruning.methods.dense import Dense
 from pruning.methods.l1 import L1

@@ -3,7 +3,7 @@
 import pytest
 from torch import nn
 
-from pruning.budget import PerLayer
+from pruning.budget.targets import PerLayer
 from pruning.methods.l1 import L1
 from pruning.sensitivity import Point, scan, tolerated
 

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from pruning.objectives import CrossEntropy
-from pruning.training.finite import infectious
+from pruning.training.finite import propagate_nonfinite
 from pruning.training.task import ClassificationTask, rate
 
 
@@ -114,7 +114,7 @@ def fit(
             "ignore", message=".*(many workers|val_dataloader|LeafSpec|logging interval|in eval mode|lr_scheduler).*"
         )
         made = task(network)
-        made.late = late
+        made.defer_check = late
         batches = DataLoader([batch] * steps, batch_size=None, collate_fn=tuple)
         trainer.fit(made, batches, batches if epochs > 1 else None)
 
@@ -211,10 +211,10 @@ def test_weights_that_are_no_numbers_are_named() -> None:
 def test_an_infinite_loss_spoils_every_gradient_and_a_finite_one_none() -> None:
     weight = torch.tensor([1.5, -2.0], requires_grad=True)
     loss = (weight * torch.tensor([3.0, 0.1])).sum()
-    assert infectious(loss).item() == loss.item()
-    (gradient,) = torch.autograd.grad(infectious(loss), weight)
+    assert propagate_nonfinite(loss).item() == loss.item()
+    (gradient,) = torch.autograd.grad(propagate_nonfinite(loss), weight)
     assert gradient.tolist() == [3.0, torch.tensor(0.1).item()]
-    (gradient,) = torch.autograd.grad(infectious((weight * 3).sum() + float("inf")), weight)
+    (gradient,) = torch.autograd.grad(propagate_nonfinite((weight * 3).sum() + float("inf")), weight)
     assert gradient.isnan().all()
 
 

@@ -3,9 +3,9 @@ from promise import assert_small_is_masked, randomised
 from residual import Bottleneck, Gated
 from torch import nn
 
-from pruning.budget import PerLayer
+from pruning.budget.targets import PerLayer
 from pruning.graph.graph import trace
-from pruning.graph.units import Units, units
+from pruning.graph.groups import PruningGroups, pruning_groups
 from pruning.methods.l1 import L1
 from pruning.models import resnet, vgg16
 
@@ -14,8 +14,8 @@ FIRSTS = [f"layer{stage}.{block}.conv1" for stage in (1, 2, 3) for block in (0, 
 LASTS = [name.replace("conv1", "conv2") for name in FIRSTS]
 
 
-def found(network: nn.Module, joined: str, only: list[str] | None = None) -> Units:
-    return units(trace(network, SHAPE), joined, only)
+def found(network: nn.Module, joined: str, only: list[str] | None = None) -> PruningGroups:
+    return pruning_groups(trace(network, SHAPE), joined, only)
 
 
 @pytest.mark.parametrize("joined", ["keep", "expand", "couple"])
@@ -116,7 +116,7 @@ def test_a_layer_of_one_filter_is_left_whole() -> None:
     method = L1(PerLayer(0.5))
     method.attach(Fused(mapped=True), SHAPE, 0)
     assert method.counts == {"stem": 2}
-    assert method.verdicts()["map"] == "single: its only filter must stay"
+    assert method.exclusion_reasons()["map"] == "single: its only filter must stay"
 
 
 def test_when_nothing_may_be_cut_the_advice_is_true() -> None:

@@ -7,43 +7,45 @@ from math import isnan
 import numpy as np
 
 from experiments.report.analyse import fairness
+from experiments.report.analyse.configurations import Comparison, Configuration
 from experiments.report.analyse.estimate import hypervolume
 from experiments.report.analyse.fairness import Protocol
-from experiments.report.analyse.settings import Section, Setting
 from experiments.report.analyse.verdict import Verdict, judge_answers, leads, verdict
 from experiments.report.load.runs import Figure
 
 BOUNDS = (0.0, 0.005, 0.01)  # of accuracy lost against dense
 
 
-def protocols(section: Section) -> dict[str, Protocol]:
-    return {each.id: fairness.protocol([run.record for run in each.runs]) for each in section.settings}
+def protocols(comparison: Comparison) -> dict[str, Protocol]:
+    return {each.id: fairness.protocol([run.record for run in each.runs]) for each in comparison.configurations}
 
 
 def at_one_rate(
-    settings: Sequence[Setting], given: dict[str, Protocol], alike: Callable[[Protocol, Protocol], bool]
-) -> list[list[Setting]]:
+    settings: Sequence[Configuration], given: dict[str, Protocol], alike: Callable[[Protocol, Protocol], bool]
+) -> list[list[Configuration]]:
     """Groups of settings in which every two have rates `alike`, from the smallest cut to the largest."""
-    groups: list[list[Setting]] = []
-    for setting in sorted(settings, key=lambda each: (each.macs_cut, each.id)):
-        if groups and all(alike(given[setting.id], given[other.id]) for other in groups[-1]):
-            groups[-1].append(setting)
+    groups: list[list[Configuration]] = []
+    for configuration in sorted(settings, key=lambda each: (each.macs_cut, each.id)):
+        if groups and all(alike(given[configuration.id], given[other.id]) for other in groups[-1]):
+            groups[-1].append(configuration)
         else:
-            groups.append([setting])
+            groups.append([configuration])
     return groups
 
 
-def verdicts(section: Section, given: dict[str, Protocol], rule: str) -> list[Verdict]:
+def verdicts(comparison: Comparison, given: dict[str, Protocol], rule: str) -> list[Verdict]:
     """At every rate that two settings of one comparison share. The pruned shape from scratch is a control, no rival."""
-    rivals = {each.id: each for each in section.settings if not each.scratch}
+    rivals = {each.id: each for each in comparison.configurations if not each.scratch}
     found = []
-    for group in fairness.comparisons({each: given[each] for each in rivals}, rule):
+    for group in fairness.comparable_groups({each: given[each] for each in rivals}, rule):
         for near in at_one_rate([rivals[each] for each in group], given, fairness.near_rate):
             found += [verdict(same, beside, level_of(same, given)) for same, beside in cuts(near, given)]
     return sorted(found, key=lambda each: each.rate)
 
 
-def cuts(near: Sequence[Setting], given: dict[str, Protocol]) -> list[tuple[list[Setting], list[Setting]]]:
+def cuts(
+    near: Sequence[Configuration], given: dict[str, Protocol]
+) -> list[tuple[list[Configuration], list[Configuration]]]:
     """Of settings shown beside each other, those of one cut, and all others; the first alone where none share one."""
     if len({each.curve for each in near}) < 2:
         return []
@@ -52,7 +54,7 @@ def cuts(near: Sequence[Setting], given: dict[str, Protocol]) -> list[tuple[list
     return [(group, [each for each in near if each not in group]) for group in several or groups[:1]]
 
 
-def level_of(settings: Sequence[Setting], given: dict[str, Protocol]) -> str | None:
+def level_of(settings: Sequence[Configuration], given: dict[str, Protocol]) -> str | None:
     return lowest([given[each.id] for each in settings])
 
 
@@ -64,15 +66,15 @@ def lowest(given: list[Protocol]) -> str | None:
     return min(pairs, key=order.index, default=fairness.LEVELS[-1])
 
 
-def fronts(section: Section, given: dict[str, Protocol], rule: str, axis: Figure) -> list[list[str]]:
+def fronts(comparison: Comparison, given: dict[str, Protocol], rule: str, axis: Figure) -> list[list[str]]:
     """For each comparison of two settings or more, the ids on its front, largest cut (or least cost) first."""
-    settings = {each.id: each for each in section.settings if not each.scratch}
-    groups = fairness.comparisons({each: given[each] for each in settings}, rule)
+    settings = {each.id: each for each in comparison.configurations if not each.scratch}
+    groups = fairness.comparable_groups({each: given[each] for each in settings}, rule)
     having = [[settings[each] for each in group if settings[each].estimate(axis) is not None] for group in groups]
     return [front(rows, axis) for rows in having if len(rows) > 1]
 
 
-def front(rows: Sequence[Setting], axis: Figure) -> list[str]:
+def front(rows: Sequence[Configuration], axis: Figure) -> list[str]:
     """Those that no other beats in what it saves and in accuracy, every two compared on the seeds that both have."""
     means = [found.mean for row in rows if (found := row.estimate(axis)) is not None]
     saved = np.array(means) * (1 if axis.rising else -1)
@@ -86,12 +88,12 @@ def front(rows: Sequence[Setting], axis: Figure) -> list[str]:
 class Reach:
     """The largest cut of a curve whose mean lies within a bound of dense, each seed beside its own dense network."""
 
-    setting: Setting
+    configuration: Configuration
     half: float | None  # of the interval of the change, with the test set's error; None where nothing can be said
     sure: bool  # the change lies within the bound beyond all doubt that verdicts admit
 
 
-def reach(settings: Sequence[Setting], bound: float) -> Reach | None:
+def reach(settings: Sequence[Configuration], bound: float) -> Reach | None:
     within = [each for each in settings if each.change.mean >= -bound - 1e-12]
     if not within:
         return None
@@ -102,7 +104,7 @@ def reach(settings: Sequence[Setting], bound: float) -> Reach | None:
     return Reach(best, None if isnan(half) else half, bool(judgement.beyond(-bound)[0, 1]))
 
 
-def dominated(settings: Sequence[Setting]) -> float:
+def dominated(settings: Sequence[Configuration]) -> float:
     """The share of the chart, from no cut and chance accuracy upwards, that a curve dominates."""
     chance = 1 / max(1, len(settings[0].first.record.classes))
     points = [(each.macs_cut, each.accuracy.mean) for each in settings]

@@ -172,7 +172,7 @@ def agree(ours: Protocol, theirs: Protocol, rule: str) -> bool:
     return enough and (rule != FAIR or ours.epochs == theirs.epochs)
 
 
-def comparisons(rows: dict[Row, Protocol], rule: str) -> list[list[Row]]:
+def comparable_groups(rows: dict[Row, Protocol], rule: str) -> list[list[Row]]:
     """Groups in which every two agree, the largest first. Rows treated alike go together; those of most seeds first."""
     alike: dict[Treatment, list[Row]] = {}
     for row in sorted(rows, key=lambda each: -len(rows[each].bases)):

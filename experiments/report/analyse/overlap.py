@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.records.record import Layer, Record
 from experiments.report.analyse import bases
-from experiments.report.analyse.settings import Setting
+from experiments.report.analyse.configurations import Configuration
 from pruning.files import bitmap
 
 
@@ -34,9 +34,11 @@ class Pair(NamedTuple):
 Masks = dict[str, np.ndarray]  # of each layer that lost a filter, which it keeps
 
 
-def overlap(setting: Setting) -> Overlap | None:
+def overlap(configuration: Configuration) -> Overlap | None:
     """None unless two runs of one dense network hold their masks: filters of others have no common order."""
-    kept = [(bases.base(run.record), masks) for run in setting.runs if (masks := cut_layers(run.record)) is not None]
+    kept = [
+        (bases.base(run.record), masks) for run in configuration.runs if (masks := cut_layers(run.record)) is not None
+    ]
     pairs = [of_pair(a, b) for (ours, a), (theirs, b) in combinations(kept, 2) if ours.same(theirs)]
     found = [pair for pair in pairs if pair.variance > 0]
     if not found:

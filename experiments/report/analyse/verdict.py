@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments.report.analyse import bases, testset
+from experiments.report.analyse.configurations import Configuration
 from experiments.report.analyse.estimate import Estimate, estimate
 from experiments.report.analyse.judgement import FEWEST, Judgement, judge
-from experiments.report.analyse.settings import Setting
 from experiments.report.analyse.testset import Rows
 from experiments.report.load.runs import Answers, Run
 
@@ -19,33 +19,33 @@ from experiments.report.load.runs import Answers, Run
 class Verdict:
     """`judged`: the best mean on their common seeds first."""
 
-    judged: list[Setting]
+    judged: list[Configuration]
     seeds: list[int]  # that all of them have
-    aside: list[Setting]  # of this cut, with too few of these seeds
-    beside: list[Setting]  # as near in their cut as the methods' own steps allow, and not one cut
+    aside: list[Configuration]  # of this cut, with too few of these seeds
+    beside: list[Configuration]  # as near in their cut as the methods' own steps allow, and not one cut
     level: str | None  # the lowest of any two; None for one alone
 
     @property
     def rate(self) -> float:
-        return sum(setting.macs_cut for setting in self.judged) / len(self.judged)
+        return sum(configuration.macs_cut for configuration in self.judged) / len(self.judged)
 
     @property
     def gap(self) -> float:
         """The largest distance in cut of any two that are shown here."""
-        cuts = [setting.macs_cut for setting in (*self.judged, *self.beside)]
+        cuts = [configuration.macs_cut for configuration in (*self.judged, *self.beside)]
         return max(cuts) - min(cuts)
 
     @property
     def n(self) -> int:
         return len(self.seeds)
 
-    def accuracy(self, setting: Setting) -> Estimate:
-        return estimate([setting.accuracies[seed] for seed in self.seeds])
+    def accuracy(self, configuration: Configuration) -> Estimate:
+        return estimate([configuration.accuracies[seed] for seed in self.seeds])
 
     @cached_property
     def runs(self) -> list[list[Run]]:
         """By row and seed."""
-        return [[setting.by_seed[seed] for seed in self.seeds] for setting in self.judged]
+        return [[configuration.by_seed[seed] for seed in self.seeds] for configuration in self.judged]
 
     @cached_property
     def answers(self) -> list[list[Answers]]:
@@ -75,14 +75,14 @@ class Verdict:
         return Estimate(float(self.judgement.leads[ours, theirs]), None, None if np.isnan(half) else half, self.n)
 
     @property
-    def level_with_best(self) -> list[Setting]:
+    def level_with_best(self) -> list[Configuration]:
         """The best, and those that it does not clearly leave behind."""
         behind = self.judgement.clear[0]
         return [each for each, clear in zip(self.judged, behind, strict=True) if not clear]
 
-    def place(self, setting: Setting) -> tuple[int, int]:
+    def place(self, configuration: Configuration) -> tuple[int, int]:
         """The best and the worst place it may have: behind all that are clearly better, before all clearly worse."""
-        clear, own = self.judgement.clear, self.judged.index(setting)
+        clear, own = self.judgement.clear, self.judged.index(configuration)
         return 1 + int(clear[:, own].sum()), len(self.judged) - int(clear[own].sum())
 
 
@@ -91,14 +91,14 @@ def judge_answers(rows: Rows) -> Judgement:
     return judge(np.array([[each.accuracy for each in row] for row in rows]), testset.standard_errors(rows))
 
 
-def verdict(same: Sequence[Setting], beside: Sequence[Setting], level: str | None) -> Verdict:
+def verdict(same: Sequence[Configuration], beside: Sequence[Configuration], level: str | None) -> Verdict:
     seeds = common_seeds(same)
     judged = [each for each in same if each.by_seed.keys() >= set(seeds)]
     judged.sort(key=lambda each: (-estimate([each.accuracies[seed] for seed in seeds]).mean, each.id))
     return Verdict(judged, seeds, [each for each in same if each not in judged], list(beside), level)
 
 
-def common_seeds(rows: Sequence[Setting]) -> list[int]:
+def common_seeds(rows: Sequence[Configuration]) -> list[int]:
     """Of the rows that hold the seeds most rows hold: of three such seeds if two rows do, of two, of one."""
     held = sorted({seed for row in rows for seed in row.by_seed})
     held.sort(key=lambda seed: -sum(seed in row.by_seed for row in rows))
@@ -109,7 +109,7 @@ def common_seeds(rows: Sequence[Setting]) -> list[int]:
     return sorted(rows[0].by_seed)
 
 
-def leads(rows: Sequence[Setting]) -> Float[np.ndarray, "rows rows"]:
+def leads(rows: Sequence[Configuration]) -> Float[np.ndarray, "rows rows"]:
     """Of the mean of each row over that of each, on their common seeds; NaN without one. Rounded: equal ones are 0."""
     seeds = sorted({seed for row in rows for seed in row.accuracies})
     table = np.array([[row.accuracies.get(seed, np.nan) for seed in seeds] for row in rows])

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.records import jobs as sweeps
-from experiments.records import status
+from experiments.records import jobs, status
 from experiments.records.record import read
 from experiments.report.load.runs import Run
 from experiments.report.load.soundness import sound
@@ -19,7 +18,7 @@ NO_RECORDS = {"status.json", "stage.json", "sensitivity.json", "report.json"}
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Problem:
     """What was found and is no row: shown with its reason."""
 
     what: str  # the run's name or the file
@@ -30,12 +29,12 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Found:
+class Collected:
     runs: list[Run]
-    troubles: list[Trouble]
+    troubles: list[Problem]
 
 
-def collect(folders: Iterable[Path]) -> Found:
+def collect(folders: Iterable[Path]) -> Collected:
     """Of folders and single records. Raises FileNotFoundError for what is not there or holds nothing to show."""
     folders = list(folders)
     for each in folders:
@@ -53,7 +52,7 @@ def collect(folders: Iterable[Path]) -> Found:
             "start one with `python run.py`, or name the folder that holds outputs"
         )
     scratch = [Run(run.record, run.path, scratch=True) for run in kept if run.record.scratch is not None]
-    return Found(kept + scratch, troubles)
+    return Collected(kept + scratch, troubles)
 
 
 def files(folder: Path) -> Iterator[Path]:
@@ -74,7 +73,7 @@ def statuses(folder: Path) -> list[Path]:
     return [path for path in files(folder) if path.name == "status.json"]
 
 
-def sorted_out(paths: Iterable[Path]) -> tuple[list[Run], list[Trouble]]:
+def sorted_out(paths: Iterable[Path]) -> tuple[list[Run], list[Problem]]:
     runs: dict[str, Run] = {}
     troubles = []
     for path in paths:
@@ -82,7 +81,7 @@ def sorted_out(paths: Iterable[Path]) -> tuple[list[Run], list[Trouble]]:
             record = sound(read(path))
         except (ValueError, OSError, RecursionError) as error:
             if path.name == "record.json" or not readable(path) or "schema" in readable(path):
-                troubles.append(Trouble(str(path), "unreadable", str(error).removeprefix(f"{path} ")))
+                troubles.append(Problem(str(path), "unreadable", str(error).removeprefix(f"{path} ")))
         else:
             runs.setdefault(record.digest, Run(record, path))
     return list(runs.values()), troubles
@@ -97,7 +96,7 @@ def readable(path: Path) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def one_per_seed(runs: list[Run]) -> tuple[list[Run], list[Trouble]]:
+def one_per_seed(runs: list[Run]) -> tuple[list[Run], list[Problem]]:
     """The newest record of each setting and seed: two of them are not two samples."""
     newest: dict[tuple[str, int], Run] = {}
     for run in sorted(runs, key=lambda run: (run.path.stat().st_mtime, str(run.path))):
@@ -105,7 +104,7 @@ def one_per_seed(runs: list[Run]) -> tuple[list[Run], list[Trouble]]:
     kept = [run for run in runs if newest[run.repeated, run.record.seed] is run]
     aside = [run for run in runs if newest[run.repeated, run.record.seed] is not run]
     return kept, [
-        Trouble(
+        Problem(
             str(run.path),
             "set aside",
             f"same setting and seed as {newest[run.repeated, run.record.seed].path}, which is newer",
@@ -115,43 +114,43 @@ def one_per_seed(runs: list[Run]) -> tuple[list[Run], list[Trouble]]:
     ]
 
 
-def unfinished(folder: Path) -> list[Trouble]:
+def unfinished(folder: Path) -> list[Problem]:
     """Jobs of sweeps that did not end well, with their logs; then runs by their own status, each once."""
-    jobs: list[sweeps.Job] = []
-    broken: list[Trouble] = []
-    for sweep in sweeps.folders(folder):
+    failed: list[jobs.Job] = []
+    broken: list[Problem] = []
+    for sweep in jobs.folders(folder):
         try:
-            jobs += [job for job in sweeps.jobs(sweep) if job.state != status.COMPLETED]
+            failed += [job for job in jobs.jobs(sweep) if job.state != status.COMPLETED]
         except (ValueError, OSError) as error:
-            broken.append(Trouble(str(sweep), "unreadable", str(error)))
-    told = {job.run for job in jobs}
-    runs = [each for path in statuses(folder) if path.parent.name not in told for each in ended(path)]
-    return broken + [of_job(folder, job) for job in jobs] + runs
+            broken.append(Problem(str(sweep), "unreadable", str(error)))
+    named = {job.run for job in failed}
+    runs = [each for path in statuses(folder) if path.parent.name not in named for each in ended(path)]
+    return broken + [of_job(folder, job) for job in failed] + runs
 
 
-def of_job(folder: Path, job: sweeps.Job) -> Trouble:
+def of_job(folder: Path, job: jobs.Job) -> Problem:
     command = job.command or shlex.join(["python", "run.py", *job.overrides])
     reason = job.reason or REASONS.get(job.state, "no reason was written")
-    return Trouble(" ".join(job.overrides), job.state, reason, command, str(folder / job.log) if job.log else "")
+    return Problem(" ".join(job.overrides), job.state, reason, command, str(folder / job.log) if job.log else "")
 
 
-def ended(path: Path) -> list[Trouble]:
+def ended(path: Path) -> list[Problem]:
     """What a run's status says, unless it is that all went well and the record is there."""
     try:
         found = status.read(path.parent)
     except (ValueError, OSError, RecursionError) as error:
-        return [Trouble(path.parent.name, "unreadable", str(error))]
+        return [Problem(path.parent.name, "unreadable", str(error))]
     if found is None or (found.state == status.COMPLETED and (path.parent / "record.json").exists()):
         return []
     return [
-        Trouble(
+        Problem(
             found.name, found.state, found.reason or REASONS.get(found.state, "no reason was written"), found.command
         )
     ]
 
 
 REASONS = {
-    sweeps.WAITING: "not begun",
+    jobs.WAITING: "not begun",
     status.RUNNING: "still at work",
     status.PREEMPTED: "stopped from outside; the same command does what is left",
     status.COMPLETED: "it says so, but there is no record",

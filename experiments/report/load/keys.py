@@ -25,14 +25,16 @@ def ground(record: Record) -> str:
 
 def curve(record: Record) -> str:
     """All of the config but seeds, the ratio, and what no number depends on."""
-    return encoded({path: value for path, value in told(record).items() if path.rpartition(".")[2] != "ratio"})
+    return encoded(
+        {path: value for path, value in distinguishing(record).items() if path.rpartition(".")[2] != "ratio"}
+    )
 
 
 def repeated(record: Record) -> str:
-    return encoded(told(record))
+    return encoded(distinguishing(record))
 
 
-def told(record: Record) -> dict[str, Any]:
+def distinguishing(record: Record) -> dict[str, Any]:
     """The config's leaves that may tell two settings apart."""
     compiled = [stage.name for stage in record.stages if stage.compiled]
     found = dict(leaves(record.config)) | {"precision": record.precision, "trainer.compile": compiled}

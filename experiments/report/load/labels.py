@@ -5,8 +5,8 @@ from collections import Counter
 from typing import Any
 
 from experiments.records.record import Record
-from experiments.report.load.keys import curve, encoded, leaves, short, told
-from experiments.report.load.words import shown
+from experiments.report.load.keys import curve, distinguishing, encoded, leaves, short
+from experiments.report.load.text import printable
 
 PLAIN = "cross_entropy"
 MOST = 4  # settings named in one label
@@ -23,9 +23,9 @@ def of_curves(records: list[Record]) -> list[str]:
     """One record of each curve of a section in, its label out."""
     found = []
     for record in records:
-        rivals = [told(other) for other in records if other.method == record.method]
-        words = [*differing(told(record), rivals), *taught(record, records)]
-        found.append(shown(record.method) + (f" ({', '.join(dict.fromkeys(words))})" if words else ""))
+        rivals = [distinguishing(other) for other in records if other.method == record.method]
+        words = [*differing(distinguishing(record), rivals), *taught(record, records)]
+        found.append(printable(record.method) + (f" ({', '.join(dict.fromkeys(words))})" if words else ""))
     return distinct(found, [short(curve(record)) for record in records])
 
 
@@ -37,7 +37,7 @@ def taught(record: Record, rivals: list[Record]) -> list[str]:
 
 def of_grounds(records: list[Record]) -> list[str]:
     """One record of each section in, its title out."""
-    plain = [f"{network(record)} on {shown(record.data)}" for record in records]
+    plain = [f"{network(record)} on {printable(record.data)}" for record in records]
     models = [dict(leaves(record.config["model"], "model")) for record in records]
     found = []
     for title, mine in zip(plain, models, strict=True):
@@ -49,7 +49,7 @@ def of_grounds(records: list[Record]) -> list[str]:
 def network(record: Record) -> str:
     """torchvision's and timm's networks have a name beside their source."""
     name = record.config["model"].get("name")
-    return shown(f"{record.model} {name}" if name else record.model)
+    return printable(f"{record.model} {name}" if name else record.model)
 
 
 def differing(mine: dict[str, Any], rivals: list[dict[str, Any]]) -> list[str]:
@@ -80,8 +80,8 @@ def spoken_of(path: str, value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     text = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
     if path == "choice.objective":
-        return shown(text).replace("_", "-")
-    return shown(f"{path.removeprefix('method.').removeprefix('choice.').removeprefix('model.')}={text}")
+        return printable(text).replace("_", "-")
+    return printable(f"{path.removeprefix('method.').removeprefix('choice.').removeprefix('model.')}={text}")
 
 
 def distinct(names: list[str], marks: list[str]) -> list[str]:

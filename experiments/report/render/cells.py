@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 from experiments.records.record import Record
+from experiments.report.analyse.configurations import Comparison, Configuration
 from experiments.report.analyse.estimate import Estimate
-from experiments.report.analyse.settings import Section, Setting
 from experiments.report.load.runs import Figure
-from experiments.report.load.words import markdown
+from experiments.report.load.text import markdown
 from experiments.system.format import clock, si
 
 MISSING = "\u2013"
@@ -19,11 +19,11 @@ class Cell(NamedTuple):
     half: float | None = None
 
 
-def cell(setting: Setting, figure: Figure) -> Cell:
+def cell(configuration: Configuration, figure: Figure) -> Cell:
     if figure.key == "certificate":  # the worst run stands for all
-        worst = max(run.record.certificate for run in setting.runs)
+        worst = max(run.record.certificate for run in configuration.runs)
         return Cell(f"{worst:.1e}", worst)
-    found = setting.estimate(figure)
+    found = configuration.estimate(figure)
     return Cell(MISSING, None) if found is None else Cell(said(found, figure.unit), found.mean, found.half)
 
 
@@ -46,19 +46,19 @@ def z(value: float) -> str:
     return f"{value:+.1f}".replace("-", "\u2212")
 
 
-def asked(setting: Setting) -> str:
-    budget = setting.first.record.budget.of
-    return f"{100 * setting.first.record.ratio:g} % {ASKED.get(budget, budget)}"
+def asked(configuration: Configuration) -> str:
+    budget = configuration.first.record.budget.of
+    return f"{100 * configuration.first.record.ratio:g} % {ASKED.get(budget, budget)}"
 
 
-def epochs(setting: Setting) -> str:
-    return setting.first.spent or MISSING
+def epochs(configuration: Configuration) -> str:
+    return configuration.first.spent or MISSING
 
 
-def stage_times(setting: Setting) -> str:
+def stage_times(configuration: Configuration) -> str:
     """Seconds of each stage, the mean over seeds; of a stage that was shared, as long as it took when it was made."""
-    names = dict.fromkeys(stage.name for run in setting.runs for stage in run.stages)
-    spent = {name: [s.seconds for run in setting.runs for s in run.stages if s.name == name] for name in names}
+    names = dict.fromkeys(stage.name for run in configuration.runs for stage in run.stages)
+    spent = {name: [s.seconds for run in configuration.runs for s in run.stages if s.name == name] for name in names}
     return ", ".join(f"{name} {clock(sum(each) / len(each))}" for name, each in spent.items()) or MISSING
 
 
@@ -66,8 +66,11 @@ def unit(figure: Figure) -> str:
     return {"share": "%", "cut": "%", "points": "points", "macs": "MACs"}.get(figure.unit, "")
 
 
-def table(section: Section) -> list[tuple[Setting, list[Cell]]]:
-    return [(setting, [cell(setting, figure) for figure in section.figures]) for setting in section.settings]
+def table(comparison: Comparison) -> list[tuple[Configuration, list[Cell]]]:
+    return [
+        (configuration, [cell(configuration, figure) for figure in comparison.figures])
+        for configuration in comparison.configurations
+    ]
 
 
 def published(record: Record) -> str:

@@ -7,22 +7,22 @@ from typing import Any
 
 import jinja2
 
+from experiments.report.analyse.configurations import Comparison
 from experiments.report.analyse.estimate import COVERED
 from experiments.report.analyse.fairness import LEVELS, SAME_RATE
 from experiments.report.analyse.judgement import FEWEST
-from experiments.report.analyse.settings import Section
-from experiments.report.load.collect import Found, Trouble
+from experiments.report.load.collect import Collected, Problem
 from experiments.report.load.runs import Run
-from experiments.report.load.words import shown
+from experiments.report.load.text import printable
 from experiments.report.render import data, view
 
 MOST_LINES = 20  # of a reason
 HERE = Path(__file__).parent / "template"
 
 
-def render(found: Found, made: list[Section]) -> str:
+def render(found: Collected, made: list[Comparison]) -> str:
     looks = view.looks(made)
-    views = [view.template(section, looks) for section in made]
+    views = [view.template(comparison, looks) for comparison in made]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -30,8 +30,8 @@ def render(found: Found, made: list[Section]) -> str:
     return environment.get_template("page.html").render(
         sections=views,
         troubles=[trouble(each) for each in found.troubles],
-        data=[data.data(section, looks) for section in made],
-        claims=[claims(section, each) for section, each in zip(made, views, strict=True)],
+        data=[data.data(comparison, looks) for comparison in made],
+        claims=[claims(comparison, each) for comparison, each in zip(made, views, strict=True)],
         made_on=made_on(found.runs),
         levels=LEVELS,
         same_rate=SAME_RATE,
@@ -41,9 +41,12 @@ def render(found: Found, made: list[Section]) -> str:
     )
 
 
-def claims(section: Section, shown_as: view.View) -> view.View:
+def claims(comparison: Comparison, shown_as: view.View) -> view.View:
     """All that the page claims, for whoever recomputes it, with the digests of the records that it rests on."""
-    settings = {setting.id: [run.record.digest for run in setting.runs] for setting in section.settings}
+    settings = {
+        configuration.id: [run.record.digest for run in configuration.runs]
+        for configuration in comparison.configurations
+    }
     kept = {name: shown_as[name] for name in ("title", "verdicts", "reach", "overlaps")}
     return kept | {
         "settings": settings,
@@ -66,10 +69,10 @@ def library() -> str:
     return str(bundle).replace("</script", "<\\/script")
 
 
-def trouble(each: Trouble) -> dict[str, str]:
+def trouble(each: Problem) -> dict[str, str]:
     lines = each.reason.splitlines()[:MOST_LINES]
-    texts = {name: shown(getattr(each, name)) for name in ("what", "state", "command", "log")}
-    return texts | {"reason": "\n".join(map(shown, lines))}
+    texts = {name: printable(getattr(each, name)) for name in ("what", "state", "command", "log")}
+    return texts | {"reason": "\n".join(map(printable, lines))}
 
 
 def made_on(runs: list[Run]) -> dict[str, str]:
@@ -86,4 +89,4 @@ def made_on(runs: list[Run]) -> dict[str, str]:
 
 
 def joined(values: Iterable[str]) -> str:
-    return ", ".join(shown(each) for each in sorted(set(values)))
+    return ", ".join(printable(each) for each in sorted(set(values)))

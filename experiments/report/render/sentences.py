@@ -4,7 +4,7 @@ from typing import Any
 
 from experiments.report.analyse.judgement import FEWEST
 from experiments.report.analyse.verdict import Verdict
-from experiments.report.load.words import listed
+from experiments.report.load.text import listed
 from experiments.report.render import cells
 from experiments.system.format import percent
 
@@ -29,7 +29,7 @@ def said(found: list[Verdict]) -> list[View]:
             "one_base": one_base,
             "untested": untested,
             "gap": f"{100 * max(each.gap for each in alike):.1f}",
-            "beside": sorted({setting.curve for each in alike for setting in (*each.judged, *each.beside)}),
+            "beside": sorted({configuration.curve for each in alike for configuration in (*each.judged, *each.beside)}),
         }
         for (kind, curves, n, one_base, untested), alike in outcomes.items()
     ]

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from experiments.records import metrics
-from experiments.report.analyse.settings import Setting
+from experiments.report.analyse.configurations import Configuration
 from experiments.report.load.runs import LEARNING, SCRATCH, Run
 
 ACCURACIES = {"val_accuracy": "validation", "train_accuracy": "training"}
@@ -22,10 +22,10 @@ class Point(NamedTuple):
     value: float
 
 
-def series(setting: Setting) -> list[Point]:
+def series(configuration: Configuration) -> list[Point]:
     """The mean over seeds of every figure at the end of every epoch."""
     found: dict[tuple[str, str, float], list[float]] = defaultdict(list)
-    for run in setting.runs:
+    for run in configuration.runs:
         for point in of_run(run):
             found[point.figure, point.stage, point.epoch].append(point.value)
     points = [Point(*key, fmean(values)) for key, values in sorted(found.items(), key=lambda item: item[0])]

@@ -3,35 +3,35 @@
 import csv
 import io
 
-from experiments.report.analyse.settings import Section, Setting
+from experiments.report.analyse.configurations import Comparison, Configuration
 from experiments.report.load.runs import Run
-from experiments.report.load.words import csv_cell
+from experiments.report.load.text import csv_cell
 
 HEAD = ("section", "method", "variant", "budget", "ratio", "seed")
 TAIL = ("epochs", "objective", "device", "precision", "commit", "modified", "digest", "command")
 
 
-def table(sections: list[Section]) -> str:
-    keys = list(dict.fromkeys(figure.key for section in sections for figure in section.figures))
+def table(sections: list[Comparison]) -> str:
+    keys = list(dict.fromkeys(figure.key for comparison in sections for figure in comparison.figures))
     file = io.StringIO()
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow((*HEAD, *keys, *TAIL))
-    for section in sections:
-        for setting in section.settings:
-            for run in setting.runs:
-                rows.writerow([*head(section, setting, run), *numbers(section, run, keys), *tail(run)])
+    for comparison in sections:
+        for configuration in comparison.configurations:
+            for run in configuration.runs:
+                rows.writerow([*head(comparison, configuration, run), *numbers(comparison, run, keys), *tail(run)])
     return file.getvalue()
 
 
-def head(section: Section, setting: Setting, run: Run) -> list[str | float]:
+def head(comparison: Comparison, configuration: Configuration, run: Run) -> list[str | float]:
     record = run.record
-    texts = [csv_cell(each) for each in (section.title, record.method, setting.curve, record.budget.of)]
+    texts = [csv_cell(each) for each in (comparison.title, record.method, configuration.curve, record.budget.of)]
     return [*texts, record.ratio, record.seed]
 
 
-def numbers(section: Section, run: Run, keys: list[str]) -> list[float | str]:
+def numbers(comparison: Comparison, run: Run, keys: list[str]) -> list[float | str]:
     """Empty where a run has none."""
-    found = {figure.key: figure.of(run) for figure in section.figures}
+    found = {figure.key: figure.of(run) for figure in comparison.figures}
     return ["" if (value := found.get(key)) is None else value for key in keys]
 
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from experiments.report.analyse import claims, comparison, fairness, overlap
+from experiments.report.analyse import claims, fairness, overlap, treatment
+from experiments.report.analyse.configurations import Comparison, Configuration
 from experiments.report.analyse.estimate import estimate
 from experiments.report.analyse.fairness import FAIR, Protocol
-from experiments.report.analyse.settings import Section, Setting
 from experiments.report.analyse.verdict import Verdict
 from experiments.report.load.runs import Figure, Run
-from experiments.report.load.words import shown
+from experiments.report.load.text import printable
 from experiments.report.render import cells, charts, sentences
 from experiments.system.format import percent
 
@@ -24,49 +24,51 @@ RULE_WORDS = {
 }
 
 
-def looks(sections: list[Section]) -> dict[str, tuple[str, str]]:
+def looks(sections: list[Comparison]) -> dict[str, tuple[str, str]]:
     """Of every curve of the page, the same in all of its charts."""
-    curves = dict.fromkeys(curve for section in sections for curve in section.curves)
+    curves = dict.fromkeys(curve for comparison in sections for curve in comparison.curves)
     return {curve: charts.look(position) for position, curve in enumerate(curves)}
 
 
-def template(section: Section, looks: dict[str, tuple[str, str]]) -> View:
-    given = claims.protocols(section)
-    found = claims.verdicts(section, given, FAIR)
+def template(comparison: Comparison, looks: dict[str, tuple[str, str]]) -> View:
+    given = claims.protocols(comparison)
+    found = claims.verdicts(comparison, given, FAIR)
     return {
-        "title": section.title,
-        "curves": looks_of(section, looks),
+        "title": comparison.title,
+        "curves": looks_of(comparison, looks),
         "claims": sentences.said(found),
         "verdicts": [verdict(each) for each in found],
-        "columns": [(each.key, each.title, cells.unit(each)) for each in section.figures],
-        "rows": [row(setting, shown_cells) for setting, shown_cells in cells.table(section)],
-        "axes": [(each.key, each.title) for each in axes(section)],
-        "rates": [(number, f"{percent(rate, 0)} of MACs removed") for number, rate in enumerate(rates(section, given))],
+        "columns": [(each.key, each.title, cells.unit(each)) for each in comparison.figures],
+        "rows": [row(configuration, shown_cells) for configuration, shown_cells in cells.table(comparison)],
+        "axes": [(each.key, each.title) for each in axes(comparison)],
+        "rates": [
+            (number, f"{percent(rate, 0)} of MACs removed") for number, rate in enumerate(rates(comparison, given))
+        ],
         "rules": RULE_WORDS,
-        "devices": sorted({device for setting in section.settings for device in setting.devices}),
-        "reach": [reach(section, curve) for curve in section.curves],
-        "overlaps": overlaps(section),
-        "groups": comparison.groups(section, given),
-        "differences": comparison.differences(section, given),
-        "compared": list(comparison.by_curve(section, given)),
-        "matrix": comparison.matrix(section, given),
-        "seeds": max(len(setting.runs) for setting in section.settings),
-        "count": len(section.runs),
+        "devices": sorted({device for configuration in comparison.configurations for device in configuration.devices}),
+        "reach": [reach(comparison, curve) for curve in comparison.curves],
+        "overlaps": overlaps(comparison),
+        "groups": treatment.groups(comparison, given),
+        "differences": treatment.differences(comparison, given),
+        "compared": list(treatment.by_curve(comparison, given)),
+        "matrix": treatment.matrix(comparison, given),
+        "seeds": max(len(configuration.runs) for configuration in comparison.configurations),
+        "count": len(comparison.runs),
     }
 
 
-def looks_of(section: Section, looks: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    return {curve: looks[curve] for curve in section.curves}
+def looks_of(comparison: Comparison, looks: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    return {curve: looks[curve] for curve in comparison.curves}
 
 
-def rate_of(section: Section, given: dict[str, Protocol]) -> dict[str, int]:
+def rate_of(comparison: Comparison, given: dict[str, Protocol]) -> dict[str, int]:
     """The number of the rate that each setting was cut at."""
-    rates = claims.at_one_rate(section.settings, given, fairness.near_rate)
+    rates = claims.at_one_rate(comparison.configurations, given, fairness.near_rate)
     return {each.id: number for number, same in enumerate(rates) for each in same}
 
 
-def axes(section: Section) -> list[Figure]:
-    return [figure for figure in section.figures if figure.rising is not None]
+def axes(comparison: Comparison) -> list[Figure]:
+    return [figure for figure in comparison.figures if figure.rising is not None]
 
 
 def verdict(found: Verdict) -> View:
@@ -89,35 +91,35 @@ def verdict(found: Verdict) -> View:
     }
 
 
-def ranked(found: Verdict, each: Setting) -> View:
+def ranked(found: Verdict, each: Configuration) -> View:
     """On the seeds that all have."""
     mean = found.accuracy(each)
     shown_as = {"n": mean.n, "shown": cells.said(mean, "share"), "place": list(found.place(each))}
     return {"id": each.id, "curve": each.curve, "mean": mean.mean, "half": mean.half} | shown_as
 
 
-def unjudged(each: Setting) -> View:
+def unjudged(each: Configuration) -> View:
     cut = percent(each.macs_cut, 1)
     return {"curve": each.curve, "shown": cells.said(each.accuracy, "share"), "cut": cut, "seeds": list(each.by_seed)}
 
 
-def row(setting: Setting, shown_cells: list[cells.Cell]) -> View:
-    records = [run.record for run in setting.runs]
+def row(configuration: Configuration, shown_cells: list[cells.Cell]) -> View:
+    records = [run.record for run in configuration.runs]
     return {
-        "id": setting.id,
-        "curve": setting.curve,
-        "method": setting.method,
-        "asked": cells.asked(setting),
-        "ratio": setting.first.record.ratio,
-        "n": len(setting.runs),
+        "id": configuration.id,
+        "curve": configuration.curve,
+        "method": configuration.method,
+        "asked": cells.asked(configuration),
+        "ratio": configuration.first.record.ratio,
+        "n": len(configuration.runs),
         "cells": shown_cells,
-        "epochs": cells.epochs(setting),
-        "times": cells.stage_times(setting),
-        "objective": shown(records[0].objective),
-        "modified": sorted({shown(each) for record in records for each in record.modified}),
-        "experiment": shown(records[0].experiment or ""),
+        "epochs": cells.epochs(configuration),
+        "times": cells.stage_times(configuration),
+        "objective": printable(records[0].objective),
+        "modified": sorted({printable(each) for record in records for each in record.modified}),
+        "experiment": printable(records[0].experiment or ""),
         "published": "" if records[0].modified else cells.published(records[0]),
-        "runs": [run_view(run) for run in setting.runs],
+        "runs": [run_view(run) for run in configuration.runs],
     }
 
 
@@ -129,39 +131,39 @@ def run_view(run: Run) -> View:
         "gates": None if record.gates_accuracy is None or run.scratch else percent(record.gates_accuracy),
         "certificate": f"{record.certificate:.1e}",
         "unreadable": record.unreadable,
-        "digest": shown(record.digest)[:8],
-        "commit": shown(record.git_commit or cells.MISSING),
-        "device": shown(record.device),
-        "stages": ", ".join(f"{shown(s.name)} {s.epochs} epochs {cells.clock(s.seconds)}" for s in run.stages),
-        "command": shown(record.command),
+        "digest": printable(record.digest)[:8],
+        "commit": printable(record.git_commit or cells.MISSING),
+        "device": printable(record.device),
+        "stages": ", ".join(f"{printable(s.name)} {s.epochs} epochs {cells.clock(s.seconds)}" for s in run.stages),
+        "command": printable(record.command),
     }
 
 
-def rates(section: Section, given: dict[str, Protocol]) -> list[float]:
-    groups = claims.at_one_rate(section.settings, given, fairness.near_rate)
+def rates(comparison: Comparison, given: dict[str, Protocol]) -> list[float]:
+    groups = claims.at_one_rate(comparison.configurations, given, fairness.near_rate)
     return [estimate([each.macs_cut for each in same]).mean for same in groups]
 
 
-def reach(section: Section, curve: str) -> View:
-    settings = [setting for setting in section.settings if setting.curve == curve]
+def reach(comparison: Comparison, curve: str) -> View:
+    settings = [configuration for configuration in comparison.configurations if configuration.curve == curve]
     found = [claims.reach(settings, bound) for bound in claims.BOUNDS]
-    ids = [setting.id for setting in settings]
+    ids = [configuration.id for configuration in settings]
     within = [
         None
         if each is None
-        else {"id": each.setting.id, "cut": each.setting.macs_cut, "sure": each.sure}
-        | {"shown": percent(each.setting.macs_cut, 1), "n": each.setting.accuracy.n, "half": each.half}
+        else {"id": each.configuration.id, "cut": each.configuration.macs_cut, "sure": each.sure}
+        | {"shown": percent(each.configuration.macs_cut, 1), "n": each.configuration.accuracy.n, "half": each.half}
         for each in found
     ]
     return {"curve": curve, "ids": ids, "within": within, "area": claims.dominated(settings)}
 
 
-def overlaps(section: Section) -> list[View]:
-    found = {each.id: overlap.overlap(each) for each in section.settings if not each.scratch}
+def overlaps(comparison: Comparison) -> list[View]:
+    found = {each.id: overlap.overlap(each) for each in comparison.configurations if not each.scratch}
     return [
         {"id": each.id, "curve": each.curve, "asked": cells.asked(each)}
         | {"share": pair.share, "chance": pair.chance, "z": pair.z, "pairs": pair.pairs}
         | {"shown": percent(pair.share, 1), "chance_shown": percent(pair.chance, 1), "z_shown": cells.z(pair.z)}
-        for each in section.settings
+        for each in comparison.configurations
         if (pair := found.get(each.id)) is not None
     ]

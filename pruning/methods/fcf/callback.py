@@ -9,8 +9,8 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from pruning.budget import Budget
-from pruning.methods.fcf.gates import Gate, gate_at, gate_places, hang, originals, ranked, take_down
+from pruning.budget.targets import Budget
+from pruning.methods.fcf.gates import Gate, attach_gates, gate_at, gate_places, originals, ranked, remove_gates
 from pruning.methods.fcf.lpbox import LpBox
 from pruning.methods.filters import FilterMethod, Scores
 
@@ -69,7 +69,7 @@ class FCF(FilterMethod):
         self.survey(network, image_shape)
         self.settle_counts(network, self.magnitudes(network))
         self.places = gate_places(self.graph, list(self.units.members), self.gate)
-        hang(network, self.places, self.starts(network))
+        attach_gates(network, self.places, self.starts(network))
         widths = [len(gate_at(network, place).v) for place in self.places.values()]
         keep = [self.counts[name] for name in self.places]
         box = LpBox(widths, keep, self.alpha, self.rho, self.growth(steps), self.rho_max)
@@ -123,7 +123,7 @@ class FCF(FilterMethod):
                 f"{BINARY}; train them longer (recipe.prune.epochs)",
                 stacklevel=2,
             )
-        take_down(network, self.places, scaled=self.start == "l1")
+        remove_gates(network, self.places, scaled=self.start == "l1")
 
     def moved(self, network: nn.Module) -> bool:
         """Gates that were never trained, as in a dry run of a large network, have no end to be judged by."""

@@ -57,7 +57,7 @@ def _norm_after(graph: Graph, node: torch.fx.Node) -> str | None:
     return str(readers[0].target) if layer is not None and layer.affine else None
 
 
-def hang(
+def attach_gates(
     network: nn.Module, places: dict[str, tuple[str, tuple[str, ...]]], starts: dict[str, Float[Tensor, " filters"]]
 ) -> dict[str, Gate]:
     """Put a gate on every place, in place; the gates by site."""
@@ -84,7 +84,7 @@ def originals(network: nn.Module, place: tuple[str, tuple[str, ...]]) -> list[nn
     return [made[tensor].original for tensor in place[1] if tensor in made]  # type: ignore[index, operator, union-attr]
 
 
-def take_down(network: nn.Module, places: dict[str, tuple[str, tuple[str, ...]]], scaled: bool) -> None:
+def remove_gates(network: nn.Module, places: dict[str, tuple[str, tuple[str, ...]]], scaled: bool) -> None:
     """Remove the gates, in place, order as before; the tensors are as they were trained, or `scaled` by their gates."""
     for name, tensors in places.values():
         layer = network.get_submodule(name)

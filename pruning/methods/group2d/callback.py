@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from pruning.budget import Budget, Counts, Demand
+from pruning.budget.targets import Budget, BudgetProblem, Counts
 from pruning.graph.cost import Cost, predict
 from pruning.graph.graph import trace
 from pruning.graph.liveness import analyse
@@ -26,9 +26,9 @@ from pruning.methods.group2d.assignment import (
     per_filter,
 )
 from pruning.methods.group2d.evidence import SCORES, blocks, score
-from pruning.methods.group2d.gate import gate_on, hang, take_down, weight_under
+from pruning.methods.group2d.gate import attach_gates, gate_on, remove_gates, weight_under
 from pruning.methods.group2d.lasso import START, shrink
-from pruning.methods.group2d.places import chosen, groups_in, verdicts
+from pruning.methods.group2d.places import chosen, exclusion_reasons, groups_in
 from pruning.selection import Selection
 from pruning.surgery.forms import FORMS
 
@@ -44,7 +44,7 @@ class Group2D(PruningMethod):
         groups: groups of equal size in each layer, 1 or more.
         score: what a kernel is worth: "taylor", "activation" (both from the training steps), "l1".
         learn: "score" keeps the channels with the largest scores; "lasso" trains whole blocks to zero.
-        steps: rungs of the ladder: 1 decides once; 3 goes 2x, 3x, 4x towards a quarter, with training between.
+        steps: levels of the ladder: 1 decides once; 3 goes 2x, 3x, 4x towards a quarter, with training between.
         kernels: "kxk", all but 1x1; or "all".
         adapt: where `groups` does not divide a layer's filters take the nearest divisor instead of refusing.
         form: "split", "grouped" or "auto": the small form that is timed and exported, never what is stored.
@@ -65,23 +65,23 @@ class Group2D(PruningMethod):
     ) -> None:
         _check(groups, steps, score=score, learn=learn, kernels=kernels, form=form)
         self.budget, self.groups_wanted, self.score, self.learn = budget, groups, score, learn
-        self.rungs, self.kernels, self.adapt, self.form, self.only = steps, kernels, adapt, form, only
+        self.levels, self.kernels, self.adapt, self.form, self.only = steps, kernels, adapt, form, only
         self.gated = steps > 1 or learn == "lasso"
         self.needs_training = self.gated or score != "l1"
 
     # -- the verbs -----------------------------------------------------------------------------------------------------
 
     def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
-        if self.needs_training and steps < self.rungs:
+        if self.needs_training and steps < self.levels:
             raise ValueError(
-                f"method.score={self.score} learn={self.learn} steps={self.rungs} learns from training steps, and its "
+                f"method.score={self.score} learn={self.learn} steps={self.levels} learns from training steps, and its "
                 f"stage has {steps}; raise recipe.prune.epochs, or take score=l1 learn=score steps=1"
             )
         self.graph, self.stage_steps = trace(network, image_shape), max(steps, 1)
         places = chosen(self.graph, self.kernels, self.only)
         self.groups_of = {site.name: groups_in(site, self.groups_wanted, self.adapt) for site in places}
         self.refuse_frozen(network)
-        hang(network, self.groups_of, watch=self.score == "activation")
+        attach_gates(network, self.groups_of, watch=self.score == "activation")
         self.keep = {name: max(1, self.columns(name) // 2) for name in self.groups_of}  # until the budget has spoken
         try:
             self.keep = self.counts(network)
@@ -110,13 +110,13 @@ class Group2D(PruningMethod):
         if self.learn == "lasso":
             self.shrink(network, done)
         elif done < 1:
-            self.climb(network, int(done * self.rungs))
+            self.next_level(network, int(done * self.levels))
 
     def select(self, network: nn.Module) -> Selection:
         return self.choose(network, self.counts(network))
 
     def detach(self, network: nn.Module) -> None:
-        take_down(network, list(self.groups_of))
+        remove_gates(network, list(self.groups_of))
 
     def report(self, network: nn.Module) -> dict[str, float]:
         """Share of the score on the kernels kept: by these groups, by contiguous ones, by groups drawn by lot."""
@@ -133,15 +133,15 @@ class Group2D(PruningMethod):
     # -- learning ------------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def climb(self, network: nn.Module, rung: int) -> None:
-        """Tighten the masks when a rung of the ladder is reached: 1/2, 1/3, 1/4 of the channels towards a quarter."""
+    def next_level(self, network: nn.Module, level: int) -> None:
+        """Tighten the masks when a level of the ladder is reached: 1/2, 1/3, 1/4 of the channels towards a quarter."""
         for name in self.groups_of:
             gate = gate_on(network, name)
-            if rung > gate.rung:
+            if level > gate.level:
                 columns = self.columns(name)
-                factor = 1 + (columns / self.keep[name] - 1) * rung / self.rungs
+                factor = 1 + (columns / self.keep[name] - 1) * level / self.levels
                 kernels = self.kernels_of(network, name, math.ceil(columns / factor))
-                gate.tighten(self.groups_at(network, name), kernels, rung)
+                gate.tighten(self.groups_at(network, name), kernels, level)
 
     @torch.no_grad()
     def shrink(self, network: nn.Module, done: float) -> None:
@@ -190,15 +190,15 @@ class Group2D(PruningMethod):
             masks = {n: kernels_kept(s, groups()[n], self.groups_of[n], counts[n]) for n, s in scores.items()}
             return predict(analyse(self.graph, Selection(masks)))
 
-        return self.budget.counts(Demand(self.widths(), {name: s.mean(0) for name, s in scores.items()}, cost))
+        return self.budget.counts(BudgetProblem(self.widths(), {name: s.mean(0) for name, s in scores.items()}, cost))
 
     # -- sites ---------------------------------------------------------------------------------------------------------
 
     def widths(self) -> dict[str, int]:
         return {name: self.columns(name) for name in self.groups_of}
 
-    def verdicts(self) -> dict[str, str | None]:
-        return verdicts(self.graph, self.kernels, self.groups_of.keys())
+    def exclusion_reasons(self) -> dict[str, str | None]:
+        return exclusion_reasons(self.graph, self.kernels, self.groups_of.keys())
 
     def columns(self, name: str) -> int:
         return self.graph.convolutions()[name].layer.in_channels

@@ -38,13 +38,13 @@ class KernelGate(nn.Module):
         self.learned = False  # do the filters have their groups?
         self.seen = 0  # steps summed over
         self.age = 0  # steps in all
-        self.rung = 0  # of the ladder
+        self.level = 0  # of the ladder
 
     def get_extra_state(self) -> Tensor:
-        return torch.tensor([self.learned, self.seen, self.age, self.rung], dtype=torch.long)
+        return torch.tensor([self.learned, self.seen, self.age, self.level], dtype=torch.long)
 
     def set_extra_state(self, state: Tensor) -> None:
-        learned, self.seen, self.age, self.rung = state.tolist()
+        learned, self.seen, self.age, self.level = state.tolist()
         self.learned = bool(learned)
 
     def forward(self, weight: Float[Tensor, "out in kh kw"]) -> Float[Tensor, "out in kh kw"]:
@@ -63,16 +63,16 @@ class KernelGate(nn.Module):
         self.group = groups.to(self.group.device)
         self.learned = True
 
-    def tighten(self, groups: Int[Tensor, " out"], kernels: Bool[Tensor, "out in"], rung: int) -> None:
+    def tighten(self, groups: Int[Tensor, " out"], kernels: Bool[Tensor, "out in"], level: int) -> None:
         """Fix the groups, mask all but these kernels, and start the evidence anew."""
         self.learn(groups)
         self.mask = kernels.to(self.mask)[:, :, None, None]
         self.evidence.zero_()
         self.activity.zero_()
-        self.seen, self.rung = 0, rung
+        self.seen, self.level = 0, level
 
 
-def hang(network: nn.Module, counts: dict[str, int], watch: bool) -> None:
+def attach_gates(network: nn.Module, counts: dict[str, int], watch: bool) -> None:
     """Put a gate on every named convolution, with its number of groups; `watch` its inputs too."""
     for name, groups in counts.items():
         layer = network.get_submodule(name)
@@ -100,7 +100,7 @@ def weight_under(network: nn.Module, name: str) -> nn.Parameter:
     return network.get_submodule(name).parametrizations.weight.original  # type: ignore[union-attr, return-value]
 
 
-def take_down(network: nn.Module, names: list[str]) -> None:
+def remove_gates(network: nn.Module, names: list[str]) -> None:
     """Remove gates and hooks, in place; what the masks had removed is zero; parameters are in their old order."""
     for name in names:
         layer = network.get_submodule(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from pruning.graph.graph import Graph
-from pruning.graph.sites import ASIDE, Site, matching, sites
+from pruning.graph.sites import EXCLUDED_BY_PATTERN, Site, matching, sites
 
 
 def chosen(graph: Graph, kernels: str, only: Sequence[str] | None) -> list[Site]:
@@ -31,9 +31,11 @@ def why_not(site: Site, kernels: str) -> str | None:
     return "1x1: method.kernels=all takes it" if site.kernel == 1 and kernels == "kxk" else None
 
 
-def verdicts(graph: Graph, kernels: str, pruned: Collection[str]) -> dict[str, str | None]:
+def exclusion_reasons(graph: Graph, kernels: str, pruned: Collection[str]) -> dict[str, str | None]:
     """Of every convolution why it is left alone; None for those that are pruned."""
-    return {n: None if n in pruned else why_not(site, kernels) or ASIDE for n, site in sites(graph).items()}
+    return {
+        n: None if n in pruned else why_not(site, kernels) or EXCLUDED_BY_PATTERN for n, site in sites(graph).items()
+    }
 
 
 def groups_in(site: Site, wanted: int, adapt: bool) -> int:

@@ -5,7 +5,7 @@ from typing import final
 
 from torch import nn
 
-from pruning.budget import Budget
+from pruning.budget.targets import Budget
 from pruning.methods.filters import FilterMethod, Scores
 
 

@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import nn
 
-from pruning.budget import Budget
+from pruning.budget.targets import Budget
 from pruning.methods.filters import FilterMethod, Scores
 
 

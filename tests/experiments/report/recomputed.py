@@ -39,15 +39,22 @@ def near(ours: float | None, theirs: float | None) -> bool:
     return ours == pytest.approx(theirs, rel=1e-4, abs=1e-9)
 
 
-def wrong(section: Json, found: dict[str, Json]) -> list[str]:
+def wrong(comparison: Json, found: dict[str, Json]) -> list[str]:
     """What does not follow from the records."""
-    runs = {setting: [found[digest] for digest in digests] for setting, digests in section["settings"].items()}
-    lines = [f"rank {verdict['rate']}" for verdict in section["verdicts"] if not verdict_holds(verdict, runs)]
-    lines += [f"reach {each['curve']}" for each in section["reach"] if not reach_holds(each, runs)]
-    lines += [f"overlap {each['id']}" for each in section["overlaps"] if not overlap_holds(each, runs[each["id"]])]
-    for setting, cells in section["cells"].items():
-        shown = dict(zip(section["columns"], cells, strict=True))
-        lines += [f"{setting} {key}" for key, of in FIGURES.items() if not cell_holds(shown[key], runs[setting], of)]
+    runs = {
+        configuration: [found[digest] for digest in digests]
+        for configuration, digests in comparison["settings"].items()
+    }
+    lines = [f"rank {verdict['rate']}" for verdict in comparison["verdicts"] if not verdict_holds(verdict, runs)]
+    lines += [f"reach {each['curve']}" for each in comparison["reach"] if not reach_holds(each, runs)]
+    lines += [f"overlap {each['id']}" for each in comparison["overlaps"] if not overlap_holds(each, runs[each["id"]])]
+    for configuration, cells in comparison["cells"].items():
+        shown = dict(zip(comparison["columns"], cells, strict=True))
+        lines += [
+            f"{configuration} {key}"
+            for key, of in FIGURES.items()
+            if not cell_holds(shown[key], runs[configuration], of)
+        ]
     return lines
 
 

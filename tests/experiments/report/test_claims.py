@@ -26,18 +26,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_page_claims_what_its_records_say(made: Path):
-    (section,) = embedded(made.read_text())
-    assert (len(section["verdicts"]), len(section["cells"])) == (3, 6)
-    assert wrong(section, records(made.parent)) == []
+    (comparison,) = embedded(made.read_text())
+    assert (len(comparison["verdicts"]), len(comparison["cells"])) == (3, 6)
+    assert wrong(comparison, records(made.parent)) == []
 
 
 def sentences(page: str) -> list[str]:
     return re.findall(r'<h2 class="claim">(.*?)</h2>', page, re.S)
 
 
-def says(sentence: str, section: Json) -> bool:
+def says(sentence: str, comparison: Json) -> bool:
     """The claim in words names who wins, and by how much."""
-    won = [each for each in section["verdicts"] if each["n"] > 2 and len(each["together"]) == 1 < len(each["ranked"])]
+    won = [
+        each for each in comparison["verdicts"] if each["n"] > 2 and len(each["together"]) == 1 < len(each["ranked"])
+    ]
     names = all(f"<strong>{html.escape(each['together'][0])}</strong> wins" in sentence for each in won)
     leads = [f"{100 * each['lead']['mean']:.2f} ± {100 * each['lead']['half']:.2f}" for each in won]
     return names and all(lead in sentence for lead in leads) and sentence.count("wins at") == len({*names_of(won)})
@@ -49,9 +51,9 @@ def names_of(won: list[Json]) -> list[str]:
 
 def test_the_sentence_says_who_wins(made: Path):
     page = made.read_text()
-    (section,), (sentence,) = embedded(page), sentences(page)
-    assert says(sentence, section)
-    assert names_of([each for each in section["verdicts"] if len(each["together"]) == 1 < len(each["ranked"])]), (
+    (comparison,), (sentence,) = embedded(page), sentences(page)
+    assert says(sentence, comparison)
+    assert names_of([each for each in comparison["verdicts"] if len(each["together"]) == 1 < len(each["ranked"])]), (
         "else this tests nothing"
     )
 
@@ -67,9 +69,9 @@ def test_a_falsified_claim_is_caught(made: Path):
         (lambda s: s["overlaps"][0].update(share=s["overlaps"][0]["share"] + 0.001), "overlap"),
         (lambda s: next(iter(s["cells"].values()))[2].__setitem__(0, "99.99 ± 0.10"), "tuned"),
     ):
-        (section,) = embedded(made.read_text())
-        falsify(section)
-        (line,) = wrong(section, found)
+        (comparison,) = embedded(made.read_text())
+        falsify(comparison)
+        (line,) = wrong(comparison, found)
         assert what in line
 
 
@@ -79,6 +81,6 @@ def test_a_committed_page_claims_what_the_committed_records_say(page: Path):
     text = page.read_text()
     sections = embedded(text)
     assert sections
-    for section, sentence in zip(sections, sentences(text), strict=True):
-        assert wrong(section, found) == []
-        assert says(sentence, section)
+    for comparison, sentence in zip(sections, sentences(text), strict=True):
+        assert wrong(comparison, found) == []
+        assert says(sentence, comparison)

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from experiments.benchmarks.synthetic_runs import vary, write
-from experiments.records import jobs as sweeps
+from experiments.records import jobs
 from experiments.records.record import SCHEMA, Record
 from experiments.report import table
-from experiments.report.analyse.settings import sections
-from experiments.report.load.collect import Trouble, collect
+from experiments.report.analyse.configurations import comparisons
+from experiments.report.load.collect import Problem, collect
 from experiments.report.render import data, view
 
 
@@ -25,7 +25,7 @@ def single(folder: Path) -> Path:
     return write(folder, ("l1",), (0.5,), (0,))[0] / "record.json"
 
 
-def broken(folder: Path, **changes: Any) -> Trouble:
+def broken(folder: Path, **changes: Any) -> Problem:
     """The only trouble of a folder whose record was changed by hand, or by an older program."""
     path = single(folder)
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
@@ -128,13 +128,13 @@ def test_jobs_of_a_sweep_are_shown_once_with_their_logs(tmp_path: Path):
     """Three jobs: one done, one failed (its run says so too), one not begun."""
     single(tmp_path)
     asked = [["method=l1", "seed=0"], ["method=l1", "seed=1"], ["method=fcf", "name=a b"]]
-    place = sweeps.place(tmp_path, ["method=l1,fcf"])
-    sweeps.begin(place, "python run.py -m", asked)
-    done = sweeps.Job(asked[0], state="COMPLETED", run="x", exit_code=0)
-    failed = sweeps.Job(asked[1], state="FAILED", run="dead", reason="exit code 7", log="sweep/log.txt", exit_code=7)
+    place = jobs.sweep_folder(tmp_path, ["method=l1,fcf"])
+    jobs.begin(place, "python run.py -m", asked)
+    done = jobs.Job(asked[0], state="COMPLETED", run="x", exit_code=0)
+    failed = jobs.Job(asked[1], state="FAILED", run="dead", reason="exit code 7", log="sweep/log.txt", exit_code=7)
     for job in (done, failed):
-        (place / sweeps.key(job.overrides)).mkdir()
-        sweeps.write(place / sweeps.key(job.overrides), job)
+        (place / jobs.job_key(job.overrides)).mkdir()
+        jobs.write(place / jobs.job_key(job.overrides), job)
     (tmp_path / "dead").mkdir()
     (tmp_path / "dead" / "status.json").write_text(said("RUNNING"))
     found = collect([tmp_path])
@@ -206,10 +206,10 @@ def test_whatever_a_config_holds_costs_one_record_at_most(tmp_path: Path):
     published = template.config | {"published": {"tuned": "text"}}
     replace(template, digest="p", config=published).write(tmp_path / "published.json")
     found = collect([tmp_path])
-    made = sections(found.runs)
+    made = comparisons(found.runs)
     looks = view.looks(made)
-    for section in made:
-        json.dumps([view.template(section, looks), data.data(section, looks)], allow_nan=False)
+    for comparison in made:
+        json.dumps([view.template(comparison, looks), data.data(comparison, looks)], allow_nan=False)
     table.table(table.rows(made))
     assert sound_one in [run.record for run in found.runs]
     assert len(found.runs) + len(found.troubles) == 62

@@ -13,9 +13,9 @@ import pytest
 from experiments.benchmarks.synthetic_runs import vary, write
 from experiments.records.metrics import encode
 from experiments.report.__main__ import main
-from experiments.report.analyse.settings import Setting
+from experiments.report.analyse.configurations import Configuration
 from experiments.report.load.runs import Run
-from experiments.report.load.words import csv_cell, markdown, shown, slug
+from experiments.report.load.text import csv_cell, markdown, printable, slug
 from experiments.report.render.series import Point, series
 
 ROOT = Path(__file__).parents[3]
@@ -72,7 +72,7 @@ def test_a_single_record_has_its_page_beside_it_and_out_may_be_a_folder(tmp_path
     ("asked", "said"),
     [
         (["nowhere"], "nowhere does not exist: name the folder that holds the runs"),
-        ([".", "--out", "text/page.html"], "text/page.html cannot be written: File exists; choose another place"),
+        ([".", "--out", "text/page.html"], "text/page.html cannot be written: text is a file where a folder is needed"),
         (["text"], "unreadable: text: is not a whole record: JSONDecodeError"),
     ],
 )
@@ -106,7 +106,8 @@ def test_it_starts_at_once_without_torch(tmp_path: Path):
     """The whole of it but the library of charts, which is bundled anew each time."""
     write(tmp_path, ("l1",), (0.5,), (0,))
     code = (
-        "import sys; from experiments.report import __main__, page, spreadsheet, figures; page.library = lambda: ''\n"
+        "import sys; from experiments.report import __main__\n"
+        "from experiments.report.render import page, spreadsheet, figures; page.library = lambda: ''\n"
         f"assert __main__.main([{str(tmp_path)!r}, '--csv', '--markdown']) == 0\n"
         "print([name for name in ('torch', 'lightning', 'wandb', 'hydra', 'matplotlib') if name in sys.modules])"
     )
@@ -130,7 +131,7 @@ def test_curves_are_means_over_seeds_in_epochs_after_the_dense_network(tmp_path:
         ]
         (place / "metrics.jsonl").write_bytes(encode(lines) + b'[]\n{"torn')
         runs.append(Run(vary("fcf", 0.5, seed), place / "record.json"))
-    found = series(Setting("id", "fcf", tuple(runs)))
+    found = series(Configuration("id", "fcf", tuple(runs)))
     assert [(point.figure, point.stage, point.epoch, round(point.value, 6)) for point in found] == [
         ("rho", "prune", 2.0, 0.6),
         ("val_accuracy", "finetune", 3.0, 0.6),
@@ -140,8 +141,8 @@ def test_curves_are_means_over_seeds_in_epochs_after_the_dense_network(tmp_path:
 
 
 def test_words():
-    assert shown("a\nb\x1b[0m\u202ec" + "x" * 300).startswith("a b\ufffd[0m\ufffdcxxx")
-    assert len(shown("x" * 300)) == 200
+    assert printable("a\nb\x1b[0m\u202ec" + "x" * 300).startswith("a b\ufffd[0m\ufffdcxxx")
+    assert len(printable("x" * 300)) == 200
     assert markdown("a|b`c<d\\") == "a\\|b\\`c&lt;d\\\\"
     assert [csv_cell(text) for text in ("=1", " +1", "-1", "@x", "plain")] == ["'=1", "' +1", "'-1", "'@x", "plain"]
     assert slug("../a b/<c>") == "a-b--c"

@@ -9,20 +9,20 @@ import pytest
 
 from experiments.benchmarks.synthetic_runs import vary
 from experiments.records.record import Record, Stage
-from experiments.report.analyse import claims, comparison
+from experiments.report.analyse import claims, treatment
+from experiments.report.analyse.configurations import comparisons
 from experiments.report.analyse.fairness import (
     FAIR,
     LEVELS,
     TOGETHER,
     agree,
-    comparisons,
+    comparable_groups,
     differences,
     level,
     protocol,
     same_rate,
     spread,
 )
-from experiments.report.analyse.settings import sections
 from experiments.report.load.runs import Run
 
 RECIPE = {"epochs": 3, "lr": 0.01, "schedule": "cosine"}
@@ -106,7 +106,7 @@ def test_a_dense_network_from_a_file_is_known_by_its_digest():
 def test_a_dense_network_from_a_file_is_known_by_name_and_accuracy_where_a_record_is_older():
     older, newer = of_file("a/w.safetensors", 0.9), of_file("b/w.safetensors", 0.9, "1" * 64)
     assert of(older, newer) == of(newer, older) == "S4.2"
-    assert comparisons({"l1": protocol([older]), "fcf": protocol([newer])}, FAIR) == [["l1", "fcf"]]
+    assert comparable_groups({"l1": protocol([older]), "fcf": protocol([newer])}, FAIR) == [["l1", "fcf"]]
     assert of(older, of_file("a/w.safetensors", 0.91, "1" * 64)) == "S1"
     assert of(of_file("a/w.safetensors", 0.9), of_file("b/w.safetensors", 0.9)) == "S4.2"
     assert of(of_file("a/w.safetensors", 0.9), of_file("a/w.safetensors", 0.91)) == "S1"
@@ -141,9 +141,9 @@ def test_fair_is_the_same_dense_network_and_the_same_epochs_in_total():
 def test_rows_of_different_levels_are_ranked_apart():
     rows = {"fcf": record(2, 2, 3), "l1": record(2, 0, 5), "random": record(2, 0, 5), "short": record(2, 0, 1)}
     given = {name: protocol([each]) for name, each in rows.items()}
-    assert comparisons(given, FAIR) == [["fcf", "l1", "random"], ["short"]]
-    assert comparisons(given, "S4.2") == [["l1", "random"], ["fcf"], ["short"]]
-    assert comparisons(given, TOGETHER) == [["fcf", "l1", "random", "short"]]
+    assert comparable_groups(given, FAIR) == [["fcf", "l1", "random"], ["short"]]
+    assert comparable_groups(given, "S4.2") == [["l1", "random"], ["fcf"], ["short"]]
+    assert comparable_groups(given, TOGETHER) == [["fcf", "l1", "random", "short"]]
 
 
 def test_what_differs_is_listed_with_whose_it_is():
@@ -160,8 +160,8 @@ def test_what_differs_is_listed_with_whose_it_is():
 def test_what_no_level_names_is_listed_beside_them():
     """FCF may cut what joins tie, L1 as its paper has it may not."""
     runs = [Run(vary(method, 0.5, 0), Path("record.json")) for method in ("fcf", "fcf-norm", "l1")]
-    (section,) = sections(runs)
-    listed = {each["what"]: each["values"] for each in comparison.differences(section, claims.protocols(section))}
+    (comparison,) = comparisons(runs)
+    listed = {each["what"]: each["values"] for each in treatment.differences(comparison, claims.protocols(comparison))}
     assert listed["method joined"] == {"expand": ["fcf (gate=filter)", "fcf (gate=norm)"], "keep": ["l1"]}
     assert listed["method gate"] == {"filter": ["fcf (gate=filter)"], "norm": ["fcf (gate=norm)"]}
     assert "method alpha" not in listed

@@ -8,8 +8,8 @@ import pytest
 
 from experiments.benchmarks.synthetic_runs import vary
 from experiments.records.record import Layer, Record
+from experiments.report.analyse.configurations import Configuration
 from experiments.report.analyse.overlap import overlap
-from experiments.report.analyse.settings import Setting
 from experiments.report.load.runs import Run
 from pruning.files import bitmap
 
@@ -24,7 +24,7 @@ def keeping(seed: int, *rows: int) -> Record:
 
 
 def shared(*records: Record):
-    return overlap(Setting("id", "l1", tuple(Run(each, Path("record.json")) for each in records)))
+    return overlap(Configuration("id", "l1", tuple(Run(each, Path("record.json")) for each in records)))
 
 
 def test_overlap_of_two_and_of_three():

@@ -7,13 +7,13 @@ from typing import Any
 
 from experiments.benchmarks.synthetic_runs import vary
 from experiments.records.record import Record
-from experiments.report.analyse.settings import sections
+from experiments.report.analyse.configurations import comparisons
 from experiments.report.load.runs import Run
 from experiments.report.render import view
 
 
 def of(*records: Record):
-    return sections([Run(record, Path("record.json")) for record in records])
+    return comparisons([Run(record, Path("record.json")) for record in records])
 
 
 def changed(record: Record, path: str, value: Any) -> Record:
@@ -24,9 +24,12 @@ def changed(record: Record, path: str, value: Any) -> Record:
 
 
 def test_seeds_are_averaged_and_ratios_are_points_of_one_curve():
-    (section,) = of(*(vary("l1", ratio, seed) for ratio in (0.25, 0.5) for seed in (2, 0, 1)))
-    assert [(setting.curve, len(setting.runs)) for setting in section.settings] == [("l1", 3), ("l1", 3)]
-    assert list(section.settings[0].accuracies) == [0, 1, 2]
+    (comparison,) = of(*(vary("l1", ratio, seed) for ratio in (0.25, 0.5) for seed in (2, 0, 1)))
+    assert [(configuration.curve, len(configuration.runs)) for configuration in comparison.configurations] == [
+        ("l1", 3),
+        ("l1", 3),
+    ]
+    assert list(comparison.configurations[0].accuracies) == [0, 1, 2]
 
 
 def test_another_network_or_data_set_is_another_section():
@@ -34,7 +37,7 @@ def test_another_network_or_data_set_is_another_section():
     other = replace(changed(base, "model.shortcut", "B"), seed=1)
     digits = replace(base, data="digits", seed=2)
     found = of(base, other, digits)
-    assert [section.title for section in found] == [
+    assert [comparison.title for comparison in found] == [
         "resnet20 on cifar10, shortcut=A",
         "resnet20 on cifar10, shortcut=B",
         "resnet20 on digits",
@@ -49,8 +52,8 @@ def test_a_network_of_a_library_is_named():
 def test_a_curve_is_called_by_what_tells_it_apart():
     filters, norm, l1 = (vary(method, 0.5, 0) for method in ("fcf", "fcf-norm", "l1"))
     taught = changed(replace(l1, objective="distillation"), "choice.objective", "distillation")
-    (section,) = of(filters, norm, l1, taught)
-    assert section.curves == [
+    (comparison,) = of(filters, norm, l1, taught)
+    assert comparison.curves == [
         "fcf (gate=filter)",
         "fcf (gate=norm)",
         "l1 (cross-entropy)",
@@ -83,20 +86,20 @@ def test_a_teacher_that_the_others_did_without_is_in_the_name():
 def test_what_no_number_depends_on_does_not_part_runs():
     base = vary("l1", 0.5, 0)
     moved = changed(changed(replace(base, seed=1), "data.root", "elsewhere"), "tracking.mode", "online")
-    assert [len(setting.runs) for setting in of(base, moved)[0].settings] == [2]
+    assert [len(configuration.runs) for configuration in of(base, moved)[0].configurations] == [2]
 
 
 def test_a_modified_experiment_is_not_averaged_with_the_published_one():
     base = replace(vary("l1", 0.5, 0), experiment="l1/resnet20")
     other = replace(base, seed=1, modified=["ratio=0.5"])
-    assert [len(setting.runs) for setting in of(base, other)[0].settings] == [1, 1]
+    assert [len(configuration.runs) for configuration in of(base, other)[0].configurations] == [1, 1]
 
 
 def test_times_of_two_devices_are_not_averaged():
     one, other = vary("l1", 0.5, 0), replace(vary("l1", 0.5, 1), device="another")
-    (section,) = of(one, other)
-    (setting,) = section.settings
-    known = {figure.key: setting.estimate(figure) for figure in section.figures}
+    (comparison,) = of(one, other)
+    (configuration,) = comparison.configurations
+    known = {figure.key: configuration.estimate(figure) for figure in comparison.figures}
     assert known["time_cut_64"] is known["time_per_macs"] is None
     assert known["macs_cut"] is not None
 
@@ -104,8 +107,8 @@ def test_times_of_two_devices_are_not_averaged():
 def test_a_run_without_a_figure_takes_it_from_the_mean():
     one = vary("l1", 0.5, 0)
     other = replace(vary("l1", 0.5, 1), dense=replace(one.dense, latency_ms={}))
-    (section,) = of(one, other)
-    assert section.settings[0].estimate(next(f for f in section.figures if f.key == "time_cut_1")) is None
+    (comparison,) = of(one, other)
+    assert comparison.configurations[0].estimate(next(f for f in comparison.figures if f.key == "time_cut_1")) is None
 
 
 def test_a_row_shows_what_its_paper_printed_unless_it_is_modified():
@@ -113,8 +116,8 @@ def test_a_row_shows_what_its_paper_printed_unless_it_is_modified():
     printed = {"dense": 0.9304, "tuned": 0.931, "accuracy_mark": "read"}
     base = replace(base, config=base.config | {"published": printed})
     modified = replace(base, modified=["ratio=0.5"])
-    (section,) = of(base, modified)
-    rows = [view.row(setting, []) for setting in section.settings]
+    (comparison,) = of(base, modified)
+    rows = [view.row(configuration, []) for configuration in comparison.configurations]
     assert sorted((row["modified"], row["published"]) for row in rows) == [
         ([], "93.04 -> 93.10 % (read)"),
         (["ratio=0.5"], ""),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.records.record import Layer, Record
-from experiments.report.analyse.settings import sections
+from experiments.report.analyse.configurations import comparisons
 from experiments.report.load.collect import collect
 from experiments.report.table import (
     BEGIN,
@@ -48,10 +48,10 @@ def test_readme_has_one_row_of_each_method_and_objective_best_first():
     assert len({*zip(methods, objectives, strict=True)}) == len(lines) == 6
     assert [*accuracies] == sorted(accuracies, reverse=True)
     (paper,) = (
-        setting
-        for title, setting in committed(records())
-        if (title, setting.curve) == ("resnet20 on cifar10", "fcf (cross=false, gate=filter)")
-        and setting.first.record.ratio == 0.7
+        configuration
+        for title, configuration in committed(records())
+        if (title, configuration.curve) == ("resnet20 on cifar10", "fcf (cross=false, gate=filter)")
+        and configuration.first.record.ratio == 0.7
     )
     assert accuracies[[method.strip() for method in methods].index("`fcf`")] == percent([paper.first.final.accuracy])
 
@@ -77,9 +77,9 @@ def test_seeds_are_one_row_with_mean_and_deviation():
 def test_rows_are_grouped_and_named_as_on_the_page():
     found = committed(records())
     on_the_page = [
-        (section.title, setting.curve, setting.id, len(setting.runs))
-        for section in sections(collect([RESULTS]).runs)
-        for setting in section.settings
+        (comparison.title, configuration.curve, configuration.id, len(configuration.runs))
+        for comparison in comparisons(collect([RESULTS]).runs)
+        for configuration in comparison.configurations
     ]
     assert sorted((title, each.curve, each.id, len(each.runs)) for title, each in found) == sorted(on_the_page)
     (shown,) = {line.split(" | ")[1] for line in table(found).splitlines() if " | group2d (learn=lasso" in line}

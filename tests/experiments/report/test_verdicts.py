@@ -9,8 +9,8 @@ import pytest
 from experiments.benchmarks.synthetic_runs import vary
 from experiments.records.record import Record
 from experiments.report.analyse import claims
+from experiments.report.analyse.configurations import Comparison, comparisons
 from experiments.report.analyse.fairness import FAIR, TOGETHER
-from experiments.report.analyse.settings import Section, sections
 from experiments.report.analyse.verdict import Verdict
 from experiments.report.load.runs import Run
 from experiments.report.render import data, sentences
@@ -23,12 +23,12 @@ def run(method: str, ratio: float, seed: int, accuracy: float, dense: float = 0.
     return replace(made, dense=dense_network, tuned=replace(made.tuned, accuracy=accuracy))
 
 
-def section(*records: Record) -> Section:
-    (found,) = sections([Run(record, Path("record.json")) for record in records])
+def comparison(*records: Record) -> Comparison:
+    (found,) = comparisons([Run(record, Path("record.json")) for record in records])
     return found
 
 
-def verdicts(found: Section, rule: str = FAIR) -> list[Verdict]:
+def verdicts(found: Comparison, rule: str = FAIR) -> list[Verdict]:
     return claims.verdicts(found, claims.protocols(found), rule)
 
 
@@ -37,7 +37,7 @@ def rows(method: str, ratio: float, *accuracies: float) -> list[Record]:
 
 
 def test_a_clear_lead_wins():
-    (found,) = verdicts(section(*rows("l1", 0.5, 0.90, 0.80, 0.70), *rows("random", 0.5, 0.88, 0.78, 0.681)))
+    (found,) = verdicts(comparison(*rows("l1", 0.5, 0.90, 0.80, 0.70), *rows("random", 0.5, 0.88, 0.78, 0.681)))
     assert [each.method for each in found.level_with_best] == ["l1"]
     lead = found.lead(0, 1)
     assert lead.mean == pytest.approx((0.02 + 0.02 + 0.019) / 3)
@@ -50,13 +50,13 @@ def test_a_clear_lead_wins():
 
 
 def test_a_lead_within_its_interval_wins_nothing():
-    (found,) = verdicts(section(*rows("l1", 0.5, 0.90, 0.80), *rows("random", 0.5, 0.88, 0.81)))
+    (found,) = verdicts(comparison(*rows("l1", 0.5, 0.90, 0.80), *rows("random", 0.5, 0.88, 0.81)))
     assert [each.method for each in found.level_with_best] == ["l1", "random"]
     assert [found.place(each) for each in found.judged] == [(1, 2), (1, 2)]
 
 
 def test_one_seed_wins_nothing():
-    (found,) = verdicts(section(*rows("l1", 0.5, 0.9), *rows("random", 0.5, 0.1)))
+    (found,) = verdicts(comparison(*rows("l1", 0.5, 0.9), *rows("random", 0.5, 0.1)))
     assert found.n == 1
     assert len(found.level_with_best) == 2
 
@@ -64,7 +64,7 @@ def test_one_seed_wins_nothing():
 def test_the_loser_is_not_crowned():
     """Ranked by all of its seeds L1 is ahead by 2.5 points; on the three that both have it is behind by five."""
     (found,) = verdicts(
-        section(*rows("l1", 0.5, 0.80, 0.81, 0.79, 0.95, 0.95, 0.95), *rows("random", 0.5, 0.85, 0.86, 0.84))
+        comparison(*rows("l1", 0.5, 0.80, 0.81, 0.79, 0.95, 0.95, 0.95), *rows("random", 0.5, 0.85, 0.86, 0.84))
     )
     assert [each.method for each in found.judged] == ["random", "l1"]
     assert (found.n, found.seeds, found.lead(0, 1).mean) == (3, [0, 1, 2], pytest.approx(0.05))
@@ -74,20 +74,22 @@ def test_the_loser_is_not_crowned():
 
 
 def test_two_seeds_win_nothing_however_alike():
-    (found,) = verdicts(section(*rows("l1", 0.5, 0.9, 0.9), *rows("random", 0.5, 0.1, 0.1)))
+    (found,) = verdicts(comparison(*rows("l1", 0.5, 0.9, 0.9), *rows("random", 0.5, 0.1, 0.1)))
     assert sentences.outcome(found) == ("trend", ())
 
 
 def test_a_test_set_of_unknown_size_lets_nobody_win():
     records = [*rows("l1", 0.5, 0.9, 0.9, 0.9), *rows("random", 0.5, 0.1, 0.1, 0.1)]
-    (found,) = verdicts(section(*(replace(each, data="own") for each in records)))
+    (found,) = verdicts(comparison(*(replace(each, data="own") for each in records)))
     assert found.images is None
     assert sentences.outcome(found) == ("even", ())
 
 
 def test_a_row_that_shares_too_few_seeds_is_shown_and_not_judged():
     late = [replace(each, seed=each.seed + 2) for each in rows("fcf", 0.5, 0.99, 0.99)]
-    (found,) = verdicts(section(*rows("l1", 0.5, 0.9, 0.9, 0.9), *rows("random", 0.5, 0.8, 0.8, 0.8), *late), TOGETHER)
+    (found,) = verdicts(
+        comparison(*rows("l1", 0.5, 0.9, 0.9, 0.9), *rows("random", 0.5, 0.8, 0.8, 0.8), *late), TOGETHER
+    )
     assert ([each.method for each in found.judged], [each.method for each in found.aside]) == (
         ["l1", "random"],
         ["fcf"],
@@ -98,14 +100,14 @@ def test_a_row_that_shares_too_few_seeds_is_shown_and_not_judged():
 def test_methods_that_step_coarsely_stand_beside_each_other_and_nobody_wins():
     """Asked for 50 %, one came to 50.0 and one to 51.0: not one cut, and as near as the second could."""
     coarse = [replace(each, budget=replace(each.budget, asked=0.5)) for each in rows("random", 0.51, 0.1, 0.1, 0.1)]
-    (found,) = verdicts(section(*rows("l1", 0.5, 0.9, 0.9, 0.9), *coarse))
+    (found,) = verdicts(comparison(*rows("l1", 0.5, 0.9, 0.9, 0.9), *coarse))
     assert ([each.method for each in found.judged], [each.method for each in found.beside]) == (["l1"], ["random"])
     assert found.gap == pytest.approx(0.01, abs=1e-4)
     assert sentences.outcome(found)[0] == "apart"
 
 
 def test_seeds_of_one_dense_network_are_fine_tunings_of_it():
-    (found,) = verdicts(section(*rows("l1", 0.5, 0.9, 0.9, 0.9), *rows("random", 0.5, 0.8, 0.8, 0.8)))
+    (found,) = verdicts(comparison(*rows("l1", 0.5, 0.9, 0.9, 0.9), *rows("random", 0.5, 0.8, 0.8, 0.8)))
     assert found.one_base
 
 
@@ -120,21 +122,21 @@ def test_answers_to_each_image_part_rows_by_the_images_that_they_answer_apart():
         return replace(each, tuned=replace(each.tuned, **kept))
 
     ours = [answered(each, right) for each in rows("l1", 0.5, 1, 1, 1)]
-    (found,) = verdicts(section(*ours, *(answered(each, wrong) for each in rows("random", 0.5, 1, 1, 1))))
+    (found,) = verdicts(comparison(*ours, *(answered(each, wrong) for each in rows("random", 0.5, 1, 1, 1))))
     assert found.lead(0, 1).mean == pytest.approx(0.01)
     assert found.lead(0, 1).half == pytest.approx(1.95996 * 12**0.5 / 1000, rel=1e-4)
     assert sentences.outcome(found) == ("wins", ("l1",))
 
 
 def test_unequal_cuts_are_not_ranked():
-    found = section(*rows("l1", 0.5, 0.9, 0.9), *rows("random", 0.506, 0.1, 0.1))
+    found = comparison(*rows("l1", 0.5, 0.9, 0.9), *rows("random", 0.506, 0.1, 0.1))
     assert verdicts(found) == verdicts(found, TOGETHER) == []
 
 
 def test_other_treatment_is_ranked_only_when_asked():
     rivals = rows("random", 0.5, 0.9, 0.9)
     longer = [replace(each, stages=[replace(stage, epochs=50) for stage in each.stages]) for each in rivals]
-    found = section(*rows("l1", 0.5, 0.8, 0.8), *longer)
+    found = comparison(*rows("l1", 0.5, 0.8, 0.8), *longer)
     assert verdicts(found) == []
     (verdict,) = verdicts(found, TOGETHER)
     assert verdict.judged[0].method == "random"
@@ -142,23 +144,23 @@ def test_other_treatment_is_ranked_only_when_asked():
 
 
 def test_the_front_of_each_comparison():
-    found = section(
+    found = comparison(
         *rows("l1", 0.25, 0.9, 0.9),
         *rows("l1", 0.75, 0.7, 0.7),
         *rows("random", 0.25, 0.8, 0.8),
         *rows("random", 0.5, 0.85, 0.85),
     )
     axis = next(figure for figure in found.figures if figure.key == "macs_cut")
-    names = {each.id: (each.method, each.first.record.ratio) for each in found.settings}
+    names = {each.id: (each.method, each.first.record.ratio) for each in found.configurations}
     (front,) = claims.fronts(found, claims.protocols(found), FAIR, axis)
     assert [names[each] for each in front] == [("l1", 0.75), ("random", 0.5), ("l1", 0.25)]
 
 
 def test_how_far_one_may_cut():
     curve = [*rows("l1", 0.25, 0.901, 0.9), *rows("l1", 0.5, 0.896, 0.8951), *rows("l1", 0.75, 0.88, 0.88)]
-    reached = [claims.reach(section(*curve).settings, bound) for bound in claims.BOUNDS]
-    assert [each and each.setting.first.record.ratio for each in reached] == [0.25, 0.5, 0.5]
-    assert claims.reach(section(*rows("l1", 0.5, 0.5)).settings, 0.01) is None
+    reached = [claims.reach(comparison(*curve).configurations, bound) for bound in claims.BOUNDS]
+    assert [each and each.configuration.first.record.ratio for each in reached] == [0.25, 0.5, 0.5]
+    assert claims.reach(comparison(*rows("l1", 0.5, 0.5)).configurations, 0.01) is None
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_a_cut_is_within_a_bound_for_sure_from_three_seeds_on_with_the_test_sets
     seeds: int, loss: float, sure: bool
 ):
     """Of 90 % on 10,000 images the difference of two shares deviates by sqrt(2 0.09 / 10,000): 0.83 points at 95 %."""
-    reached = claims.reach(section(*rows("l1", 0.5, *[0.9 - loss] * seeds)).settings, 0.01)
+    reached = claims.reach(comparison(*rows("l1", 0.5, *[0.9 - loss] * seeds)).configurations, 0.01)
     assert reached is not None
     assert reached.sure == sure
     assert reached.half == (None if seeds == 1 else pytest.approx(1.96 * (2 * 0.09 / 10_000) ** 0.5, rel=0.01))
@@ -179,7 +181,7 @@ def test_the_seeds_own_error_is_in_how_far_one_may_cut():
     """Each seed beside its own dense network: the changes +0.2, +1.2, +0.7 points deviate by 0.5; t is 4.303."""
     accuracies, dense = (0.902, 0.892, 0.917), (0.9, 0.88, 0.91)
     records = [run("l1", 0.5, seed, *each) for seed, each in enumerate(zip(accuracies, dense, strict=True))]
-    within = [claims.reach(section(*records).settings, bound) for bound in (0.005, 0.01)]
+    within = [claims.reach(comparison(*records).configurations, bound) for bound in (0.005, 0.01)]
     assert [each and each.sure for each in within] == [False, True], "0.7 - 1.49 points lie between the bounds"
     shares = [(sum(each) / 3 * 10_000 + 1) / 10_002 for each in (accuracies, dense)]
     testset = 1.95996**2 * sum(x * (1 - x) / 10_002 for x in shares)
@@ -189,10 +191,10 @@ def test_the_seeds_own_error_is_in_how_far_one_may_cut():
 
 def test_a_front_compares_every_two_on_the_seeds_that_both_have():
     """By all of its seeds L1 is better by 2.5 points; on the three that both have it is worse, and saves no more."""
-    found = section(*rows("l1", 0.5, 0.80, 0.81, 0.79, 0.95, 0.95, 0.95), *rows("random", 0.5, 0.85, 0.86, 0.84))
-    late = section(*(replace(each, seed=each.seed + 3) for each in rows("l1", 0.5, 0.1)), *rows("random", 0.5, 0.9))
+    found = comparison(*rows("l1", 0.5, 0.80, 0.81, 0.79, 0.95, 0.95, 0.95), *rows("random", 0.5, 0.85, 0.86, 0.84))
+    late = comparison(*(replace(each, seed=each.seed + 3) for each in rows("l1", 0.5, 0.1)), *rows("random", 0.5, 0.9))
     macs = next(figure for figure in found.figures if figure.key == "macs_cut")
-    ids = {each.method: each.id for each in found.settings}
+    ids = {each.method: each.id for each in found.configurations}
     assert claims.fronts(found, claims.protocols(found), TOGETHER, macs) == [[ids["random"]]]
     assert [len(front) for front in claims.fronts(late, claims.protocols(late), TOGETHER, macs)] == [2], (
         "no seed in common"
@@ -201,7 +203,7 @@ def test_a_front_compares_every_two_on_the_seeds_that_both_have():
 
 def test_the_area_under_a_curve():
     """Ten classes: chance is 0.1. (0.5 x 0.8 + 0.25 x 0.4) of 0.9."""
-    found = section(*rows("l1", 0.5, 0.9), *rows("l1", 0.75, 0.5)).settings
+    found = comparison(*rows("l1", 0.5, 0.9), *rows("l1", 0.75, 0.5)).configurations
     assert claims.dominated(found) == pytest.approx((0.5 * 0.8 + 0.25 * 0.4) / 0.9, abs=1e-4)
 
 
@@ -212,7 +214,7 @@ def test_dense_is_one_line_for_each_comparison():
         run("l1", 0.5, 1, 0.8, dense=0.92),
         run("random", 0.5, 0, 0.8, dense=0.9),
     ]
-    found = section(*ours, run("fcf", 0.5, 0, 0.3, dense=0.5))
+    found = comparison(*ours, run("fcf", 0.5, 0, 0.3, dense=0.5))
     lines = data.dense(found, claims.protocols(found))
     assert [(round(line["accuracy"], 6), line["label"]) for line in lines] == [
         (0.91, "dense 91.00 %"),

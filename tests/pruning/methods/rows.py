@@ -14,7 +14,7 @@ from narrow import narrow_vgg
 from promise import randomised
 from torch import Tensor, nn
 
-from pruning.budget import PerLayer
+from pruning.budget.targets import PerLayer
 from pruning.methods.base import PruningMethod
 from pruning.methods.dense import Dense
 from pruning.methods.fcf import FCF

@@ -3,7 +3,7 @@
 import pytest
 from rows import fcf
 
-from pruning.budget import PerLayer
+from pruning.budget.targets import PerLayer
 from pruning.graph.cost import predict
 from pruning.graph.liveness import analyse
 from pruning.methods.filters import FilterMethod

@@ -10,7 +10,7 @@ from torch import nn
 from pruning.methods.base import PruningMethod
 from pruning.methods.group2d.evidence import blocks
 from pruning.objectives import CrossEntropy
-from pruning.training.finite import finite, infectious
+from pruning.training.finite import finite, propagate_nonfinite
 from pruning.training.task import accuracies
 
 
@@ -23,7 +23,7 @@ def step(method: PruningMethod, attached: nn.Module, seed: int) -> None:
 
 @pytest.mark.parametrize("row", METHODS)
 def test_a_step_in_the_middle_of_a_stage_waits_for_nothing(row: str) -> None:
-    """After the ladder's first rung, with the lasso at work."""
+    """After the ladder's first level, with the lasso at work."""
     method, attached, steps = METHODS[row].of(0.5), network("residual").train(), 150 if "fcf" in row else 10
     method.attach(attached, SHAPES["residual"], steps)
     for seed in range(4):
@@ -45,7 +45,7 @@ def test_the_loss_the_check_of_gradients_and_the_counts_of_a_step_wait_for_nothi
             setattr(metric, name, on_gpu(getattr(metric, name)))
     with nobody_waits():
         logits, labels = torch.empty(8, classes, device=GPU), torch.empty(8, dtype=torch.long, device=GPU)
-        loss = infectious(CrossEntropy()(logits, labels, torch.empty(8, 3, 8, 8, device=GPU)))
+        loss = propagate_nonfinite(CrossEntropy()(logits, labels, torch.empty(8, 3, 8, 8, device=GPU)))
         assert finite([logits, loss]).device == GPU
         metrics.update(logits, labels)
 

@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from pruning.budget import PerLayer
+from pruning.budget.targets import PerLayer
 from pruning.methods.group2d import Group2D
 
 SHAPE = (3, 16, 16)

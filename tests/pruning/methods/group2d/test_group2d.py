@@ -6,7 +6,7 @@ import pytest
 import torch
 from grouped_chain import SHAPE, attached, chain, method
 
-from pruning.budget import Share
+from pruning.budget.targets import Share
 from pruning.graph.cost import count_macs
 from pruning.methods.group2d import Group2D
 from pruning.models import resnet

@@ -22,7 +22,7 @@ QUIET = (  # (message, why it is no news here)
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def suppress_warnings() -> Iterator[None]:
     """No wall of words: Lightning's notices about itself, and the warnings of QUIET."""
     notices = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [each.level for each in notices]

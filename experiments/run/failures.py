@@ -4,8 +4,8 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from experiments.run.bench import Bench
-from experiments.system.redact import hidden
+from experiments.run.context import RunContext
+from experiments.system.redact import redact
 from pruning.files import durable
 from pruning.files.durable import UnwritableError
 
@@ -17,9 +17,9 @@ class FailedError(ValueError):
 
 
 @contextmanager
-def explained(bench: Bench) -> Iterator[None]:
+def failures_explained(context: RunContext) -> Iterator[None]:
     """Of a ValueError one line is enough; a fault of ours keeps its traceback on the terminal too."""
-    path = bench.folder / FILE
+    path = context.folder / FILE
     durable.refuse_folder(path)
     path.unlink(missing_ok=True)
     try:
@@ -27,12 +27,12 @@ def explained(bench: Bench) -> Iterator[None]:
     except UnwritableError:  # nothing can be written, and it says what
         raise
     except Exception as error:
-        durable.write(path, hidden(traceback.format_exc()).encode())
+        durable.write(path, redact(traceback.format_exc()).encode())
         if not isinstance(error, ValueError):
             raise
-        raise FailedError(f"stage {stage(bench)} failed: {error} (traceback: {path})") from error
+        raise FailedError(f"stage {last_stage(context)} failed: {error} (traceback: {path})") from error
 
 
-def stage(bench: Bench) -> str:
+def last_stage(context: RunContext) -> str:
     """The one that was begun last."""
-    return bench.store.visited[-1].name.rpartition("-")[0] if bench.store.visited else "baseline"
+    return context.store.visited[-1].name.rpartition("-")[0] if context.store.visited else "baseline"

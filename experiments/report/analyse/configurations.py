@@ -8,11 +8,11 @@ from experiments.report.analyse.estimate import Estimate, estimate
 from experiments.report.load import keys, labels
 from experiments.report.load.keys import grouped
 from experiments.report.load.runs import Figure, Run, figures
-from experiments.report.load.words import shown
+from experiments.report.load.text import printable
 
 
 @dataclass(frozen=True)
-class Setting:
+class Configuration:
     """Runs that differ by their seeds alone: one row of a table, one point of a chart."""
 
     id: str
@@ -25,7 +25,7 @@ class Setting:
 
     @property
     def method(self) -> str:
-        return shown(self.first.record.method)
+        return printable(self.first.record.method)
 
     @property
     def scratch(self) -> bool:
@@ -53,7 +53,7 @@ class Setting:
 
     @cached_property
     def devices(self) -> list[str]:
-        return sorted({shown(run.record.device) for run in self.runs})
+        return sorted({printable(run.record.device) for run in self.runs})
 
     @cached_property
     def accuracies(self) -> dict[int, float]:
@@ -74,37 +74,38 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Section:
+class Comparison:
     """What may be compared: one network on one data set."""
 
     title: str
-    settings: list[Setting]
+    configurations: list[Configuration]
     figures: list[Figure]
 
     @property
     def runs(self) -> list[Run]:
-        return [run for setting in self.settings for run in setting.runs]
+        return [run for configuration in self.configurations for run in configuration.runs]
 
     @property
     def curves(self) -> list[str]:
-        return list(dict.fromkeys(setting.curve for setting in self.settings))
+        return list(dict.fromkeys(configuration.curve for configuration in self.configurations))
 
 
-def sections(runs: Iterable[Run]) -> list[Section]:
+def comparisons(runs: Iterable[Run]) -> list[Comparison]:
     """Of runs with one file for each setting and seed."""
     grounds = list(grouped(runs, lambda run: keys.ground(run.record)).values())
     titles = labels.of_grounds([group[0].record for group in grounds])
     made = [
-        Section(title, settings(group), figures(batches(group))) for title, group in zip(titles, grounds, strict=True)
+        Comparison(title, configurations(group), figures(batches(group)))
+        for title, group in zip(titles, grounds, strict=True)
     ]
-    return sorted(made, key=lambda section: section.title)
+    return sorted(made, key=lambda comparison: comparison.title)
 
 
-def settings(runs: list[Run]) -> list[Setting]:
+def configurations(runs: list[Run]) -> list[Configuration]:
     """All of one section, by curve and cut."""
     curves = grouped((run for run in runs if not run.scratch), lambda run: run.curve)
     named = dict(zip(curves, labels.of_curves([group[0].record for group in curves.values()]), strict=True))
-    made = [setting(key, group, named) for key, group in grouped(runs, same).items()]
+    made = [configuration(key, group, named) for key, group in grouped(runs, same).items()]
     return sorted(made, key=lambda one: (one.curve, one.macs_cut, one.id))
 
 
@@ -112,11 +113,11 @@ def same(run: Run) -> tuple[str, bool]:
     return run.repeated, run.scratch
 
 
-def setting(key: tuple[str, bool], runs: list[Run], named: dict[str, str]) -> Setting:
+def configuration(key: tuple[str, bool], runs: list[Run], named: dict[str, str]) -> Configuration:
     repeated, scratch = key
     label = named[runs[0].curve] + (", its shape from scratch" if scratch else "")
     ordered = tuple(sorted(runs, key=lambda run: run.record.seed))
-    return Setting(keys.short(repeated + scratch * "scratch"), label, ordered)
+    return Configuration(keys.short(repeated + scratch * "scratch"), label, ordered)
 
 
 def batches(runs: list[Run]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The run's tools, laid out: what `prepare` makes and every stage takes."""
+"""What `prepare` makes and every stage takes: one run, laid out and frozen."""
 
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -11,12 +11,13 @@ from jaxtyping import Float
 from lightning import Callback
 from torch import Tensor, nn
 
+from datamodules.base import ImageData
 from experiments.config import schema
 from experiments.config.digest import digest
 from experiments.run.store import Store
 from experiments.system import hardware
-from experiments.system.checksums import of_file
-from experiments.system.redact import hidden
+from experiments.system.checksums import file_digest
+from experiments.system.redact import redact
 from experiments.trainer.execution import Execution, execution
 from pruning.methods.base import PruningMethod
 from pruning.objectives import Objective
@@ -24,11 +25,10 @@ from pruning.objectives import Objective
 PROBE = 64  # images of the certificate and of the latency
 
 
-@dataclass
-class Bench:
+@dataclass(frozen=True)
+class RunContext:
     settings: schema.Config
-    values: dict[str, Any]  # the resolved config, plain
-    data: Any  # datamodules.base.ImageData
+    data: ImageData
     network: nn.Module
     method: PruningMethod
     objective: Objective
@@ -37,11 +37,16 @@ class Bench:
     precision: str
     processes: int  # that share each batch, over all nodes
     store: Store
-    watchers: list[Callback] = field(default_factory=list)
+    tracker: Callback = field(default_factory=Callback)  # of metrics; the null form hears and does nothing
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """The resolved config, plain: for digests and the record."""
+        return asdict(self.settings)
 
     @property
     def machine(self) -> dict[str, Any]:
-        return machine(self.settings)
+        return trainer_arguments(self.settings)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -49,7 +54,7 @@ class Bench:
 
     @cached_property
     def baseline_digest(self) -> str | None:
-        return of_file(Path(self.settings.baseline)) if self.settings.baseline else None
+        return file_digest(Path(self.settings.baseline)) if self.settings.baseline else None
 
     @cached_property
     def digest(self) -> str:
@@ -85,16 +90,16 @@ class Bench:
 
     @property
     def folder(self) -> Path:
-        return Path(self.settings.folder) / f"{file_name(hidden(self.settings.name))}-{self.digest[:8]}"
+        return Path(self.settings.folder) / f"{safe_file_name(redact(self.settings.name))}-{self.digest[:8]}"
 
 
-def machine(settings: schema.Config) -> dict[str, Any]:
+def trainer_arguments(settings: schema.Config) -> dict[str, Any]:
     """Where to train, in Lightning's words."""
     asked = settings.trainer
     return {name: getattr(asked, name) for name in ("accelerator", "devices", "strategy", "num_nodes")}
 
 
-def file_name(name: str) -> str:
+def safe_file_name(name: str) -> str:
     """One path component, whatever a user writes: no separators, no leading dot, at most 100 characters."""
     safe = "".join(mark if mark.isascii() and (mark.isalnum() or mark in "-_.+") else "_" for mark in name)
     return safe.lstrip(".")[:100] or "run"

@@ -6,21 +6,20 @@ from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
-from experiments.records import jobs as sweeps
-from experiments.records import status
+from experiments.records import jobs, status
 from experiments.records.jobs import Job
+from experiments.system.console import console, log
 from experiments.system.format import clock
-from experiments.system.terminal import console, say
 
 EVERY = 1.0  # seconds
 
 
-class Watch:
+class SweepMonitor:
     """Reads what is on disk, so it does not matter which processes run the jobs."""
 
     def __init__(self, sweep: Path) -> None:
         self.sweep, self.since = sweep, status.now()
-        self.jobs = sweeps.Reader(sweep)
+        self.jobs = jobs.Reader(sweep)
         self.over = threading.Event()
         self.thread = threading.Thread(target=self.follow, daemon=True)
         self.shown: tuple[int, int] | None = None
@@ -30,7 +29,7 @@ class Watch:
         if not console.is_terminal:  # there the line itself is soon to be seen
             found = self.jobs.read()
             done = sum(each.state == status.COMPLETED for each in found)
-            say(f"sweep  {len(found)} jobs, {done} already done" if found else "sweep  begins")
+            log(f"sweep  {len(found)} jobs, {done} already done" if found else "sweep  begins")
         self.thread.start()
 
     def stop(self) -> None:
@@ -56,7 +55,7 @@ class Watch:
             return
         ended = len(found.done), len(found.failed)
         if self.shown not in (None, ended):
-            say(line(found, self.abreast))
+            log(line(found, self.abreast))
         self.shown = ended
 
     def summary(self) -> bool:
@@ -65,12 +64,12 @@ class Watch:
         open_ = [each for each in found if each.state != status.COMPLETED]
         earlier = sum(each.state == status.COMPLETED and str(each.ended) < self.since for each in found)
         before = f", {earlier} of them before" if earlier else ""
-        say(f"{len(found)} jobs: {len(found) - len(open_)} done{before}, {len(open_)} not")
+        log(f"{len(found)} jobs: {len(found) - len(open_)} done{before}, {len(open_)} not")
         folder = self.sweep.parents[1]
         for each in open_:
-            say(f"{each.state:<9} {' '.join(own(each, found))}")
-            say(f"          {each.reason or 'not started'}" + (f"  (log: {folder / each.log})" if each.log else ""))
-        say(f"sweep        {self.sweep / 'sweep.json'}")
+            log(f"{each.state:<9} {' '.join(own(each, found))}")
+            log(f"          {each.reason or 'not started'}" + (f"  (log: {folder / each.log})" if each.log else ""))
+        log(f"sweep        {self.sweep / 'sweep.json'}")
         return bool(open_)
 
 

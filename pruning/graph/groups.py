@@ -13,7 +13,7 @@ JOINED = ("keep", "expand", "couple")
 
 
 @dataclass(frozen=True)
-class Units:
+class PruningGroups:
     """`members`: the convolutions that lose the same filters, by the unit's name (its first member).
 
     `leaders`: by the unit's name, the projection shortcut whose ranking a stream follows (Li et al. 2017, section 3.3);
@@ -26,7 +26,7 @@ class Units:
     readers: dict[str, str]
 
 
-def units(graph: Graph, joined: str, only: Sequence[str] | None = None) -> Units:
+def pruning_groups(graph: Graph, joined: str, only: Sequence[str] | None = None) -> PruningGroups:
     """The units of a network under one of the three ways with joins.
 
     Raises:
@@ -41,7 +41,7 @@ def units(graph: Graph, joined: str, only: Sequence[str] | None = None) -> Units
     if only is not None:
         members = {name: members[name] for name in matching(list(members), list(only))}
     readers = {n: s.drops_with for n, s in found.items() if n in members and s.drops_with in members}
-    return Units(members, {name: leaders[name] for name in members if name in leaders}, readers)  # type: ignore[arg-type]
+    return PruningGroups(members, {name: leaders[name] for name in members if name in leaders}, readers)  # type: ignore[arg-type]
 
 
 def _members(graph: Graph, found: dict[str, Site], joined: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:

@@ -8,7 +8,7 @@ from datamodules.split import wanted
 
 
 @dataclass(frozen=True)
-class Absent:
+class DatasetSpec:
     """Stands for a data set in a plan, by its published size."""
 
     classes: tuple[str, ...]

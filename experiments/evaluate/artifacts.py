@@ -5,11 +5,10 @@ from typing import Any
 
 from torch import nn
 
-from experiments.run.bench import Bench
+from experiments.run.context import RunContext
 from experiments.system.checksums import write_checksum
-from experiments.system.terminal import say
-from pruning.files import export
-from pruning.files.artifact import Pruned, save
+from experiments.system.console import log
+from pruning.files import artifact, export
 from pruning.files.description import Preprocessing
 from pruning.models.registry import BUILDERS, Origin
 from pruning.selection import Selection
@@ -18,17 +17,17 @@ from pruning.surgery.forms import in_form
 NETWORK, ONNX = "network", "network.onnx"
 
 
-def keep(bench: Bench, network: nn.Module, choice: Selection, form: str) -> Path:
+def save(context: RunContext, network: nn.Module, choice: Selection, form: str) -> Path:
     """Write `network/` (and `network.onnx`, in this form) into the run's folder."""
-    folder, origin = bench.folder / NETWORK, origin_of(bench.values["model"])
-    made = Pruned(
-        network, choice, origin, bench.image_shape, tuple(bench.data.classes), preprocessing(bench.values["data"])
+    folder, origin = context.folder / NETWORK, origin_of(context.values["model"])
+    made = artifact.Pruned(
+        network, choice, origin, context.image_shape, tuple(context.data.classes), preprocessing(context.values["data"])
     )
-    save(folder, made, dense=None if origin else bench.network)
-    if bench.settings.export == "onnx":
-        distance = export.onnx(in_form(network, form), bench.image_shape, bench.folder / ONNX)
-        write_checksum(bench.folder / ONNX)
-        say(f"ONNX Runtime differs from the network by {distance:.1e} of the logits' scale")
+    artifact.save(folder, made, dense=None if origin else context.network)
+    if context.settings.export == "onnx":
+        distance = export.onnx(in_form(network, form), context.image_shape, context.folder / ONNX)
+        write_checksum(context.folder / ONNX)
+        log(f"ONNX Runtime differs from the network by {distance:.1e} of the logits' scale")
     return folder
 
 

@@ -18,7 +18,7 @@ TYPED = (float, int, bool)  # any text is a text
 MOST = 3  # names offered
 
 
-def advice(arguments: Iterable[str]) -> list[str]:
+def suggestions_for(arguments: Iterable[str]) -> list[str]:
     """One line for each override of a key or a choice that does not exist, or with a value of the wrong kind."""
     asked = [each for each in arguments if "=" in each and each[0] not in "-+~" and not each.startswith("hydra")]
     pairs = [each.partition("=")[::2] for each in asked]

@@ -6,23 +6,23 @@ LONGEST = 200
 FORMULA = ("=", "+", "-", "@")  # a spreadsheet would compute it
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     """One line without control characters (ANSI, bidirectional overrides), at most 200 characters."""
-    clean = "".join(" " if mark in "\n\r\t" else "\ufffd" if hidden(mark) else mark for mark in text)
+    clean = "".join(" " if mark in "\n\r\t" else "\ufffd" if is_control(mark) else mark for mark in text)
     return clean if len(clean) <= LONGEST else clean[: LONGEST - 1] + "…"
 
 
-def hidden(mark: str) -> bool:
+def is_control(mark: str) -> bool:
     return unicodedata.category(mark) in ("Cc", "Cf", "Cs")
 
 
 def markdown(text: str) -> str:
-    escaped = shown(text).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
+    escaped = printable(text).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
     return "".join("\\" + mark if mark in "|`*[]" else mark for mark in escaped)
 
 
 def csv_cell(text: str) -> str:
-    return "'" + shown(text) if text.lstrip().startswith(FORMULA) else shown(text)
+    return "'" + printable(text) if text.lstrip().startswith(FORMULA) else printable(text)
 
 
 def slug(text: str) -> str:

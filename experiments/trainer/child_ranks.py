@@ -17,19 +17,19 @@ Child = subprocess.Popen[bytes]
 
 
 @contextmanager
-def others(numbers: Iterable[int]) -> Iterator[None]:
+def run_child_ranks(numbers: Iterable[int]) -> Iterator[None]:
     """Within, the same command runs once more for each number, and has met us; afterwards it has ended."""
     children: list[Child] = []
     try:
         ears = []
-        with preemption.postponed():  # leaving now would lose a child that is not yet known
+        with preemption.postpone():  # leaving now would lose a child that is not yet known
             for number in numbers:
                 child, ear = start(number)
                 children.append(child)
                 ears.append(ear)
         for child, ear in zip(children, ears, strict=True):
-            meet(child, ear)
-        threading.Thread(target=watch, args=(children,), daemon=True).start()
+            wait_until_ready(child, ear)
+        threading.Thread(target=watch_children, args=(children,), daemon=True).start()
         yield
     except BaseException:  # they would wait for this process
         stop(children)
@@ -47,7 +47,7 @@ def start(number: int) -> tuple[Child, int]:
     return child, ear
 
 
-def meet(child: Child, ear: int) -> None:
+def wait_until_ready(child: Child, ear: int) -> None:
     """Here and not in torch's rendezvous, which hears no signal and waits half an hour for one that has died."""
     with open(ear, "rb") as pipe:
         if pipe.read(1):
@@ -55,11 +55,11 @@ def meet(child: Child, ear: int) -> None:
     code = child.wait()
     if preemption.was_asked(code):
         preemption.request.by = preemption.ELSEWHERE
-        preemption.request.obey()
+        preemption.request.raise_if_requested()
     raise RuntimeError(f"a further process of this run ended before it had begun, with exit code {code}: see above")
 
 
-def arrive() -> None:
+def signal_ready() -> None:
     """In a further process. Raises BrokenPipeError where the one that started it is gone."""
     mouth = os.environ.pop(ARRIVED, None)
     if mouth is not None:
@@ -79,7 +79,7 @@ def stop(children: list[Child]) -> None:
             child.wait()
 
 
-def watch(children: list[Child]) -> None:
+def watch_children(children: list[Child]) -> None:
     """When one has died, the others would wait for it in their next exchange: for ever with some backends."""
     while not any(child.poll() for child in children):
         time.sleep(1)

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from experiments.config.choices import CONF
 from experiments.config.schema import leaves
 from experiments.config.targets import KEY, OWN
-from experiments.system.redact import hidden
+from experiments.system.redact import redact
 
 NAMED = ("method", "model", "data", "budget", "objective")
 
@@ -23,7 +23,7 @@ def is_typed(path: str) -> bool:
     """Whether the command line or the experiment's file gives this value."""
     experiment = HydraConfig.get().runtime.choices.get("experiment")
     of_file = file_values("experiment", experiment) if experiment else {}
-    return path in {*dict(leaves(of_file)), *given(HydraConfig.get().overrides.task)}
+    return path in {*dict(leaves(of_file)), *typed_values(HydraConfig.get().overrides.task)}
 
 
 def as_typed(overrides: Any) -> list[str]:
@@ -31,13 +31,13 @@ def as_typed(overrides: Any) -> list[str]:
     return OmegaConf.to_container(overrides, resolve=False)  # type: ignore[return-value]
 
 
-def given(overrides: Any) -> dict[str, Any]:
+def typed_values(overrides: Any) -> dict[str, Any]:
     """The values of overrides by their dotted paths, those within {...} too."""
     parsed = OverridesParser.create().parse_overrides(as_typed(overrides))
     return {path: value for each in parsed for path, value in leaves(each.value(), each.key_or_group)}
 
 
-def own_names(config: DictConfig) -> dict[str, str]:
+def own_targets(config: DictConfig) -> dict[str, str]:
     """Where something else runs than the choice's file says, what runs instead: a record must not go by that name."""
     run = {group: config[group].get(KEY) for group in NAMED}
     said = {group: target(group, str(config.choice[group])) for group in NAMED}
@@ -68,13 +68,13 @@ def places(*providers: str) -> list[Path]:
 
 def command() -> str:
     """What to type for this very job, in a sweep too."""
-    return spelled_out(["python", Path(sys.argv[0]).name, *switches(), *as_typed(HydraConfig.get().overrides.task)])
+    return shell_command(["python", Path(sys.argv[0]).name, *switches(), *as_typed(HydraConfig.get().overrides.task)])
 
 
-def spelled_out(words: list[str]) -> str:
+def shell_command(words: list[str]) -> str:
     """With the packages of the user's own, for a shell."""
     own = os.environ.get(OWN)
-    return (f"{OWN}={shlex.quote(own)} " if own else "") + shlex.join(hidden(list(words)))
+    return (f"{OWN}={shlex.quote(own)} " if own else "") + shlex.join(redact(list(words)))
 
 
 def switches() -> list[str]:

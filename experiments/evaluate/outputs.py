@@ -1,0 +1,177 @@
+"""What an experiment made, measured once and written down: the record."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import nn
+
+from experiments.config.digest import libraries
+from experiments.config.modified import modified
+from experiments.config.typed_overrides import command
+from experiments.evaluate import measure
+from experiments.evaluate.artifacts import NETWORK, ONNX, origin_of
+from experiments.records import record
+from experiments.records.record import Budget, Layer, Record
+from experiments.run.context import RunContext
+from experiments.run.stages import StageResult
+from experiments.run.store import say_reused
+from experiments.system import checkout, hardware
+from experiments.system.checksums import matches_checksum
+from experiments.system.console import log
+from pruning.files import artifact, bitmap, durable
+from pruning.selection import Selection
+
+
+@dataclass(frozen=True)
+class Gates:
+    """The learned network before its dead filters are silenced. No accuracy where nothing is gated."""
+
+    accuracy: float | None
+    figures: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class StageOutputs:
+    dense: StageResult
+    choice: Selection
+    gates: Gates
+    small: nn.Module  # before fine-tuning
+    certificate: float
+    tuned: StageResult
+    scratch: StageResult | None
+
+
+def read_finished(context: RunContext) -> Record | None:
+    """The record of the same run made before, if all that was asked for lies beside it and may be reused."""
+    path = context.folder / "record.json"
+    for name in (path.name, "metrics.jsonl", ONNX):
+        durable.refuse_folder(context.folder / name)  # before the training, not when they are written
+    wanted = [path, context.folder / NETWORK, *([context.folder / ONNX] if context.settings.export else [])]
+    if not (context.settings.store and all(each.exists() for each in wanted)):
+        return None
+    try:
+        made = record.read(path)
+    except ValueError as error:
+        log(f"{error}: making it again", "yellow")
+        return None
+    if damage := describe_damage(context):
+        log(f"{damage}: making it again from what the store holds", "yellow")
+        return None
+    for stage in made.stages:
+        say_reused(stage)
+    return made
+
+
+def describe_damage(context: RunContext) -> str | None:
+    """What of the kept network cannot be read, in one line."""
+    try:
+        artifact.load(context.folder / NETWORK, None if origin_of(context.values["model"]) else context.network)
+    except (OSError, ValueError) as error:
+        return str(error)
+    if context.settings.export and not matches_checksum(context.folder / ONNX):
+        return f"{context.folder / ONNX} is not what was written"
+    return None
+
+
+def write_record(context: RunContext, made: StageOutputs, form: str) -> Record:
+    """`form`: the small form that is timed."""
+    dense, pruned = measure_networks(context, [made.dense.network, made.small], form)
+    made_record = Record(
+        schema=record.SCHEMA,
+        digest=context.digest,
+        budget=measure_budget(context, made.choice, dense, pruned),
+        classes=list(context.data.classes),
+        val_seen=context.settings.baseline is not None and context.data.sizes["val"] > 0,
+        dense=dense,
+        pruned=pruned,
+        tuned=measure_retrained(context, pruned, made.tuned.network),
+        scratch=measure_retrained(context, pruned, made.scratch.network) if made.scratch else None,
+        gates_accuracy=made.gates.accuracy,
+        certificate=made.certificate,
+        layers=count_layers(made.choice),
+        stages=[*made.tuned.stages, *(made.scratch.stages if made.scratch else ())],
+        epochs_total=sum(stage.epochs for stage in made.tuned.stages),
+        method_figures=made.gates.figures | timing_figures(context, form),
+        baseline_digest=context.baseline_digest,
+        data_verified=context.data.verified,
+        left_out=count_left_out(context, made),
+        **requested(context),
+        **describe_surroundings(context),
+    )
+    made_record.write(context.folder / "record.json")
+    return made_record
+
+
+def requested(context: RunContext) -> dict[str, Any]:
+    """What the user chose, and the command that says it again."""
+    settings = context.settings
+    names = ("method", "model", "data", "recipe", "objective", "experiment")
+    said = {name: getattr(settings, name) for name in ("name", "seed", "ratio", "control")}
+    chosen = {name: getattr(settings.choice, name) for name in names}
+    return (
+        said
+        | chosen
+        | {"command": command(), "modified": modified(context.settings.choice.experiment), "config": context.values}
+    )
+
+
+def describe_surroundings(context: RunContext) -> dict[str, Any]:
+    """What the run was made with."""
+    device = hardware.describe(context.device)
+    versions = hardware.versions(context.device) | libraries(context.values)
+    made_with = {"git_commit": checkout.commit(), "versions": versions, "processes": context.processes}
+    return made_with | {"device": device, "precision": context.precision}
+
+
+def count_left_out(context: RunContext, made: StageOutputs) -> dict[str, int]:
+    """Of training as every stage has counted them; of the test set as they were met while measuring."""
+    met = {part: len(names) for part, names in context.data.left_out.items()}
+    return met | {"train": max([met["train"], *(stage.left_out or 0 for stage in made.tuned.stages)])}
+
+
+def timing_figures(context: RunContext, form: str) -> dict[str, float | None]:
+    """What `auto` came to: 1 for the grouped form. Any other form stands in the config."""
+    return {"timed_grouped": float(form == "grouped")} if context.method.form == "auto" else {}
+
+
+def measure_networks(context: RunContext, networks: list[nn.Module], form: str) -> list[record.Network]:
+    loader, classes = context.data.test_dataloader(), len(context.data.classes)
+    return measure.networks(networks, loader, context.probe, classes, context.device, form)
+
+
+def measure_retrained(context: RunContext, shape: record.Network, network: nn.Module) -> record.Network:
+    """Other weights in the same shape: only the answers are new, and two timings of one shape would differ by noise."""
+    found = measure_accuracy(context, network)
+    return replace(shape, **found.figures(with_top5=shape.accuracy_top5 is not None))
+
+
+def measure_gates(context: RunContext, learned: nn.Module) -> Gates:
+    figures = record.finite(context.method.report(learned))
+    return Gates(measure_accuracy(context, learned).top1 if context.method.gated else None, figures)
+
+
+def measure_accuracy(context: RunContext, network: nn.Module) -> measure.Accuracy:
+    return measure.accuracy(
+        measure.copy_for_measuring(network, context.device), context.data.test_dataloader(), context.device
+    )
+
+
+def measure_budget(context: RunContext, choice: Selection, dense: record.Network, pruned: record.Network) -> Budget:
+    rows = count_layers(choice).values()
+    return Budget(
+        of=context.settings.choice.budget,
+        asked=context.settings.ratio,
+        got_filters=1 - sum(row.filters_kept for row in rows) / sum(row.filters_total for row in rows),
+        got_kernels=1 - sum(row.kernels_kept for row in rows) / sum(row.kernels_total for row in rows),
+        got_macs=1 - pruned.macs / dense.macs,
+        got_params=1 - pruned.params / dense.params,
+    )
+
+
+def count_layers(choice: Selection) -> dict[str, Layer]:
+    return {
+        name: Layer(
+            choice.kept(name), choice.total(name), int(kernels.sum()), kernels.numel(), bitmap.encode(kernels.numpy())
+        )
+        for name, kernels in choice.items()
+    }
