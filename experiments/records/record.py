@@ -2,17 +2,17 @@
 
 import json
 import math
-from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
 from experiments.system.redact import redact
 from pruning.files import durable
 
 SCHEMA = 2  # raise it when a field changes its meaning
 NO_JSON = (RecursionError, IsADirectoryError)  # beside ValueError: nested too deeply, or a folder of that name
-Whole = TypeVar("Whole")
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -132,46 +132,31 @@ def load_json(path: Path) -> Any:
         raise ValueError(f"{path} is not JSON: {type(error).__name__}: {error}") from error
 
 
-def load_checked(kind: type[Whole], path: Path, schema: int) -> Whole:
-    """What a file holds, if it is all there."""
+def load_checked(kind: type[Kind], path: Path, schema: int) -> Kind:
+    """A file of JSON as this dataclass, all the way down; only what has a default may be absent.
+
+    Raises ValueError, which names the file and the first key that is missing, unknown or of another type.
+    """
+    from pydantic import ValidationError  # a tenth of a second that --help need not pay
+
     try:
-        values = json.loads(path.read_text())
-        if values["schema"] != schema:
-            raise ValueError(f"schema {values['schema']}, this program reads {schema}")
-        return build(kind, values)  # type: ignore[no-any-return]
-    except (ValueError, KeyError, TypeError, AttributeError, *NO_JSON) as error:
-        name = kind.__name__.lower()
-        raise ValueError(f"{path} is not a whole {name}: {type(error).__name__}: {error}") from error
+        text = path.read_bytes()
+        if (version := json.loads(text)["schema"]) != schema:
+            raise ValueError(f"schema {version}, this program reads {schema}")
+        return adapter(kind).validate_json(text, strict=True, extra="forbid")  # type: ignore[no-any-return]
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise ValueError(f"{path} is not a whole {kind.__name__.lower()}: {reason}") from error
+    except (ValueError, KeyError, TypeError, *NO_JSON) as error:
+        raise ValueError(f"{path} is not a whole {kind.__name__.lower()}: {type(error).__name__}: {error}") from error
 
 
-def build(kind: Any, value: Any) -> Any:
-    """A value of JSON as the annotated type, all the way down. Only what has a default may be absent."""
-    if is_dataclass(kind):
-        hints = get_type_hints(kind)
-        if unknown := set(value) - set(hints):
-            raise ValueError(f"unknown keys {sorted(unknown)}")
-        there = [field.name for field in fields(kind) if field.name in value or field.default is MISSING]
-        return kind(**{name: build(hints[name], value[name]) for name in there})  # type: ignore[operator]
-    if get_origin(kind) is UnionType:
-        options = [option for option in get_args(kind) if option is not type(None)]
-        return None if value is None else build(options[0], value)
-    if get_origin(kind) is list:
-        if not isinstance(value, list):
-            raise ValueError(f"expected a list, got {value!r}")
-        return [build(get_args(kind)[0], each) for each in value]
-    if get_origin(kind) is dict:
-        return {key: build(get_args(kind)[1], each) for key, each in value.items()}
-    return scalar(kind, value)
+@cache
+def adapter(kind: type) -> Any:
+    from pydantic import TypeAdapter
 
-
-def scalar(kind: Any, value: Any) -> Any:
-    if kind is Any:
-        return value
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ValueError(f"expected {kind.__name__}, got {value!r}")
-    return value
+    return TypeAdapter(kind)
 
 
 def finite(value: Any) -> Any:

@@ -66,9 +66,9 @@ def broken(tmp_path: Path, **changes: object) -> Path:
     [
         ({"schema": SCHEMA + 1}, "schema 3"),
         ({"dense": {"accuracy": 0.9}}, "macs|accuracy_top5"),
-        ({"seed": "zero"}, "expected int"),
-        ({"dense": None}, "record.json"),
-        ({"colour": "red"}, "unknown keys"),
+        ({"seed": "zero"}, "seed: Input should be a valid integer"),
+        ({"dense": None}, "record.json is not a whole record: dense: "),
+        ({"colour": "red"}, "colour: Unexpected keyword argument"),
     ],
 )
 def test_what_is_no_record_is_named(tmp_path: Path, changes: dict[str, object], what: str) -> None:
