@@ -143,7 +143,7 @@ def load_checked(kind: type[Kind], path: Path, schema: int) -> Kind:
         text = path.read_bytes()
         if (version := json.loads(text)["schema"]) != schema:
             raise ValueError(f"schema {version}, this program reads {schema}")
-        return adapter(kind).validate_json(text, strict=True, extra="forbid")  # type: ignore[no-any-return]
+        return adapter(kind).validate_json(text, strict=True, extra="forbid")  # type: ignore[no-any-return, arg-type]
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pruning import durable
+from pruning.files import durable
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 

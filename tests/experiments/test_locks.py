@@ -32,7 +32,8 @@ import sys, time
 from datetime import timedelta
 from pathlib import Path
 import torch.distributed as dist
-from experiments import locks, ranks
+from experiments.system import locks
+from experiments.trainer import ranks
 LIMIT = int(sys.argv[3])
 folder, rank = Path(sys.argv[1]), int(sys.argv[2])
 locks.POLL = 0.5
@@ -42,10 +43,10 @@ while len(list(folder.glob("imported*"))) < 2:
 dist.init_process_group("gloo", f"file://{folder}/meet", timedelta(seconds=LIMIT), 2, rank)
 (folder / f"met{rank}").touch()
 if rank == 0:
-    with locks.held(folder, ranks.tell_to_wait):
-        ranks.told(True)
+    with locks.hold_lock(folder, ranks.broadcast_wait):
+        ranks.broadcast(True)
 else:
-    assert ranks.hear_decision()
+    assert ranks.receive_decision()
 """
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from narrow import narrow_vgg
-from pruning.task import ClassificationTask
 from tiny_run import Quadrants
 from torch import nn
 
@@ -18,6 +17,7 @@ from pruning.methods.fcf import FCF
 from pruning.methods.l1 import L1
 from pruning.models import initialise
 from pruning.selection import Selection
+from pruning.training.task import ClassificationTask
 
 
 def rank() -> int:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-from experiments.checkpoints import Wish, accept, exchange
 from harness import record, typed
 from running import run
+
+from experiments.trainer.checkpoints import Wish, accept, exchange
 
 PLAIN = "model._target_=saboteurs.plain"
 
