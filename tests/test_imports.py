@@ -20,7 +20,7 @@ FORBIDDEN = {
 FLOORS = {
     "pruning": (
         *("selection", "modes", "graph", "budget", "surgery", "models", "objectives", "training", "methods", "files"),
-        *("plan", "sensitivity", "dry_run"),
+        *("lightning", "plan", "sensitivity", "dry_run"),
     ),
     "experiments": (
         *("system", "records", "config", "trainer", "report", "cli", "run", "evaluate", "plan", "sensitivity"),
@@ -78,6 +78,14 @@ def test_only_tracking_and_the_script_of_its_view_import_wandb() -> None:
     names = ("wandb", "wandb_workspaces")
     users = {path.name for path in sources("experiments") for name in imported(path) if name.split(".")[0] in names}
     assert users == {"tracker.py", "workspace.py"}
+
+
+def test_methods_know_no_lightning() -> None:
+    """One adapter calls their verbs in a Trainer; `pruning.training` and it are the only users."""
+    users = {
+        path.parent.name for path in sources("pruning") for name in imported(path) if name.startswith("lightning.")
+    }
+    assert users == {"training", "pruning"}
 
 
 def test_methods_never_import_each_other() -> None:

@@ -39,7 +39,7 @@ ALONE = {
 # With all that they import
 FOLLOWED = {
     "baseline": ("pruning.training.task",),
-    "prune": ("pruning.methods.base",),
+    "prune": ("pruning.lightning",),
     "finetune": ("pruning.surgery",),
     "run": ("pruning.files.artifact",),
 }

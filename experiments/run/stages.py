@@ -21,6 +21,7 @@ from experiments.trainer.checkpoints import DurableCheckpoints, StageCheckpoint,
 from experiments.trainer.metrics_file import MetricsFile
 from experiments.trainer.progress import StageBar
 from pruning.graph.cost import count_macs
+from pruning.lightning import PruningCallback
 from pruning.methods.base import PruningMethod
 from pruning.modes import repeatable
 from pruning.objectives import Objective
@@ -134,7 +135,13 @@ def build_trainer(context: RunContext, spec: StageSpec, keep: StageCheckpoint, f
         precision=context.precision,  # type: ignore[arg-type]
         max_epochs=context.recipes[spec.recipe].epochs,
         logger=MetricsFile(folder / "metrics.jsonl", spec.stage),
-        callbacks=[bar, ranks.SyncBuffers(), *([spec.method] if spec.method else []), keep, context.tracker],
+        callbacks=[
+            bar,
+            ranks.SyncBuffers(),
+            *([PruningCallback(spec.method)] if spec.method else []),
+            keep,
+            context.tracker,
+        ],
         plugins=[DurableCheckpoints()],
         default_root_dir=folder,
         limit_val_batches=1.0 if context.data.sizes["val"] else 0,

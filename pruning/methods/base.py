@@ -1,4 +1,4 @@
-"""The life of a pruning method: five verbs, called by the Trainer (three) and by the pipeline (two).
+"""The life of a pruning method: five verbs, called while a network trains (three) and by the pipeline (two).
 
     attach   in setup, before the optimiser exists       add gates; offer their parameter group
     steer    after backward, before the step             edit gradients
@@ -7,7 +7,7 @@
     detach   last                                        leave a plain network, names and order of parameters as before
 
 A method sees the network, never the Trainer. All that it learns lives in the network's module tree, so that
-checkpoints, resuming, device moves and several processes come free. The wiring here is final; a method gives the verbs.
+checkpoints, resuming, device moves and several processes come free. `pruning.lightning` calls the verbs in a Trainer.
 """
 
 from __future__ import annotations
@@ -16,15 +16,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, final
 
-from lightning import Callback, Trainer
 from torch import nn
 
-from pruning.methods.own_groups import check_own_groups
 from pruning.selection import Selection
-from pruning.training.task import ClassificationTask
 
 
-class PruningMethod(Callback, ABC):
+class PruningMethod(ABC):
     """Abstract; every concrete method is final."""
 
     needs_training: bool = False  # False: decides on the network as it is; its stage has no epochs of its own
@@ -85,8 +82,6 @@ class PruningMethod(Callback, ABC):
                 f"{type(self).__name__} would learn from them: take bf16-mixed or 32-true"
             )
 
-    # -- the wiring ----------------------------------------------------------------------------------------------------
-
     @final
     def begin_stage(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
         """attach, as whoever runs or plans a stage calls it.
@@ -100,34 +95,3 @@ class PruningMethod(Callback, ABC):
                 "it no steps: raise recipe.prune.epochs, or take a method that decides at once, such as l1"
             )
         self.attach(network, image_shape, steps)
-
-    @final
-    def setup(self, trainer: Trainer, pl_module: ClassificationTask, stage: str) -> None:  # type: ignore[override]
-        if stage != "fit":
-            return
-        self.refuse_scaled(str(trainer.precision))
-        self.begin_stage(pl_module.network, pl_module.image_shape, int(trainer.estimated_stepping_batches))
-        pl_module.extra_groups = self.groups(pl_module.network)
-
-    @final
-    def on_fit_start(self, trainer: Trainer, pl_module: ClassificationTask) -> None:  # type: ignore[override]
-        check_own_groups(self.groups(pl_module.network), trainer.optimizers, trainer.gradient_clip_val)
-
-    @final
-    def on_train_start(self, trainer: Trainer, pl_module: ClassificationTask) -> None:  # type: ignore[override]
-        self._settled = trainer.global_step
-
-    @final
-    def on_before_optimizer_step(self, trainer: Trainer, pl_module: ClassificationTask, optimizer: Any) -> None:  # type: ignore[override]
-        self.steer(pl_module.network)
-
-    @final
-    def on_train_batch_end(self, trainer: Trainer, pl_module: ClassificationTask, *_: Any) -> None:  # type: ignore[override]
-        if trainer.global_step > self._settled:  # with accumulated gradients not every batch is a step
-            self._settled = trainer.global_step
-            self.settle(pl_module.network)
-
-    @final
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: ClassificationTask) -> None:  # type: ignore[override]
-        for name, figure in self.report(pl_module.network).items():
-            pl_module.log(name, figure)

@@ -11,6 +11,7 @@ from rows import Chain, Residual, fcf
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset, default_collate
 
+from pruning.lightning import PruningCallback
 from pruning.methods.fcf.gates import Gate
 from pruning.models import initialise, resnet
 from pruning.objectives import CrossEntropy
@@ -31,8 +32,8 @@ def fit(method: nn.Module, network: nn.Module, epochs: int) -> Trainer:
     )
     task = ClassificationTask(network, CrossEntropy(), recipe, classes=4, image_shape=SHAPE, seed=0)
     trainer = Trainer(
-        max_epochs=epochs, accelerator="cpu", callbacks=[method], logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
+        max_epochs=epochs, accelerator="cpu", callbacks=[PruningCallback(method)], logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*(many workers|val_dataloader|LeafSpec).*")

@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 from torch.utils.data import DataLoader
 
+from pruning.lightning import PruningCallback
 from pruning.models import initialise
 from pruning.objectives import CrossEntropy
 from pruning.training.task import ClassificationTask
@@ -38,8 +39,8 @@ def fit(build: Callable[[UsersTask], Optimizer], **asked: object) -> nn.Module:
     task.build = lambda: build(task)  # type: ignore[method-assign, assignment]
     batch = images(SHAPE, 4).float(), torch.arange(4)
     trainer = Trainer(
-        max_epochs=1, accelerator="cpu", callbacks=[fcf(0.5)], logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0, **asked,
+        max_epochs=1, accelerator="cpu", callbacks=[PruningCallback(fcf(0.5))], logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0, **asked,
     )  # fmt: skip
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*(many workers|val_dataloader|LeafSpec|not binary).*")
