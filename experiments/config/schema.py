@@ -1,52 +1,44 @@
-"""The type of every value in conf/. No defaults here: a default has one home, the YAML. Imports no torch."""
+"""The type and the rule of every value in conf/, at its field. A default has one home, the YAML. Imports no torch."""
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, is_dataclass
-from typing import Any, get_type_hints
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, get_args, get_type_hints
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from experiments.config import limits
+from experiments.config import rules
+from experiments.config.rules import Rule, above, at_least, name_for_wandb, of_each, one_of, share
 
 KINDS = {float: "a number", int: "a whole number", bool: "true or false", str: "text", type(None): "null"}
-MARKS = (None, "read", "computed", "recalled", "ours")  # how sure a published figure is (conf/experiment)
-PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed", "64-true")
-CHOICES = {
-    "control": (None, "scratch"),
-    "export": (None, "onnx"),
-    "recipe.choose": ("best", "last"),
-    "tracking.mode": ("offline", "online", "none"),
-    "trainer.precision": PRECISIONS,
-    "trainer.compile": ("auto", True, False),
-    **{f"recipe.{stage}.schedule": ("constant", "step", "cosine") for stage in ("baseline", "prune", "finetune")},
-}
 
-PUBLISHED = {
-    "published.ops": ("macs", "authors"),
-    "published.accuracy_mark": MARKS,
-    "published.cut_mark": MARKS,
-}
+
+def ruled(rule: Rule, default: Any = MISSING) -> Any:
+    """A field with the rule that `check` asks of its value."""
+    return field(default=default, metadata={"rule": rule})
+
+
+MARK = one_of(None, "read", "computed", "recalled", "ours")  # how sure a published figure is (conf/experiment)
 
 
 @dataclass
 class Stage:
-    epochs: int = MISSING
-    lr: float = MISSING
-    momentum: float = MISSING
-    weight_decay: float = MISSING
-    schedule: str = MISSING
-    milestones: list[float] = MISSING
-    factor: float = MISSING
-    warmup: float = MISSING
+    epochs: int = ruled(at_least(0))
+    lr: float = ruled(at_least(0))
+    momentum: float = ruled(share("from 1 on steps grow without end"))
+    weight_decay: float = ruled(at_least(0))
+    schedule: str = ruled(one_of("constant", "step", "cosine"))
+    milestones: list[float] = ruled(of_each(at_least(0)))
+    factor: float = ruled(at_least(0))
+    warmup: float = ruled(at_least(0))
 
 
 @dataclass
 class Recipe:
-    batch: int = MISSING
-    scale: float = MISSING
-    choose: str = MISSING
+    batch: int = ruled(at_least(1))
+    scale: float = ruled(above(0))
+    choose: str = ruled(one_of("best", "last"))
     grant: bool = MISSING
     baseline: Stage = MISSING
     prune: Stage = MISSING
@@ -59,24 +51,24 @@ class Trainer:
     devices: Any = MISSING  # a number, a list of indices, or "auto"
     strategy: str = MISSING
     num_nodes: int = MISSING
-    precision: str = MISSING
-    compile: Any = MISSING
+    precision: str = ruled(one_of("auto", "32-true", "bf16-mixed", "16-mixed", "64-true"))
+    compile: Any = ruled(one_of("auto", True, False))
     deterministic: bool = MISSING
     progress: bool = MISSING
-    checkpoint_minutes: float = MISSING
+    checkpoint_minutes: float = ruled(at_least(0))
 
 
 @dataclass
 class Tracking:
-    mode: str = MISSING
-    project: str = MISSING
+    mode: str = ruled(one_of("offline", "online", "none"))
+    project: str = ruled(name_for_wandb)
     entity: str | None = None
     group: str | None = None
 
 
 @dataclass
 class Scan:
-    ratios: list[float] = MISSING
+    ratios: list[float] = ruled(of_each(share(), "for example scan.ratios=[0.3,0.5]"))
     bound: float = MISSING
 
 
@@ -86,11 +78,11 @@ class Published:
 
     dense: float | None = MISSING
     tuned: float | None = MISSING
-    accuracy_mark: str | None = MISSING
+    accuracy_mark: str | None = ruled(MARK)
     macs_cut: float | None = MISSING
     params_cut: float | None = MISSING
-    ops: str = MISSING
-    cut_mark: str | None = MISSING
+    ops: str = ruled(one_of("macs", "authors"))
+    cut_mark: str | None = ruled(MARK)
 
 
 @dataclass
@@ -119,13 +111,13 @@ class Config:
     method: Any = MISSING
     trainer: Trainer = MISSING
     choice: Choice = MISSING
-    ratio: float = MISSING
+    ratio: float = ruled(share("it is the share that is removed"))
     seed: int = MISSING
     baseline: str | None = None
-    control: str | None = None
+    control: str | None = ruled(one_of(None, "scratch"), default=None)
     plan: bool = MISSING
     sensitivity: bool = MISSING
-    export: str | None = None
+    export: str | None = ruled(one_of(None, "onnx"), default=None)
     store: bool = MISSING
     folder: str = MISSING
     name: str = MISSING
@@ -140,24 +132,15 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 
 def check(values: dict[str, Any]) -> None:
-    """Raises ValueError for what types cannot say."""
+    """Raises ValueError for what types cannot say: value, rule, remedy."""
+    numbers = dict(leaves(values))
     refuse_unknown(values, Config)
-    found = dict(leaves(values))
-    for path, value in found.items():
+    for path, value in numbers.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{path} must be a finite number, got {value}")
-    if not 0 <= found["ratio"] < 1:
-        raise ValueError(f"ratio must lie in [0, 1), got {found['ratio']:g}: it is the share that is removed")
-    for path, allowed in (CHOICES | (PUBLISHED if values["published"] else {})).items():
-        if found[path] not in allowed:
-            raise ValueError(f"{path} must be one of {', '.join(map(str, allowed))}, got {found[path]}")
-    if found["trainer.checkpoint_minutes"] < 0:
-        raise ValueError(f"trainer.checkpoint_minutes must be 0 or more, got {found['trainer.checkpoint_minutes']:g}")
-    limits.check_recipe(found)
-    limits.check_seeds(found)
-    limits.check_images(values["data"])
-    limits.check_scan(values["scan"])
-    limits.check_tracking(values["tracking"])
+    check_rules(values, Config)
+    rules.check_seeds(numbers)
+    rules.check_images(values["data"])
 
 
 def refuse_unknown(values: dict[str, Any], kind: type, path: str = "") -> None:
@@ -168,6 +151,19 @@ def refuse_unknown(values: dict[str, Any], kind: type, path: str = "") -> None:
             raise ValueError(f"{path}{key}: no such key; known here are {', '.join(known)}")
         if is_dataclass(known[key]) and isinstance(value, dict):
             refuse_unknown(value, known[key], f"{path}{key}.")  # type: ignore[arg-type]
+
+
+def check_rules(values: dict[str, Any], kind: type, path: str = "") -> None:
+    hints = get_type_hints(kind)
+    for each in fields(kind):  # type: ignore[arg-type]
+        value = values[each.name]
+        if "rule" in each.metadata:
+            each.metadata["rule"](f"{path}{each.name}", value)
+        inner = next(
+            (option for option in (hints[each.name], *get_args(hints[each.name])) if is_dataclass(option)), None
+        )
+        if inner and isinstance(value, dict):
+            check_rules(value, inner, f"{path}{each.name}.")  # type: ignore[arg-type]
 
 
 def leaves(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:

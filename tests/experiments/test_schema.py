@@ -43,7 +43,7 @@ def test_the_default_is_accepted() -> None:
         ("data.std=[0.2,0.2,0]", r"data\.std must be above 0 in each of three colours"),
         ("data.val=1.0", r"data\.val must be a share in \[0, 1\) or a count of images, got 1\.0"),
         ("data.val=-0.1", r"data\.val must be a share in \[0, 1\) or a count"),
-        ("scan.ratios=[]", r"scan\.ratios must name a ratio or more"),
+        ("scan.ratios=[]", r"scan\.ratios must name a number or more"),
         ("scan.ratios=[0.5,1]", r"each of scan\.ratios must lie in \[0, 1\), got 1"),
         ("tracking.mode=onlin", r"tracking\.mode must be one of offline, online, none, got onlin"),
         ("tracking.project=a/b", r"tracking\.project=a/b has '/': W&B takes names of 1 to 128 characters"),
