@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmarks.speed_page import PAGE, write
+from experiments.benchmarks.speed_page import PAGE, write_table
 from experiments.system import checkout
 from experiments.system.checkout import ROOT
 from experiments.system.console import log
@@ -22,21 +22,21 @@ PROGRAMS = ("fcf_update", "scoring", "growth", "compaction", "faults", "training
 
 
 def main(arguments: list[str] | None = None) -> int:
-    asked = parser().parse_args(arguments)
+    asked = build_parser().parse_args(arguments)
     asked.folder.mkdir(parents=True, exist_ok=True)
-    failed = [name for name in asked.names or PROGRAMS if not made(name, asked)]
+    failed = [name for name in asked.names or PROGRAMS if not run_program(name, asked)]
     records = [json.loads(path.read_text()) for name in PROGRAMS if (path := asked.folder / f"{name}.json").exists()]
     for record in records:
         for aim in record.get("aims", []):
-            log(line(aim))
+            log(format_aim(aim))
     if asked.folder == FOLDER:
-        log(f"{PAGE.name}: {write(FOLDER / 'pruned.json')}")
+        log(f"{PAGE.name}: {write_table(FOLDER / 'pruned.json')}")
     for name in failed:
         log(f"{name} failed: python -m experiments.benchmarks.{name}")
     return 1 if failed else 0
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     words = argparse.ArgumentParser(prog="python -m experiments.benchmarks", description=__doc__)
     words.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(PROGRAMS)}; all by default")
     words.add_argument("--again", action="store_true", help="run also what has a record of this commit")
@@ -46,10 +46,10 @@ def parser() -> argparse.ArgumentParser:
     return words
 
 
-def made(name: str, asked: argparse.Namespace) -> bool:
+def run_program(name: str, asked: argparse.Namespace) -> bool:
     """A record of this commit, made now or before."""
     path = asked.folder / f"{name}.json"
-    if not asked.again and current(path):
+    if not asked.again and is_current(path):
         log(f"{name}: kept, {path} is of this commit")
         return True
     start = time.monotonic()
@@ -60,13 +60,13 @@ def made(name: str, asked: argparse.Namespace) -> bool:
     return done.returncode == 0
 
 
-def current(path: Path) -> bool:
+def is_current(path: Path) -> bool:
     """The records lie in the repository, so what is not committed (+) cannot count; there is `--again`."""
     now = (checkout.commit() or "").rstrip("+")
     return bool(now) and path.exists() and json.loads(path.read_text())["commit"].rstrip("+") == now
 
 
-def line(aim: dict[str, Any]) -> str:
+def format_aim(aim: dict[str, Any]) -> str:
     sign = ">=" if aim["rule"] == "least" else "<="
     return f"{'met   ' if aim['met'] else 'MISSED'}  {aim['what']}: {aim['got']:.3g} ({sign} {aim['wanted']:g})"
 

@@ -41,7 +41,7 @@ class Aim:
 Clock = Callable[[], float]
 
 
-def paired(
+def time_paired(
     contenders: dict[str, Callable[[], object]], rounds: int = 7, warm: int = 1, clock: Clock = time.perf_counter
 ) -> dict[str, float]:
     """Median milliseconds of each contender, by turns in one process, so that noise hits all of them alike.
@@ -58,18 +58,18 @@ def paired(
     return {name: statistics.median(found) for name, found in times.items()}
 
 
-def show(title: str, rows: Sequence[Row]) -> None:
+def print_table(title: str, rows: Sequence[Row]) -> None:
     """A table for each kind of row, the names of the figures in its head."""
     for names, alike in groupby(rows, key=tuple):
         table, shown = Table(title=title, title_justify="left"), list(alike)
         for name in names:
             table.add_column(name, justify="left" if isinstance(shown[0][name], str) else "right")
         for row in shown:
-            table.add_row(*(figure(value) for value in row.values()))
+            table.add_row(*(format_value(value) for value in row.values()))
         console.print(table)
 
 
-def figure(value: object) -> str:
+def format_value(value: object) -> str:
     if not isinstance(value, float):
         return str(value)
     return f"{value:,.0f}" if value >= 1e4 else f"{value:.4g}"
@@ -77,15 +77,15 @@ def figure(value: object) -> str:
 
 Measure = Callable[..., list[Row]]
 Aims = Callable[..., list[Aim]]
-Drawn = Callable[[list[Row]], bytes]
+DrawPlot = Callable[[list[Row]], bytes]
 
 
-def main(
+def run_benchmark(
     name: str,
     claim: str,
     measure: Measure,
     aims: Aims | None = None,
-    drawn: Drawn | None = None,
+    drawn: DrawPlot | None = None,
     **switches: str | dict[str, Any],
 ) -> None:
     """Run a benchmark as a program: print its table and aims, and write its record (and its plot) where `--out` says.
@@ -93,7 +93,7 @@ def main(
     `switches` are its own: the help of a flag, or all that argparse wants to know; `measure` and `aims` are told what
     was given.
     """
-    asked = arguments(claim, switches)
+    asked = parse_arguments(claim, switches)
     if not console.is_terminal:
         console.width = WIDE
     torch.set_num_threads(asked.threads)
@@ -101,25 +101,25 @@ def main(
     start = time.monotonic()
     rows = measure(**given)
     found = [aim.to_json() for aim in aims(rows, **given)] if aims else []
-    show(claim, rows)
+    print_table(claim, rows)
     if found:
-        show("aims", found)
+        print_table("aims", found)
     if asked.out is not None:
         device = torch.device(getattr(asked, "device", None) or hardware.device("auto"))
         made: Row = {"benchmark": name, "claim": claim, "commit": checkout.commit()}
-        made |= {"versions": hardware.versions(device), "machine": hardware.describe(device), "command": command()}
+        made |= {"versions": hardware.versions(device), "machine": hardware.describe(device), "command": command_line()}
         made |= {"seconds": round(time.monotonic() - start)}
         asked.out.write_text(json.dumps({**made, "aims": found, "rows": rows}, indent=1) + "\n")
         if drawn is not None:
             asked.out.with_suffix(".png").write_bytes(drawn(rows))
 
 
-def command() -> str:
+def command_line() -> str:
     """As typed, but for where folders lie on this machine."""
     return " ".join(Path(word).name if "/" in word else word for word in sys.argv[1:])
 
 
-def arguments(claim: str, switches: dict[str, str | dict[str, Any]]) -> argparse.Namespace:
+def parse_arguments(claim: str, switches: dict[str, str | dict[str, Any]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=claim)
     parser.add_argument("--out", type=Path, help="write the figures, the hardware and the versions there (JSON)")
     parser.add_argument("--threads", type=int, default=1)

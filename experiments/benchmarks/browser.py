@@ -14,36 +14,36 @@ FLAGS = (
 )
 
 
-def found(what: str) -> str | None:
+def find_executable(what: str) -> str | None:
     return next((path for name in NAMES[what] if (path := shutil.which(name))), None)
 
 
-def missing() -> str | None:
+def missing_browser() -> str | None:
     """Why there is no browser here."""
-    lacking = [what for what in NAMES if found(what) is None]
+    lacking = [what for what in NAMES if find_executable(what) is None]
     return f"no {' and no '.join(lacking)} here: apt-get install chromium chromium-driver" if lacking else None
 
 
 @contextmanager
-def browser(width: int = 1280, height: int = 900) -> Iterator[Any]:
+def open_browser(width: int = 1280, height: int = 900) -> Iterator[Any]:
     """A driver of selenium that logs the page's console and every request."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         options = webdriver.ChromeOptions()
-        options.binary_location = found("chromium") or ""
+        options.binary_location = find_executable("chromium") or ""
         for flag in (*FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        driver = webdriver.Chrome(options=options, service=Service(found("driver")))
+        driver = webdriver.Chrome(options=options, service=Service(find_executable("driver")))
         try:
             yield driver
         finally:
             driver.quit()
 
 
-def visit(driver: Any, page: Path) -> None:
+def open_page(driver: Any, page: Path) -> None:
     """Opens a report and waits until every chart is drawn."""
     from selenium.webdriver.support.ui import WebDriverWait
 

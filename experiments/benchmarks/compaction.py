@@ -2,7 +2,7 @@
 
 import torch
 
-from experiments.benchmarks.bench import Row, main, paired
+from experiments.benchmarks.bench import Row, run_benchmark, time_paired
 from pruning.graph.graph import trace
 from pruning.models.library import torchvision_network
 from pruning.selection import Selection, convolutions
@@ -12,22 +12,22 @@ NETWORKS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "dense
 SHAPE = (3, 224, 224)
 
 
-def one(name: str) -> Row:
+def measure_network(name: str) -> Row:
     network = torchvision_network(name, 1000, SHAPE).eval()
     draws = torch.Generator().manual_seed(0)
     rows = {n: torch.rand(len(conv.weight), generator=draws) < 0.5 for n, conv in convolutions(network).items()}
     choice = Selection.of_rows(network, {n: row | (row.sum() == 0) for n, row in rows.items()})
     contenders = {"ours": lambda: compact(network, choice, SHAPE), "trace": lambda: trace(network, SHAPE)}
-    if (peer := torch_pruning(network)) is not None:
+    if (peer := torch_pruning_job(network)) is not None:
         contenders["torch-pruning"] = peer
-    times = paired(contenders, rounds=5)
+    times = time_paired(contenders, rounds=5)
     layers = len(rows)
     row: Row = {"network": name, "convolutions": layers, "ours, s": times["ours"] / 1000}
     row |= {"of that, tracing, s": times["trace"] / 1000, "ours, ms per convolution": times["ours"] / layers}
     return row | ({"torch-pruning, s": times["torch-pruning"] / 1000} if "torch-pruning" in times else {})
 
 
-def torch_pruning(network: torch.nn.Module):  # type: ignore[no-untyped-def]
+def torch_pruning_job(network: torch.nn.Module):  # type: ignore[no-untyped-def]
     """The same job by Torch-Pruning, when it is installed: half of the filters by random importance."""
     try:
         import torch_pruning as peer
@@ -50,8 +50,10 @@ def torch_pruning(network: torch.nn.Module):  # type: ignore[no-untyped-def]
 
 
 def measure() -> list[Row]:
-    return [one(name) for name in NETWORKS]
+    return [measure_network(name) for name in NETWORKS]
 
 
 if __name__ == "__main__":
-    main("compaction", "Trace, liveness and compaction at 224x224, half of the filters gone, one thread", measure)
+    run_benchmark(
+        "compaction", "Trace, liveness and compaction at 224x224, half of the filters gone, one thread", measure
+    )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
-from experiments.benchmarks.bench import Aim, Row, main, paired
+from experiments.benchmarks.bench import Aim, Row, run_benchmark, time_paired
 from experiments.trainer.checkpoints import DurableCheckpoints
 from pruning.models import resnet
 from pruning.training.finite import finite, propagate_nonfinite
@@ -35,16 +35,16 @@ def measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         work: dict[str, Callable[[], object]] = {
             "step": train,
-            "check": check(network),
-            "checkpoint": save(network, optimiser, Path(folder)),
+            "check": check_work(network),
+            "checkpoint": checkpoint_work(network, optimiser, Path(folder)),
         }
-        times = paired(work)
+        times = time_paired(work)
     steps = IMAGES // BATCH
     cost, epoch = steps * times["check"] + times["checkpoint"], steps * times["step"]
     return [{**{f"{name} ms": value for name, value in times.items()}, "steps": steps, "share": cost / epoch}]
 
 
-def check(network: nn.Module) -> Callable[[], None]:
+def check_work(network: nn.Module) -> Callable[[], None]:
     """What a step does more than it had to."""
     loss = torch.ones((), requires_grad=True)
 
@@ -56,7 +56,7 @@ def check(network: nn.Module) -> Callable[[], None]:
     return work
 
 
-def save(network: nn.Module, optimiser: SGD, folder: Path) -> Callable[[], None]:
+def checkpoint_work(network: nn.Module, optimiser: SGD, folder: Path) -> Callable[[], None]:
     state = {"state_dict": network.state_dict(), "optimizer_states": [optimiser.state_dict()]}
     return lambda: DurableCheckpoints().save_checkpoint(state, folder / "last.ckpt")
 
@@ -66,4 +66,4 @@ def aims(rows: list[Row]) -> list[Aim]:
 
 
 if __name__ == "__main__":
-    main("faults", CLAIM, measure, aims)
+    run_benchmark("faults", CLAIM, measure, aims)

@@ -12,20 +12,20 @@ import osqp
 import torch
 from scipy import sparse
 
-from experiments.benchmarks.bench import Aim, Row, main, paired
+from experiments.benchmarks.bench import Aim, Row, run_benchmark, time_paired
 from pruning.budget.targets import kept_of
 from pruning.methods.fcf.lpbox import LpBox
 
 NETWORKS = {"ResNet-20": 3, "ResNet-56": 9, "ResNet-110": 18}  # blocks in each stage, two gated convolutions in each
 IN_A_ROW = 50
-SWEEPER, BLANK = torch.nn.Conv2d(64, 64, 3, padding=1), torch.randn(64, 64, 32, 32)
+CONVOLUTION, IMAGES = torch.nn.Conv2d(64, 64, 3, padding=1), torch.randn(64, 64, 32, 32)
 
 
-def widths(blocks: int) -> list[int]:
+def layer_widths(blocks: int) -> list[int]:
     return [width for width in (16, 32, 64) for _ in range(2 * blocks)]
 
 
-def by_qp(points: list[np.ndarray]) -> list[np.ndarray]:
+def solve_qps(points: list[np.ndarray]) -> list[np.ndarray]:
     """The authors' way to z1."""
     found = []
     for x in points:
@@ -39,8 +39,8 @@ def by_qp(points: list[np.ndarray]) -> list[np.ndarray]:
     return found
 
 
-def one(name: str, blocks: int) -> Row:
-    layers = widths(blocks)
+def measure_network(name: str, blocks: int) -> Row:
+    layers = layer_widths(blocks)
     box = LpBox(layers, [kept_of(m, 0.5) for m in layers], 0.99, 0.01, 1.01, 6.0)
     gates = [torch.rand(m) for m in layers]
     pulls = [torch.randn(m) / 100 for m in layers]
@@ -55,9 +55,9 @@ def one(name: str, blocks: int) -> Row:
         for _ in range(IN_A_ROW):
             ours()
 
-    times = paired({"ours": row, "qp": lambda: by_qp(points)}, rounds=9, warm=2, clock=time.process_time)
+    times = time_paired({"ours": row, "qp": lambda: solve_qps(points)}, rounds=9, warm=2, clock=time.process_time)
     update = times["ours"] / IN_A_ROW
-    cold = paired({"sweep": sweep, "ours": ours}, rounds=15, warm=2, clock=time.process_time)["ours"]
+    cold = time_paired({"sweep": evict_caches, "ours": ours}, rounds=15, warm=2, clock=time.process_time)["ours"]
     return {
         "network": name,
         "gated layers": len(layers),
@@ -70,13 +70,13 @@ def one(name: str, blocks: int) -> Row:
 
 
 @torch.no_grad()
-def sweep() -> None:
+def evict_caches() -> None:
     """Between two updates lies a training step, which leaves nothing of them in the processor's caches."""
-    SWEEPER(BLANK)
+    CONVOLUTION(IMAGES)
 
 
 def measure() -> list[Row]:
-    return [one(name, blocks) for name, blocks in NETWORKS.items()]
+    return [measure_network(name, blocks) for name, blocks in NETWORKS.items()]
 
 
 def aims(rows: list[Row]) -> list[Aim]:
@@ -89,4 +89,4 @@ def aims(rows: list[Row]) -> list[Aim]:
 
 
 if __name__ == "__main__":
-    main("fcf_update", "FCF's update at one step against the authors' QP per layer", measure, aims)
+    run_benchmark("fcf_update", "FCF's update at one step against the authors' QP per layer", measure, aims)

@@ -9,8 +9,8 @@ import copy
 import torch
 from torch import nn
 
-from experiments.benchmarks.bench import Row, main, paired
-from experiments.benchmarks.runtimes import Shape, awaited, runtimes
+from experiments.benchmarks.bench import Row, run_benchmark, time_paired
+from experiments.benchmarks.runtimes import Shape, runtimes, synchronised
 from experiments.system import hardware
 from pruning.budget.targets import Share
 from pruning.graph.cost import count_macs
@@ -28,7 +28,7 @@ SHAPE = (3, 32, 32)
 DEVICE = hardware.device("auto")
 
 
-def rows(what: str, dense: nn.Module, split: nn.Module, shape: Shape, compile: bool) -> list[Row]:
+def compare_forms(what: str, dense: nn.Module, split: nn.Module, shape: Shape, compile: bool) -> list[Row]:
     """One for each batch size and runtime."""
     networks = {name: each.to(DEVICE).eval() for name, each in forms(dense, split).items()}
     whole, *small = (count_macs(network, shape) for network in networks.values())
@@ -37,7 +37,9 @@ def rows(what: str, dense: nn.Module, split: nn.Module, shape: Shape, compile: b
     for runtime, prepare in runtimes(DEVICE, compile).items():
         ready = {name: prepare(network, shape, BATCHES, DEVICE) for name, network in networks.items()}
         for batch in BATCHES:
-            times = paired({name: awaited(works[batch], DEVICE) for name, works in ready.items()}, ROUNDS, warm=2)
+            times = time_paired(
+                {name: synchronised(works[batch], DEVICE) for name, works in ready.items()}, ROUNDS, warm=2
+            )
             row: Row = {"what": what, "fewer MACs": fewer, "runtime": runtime, "batch": batch}
             row |= {"dense, ms": times["dense"]}
             made.append(row | {name: times["dense"] / times[name] for name in ("split", "grouped")})
@@ -48,28 +50,30 @@ def forms(dense: nn.Module, split: nn.Module) -> dict[str, nn.Module]:
     return {"dense": dense, "split": split, "grouped": grouped(split)}
 
 
-def layer(width: int, side: int, cut: int, compile: bool) -> list[Row]:
+def measure_layer(width: int, side: int, cut: int, compile: bool) -> list[Row]:
     draws = torch.Generator().manual_seed(0)
     columns = [torch.randperm(width, generator=draws)[: width // cut].sort().values for _ in range(GROUPS)]
     split = ColumnGroups([nn.Conv2d(width // cut, width // GROUPS, 3, padding=1) for _ in columns], columns)
     dense = nn.Conv2d(width, width, 3, padding=1)
-    return rows(f"{width} -> {width}, {side}x{side}", dense, nn.Sequential(split), (width, side, side), compile)
+    return compare_forms(
+        f"{width} -> {width}, {side}x{side}", dense, nn.Sequential(split), (width, side, side), compile
+    )
 
 
-def whole(compile: bool) -> list[Row]:
+def measure_network(compile: bool) -> list[Row]:
     network = vgg16(10, SHAPE).eval()
     method = Group2D(Share(0.75, "macs"), GROUPS, "l1", "score", 1, "kxk", adapt=False, form="split")
     method.attach(pruned := copy.deepcopy(network), SHAPE, 0)
     choice = method.select(pruned)
-    return rows("VGG-16", network, compact(network, choice, SHAPE), SHAPE, compile)
+    return compare_forms("VGG-16", network, compact(network, choice, SHAPE), SHAPE, compile)
 
 
 @torch.no_grad()
 def measure(compile: bool) -> list[Row]:
-    layers = [layer(*size, cut, compile) for cut in CUTS for size in LAYERS]
-    return [row for made in (*layers, whole(compile)) for row in made]
+    layers = [measure_layer(*size, cut, compile) for cut in CUTS for size in LAYERS]
+    return [row for made in (*layers, measure_network(compile)) for row in made]
 
 
 if __name__ == "__main__":
     claim = "VGG-16 by group-wise pruning: times faster than dense, both small forms"
-    main("group2d_forms", claim, measure, compile="time torch.compile too; minutes")
+    run_benchmark("group2d_forms", claim, measure, compile="time torch.compile too; minutes")

@@ -9,6 +9,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
@@ -19,9 +20,9 @@ from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
 from experiments import report
-from experiments.benchmarks.bench import Aim, Row, main
-from experiments.benchmarks.growth_plot import Key, curves, plot
-from experiments.benchmarks.memory import peak
+from experiments.benchmarks.bench import Aim, Row, run_benchmark
+from experiments.benchmarks.growth_plot import Key, group_curves, render_png
+from experiments.benchmarks.memory import peak_megabytes
 from experiments.system.checkout import ROOT
 from pruning.graph.graph import trace
 from pruning.methods.fcf.lpbox import LpBox
@@ -42,9 +43,9 @@ SEEN = 2.0  # MB; less than this at every size is nothing
 FIGURES = {"seconds": "time", "peak MB": "memory"}
 
 
-def cost(work: Callable[[], Any], turns: int = 5) -> dict[str, float]:
+def measure_cost(work: Callable[[], Any], turns: int = 5) -> dict[str, float]:
     """Processor time is the least of some turns."""
-    megabytes, seconds = peak(work), []
+    megabytes, seconds = peak_megabytes(work), []
     for _ in range(turns):
         start = time.process_time()
         work()
@@ -52,36 +53,36 @@ def cost(work: Callable[[], Any], turns: int = 5) -> dict[str, float]:
     return {"seconds": min(seconds), "peak MB": megabytes}
 
 
-def by_layers() -> Iterator[Row]:
+def measure_layers() -> Iterator[Row]:
     for name in DEPTHS:
-        yield from of_network(torchvision_network(name, 1000, SHAPE), "layers")
+        yield from measure_network(torchvision_network(name, 1000, SHAPE), "layers")
 
 
-def by_width() -> Iterator[Row]:
+def measure_widths() -> Iterator[Row]:
     for width in WIDTHS:
-        yield from of_network(ResNet(Bottleneck, [3, 4, 6, 3], width_per_group=width), "width", width)
+        yield from measure_network(ResNet(Bottleneck, [3, 4, 6, 3], width_per_group=width), "width", width)
     for width in GATES:
-        yield row("FCF's update", "width", width, cost(update([width] * 50), turns=7))
+        yield make_row("FCF's update", "width", width, measure_cost(fcf_update([width] * 50), turns=7))
 
 
-def of_network(network: nn.Module, by: str, size: int | None = None) -> Iterator[Row]:
+def measure_network(network: nn.Module, by: str, size: int | None = None) -> Iterator[Row]:
     """`size`: how many layers, where nothing is said."""
     layers = len(convolutions(network.eval()))
-    graph, choice = trace(network, SHAPE), half(network)
-    yield row("trace", by, size or layers, cost(lambda: trace(network, SHAPE)))
-    yield row("compaction", by, size or layers, cost(lambda: compact(network, choice, SHAPE, graph)))
+    graph, choice = trace(network, SHAPE), halve_filters(network)
+    yield make_row("trace", by, size or layers, measure_cost(lambda: trace(network, SHAPE)))
+    yield make_row("compaction", by, size or layers, measure_cost(lambda: compact(network, choice, SHAPE, graph)))
     if by == "layers":
-        yield row("FCF's update", by, layers, cost(update([64] * layers), turns=7))
+        yield make_row("FCF's update", by, layers, measure_cost(fcf_update([64] * layers), turns=7))
 
 
-def half(network: nn.Module) -> Selection:
+def halve_filters(network: nn.Module) -> Selection:
     """Half of the filters at random."""
     draws = torch.Generator().manual_seed(0)
     kept = {n: torch.rand(len(c.weight), generator=draws) < 0.5 for n, c in convolutions(network).items()}
     return Selection.of_rows(network, {n: rows | (rows.sum() == 0) for n, rows in kept.items()})
 
 
-def update(widths: list[int]) -> Callable[[], None]:
+def fcf_update(widths: list[int]) -> Callable[[], None]:
     box = LpBox(widths, [width // 2 for width in widths], 0.99, 0.01, 1.01, 6.0)
     gates = torch.rand(box.valid.shape) * box.valid
 
@@ -93,15 +94,16 @@ def update(widths: list[int]) -> Callable[[], None]:
     return twenty
 
 
-def by_runs() -> Iterator[Row]:
+def measure_reports() -> Iterator[Row]:
     for count in RUNS:
         with TemporaryDirectory() as name:
-            copies(Path(name), count)
-            report.write(Path(name))  # its libraries load the first time
-            yield row("report", "runs", count, cost(lambda name=name: report.write(Path(name)), turns=1))  # type: ignore[misc]
+            write_copies(Path(name), count)
+            write = partial(report.write_report, Path(name))
+            write()  # its libraries load the first time
+            yield make_row("report", "runs", count, measure_cost(write, turns=1))
 
 
-def copies(folder: Path, count: int) -> None:
+def write_copies(folder: Path, count: int) -> None:
     """Runs of one experiment that differ in seed and ratio."""
     record = json.loads(RECORD.read_text())
     for number in range(count):
@@ -111,7 +113,7 @@ def copies(folder: Path, count: int) -> None:
         (place / "record.json").write_text(json.dumps(record))
 
 
-def row(work: str, by: str, size: int, figures: dict[str, float]) -> Row:
+def make_row(work: str, by: str, size: int, figures: dict[str, float]) -> Row:
     return {"work": work, "by": by, "size": size, **figures}
 
 
@@ -119,7 +121,7 @@ def exponents(rows: list[Row], figure: str) -> dict[Key, float]:
     """Slope of log figure over log size, by work and what it grows with; none where there is nothing to see."""
     return {
         key: slope([(row["size"], row[figure]) for row in alike])
-        for key, alike in curves(rows).items()
+        for key, alike in group_curves(rows).items()
         if figure == "seconds" or max(row[figure] for row in alike) > SEEN
     }
 
@@ -131,26 +133,26 @@ def slope(points: list[tuple[float, float]]) -> float:
 
 
 def measure() -> list[Row]:
-    update([64])()  # what torch sets up at first use is no growth
-    return [*by_layers(), *by_width(), *by_runs()]
+    fcf_update([64])()  # what torch sets up at first use is no growth
+    return [*measure_layers(), *measure_widths(), *measure_reports()]
 
 
 def aims(rows: list[Row]) -> list[Aim]:
     return [
-        Aim(f"{work} by {by}: exponent of {word}", most(work, by), found, "most")
+        Aim(f"{work} by {by}: exponent of {word}", largest_exponent(work, by), found, "most")
         for figure, word in FIGURES.items()
         for (work, by), found in exponents(rows, figure).items()
     ]
 
 
-def most(work: str, by: str) -> float:
+def largest_exponent(work: str, by: str) -> float:
     """Where the mathematics says more than linear."""
     return {("compaction", "width"): SQUARE, ("FCF's update", "width"): SORT}.get((work, by), LINEAR)
 
 
-def drawn(rows: list[Row]) -> bytes:
-    return plot(rows, {figure: exponents(rows, figure) for figure in FIGURES})
+def draw_plot(rows: list[Row]) -> bytes:
+    return render_png(rows, {figure: exponents(rows, figure) for figure in FIGURES})
 
 
 if __name__ == "__main__":
-    main("growth", "Growth of time and memory with layers, widths and runs", measure, aims, drawn)
+    run_benchmark("growth", "Growth of time and memory with layers, widths and runs", measure, aims, draw_plot)

@@ -14,7 +14,7 @@ TITLES = {"seconds": "processor time, s", "peak MB": "peak of memory, MB"}
 DENSITY = 2  # pixels of a point
 
 
-def curves(rows: list[Row]) -> dict[Key, list[Row]]:
+def group_curves(rows: list[Row]) -> dict[Key, list[Row]]:
     """What belongs to one curve, in the order of size."""
     found: dict[Key, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row["size"]):
@@ -22,23 +22,25 @@ def curves(rows: list[Row]) -> dict[Key, list[Row]]:
     return found
 
 
-def plot(rows: list[Row], fitted: dict[str, dict[Key, float]]) -> bytes:
+def render_png(rows: list[Row], fitted: dict[str, dict[Key, float]]) -> bytes:
     """A PNG. `fitted`: exponents by figure; a curve without one is not shown."""
     import vl_convert
 
-    return vl_convert.vegalite_to_png(spec(rows, fitted), scale=DENSITY, allowed_base_urls=[])
+    return vl_convert.vegalite_to_png(plot_spec(rows, fitted), scale=DENSITY, allowed_base_urls=[])
 
 
-def spec(rows: list[Row], fitted: dict[str, dict[Key, float]]) -> charts.Spec:
-    points = [point for figure in TITLES for point in of_figure(rows, figure, fitted[figure])]
+def plot_spec(rows: list[Row], fitted: dict[str, dict[Key, float]]) -> charts.Spec:
+    points = [point for figure in TITLES for point in figure_points(rows, figure, fitted[figure])]
     sizes = {row["by"]: sorted({each["size"] for each in rows if each["by"] == row["by"]}) for row in rows}
-    lines = [{"hconcat": [panel(figure, by, sizes[by]) for by in sizes], "spacing": 28} for figure in TITLES]
-    return charts.spec({"vconcat": lines, "spacing": 28, "background": "white", "datasets": {"points": points}})
+    lines = [{"hconcat": [panel_spec(figure, by, sizes[by]) for by in sizes], "spacing": 28} for figure in TITLES]
+    return charts.complete_spec(
+        {"vconcat": lines, "spacing": 28, "background": "white", "datasets": {"points": points}}
+    )
 
 
-def of_figure(rows: list[Row], figure: str, fitted: dict[Key, float]) -> Iterator[Row]:
+def figure_points(rows: list[Row], figure: str, fitted: dict[Key, float]) -> Iterator[Row]:
     """Every point beside where its curve's line passes; the line's name stands at its last one."""
-    for key, alike in curves(rows).items():
+    for key, alike in group_curves(rows).items():
         if key not in fitted:
             continue
         scale = mean(math.log(row[figure]) - fitted[key] * math.log(row["size"]) for row in alike)
@@ -49,13 +51,13 @@ def of_figure(rows: list[Row], figure: str, fitted: dict[Key, float]) -> Iterato
             yield place | {"value": row[figure], "fit": fit, "name": name}
 
 
-def panel(figure: str, by: str, sizes: list[int]) -> charts.Spec:
+def panel_spec(figure: str, by: str, sizes: list[int]) -> charts.Spec:
     axis = {"title": by, "grid": False, "values": sizes, "labelOverlap": "greedy"}
     size = {"field": "size", "type": "quantitative", "scale": {"type": "log", "nice": False, "padding": 14}}
     domain = {"domain": list(WORKS), "range": list(charts.COLOURS[: len(WORKS)])}
     legend = {"orient": "top", "title": None}
     text = {"type": "text", "align": "right", "dy": -12, "fontSize": 11}
-    value, fit = (height(field, TITLES[figure]) for field in ("value", "fit"))
+    value, fit = (log_axis(field, TITLES[figure]) for field in ("value", "fit"))
     return {
         "data": {"name": "points"},
         "transform": [{"filter": f"datum.figure === '{figure}' && datum.by === '{by}'"}],
@@ -73,6 +75,6 @@ def panel(figure: str, by: str, sizes: list[int]) -> charts.Spec:
     }
 
 
-def height(field: str, title: str) -> charts.Spec:
+def log_axis(field: str, title: str) -> charts.Spec:
     axis = {"title": title, "tickCount": 4, "format": "~g"}
     return {"field": field, "type": "quantitative", "scale": {"type": "log", "padding": 16}, "axis": axis}

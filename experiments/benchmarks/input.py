@@ -24,12 +24,12 @@ from torchvision.transforms import v2
 
 from datamodules.cifar import Cifar
 from datamodules.folder import Folder
-from experiments.benchmarks.bench import Row, main
+from experiments.benchmarks.bench import Row, run_benchmark
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-BATCH, TURNS, TIMED = 128, 5, 1000  # TIMED: ImageNet images of one turn
+BATCH, TURNS, TIMED_IMAGES = 128, 5, 1000  # TIMED: ImageNet images of one turn
 NORMALISE = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
-LARGE = [v2.RandomResizedCrop(224, antialias=True), v2.RandomHorizontalFlip()]
+AUGMENT = [v2.RandomResizedCrop(224, antialias=True), v2.RandomHorizontalFlip()]
 
 
 class Pass(NamedTuple):
@@ -60,31 +60,31 @@ class Samples(Dataset[tuple[torch.Tensor, int]]):
         return self.transform(self.picture(self.pixels[index])), self.labels[index]
 
 
-def one_pass(batches: Iterable[tuple[torch.Tensor, torch.Tensor]], helped: bool = False) -> Pass:
+def time_pass(batches: Iterable[tuple[torch.Tensor, torch.Tensor]], helped: bool = False) -> Pass:
     """`helped`: by a worker process; others, idle meanwhile, use a little CPU time too."""
-    clock, main_cpu, workers_cpu = time.perf_counter(), time.process_time(), workers()
+    clock, main_cpu, workers_cpu = time.perf_counter(), time.process_time(), worker_seconds()
     images = sum(len(labels) for _, labels in batches)
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     clock, main_cpu = time.perf_counter() - clock, time.process_time() - main_cpu
     if not helped:
         return Pass(images / clock, images / main_cpu, 0.0)
-    return Pass(images / clock, images / (workers() - workers_cpu), 1000 * main_cpu / images)
+    return Pass(images / clock, images / (worker_seconds() - workers_cpu), 1000 * main_cpu / images)
 
 
-def workers() -> float:
+def worker_seconds() -> float:
     """CPU seconds of all worker processes so far, their threads included."""
     tasks = [task for child in multiprocessing.active_children() for task in Path(f"/proc/{child.pid}/task").iterdir()]
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
-def in_turns(what: str, sides: dict[str, Callable[[], Pass]], yardstick: str) -> list[Row]:
+def compare_sides(what: str, sides: dict[str, Callable[[], Pass]], yardstick: str) -> list[Row]:
     """One row for each side; the first turn warms up."""
     turns = [{name: side() for name, side in sides.items()} for _ in range(TURNS + 1)][1:]
-    return [row(what, name, turns, yardstick) for name in sides]
+    return [side_row(what, name, turns, yardstick) for name in sides]
 
 
-def row(what: str, name: str, turns: list[dict[str, Pass]], yardstick: str) -> Row:
+def side_row(what: str, name: str, turns: list[dict[str, Pass]], yardstick: str) -> Row:
     def median(of: Callable[[Pass, Pass], float]) -> float:
         return statistics.median(of(turn[name], turn[yardstick]) for turn in turns)
 
@@ -99,17 +99,17 @@ def row(what: str, name: str, turns: list[dict[str, Pass]], yardstick: str) -> R
     }
 
 
-def small_images(root: str, device: torch.device) -> list[Row]:
+def measure_small_images(root: str, device: torch.device) -> list[Row]:
     data = Cifar("cifar10", root, False, BATCH, 0, 0, 4, True, MEAN, STD)
     data.setup()
     strategy = SimpleNamespace(root_device=device)  # what a Trainer would tell
     data.trainer = SimpleNamespace(current_epoch=0, global_rank=0, world_size=1, strategy=strategy)  # type: ignore[assignment]
     theirs = DataLoader(Samples(data, 5000), BATCH, shuffle=True)
-    sides = {"torchvision": lambda: one_pass(theirs), "ours": lambda: one_pass(data.train_dataloader())}
-    return in_turns(f"CIFAR-10 training batches, {device}", sides, "torchvision")
+    sides = {"torchvision": lambda: time_pass(theirs), "ours": lambda: time_pass(data.train_dataloader())}
+    return compare_sides(f"CIFAR-10 training batches, {device}", sides, "torchvision")
 
 
-def linked(samples: Path, folder: Path, images: int) -> None:
+def link_samples(samples: Path, folder: Path, images: int) -> None:
     """A training and a test folder of so many links to the samples."""
     files = sorted(path for path in samples.glob("*/*") if path.is_file())
     for number in range(images):
@@ -119,7 +119,7 @@ def linked(samples: Path, folder: Path, images: int) -> None:
             (folder / part / file.parent.name / f"{number:07d}{file.suffix}").symlink_to(file.resolve())
 
 
-def large_data(root: str) -> Folder:
+def folder_data(root: str) -> Folder:
     data = Folder(
         "imagenet", root, "folder", "train", "val", 224, 256, 1, "ignore", "auto", False, 0.0, BATCH, 0, 0, MEAN, STD
     )
@@ -127,49 +127,56 @@ def large_data(root: str) -> Folder:
     return data
 
 
-def bare(files: list[Path]) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
+def decode_bare(files: list[Path]) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
     """torchvision's decoding and transforms in this process, nothing else."""
-    transform = v2.Compose(LARGE)
+    transform = v2.Compose(AUGMENT)
     for file in files:
         content = torch.frombuffer(bytearray(file.read_bytes()), dtype=torch.uint8)
         yield transform(decode_image(content, ImageReadMode.RGB)), torch.zeros(1)
 
 
-def large_images(samples: Path) -> list[Row]:
+def measure_large_images(samples: Path) -> list[Row]:
     """One worker process against the same work without any pipeline, and against torchvision's ImageFolder."""
     with tempfile.TemporaryDirectory() as root:
-        linked(samples, Path(root), TIMED)
-        data = large_data(root)
+        link_samples(samples, Path(root), TIMED_IMAGES)
+        data = folder_data(root)
         files = sorted(Path(root).glob("train/*/*"))
-        images = ImageFolder(f"{root}/train", v2.Compose([*LARGE, *NORMALISE]))
+        images = ImageFolder(f"{root}/train", v2.Compose([*AUGMENT, *NORMALISE]))
         theirs = DataLoader(images, BATCH, shuffle=True, num_workers=1, persistent_workers=True)
         sides = {
-            "bare decode and transform": lambda: one_pass(bare(files)),
-            "ours, one worker": lambda: one_pass(data.train_dataloader(), helped=True),
-            "torchvision, one worker": lambda: one_pass(theirs, helped=True),
+            "bare decode and transform": lambda: time_pass(decode_bare(files)),
+            "ours, one worker": lambda: time_pass(data.train_dataloader(), helped=True),
+            "torchvision, one worker": lambda: time_pass(theirs, helped=True),
         }
-        rows = in_turns("ImageNet training batches", sides, "bare decode and transform")
+        rows = compare_sides("ImageNet training batches", sides, "bare decode and transform")
         data.teardown()
     return rows
 
 
-def memory(samples: Path, marks: list[int]) -> list[Row]:
+def measure_memory(samples: Path, marks: list[int]) -> list[Row]:
     """What this process and its worker hold after so many images of one epoch (shared pages split)."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as root:
-        linked(samples, Path(root), max(marks))
-        data = large_data(root)
+        link_samples(samples, Path(root), max(marks))
+        data = folder_data(root)
         seen, begin = 0, time.perf_counter()
         for _, labels in data.train_dataloader():
             seen += len(labels)
             if seen >= sorted(marks)[len(rows)]:
                 speed = seen / (time.perf_counter() - begin)
-                rows.append({"what": "ImageNet, one worker", "after images": seen, "MB": held(), "images/s": speed})
+                rows.append(
+                    {
+                        "what": "ImageNet, one worker",
+                        "after images": seen,
+                        "MB": resident_megabytes(),
+                        "images/s": speed,
+                    }
+                )
         data.teardown()
     return rows
 
 
-def held() -> int:
+def resident_megabytes() -> int:
     """Proportional set size of this process and its children, in MB."""
     pids = ["self", *(child.pid for child in multiprocessing.active_children())]
     rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() for pid in pids]
@@ -177,14 +184,14 @@ def held() -> int:
 
 
 def measure(cifar: str | None, imagenet: Path | None, images: list[int], device: str) -> list[Row]:
-    rows = small_images(cifar, torch.device(device)) if cifar else []
+    rows = measure_small_images(cifar, torch.device(device)) if cifar else []
     if imagenet:
-        rows += large_images(imagenet) + (memory(imagenet, images) if images else [])
+        rows += measure_large_images(imagenet) + (measure_memory(imagenet, images) if images else [])
     return rows
 
 
 if __name__ == "__main__":
-    main(
+    run_benchmark(
         "input",
         "Batches of images against torchvision's per-sample loaders, one thread",
         measure,

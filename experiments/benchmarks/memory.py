@@ -8,16 +8,16 @@ from pathlib import Path
 PROCESS = Path("/proc/self")
 
 
-def peak(work: Callable[[], object]) -> float:
+def peak_megabytes(work: Callable[[], object]) -> float:
     """Megabytes resident at the peak, over what was resident before."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # what was freed goes back to the system, or it would be taken again unseen
     (PROCESS / "clear_refs").write_text("5")  # the peak is counted from here on
-    before = kilobytes("VmRSS")
+    before = read_kilobytes("VmRSS")
     work()
-    return (kilobytes("VmHWM") - before) / 1000
+    return (read_kilobytes("VmHWM") - before) / 1000
 
 
-def kilobytes(field: str) -> int:
+def read_kilobytes(field: str) -> int:
     lines = (PROCESS / "status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field))

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from experiments.benchmarks.bench import Aim, Row, main, paired
-from experiments.benchmarks.runtimes import awaited, runtimes
-from experiments.benchmarks.setting import bench_of
+from experiments.benchmarks.bench import Aim, Row, run_benchmark, time_paired
+from experiments.benchmarks.runtimes import runtimes, synchronised
+from experiments.benchmarks.setting import build_context
 from pruning.graph.cost import count_macs
 from pruning.surgery import compact
 
@@ -48,22 +48,24 @@ class Case:
         return self.model, self.side, self.batch
 
 
-def chosen(model: str, side: int, batch: int, **ratios: tuple[float, ...]) -> list[Case]:
+def list_cases(model: str, side: int, batch: int, **ratios: tuple[float, ...]) -> list[Case]:
     return [Case(model, side, batch, method, ratio) for method, given in ratios.items() for ratio in given]
 
 
-def both(method: str, *ratios: float) -> dict[str, tuple[float, ...]]:
+def with_rounding(method: str, *ratios: float) -> dict[str, tuple[float, ...]]:
     """As the method counts, and in whole registers."""
     return {method: ratios, method + ROUNDED: ratios}
 
 
 QUICK = (
-    *chosen("vgg16", 32, 64, **both("l1", 0.15, 0.25, 0.45, 0.6), fcf=(0.25,), **both("group2d", 0.75)),
-    *chosen("vgg16", 32, 1, **both("l1", 0.45), **both("group2d", 0.75)),
-    *chosen("vgg16", 224, 1, **both("l1", 0.45), **both("group2d", 0.75)),
-    *chosen("resnet56", 32, 64, l1=(0.45,), **both("fcf", 0.25, 0.45)),
-    *chosen("resnet34", 224, 64, **both("fcf", 0.25, 0.45)),
-    *chosen("resnet50", 224, 1, **both("l1", 0.45), **both("fcf", 0.45)),
+    *list_cases(
+        "vgg16", 32, 64, **with_rounding("l1", 0.15, 0.25, 0.45, 0.6), fcf=(0.25,), **with_rounding("group2d", 0.75)
+    ),
+    *list_cases("vgg16", 32, 1, **with_rounding("l1", 0.45), **with_rounding("group2d", 0.75)),
+    *list_cases("vgg16", 224, 1, **with_rounding("l1", 0.45), **with_rounding("group2d", 0.75)),
+    *list_cases("resnet56", 32, 64, l1=(0.45,), **with_rounding("fcf", 0.25, 0.45)),
+    *list_cases("resnet34", 224, 64, **with_rounding("fcf", 0.25, 0.45)),
+    *list_cases("resnet50", 224, 1, **with_rounding("l1", 0.45), **with_rounding("fcf", 0.45)),
 )
 FULL = tuple(
     Case(model, side, batch, method, ratio)
@@ -75,10 +77,10 @@ FULL = tuple(
 )
 
 
-def small(case: Case) -> tuple[nn.Module, nn.Module]:
+def prune(case: Case) -> tuple[nn.Module, nn.Module]:
     """The dense network and what the method makes of it."""
     given = (f"model={case.model}", f"data.size={case.side}", f"ratio={case.ratio}", "recipe=smoke", "data.train=64")
-    bench = bench_of(*given, "data.test=1", "plan=true", *METHODS[case.method])
+    bench = build_context(*given, "data.test=1", "plan=true", *METHODS[case.method])
     torch.manual_seed(0)
     pruned = copy.deepcopy(bench.network)
     bench.method.begin_stage(pruned, bench.image_shape, bench.steps("prune"))
@@ -91,7 +93,7 @@ def small(case: Case) -> tuple[nn.Module, nn.Module]:
 
 
 @torch.no_grad()
-def timed(runtime: str, cases: list[Case], device: str, threads: int) -> list[Row]:
+def time_cases(runtime: str, cases: list[Case], device: str, threads: int) -> list[Row]:
     """In a process of its own."""
     torch.set_num_threads(threads)
     place = torch.device(device)
@@ -99,11 +101,13 @@ def timed(runtime: str, cases: list[Case], device: str, threads: int) -> list[Ro
     clock = time.process_time if device == "cpu" else time.perf_counter
     rows: list[Row] = []
     for (model, side, batch), alike in groupby(cases, key=lambda case: case.network):
-        shape, made = (3, side, side), {case: small(case) for case in alike}
+        shape, made = (3, side, side), {case: prune(case) for case in alike}
         networks: dict[Any, nn.Module] = {"dense": next(iter(made.values()))[0]}
         networks |= {case: pair[1] for case, pair in made.items()}
         ready = {key: prepare(each.to(place), shape, (batch,), place)[batch] for key, each in networks.items()}
-        times = paired({key: awaited(work, place) for key, work in ready.items()}, ROUNDS, warm=1, clock=clock)  # type: ignore[misc]
+        times = time_paired(
+            {key: synchronised(work, place) for key, work in ready.items()}, ROUNDS, warm=1, clock=clock
+        )  # type: ignore[misc]
         whole = count_macs(networks["dense"], shape)
         for case in made:
             macs, spent = 1 - count_macs(networks[case], shape) / whole, 1 - times[case] / times["dense"]  # type: ignore[index]
@@ -118,7 +122,7 @@ def measure(full: bool, device: str, runtime: list[str]) -> list[Row]:
     for name in runtime or runtimes(torch.device(device), compile=full):
         if full or runtime or name != "channels last":
             with get_context("spawn").Pool(1) as process:
-                rows += process.apply(timed, (name, cases, device, torch.get_num_threads()))
+                rows += process.apply(time_cases, (name, cases, device, torch.get_num_threads()))
     return rows
 
 
@@ -141,7 +145,7 @@ def aims(rows: list[Row], **_: Any) -> list[Aim]:
 
 
 if __name__ == "__main__":
-    main(
+    run_benchmark(
         "pruned",
         "Pruned networks: MACs cut, time cut, and their quotient",
         measure,

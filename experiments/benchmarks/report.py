@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 from experiments.benchmarks import synthetic_runs
-from experiments.benchmarks.bench import Row, main
-from experiments.benchmarks.browser import browser, visit
-from experiments.report import write
+from experiments.benchmarks.bench import Row, run_benchmark
+from experiments.benchmarks.browser import open_browser, open_page
+from experiments.report import write_report
 
 RATIOS = [percent / 100 for percent in range(5, 89)]
 VISITS = 5
@@ -15,9 +15,9 @@ VISITS = 5
 
 def measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
-        runs = synthetic_runs.write(Path(folder), synthetic_runs.METHODS, RATIOS, range(3))
+        runs = synthetic_runs.write_runs(Path(folder), synthetic_runs.METHODS, RATIOS, range(3))
         start = time.perf_counter()
-        page = write(Path(folder))
+        page = write_report(Path(folder))
         made = time.perf_counter() - start
         opened = sorted(seconds_to_draw(page) for _ in range(VISITS))
         return [
@@ -28,10 +28,10 @@ def measure() -> list[Row]:
 
 def seconds_to_draw(page: Path) -> float:
     """From the start of navigation in a fresh browser until the last chart stands."""
-    with browser() as driver:
-        visit(driver, page)
+    with open_browser() as driver:
+        open_page(driver, page)
         return int(driver.execute_script("return document.querySelector('.comparison').dataset.drawn")) / 1000
 
 
 if __name__ == "__main__":
-    main("report", "the page of 1,008 runs opens in under 2 s and is smaller than 6 MB", measure)
+    run_benchmark("report", "the page of 1,008 runs opens in under 2 s and is smaller than 6 MB", measure)

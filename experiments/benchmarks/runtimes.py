@@ -19,23 +19,23 @@ Ready = dict[int, Work]  # by batch
 Runtime = Callable[[nn.Module, Shape, Sequence[int], torch.device], Ready]
 
 
-def images(batch: int, shape: Shape, device: torch.device) -> Tensor:
+def random_images(batch: int, shape: Shape, device: torch.device) -> Tensor:
     return torch.randn(batch, *shape, generator=torch.Generator().manual_seed(batch)).to(device)
 
 
 def eager(network: nn.Module, shape: Shape, batches: Sequence[int], device: torch.device) -> Ready:
-    return {batch: partial(network, images(batch, shape, device)) for batch in batches}
+    return {batch: partial(network, random_images(batch, shape, device)) for batch in batches}
 
 
 def channels_last(network: nn.Module, shape: Shape, batches: Sequence[int], device: torch.device) -> Ready:
     turned = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    given = {b: images(b, shape, device).contiguous(memory_format=torch.channels_last) for b in batches}
+    given = {b: random_images(b, shape, device).contiguous(memory_format=torch.channels_last) for b in batches}
     return {batch: partial(turned, each) for batch, each in given.items()}
 
 
 def compiled(network: nn.Module, shape: Shape, batches: Sequence[int], device: torch.device) -> Ready:
     made = torch.compile(network, dynamic=False)
-    return {batch: partial(made, images(batch, shape, device)) for batch in batches}
+    return {batch: partial(made, random_images(batch, shape, device)) for batch in batches}
 
 
 def onnxruntime(network: nn.Module, shape: Shape, batches: Sequence[int], device: torch.device) -> Ready:
@@ -46,7 +46,7 @@ def onnxruntime(network: nn.Module, shape: Shape, batches: Sequence[int], device
         path = Path(folder) / "network.onnx"
         export.onnx(network, shape, path)
         session = library.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-    return {b: partial(session.run, None, {"images": images(b, shape, device).cpu().numpy()}) for b in batches}
+    return {b: partial(session.run, None, {"images": random_images(b, shape, device).cpu().numpy()}) for b in batches}
 
 
 def runtimes(device: torch.device, compile: bool) -> dict[str, Runtime]:
@@ -59,7 +59,7 @@ def runtimes(device: torch.device, compile: bool) -> dict[str, Runtime]:
     return found
 
 
-def awaited(work: Work, device: torch.device) -> Work:
+def synchronised(work: Work, device: torch.device) -> Work:
     """Work that is over when it returns."""
 
     def whole() -> None:

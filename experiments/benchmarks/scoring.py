@@ -4,8 +4,8 @@ import time
 
 import torch
 
-from experiments.benchmarks.bench import Aim, Row, main, paired
-from experiments.benchmarks.setting import bench_of
+from experiments.benchmarks.bench import Aim, Row, run_benchmark, time_paired
+from experiments.benchmarks.setting import build_context
 from pruning.selection import convolutions
 
 NETWORKS = ("resnet56", "vgg16", "resnet50")
@@ -13,12 +13,14 @@ SIDES = {"resnet50": 224}
 
 
 @torch.no_grad()
-def one(name: str) -> Row:
+def measure_network(name: str) -> Row:
     side = SIDES.get(name, 32)
-    bench = bench_of(f"model={name}", "method=l1", f"data.size={side}", "data.train=64", "data.test=1", "plan=true")
+    bench = build_context(
+        f"model={name}", "method=l1", f"data.size={side}", "data.train=64", "data.test=1", "plan=true"
+    )
     bench.method.attach(bench.network, bench.image_shape, 0)
     layers = convolutions(bench.network).values()
-    times = paired(
+    times = time_paired(
         {
             "ours": lambda: bench.method.scores(bench.network),  # type: ignore[attr-defined]
             "bare": lambda: [layer.weight.abs().sum() for layer in layers],
@@ -29,7 +31,7 @@ def one(name: str) -> Row:
 
 
 def measure() -> list[Row]:
-    return [one(name) for name in NETWORKS]
+    return [measure_network(name) for name in NETWORKS]
 
 
 def aims(rows: list[Row]) -> list[Aim]:
@@ -37,4 +39,4 @@ def aims(rows: list[Row]) -> list[Aim]:
 
 
 if __name__ == "__main__":
-    main("scoring", "L1's scores of all filters at each site", measure, aims)
+    run_benchmark("scoring", "L1's scores of all filters at each site", measure, aims)

@@ -23,7 +23,7 @@ QUIETLY = (
 )
 
 
-def bench_of(*overrides: str) -> RunContext:
+def build_context(*overrides: str) -> RunContext:
     """Random images instead of data, and what the overrides say."""
     schema.register()
     choices.register()

@@ -12,28 +12,32 @@ END = "<!-- end of pruned -->"
 HEAD = ("network, side", "method", "ratio", "batch", "MACs", "eager", "ONNX Runtime", "quotient")
 
 
-def write(record: Path, page: Path = PAGE) -> str:
+def write_table(record: Path, page: Path = PAGE) -> str:
     """Puts the table into its place; says what was done."""
     if not record.exists():
         return f"left alone, there is no {record.name}"
     text = page.read_text()
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{table(json.loads(record.read_text()))}\n{END}{after}")
+    page.write_text(f"{before}{BEGIN}\n{speed_table(json.loads(record.read_text()))}\n{END}{after}")
     return "table of pruned networks written"
 
 
-def table(record: dict[str, Any]) -> str:
+def speed_table(record: dict[str, Any]) -> str:
     """Time cuts by runtime; the quotient is that of ONNX Runtime, or of eager where there is none."""
     cases: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}
     for row in record["rows"]:
         key = row["network"], row["method"], row["ratio"], row["batch"]
         cases.setdefault(key, {})[row["runtime"]] = row
-    lines = [f"| {' | '.join(HEAD)} |", f"|{' --- |' * len(HEAD)}", *(line(key, found) for key, found in cases.items())]
+    lines = [
+        f"| {' | '.join(HEAD)} |",
+        f"|{' --- |' * len(HEAD)}",
+        *(table_line(key, found) for key, found in cases.items()),
+    ]
     return "\n".join([*lines, "", conditions(record)])
 
 
-def line(key: tuple[Any, ...], found: dict[str, dict[str, Any]]) -> str:
+def table_line(key: tuple[Any, ...], found: dict[str, dict[str, Any]]) -> str:
     best = found.get("onnxruntime") or next(iter(found.values()))
     cells = [*map(str, key), f"-{100 * best['MACs cut']:.1f} %"]
     cells += [f"-{100 * found[name]['time cut']:.1f} %" if name in found else "" for name in ("eager", "onnxruntime")]

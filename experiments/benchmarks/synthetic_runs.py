@@ -19,26 +19,26 @@ TEMPLATES = ROOT / "experiments" / "results" / "cifar10_resnet20"
 METHODS = {"random": 0.0, "l1": 0.05, "fcf": 0.03, "fcf-norm": 0.045}  # accuracy over random at a full cut
 
 
-def write(folder: Path, methods: Iterable[str], ratios: Iterable[float], seeds: Iterable[int]) -> list[Path]:
+def write_runs(folder: Path, methods: Iterable[str], ratios: Iterable[float], seeds: Iterable[int]) -> list[Path]:
     """Each run's folder, with its record and its curves."""
     made = []
     for method, ratio, seed in product(methods, ratios, seeds):
-        record = vary(method, ratio, seed)
+        record = synthetic_record(method, ratio, seed)
         place = folder / f"{record.name}-{record.digest[:8]}"
         place.mkdir(parents=True)
         record.write(place / "record.json")
-        (place / "metrics.jsonl").write_bytes(metrics.encode(curves(record)))
+        (place / "metrics.jsonl").write_bytes(metrics.encode(metric_lines(record)))
         made.append(place)
     return made
 
 
-def vary(method: str, ratio: float, seed: int) -> Record:
+def synthetic_record(method: str, ratio: float, seed: int) -> Record:
     """One trained dense network for each seed; one rate for every method at one ratio, as `budget=macs` gives it."""
     draws = random.Random(f"{method} {ratio} {seed}")
     template = read(TEMPLATES / f"{method}.json")
     dense = replace(template.dense, accuracy=round(0.9173 + random.Random(seed).gauss(0, 0.002), 4))
     accuracy = dense.accuracy - 0.15 * ratio**3 + METHODS[method] * ratio**2 + draws.gauss(0, 0.003)
-    pruned = smaller(dense, ratio, 0.1 + draws.random() / 10)
+    pruned = scale_network(dense, ratio, 0.1 + draws.random() / 10)
     config = json.loads(json.dumps(template.config))
     config |= {"seed": seed, "ratio": ratio} | {"data": config["data"] | {"seed": seed}}
     config["budget"] = config["method"]["budget"] = {"_target_": "pruning.budget.Share", "ratio": ratio, "of": "macs"}
@@ -54,22 +54,22 @@ def vary(method: str, ratio: float, seed: int) -> Record:
         dense=dense,
         pruned=pruned,
         tuned=replace(pruned, accuracy=round(accuracy, 4)),
-        layers=layers(template, ratio, draws),
+        layers=thin_layers(template, ratio, draws),
         config=config,
     )
 
 
-def smaller(dense: Network, ratio: float, accuracy: float) -> Network:
+def scale_network(dense: Network, ratio: float, accuracy: float) -> Network:
     left = {of: max(1, round(getattr(dense, of) * (1 - ratio))) for of in ("macs", "params", "bytes")}
     times = {batch: time * (1 - 0.7 * ratio) for batch, time in dense.latency_ms.items()}
     return replace(dense, accuracy=round(accuracy, 4), latency_ms=times, **left)  # type: ignore[arg-type]
 
 
-def layers(template: Record, ratio: float, draws: random.Random) -> dict[str, Layer]:
-    return {name: thinner(layer, ratio, draws) for name, layer in template.layers.items()}
+def thin_layers(template: Record, ratio: float, draws: random.Random) -> dict[str, Layer]:
+    return {name: thin_layer(layer, ratio, draws) for name, layer in template.layers.items()}
 
 
-def thinner(layer: Layer, ratio: float, draws: random.Random) -> Layer:
+def thin_layer(layer: Layer, ratio: float, draws: random.Random) -> Layer:
     """Rows at random, a share that varies from layer to layer."""
     total, columns = layer.filters_total, layer.kernels_total // layer.filters_total
     count = max(1, min(total, round(total * (1 - ratio * draws.uniform(0.4, 1.2)))))
@@ -78,7 +78,7 @@ def thinner(layer: Layer, ratio: float, draws: random.Random) -> Layer:
     return Layer(count, total, count * columns, layer.kernels_total, bitmap.encode(kept))
 
 
-def curves(record: Record) -> Iterator[dict[str, Any]]:
+def metric_lines(record: Record) -> Iterator[dict[str, Any]]:
     for stage in record.stages:
         for epoch in range(stage.epochs):
             share = (epoch + 1) / stage.epochs

@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from experiments.benchmarks.bench import Aim, Row, main
-from experiments.benchmarks.setting import bench_of
+from experiments.benchmarks.bench import Aim, Row, run_benchmark
+from experiments.benchmarks.setting import build_context
 from experiments.run.context import RunContext
 from experiments.run.stages import StageSpec, fit
 from pruning.objectives import CrossEntropy
@@ -36,7 +36,7 @@ MOST = 0.05  # what an FCF step may cost beyond a plain one
 EPOCHS = 200  # of FCF's stage, so that its penalty may grow slowly; only the first is made
 
 
-class OverError(Exception):
+class EnoughStepsError(Exception):
     """Enough steps."""
 
 
@@ -69,7 +69,7 @@ class Turns:
             self.stage.append(self.now() - mark)
             self.loop.append(self.timed_bare())
             if len(self.stage) == self.turns:
-                raise OverError
+                raise EnoughStepsError
             mark = self.now()
 
     def timed_bare(self) -> float:
@@ -128,12 +128,12 @@ def race(bench: RunContext, lesson: StageSpec, steps: int) -> Turns:
     with TemporaryDirectory() as folder, Turns(bench.data, bare, bench.device.type, steps) as turns:
         try:
             fit(bench, network, lesson, Path(folder), "benchmark")
-        except OverError:
+        except EnoughStepsError:
             return turns
     raise RuntimeError(f"the stage ended before {steps} turns were made")
 
 
-def one(name: str, device: str, settings: list[str]) -> Row:
+def measure_network(name: str, device: str, settings: list[str]) -> Row:
     steps = STEPS[name] if device == "cpu" else 10
     images = BATCH * TURN[device] * (steps + WARM + 1)
     common = (
@@ -142,9 +142,9 @@ def one(name: str, device: str, settings: list[str]) -> Row:
         f"recipe.batch={BATCH}",
         f"trainer.accelerator={device}",
     )
-    plain = bench_of(*common, "recipe=smoke", "method=l1", *settings)
+    plain = build_context(*common, "recipe=smoke", "method=l1", *settings)
     ours = race(plain, StageSpec("baseline", "baseline", CrossEntropy()), steps)
-    gated = bench_of(*common, "recipe=smoke", "method=fcf", f"recipe.prune.epochs={EPOCHS}", *settings)
+    gated = build_context(*common, "recipe=smoke", "method=fcf", f"recipe.prune.epochs={EPOCHS}", *settings)
     fcf = race(gated, StageSpec("prune", "prune", CrossEntropy(), method=gated.method), steps)
     return {
         "network": name,
@@ -158,7 +158,7 @@ def one(name: str, device: str, settings: list[str]) -> Row:
 
 
 def measure(device: str, only: list[str] | None, settings: list[str]) -> list[Row]:
-    return [one(name, device, settings) for name in NETWORKS if not only or name in only]
+    return [measure_network(name, device, settings) for name in NETWORKS if not only or name in only]
 
 
 def aims(rows: list[Row], device: str = "cpu", **_: Any) -> list[Aim]:
@@ -174,7 +174,7 @@ def aims(rows: list[Row], device: str = "cpu", **_: Any) -> list[Aim]:
 
 
 if __name__ == "__main__":
-    main(
+    run_benchmark(
         "training",
         f"One training step at batch {BATCH}: our Lightning stages against a bare PyTorch loop, in turns",
         measure,

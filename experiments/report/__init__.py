@@ -5,14 +5,14 @@ from pathlib import Path
 NAME = "report.html"
 
 
-def write(folder: Path) -> Path:
+def write_report(folder: Path) -> Path:
     """The page over all runs below a folder. Raises FileNotFoundError where there is nothing to show."""
-    from experiments.report.analyse.configurations import comparisons
+    from experiments.report.analyse.configurations import build_comparisons
     from experiments.report.load.collect import collect
-    from experiments.report.render.page import render
+    from experiments.report.render.page import render_page
     from pruning.files import durable
 
     found = collect([folder])
     path = folder / NAME
-    durable.write(path, render(found, comparisons(found.runs)).encode())
+    durable.write(path, render_page(found, build_comparisons(found.runs)).encode())
     return path

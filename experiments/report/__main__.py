@@ -11,27 +11,29 @@ from pruning.files import durable
 
 
 def main(arguments: list[str] | None = None) -> int:
-    asked = parser().parse_args(arguments)
+    asked = build_parser().parse_args(arguments)
     try:
         found = collect(asked.folders)
     except OSError as error:
-        return refused(str(error))
+        return print_error(str(error))
     try:
-        for path in written(asked, page(asked), found):
+        for path in write_files(asked, page_path(asked), found):
             print(path)
     except OSError as error:
-        return refused(f"{page(asked)} cannot be written: {error.strerror or error}; choose another place with --out")
+        return print_error(
+            f"{page_path(asked)} cannot be written: {error.strerror or error}; choose another place with --out"
+        )
     for each in found.troubles:
         print(printable(f"{each.state}: {each.what}: {each.reason}"), file=sys.stderr)
     return 0
 
 
-def refused(words: str) -> int:
+def print_error(words: str) -> int:
     print(printable(words), file=sys.stderr)
     return 1
 
 
-def page(asked: argparse.Namespace) -> Path:
+def page_path(asked: argparse.Namespace) -> Path:
     """Where it goes: into a folder under its usual name, beside a record."""
     place: Path = asked.out or asked.folders[0]
     if place.is_dir():
@@ -39,7 +41,7 @@ def page(asked: argparse.Namespace) -> Path:
     return place if asked.out else place.with_name(NAME)
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m experiments.report", description=__doc__)
     default = [Path("outputs")]
     made.add_argument("folders", nargs="*", type=Path, default=default, help="or single records; default: outputs")
@@ -50,23 +52,23 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def written(asked: argparse.Namespace, page: Path, found: Collected) -> list[Path]:
+def write_files(asked: argparse.Namespace, page: Path, found: Collected) -> list[Path]:
     """The page, and whatever else was asked for beside it. What is slow to import is imported here."""
     from experiments.report import table
-    from experiments.report.analyse.configurations import comparisons
+    from experiments.report.analyse.configurations import build_comparisons
     from experiments.report.render import figures, spreadsheet
-    from experiments.report.render.page import render
+    from experiments.report.render.page import render_page
 
     durable.make_folder(page.parent)
-    made = comparisons(found.runs)
-    texts = {page: render(found, made)}
+    made = build_comparisons(found.runs)
+    texts = {page: render_page(found, made)}
     if asked.markdown:
-        texts[page.with_suffix(".md")] = table.table(table.rows(made)) + "\n"
+        texts[page.with_suffix(".md")] = table.markdown_table(table.sort_rows(made)) + "\n"
     if asked.csv:
-        texts[page.with_suffix(".csv")] = spreadsheet.table(made)
+        texts[page.with_suffix(".csv")] = spreadsheet.csv_table(made)
     for path, text in texts.items():
         durable.write(path, text.encode())
-    return [*texts, *(figures.write(page.with_name("figures"), made) if asked.figures else [])]
+    return [*texts, *(figures.write_figures(page.with_name("figures"), made) if asked.figures else [])]
 
 
 if __name__ == "__main__":

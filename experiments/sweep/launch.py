@@ -94,7 +94,7 @@ def report(folder: Path) -> None:
     from experiments import report
 
     try:
-        log(f"report       {report.write(folder)}")
+        log(f"report       {report.write_report(folder)}")
     except FileNotFoundError as error:
         log(f"no report: {error}")
 

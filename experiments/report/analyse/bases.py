@@ -7,13 +7,13 @@ from experiments.records.record import Record
 
 
 @dataclass(frozen=True)
-class Base:
+class Baseline:
     """`digest`: of the stage that trained it, or of the file with its weights; older records do not have the file's."""
 
     name: str  # of a file its own, and the accuracy
     digest: str | None
 
-    def same(self, other: "Base") -> bool:
+    def same(self, other: "Baseline") -> bool:
         if self.digest and other.digest:
             return self.digest == other.digest
         return self.name == other.name
@@ -22,15 +22,15 @@ class Base:
         return f"{self.name}, {self.digest[:12]}" if self.digest else self.name
 
 
-def base(record: Record) -> Base:
+def baseline(record: Record) -> Baseline:
     trained = [stage.digest for stage in record.stages if stage.name == "baseline"]
     if trained:
-        return Base("trained", trained[0])
+        return Baseline("trained", trained[0])
     name = str(record.config.get("baseline")).replace("\\", "/").rpartition("/")[2]
-    return Base(f"{name} with {100 * record.dense.accuracy:.4g} %", record.baseline_digest)
+    return Baseline(f"{name} with {100 * record.dense.accuracy:.4g} %", record.baseline_digest)
 
 
-def one(bases: Iterable[Base]) -> bool:
+def all_same(bases: Iterable[Baseline]) -> bool:
     """Whether all are the same."""
     first, *others = bases
     return all(each.same(first) for each in others)

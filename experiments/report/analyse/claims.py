@@ -10,17 +10,17 @@ from experiments.report.analyse import fairness
 from experiments.report.analyse.configurations import Comparison, Configuration
 from experiments.report.analyse.estimate import hypervolume
 from experiments.report.analyse.fairness import Protocol
-from experiments.report.analyse.verdict import Verdict, judge_answers, leads, verdict
+from experiments.report.analyse.verdict import Verdict, build_verdict, judge_answers, mean_leads
 from experiments.report.load.runs import Figure
 
 BOUNDS = (0.0, 0.005, 0.01)  # of accuracy lost against dense
 
 
-def protocols(comparison: Comparison) -> dict[str, Protocol]:
-    return {each.id: fairness.protocol([run.record for run in each.runs]) for each in comparison.configurations}
+def build_protocols(comparison: Comparison) -> dict[str, Protocol]:
+    return {each.id: fairness.build_protocol([run.record for run in each.runs]) for each in comparison.configurations}
 
 
-def at_one_rate(
+def group_by_rate(
     settings: Sequence[Configuration], given: dict[str, Protocol], alike: Callable[[Protocol, Protocol], bool]
 ) -> list[list[Configuration]]:
     """Groups of settings in which every two have rates `alike`, from the smallest cut to the largest."""
@@ -33,59 +33,59 @@ def at_one_rate(
     return groups
 
 
-def verdicts(comparison: Comparison, given: dict[str, Protocol], rule: str) -> list[Verdict]:
+def build_verdicts(comparison: Comparison, given: dict[str, Protocol], rule: str) -> list[Verdict]:
     """At every rate that two settings of one comparison share. The pruned shape from scratch is a control, no rival."""
     rivals = {each.id: each for each in comparison.configurations if not each.scratch}
     found = []
     for group in fairness.comparable_groups({each: given[each] for each in rivals}, rule):
-        for near in at_one_rate([rivals[each] for each in group], given, fairness.near_rate):
-            found += [verdict(same, beside, level_of(same, given)) for same, beside in cuts(near, given)]
+        for near in group_by_rate([rivals[each] for each in group], given, fairness.near_rate):
+            found += [build_verdict(same, beside, level_of(same, given)) for same, beside in split_by_cut(near, given)]
     return sorted(found, key=lambda each: each.rate)
 
 
-def cuts(
+def split_by_cut(
     near: Sequence[Configuration], given: dict[str, Protocol]
 ) -> list[tuple[list[Configuration], list[Configuration]]]:
     """Of settings shown beside each other, those of one cut, and all others; the first alone where none share one."""
     if len({each.curve for each in near}) < 2:
         return []
-    groups = at_one_rate(near, given, fairness.same_rate)
+    groups = group_by_rate(near, given, fairness.same_rate)
     several = [group for group in groups if len({each.curve for each in group}) > 1]
     return [(group, [each for each in near if each not in group]) for group in several or groups[:1]]
 
 
 def level_of(settings: Sequence[Configuration], given: dict[str, Protocol]) -> str | None:
-    return lowest([given[each.id] for each in settings])
+    return lowest_level([given[each.id] for each in settings])
 
 
-def lowest(given: list[Protocol]) -> str | None:
+def lowest_level(given: list[Protocol]) -> str | None:
     """The level of a comparison: that of its least fair pair; the highest where all were treated alike."""
-    apart = fairness.distinct(given)
-    pairs = [fairness.level(a, b) for i, a in enumerate(apart) for b in apart[:i]]
+    apart = fairness.unique_treatments(given)
+    pairs = [fairness.fairness_level(a, b) for i, a in enumerate(apart) for b in apart[:i]]
     order = [None, *fairness.LEVELS]
     return min(pairs, key=order.index, default=fairness.LEVELS[-1])
 
 
-def fronts(comparison: Comparison, given: dict[str, Protocol], rule: str, axis: Figure) -> list[list[str]]:
+def pareto_fronts(comparison: Comparison, given: dict[str, Protocol], rule: str, axis: Figure) -> list[list[str]]:
     """For each comparison of two settings or more, the ids on its front, largest cut (or least cost) first."""
     settings = {each.id: each for each in comparison.configurations if not each.scratch}
     groups = fairness.comparable_groups({each: given[each] for each in settings}, rule)
     having = [[settings[each] for each in group if settings[each].estimate(axis) is not None] for group in groups]
-    return [front(rows, axis) for rows in having if len(rows) > 1]
+    return [pareto_front(rows, axis) for rows in having if len(rows) > 1]
 
 
-def front(rows: Sequence[Configuration], axis: Figure) -> list[str]:
+def pareto_front(rows: Sequence[Configuration], axis: Figure) -> list[str]:
     """Those that no other beats in what it saves and in accuracy, every two compared on the seeds that both have."""
     means = [found.mean for row in rows if (found := row.estimate(axis)) is not None]
     saved = np.array(means) * (1 if axis.rising else -1)
-    more, lead = saved[:, None] - saved, leads(rows)
+    more, lead = saved[:, None] - saved, mean_leads(rows)
     beaten = ((more >= 0) & (lead >= 0) & ((more > 0) | (lead > 0))).any(0)
     order = sorted(np.flatnonzero(~beaten).tolist(), key=lambda at: (-saved[at], -rows[at].accuracy.mean))
     return [rows[at].id for at in order]
 
 
 @dataclass(frozen=True)
-class Reach:
+class LargestCut:
     """The largest cut of a curve whose mean lies within a bound of dense, each seed beside its own dense network."""
 
     configuration: Configuration
@@ -93,7 +93,7 @@ class Reach:
     sure: bool  # the change lies within the bound beyond all doubt that verdicts admit
 
 
-def reach(settings: Sequence[Configuration], bound: float) -> Reach | None:
+def largest_cut(settings: Sequence[Configuration], bound: float) -> LargestCut | None:
     within = [each for each in settings if each.change.mean >= -bound - 1e-12]
     if not within:
         return None
@@ -101,10 +101,10 @@ def reach(settings: Sequence[Configuration], bound: float) -> Reach | None:
     rows = [run.answers for run in best.runs], [run.dense_answers for run in best.runs]
     judgement = judge_answers(rows)
     half = float(judgement.halves[0, 1])
-    return Reach(best, None if isnan(half) else half, bool(judgement.beyond(-bound)[0, 1]))
+    return LargestCut(best, None if isnan(half) else half, bool(judgement.beyond(-bound)[0, 1]))
 
 
-def dominated(settings: Sequence[Configuration]) -> float:
+def dominated_area(settings: Sequence[Configuration]) -> float:
     """The share of the chart, from no cut and chance accuracy upwards, that a curve dominates."""
     chance = 1 / max(1, len(settings[0].first.record.classes))
     points = [(each.macs_cut, each.accuracy.mean) for each in settings]

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from experiments.report.analyse.estimate import Estimate, estimate
 from experiments.report.load import keys, labels
-from experiments.report.load.keys import grouped
+from experiments.report.load.keys import group_by
 from experiments.report.load.runs import Figure, Run, figures
 from experiments.report.load.text import printable
 
@@ -90,36 +90,36 @@ class Comparison:
         return list(dict.fromkeys(configuration.curve for configuration in self.configurations))
 
 
-def comparisons(runs: Iterable[Run]) -> list[Comparison]:
+def build_comparisons(runs: Iterable[Run]) -> list[Comparison]:
     """Of runs with one file for each setting and seed."""
-    grounds = list(grouped(runs, lambda run: keys.ground(run.record)).values())
-    titles = labels.of_grounds([group[0].record for group in grounds])
+    grounds = list(group_by(runs, lambda run: keys.comparison_key(run.record)).values())
+    titles = labels.comparison_titles([group[0].record for group in grounds])
     made = [
-        Comparison(title, configurations(group), figures(batches(group)))
+        Comparison(title, build_configurations(group), figures(batch_sizes(group)))
         for title, group in zip(titles, grounds, strict=True)
     ]
     return sorted(made, key=lambda comparison: comparison.title)
 
 
-def configurations(runs: list[Run]) -> list[Configuration]:
+def build_configurations(runs: list[Run]) -> list[Configuration]:
     """All of one section, by curve and cut."""
-    curves = grouped((run for run in runs if not run.scratch), lambda run: run.curve)
-    named = dict(zip(curves, labels.of_curves([group[0].record for group in curves.values()]), strict=True))
-    made = [configuration(key, group, named) for key, group in grouped(runs, same).items()]
+    curves = group_by((run for run in runs if not run.scratch), lambda run: run.curve)
+    named = dict(zip(curves, labels.curve_labels([group[0].record for group in curves.values()]), strict=True))
+    made = [build_configuration(key, group, named) for key, group in group_by(runs, configuration_key).items()]
     return sorted(made, key=lambda one: (one.curve, one.macs_cut, one.id))
 
 
-def same(run: Run) -> tuple[str, bool]:
+def configuration_key(run: Run) -> tuple[str, bool]:
     return run.repeated, run.scratch
 
 
-def configuration(key: tuple[str, bool], runs: list[Run], named: dict[str, str]) -> Configuration:
+def build_configuration(key: tuple[str, bool], runs: list[Run], named: dict[str, str]) -> Configuration:
     repeated, scratch = key
     label = named[runs[0].curve] + (", its shape from scratch" if scratch else "")
     ordered = tuple(sorted(runs, key=lambda run: run.record.seed))
-    return Configuration(keys.short(repeated + scratch * "scratch"), label, ordered)
+    return Configuration(keys.short_hash(repeated + scratch * "scratch"), label, ordered)
 
 
-def batches(runs: list[Run]) -> list[str]:
+def batch_sizes(runs: list[Run]) -> list[str]:
     found = {batch for run in runs for batch in run.batches()}
     return sorted(found, key=lambda batch: (len(batch), batch))

@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import Any, TypeVar
 
 from experiments.records.record import Record
-from experiments.report.analyse.bases import Base, base
+from experiments.report.analyse.bases import Baseline, baseline
 
 LEVELS = ("S1", "S2", "S3.1", "S3.2", "S4.1", "S4.2")
 FAIR = "fair"
@@ -39,7 +39,7 @@ class Protocol:
     rates: dict[str, float]  # share removed, by measure
     step: float  # by how much it missed what it was asked for: all that a record tells of a method's own steps
     epochs: int  # after the dense network
-    bases: dict[int, Base]  # the dense network of each seed
+    bases: dict[int, Baseline]  # the dense network of each seed
     traits: dict[Trait, str]
 
 
@@ -51,25 +51,25 @@ class Difference:
     theirs: str
 
 
-def protocol(records: Sequence[Record]) -> Protocol:
+def build_protocol(records: Sequence[Record]) -> Protocol:
     """Of records that differ by their seeds alone."""
-    first, bases = records[0], {record.seed: base(record) for record in records}
+    first, bases = records[0], {record.seed: baseline(record) for record in records}
     return Protocol(
         budget=first.budget.of,
         rates={of: fmean(getattr(r.budget, of) for r in records) for of in ("got_macs", "got_params")},
-        step=max(missed(record) for record in records),
+        step=max(budget_error(record) for record in records),
         epochs=epochs(first, "finetune") + epochs(first, "prune"),
         bases=bases,
-        traits=traits(first) | {dense(seed): str(each) for seed, each in bases.items()},
+        traits=list_traits(first) | {baseline_trait(seed): str(each) for seed, each in bases.items()},
     )
 
 
-def missed(record: Record) -> float:
+def budget_error(record: Record) -> float:
     budget = record.budget
     return abs(getattr(budget, f"got_{budget.of}") - budget.asked) if budget.of in SHARES else 0.0
 
 
-def traits(record: Record) -> dict[Trait, str]:
+def list_traits(record: Record) -> dict[Trait, str]:
     config, recipe = record.config, record.config["recipe"]
     pruned, tuned = epochs(record, "prune"), epochs(record, "finetune")
     data = {key: value for key, value in config["data"].items() if key not in NOT_DATA}
@@ -78,15 +78,15 @@ def traits(record: Record) -> dict[Trait, str]:
         key: each for key, each in config["objective"].items() if key != "_target_"
     }
     return (
-        named("S1", "data", data | {"name": record.data})
-        | named("S1", "network", config["model"] | {"MACs": record.dense.macs})
+        group_traits("S1", "data", data | {"name": record.data})
+        | group_traits("S1", "network", config["model"] | {"MACs": record.dense.macs})
         | {("S3.1", "fine-tuning epochs"): str(tuned), ("S4.1", "pruning epochs"): str(pruned)}
-        | named("S3.2", "fine-tuning", (how | loss) if tuned else {})
-        | named("S4.2", "pruning", schedule(recipe, "prune") if pruned else {})
+        | group_traits("S3.2", "fine-tuning", (how | loss) if tuned else {})
+        | group_traits("S4.2", "pruning", schedule(recipe, "prune") if pruned else {})
     )
 
 
-def named(level: str, group: str, values: dict[str, Any]) -> dict[Trait, str]:
+def group_traits(level: str, group: str, values: dict[str, Any]) -> dict[Trait, str]:
     return {(level, f"{group} {key}"): str(value) for key, value in values.items()}
 
 
@@ -104,27 +104,27 @@ def differences(ours: Protocol, theirs: Protocol) -> list[Difference]:
     keys = {key for key in ours.traits.keys() | theirs.traits.keys() if key[0] != "S2"}
     values = [(key, ours.traits.get(key, NONE), theirs.traits.get(key, NONE)) for key in keys]
     found = [Difference(*key, mine, other) for key, mine, other in values if mine != other]
-    return sorted(started_apart(ours, theirs) + found, key=lambda each: (LEVELS.index(each.level), each.what))
+    return sorted(baseline_differences(ours, theirs) + found, key=lambda each: (LEVELS.index(each.level), each.what))
 
 
-def started_apart(ours: Protocol, theirs: Protocol) -> list[Difference]:
+def baseline_differences(ours: Protocol, theirs: Protocol) -> list[Difference]:
     """Dense networks of a seed that both have; without a common seed, that."""
     common = sorted(ours.bases.keys() & theirs.bases.keys())
     if not common:
-        return [Difference("S2", "seeds", joined(ours.bases), joined(theirs.bases))]
-    unlike = [dense(seed) for seed in common if not ours.bases[seed].same(theirs.bases[seed])]
+        return [Difference("S2", "seeds", join_seeds(ours.bases), join_seeds(theirs.bases))]
+    unlike = [baseline_trait(seed) for seed in common if not ours.bases[seed].same(theirs.bases[seed])]
     return [Difference(*key, ours.traits[key], theirs.traits[key]) for key in unlike]
 
 
-def dense(seed: int) -> Trait:
+def baseline_trait(seed: int) -> Trait:
     return "S2", f"dense network of seed {seed}"
 
 
-def joined(seeds: Iterable[int]) -> str:
+def join_seeds(seeds: Iterable[int]) -> str:
     return ", ".join(map(str, sorted(seeds)))
 
 
-def spread(given: dict[Row, Protocol]) -> dict[Trait, dict[str, list[Row]]]:
+def trait_values(given: dict[Row, Protocol]) -> dict[Trait, dict[str, list[Row]]]:
     """All that differs within a group: each trait's values, and whose they are. Lowest level first.
 
     A schedule that some have and others do not is no more than their epochs already say.
@@ -141,30 +141,30 @@ def spread(given: dict[Row, Protocol]) -> dict[Trait, dict[str, list[Row]]]:
 
 def same_rate(ours: Protocol, theirs: Protocol) -> bool:
     """One cut: the two may be judged."""
-    return rates_apart(ours, theirs) <= SAME_RATE + 1e-9
+    return rate_distance(ours, theirs) <= SAME_RATE + 1e-9
 
 
 def near_rate(ours: Protocol, theirs: Protocol) -> bool:
     """As near as the larger of their own steps allows: shown beside each other, judged only where it is one cut."""
-    return rates_apart(ours, theirs) <= max(SAME_RATE, ours.step, theirs.step) + 1e-9
+    return rate_distance(ours, theirs) <= max(SAME_RATE, ours.step, theirs.step) + 1e-9
 
 
-def rates_apart(ours: Protocol, theirs: Protocol) -> float:
+def rate_distance(ours: Protocol, theirs: Protocol) -> float:
     both = {ours.budget, theirs.budget}
     measure = MEASURES.get(both.pop(), "got_macs") if len(both) == 1 else "got_macs"
     return abs(ours.rates[measure] - theirs.rates[measure])
 
 
-def level(ours: Protocol, theirs: Protocol) -> str | None:
+def fairness_level(ours: Protocol, theirs: Protocol) -> str | None:
     """The highest level that holds at one rate; None below S1."""
     missed = [LEVELS.index(each.level) for each in differences(ours, theirs)]
     held = min(missed, default=len(LEVELS))
     return LEVELS[held - 1] if held else None
 
 
-def agree(ours: Protocol, theirs: Protocol, rule: str) -> bool:
+def may_be_ranked(ours: Protocol, theirs: Protocol, rule: str) -> bool:
     """Whether two settings, whatever their rates, may be ranked together under a rule."""
-    held = level(ours, theirs)
+    held = fairness_level(ours, theirs)
     if held is None or rule == TOGETHER:
         return rule == TOGETHER
     wanted = LEVELS[1] if rule == FAIR else rule
@@ -176,10 +176,10 @@ def comparable_groups(rows: dict[Row, Protocol], rule: str) -> list[list[Row]]:
     """Groups in which every two agree, the largest first. Rows treated alike go together; those of most seeds first."""
     alike: dict[Treatment, list[Row]] = {}
     for row in sorted(rows, key=lambda each: -len(rows[each].bases)):
-        alike.setdefault(treatment(rows[row]), []).append(row)
+        alike.setdefault(treatment_key(rows[row]), []).append(row)
     groups: list[list[list[Row]]] = []
     for same in alike.values():
-        home = next((g for g in groups if all(agree(rows[same[0]], rows[other[0]], rule) for other in g)), None)
+        home = next((g for g in groups if all(may_be_ranked(rows[same[0]], rows[other[0]], rule) for other in g)), None)
         if home is None:
             groups.append([same])
         else:
@@ -187,10 +187,10 @@ def comparable_groups(rows: dict[Row, Protocol], rule: str) -> list[list[Row]]:
     return sorted(([row for same in group for row in same] for group in groups), key=len, reverse=True)
 
 
-def treatment(given: Protocol) -> Treatment:
+def treatment_key(given: Protocol) -> Treatment:
     return given.epochs, frozenset(given.traits.items())
 
 
-def distinct(given: Iterable[Protocol]) -> list[Protocol]:
+def unique_treatments(given: Iterable[Protocol]) -> list[Protocol]:
     """One of each treatment: what two of them agree on, all do."""
-    return list({treatment(each): each for each in given}.values())
+    return list({treatment_key(each): each for each in given}.values())

@@ -55,9 +55,9 @@ def judge(accuracies: Table, testset: Pairs) -> Judgement:
     if n < 2:
         return Judgement(leads, np.full_like(leads, np.nan), n, np.zeros(leads.shape[:-2], bool))
     squares = residual_squares(accuracies)
-    pairwise = unequal(squares, n)
-    together = pooled(squares, n, testset)
-    apart = by_holm(leads, deviations(accuracies), n, testset) if pairwise.any() else together
+    pairwise = spreads_differ(squares, n)
+    together = pooled_halves(squares, n, testset)
+    apart = holm_halves(leads, difference_deviations(accuracies), n, testset) if pairwise.any() else together
     return Judgement(leads, np.where(pairwise[..., None, None], apart, together), n, pairwise)
 
 
@@ -68,14 +68,14 @@ def residual_squares(accuracies: Table) -> Float[np.ndarray, "*tables rows"]:
     return np.square(left).sum(-1)
 
 
-def pooled(squares: Float[np.ndarray, "*tables rows"], n: int, testset: Pairs) -> Pairs:
+def pooled_halves(squares: Float[np.ndarray, "*tables rows"], n: int, testset: Pairs) -> Pairs:
     k = squares.shape[-1]
     df = (k - 1) * (n - 1)
     seeds = studentised_range(k, df) * np.sqrt(squares.sum(-1) / df / n)
     return np.hypot(seeds[..., None, None], studentised_range(k, inf) / sqrt(2) * testset)
 
 
-def unequal(squares: Float[np.ndarray, "*tables rows"], n: int) -> np.ndarray:
+def spreads_differ(squares: Float[np.ndarray, "*tables rows"], n: int) -> np.ndarray:
     """Cochran's test: whether the largest of the rows' shares of all squares is too large for equal spreads."""
     k = squares.shape[-1]
     df = (k - 1) * (n - 1) / k  # of each row
@@ -85,7 +85,7 @@ def unequal(squares: Float[np.ndarray, "*tables rows"], n: int) -> np.ndarray:
     return (k > 2) & (k * fdtrc(df, (k - 1) * df, ratio) < UNEQUAL)
 
 
-def deviations(accuracies: Table) -> Pairs:
+def difference_deviations(accuracies: Table) -> Pairs:
     """Of the difference of every two rows over the seeds."""
     centred = accuracies - accuracies.mean(-1, keepdims=True)
     products = centred @ np.swapaxes(centred, -1, -2)
@@ -94,7 +94,7 @@ def deviations(accuracies: Table) -> Pairs:
     return np.sqrt(np.maximum(squares, 0) / (accuracies.shape[-1] - 1))
 
 
-def by_holm(leads: Pairs, deviation: Pairs, n: int, testset: Pairs) -> Pairs:
+def holm_halves(leads: Pairs, deviation: Pairs, n: int, testset: Pairs) -> Pairs:
     """The error that is allowed is shared by the pairs that are not decided yet, until no more can be."""
     pairs = comb(leads.shape[-1], 2)
     decided = np.zeros(leads.shape, bool)

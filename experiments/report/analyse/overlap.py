@@ -24,7 +24,7 @@ class Overlap:
     pairs: int
 
 
-class Pair(NamedTuple):
+class Intersection(NamedTuple):
     common: float  # filters
     size: float
     expected: float
@@ -34,39 +34,41 @@ class Pair(NamedTuple):
 Masks = dict[str, np.ndarray]  # of each layer that lost a filter, which it keeps
 
 
-def overlap(configuration: Configuration) -> Overlap | None:
+def filter_overlap(configuration: Configuration) -> Overlap | None:
     """None unless two runs of one dense network hold their masks: filters of others have no common order."""
     kept = [
-        (bases.base(run.record), masks) for run in configuration.runs if (masks := cut_layers(run.record)) is not None
+        (bases.baseline(run.record), masks)
+        for run in configuration.runs
+        if (masks := pruned_masks(run.record)) is not None
     ]
-    pairs = [of_pair(a, b) for (ours, a), (theirs, b) in combinations(kept, 2) if ours.same(theirs)]
+    pairs = [compare_masks(a, b) for (ours, a), (theirs, b) in combinations(kept, 2) if ours.same(theirs)]
     found = [pair for pair in pairs if pair.variance > 0]
     if not found:
         return None
-    total = Pair(*(sum(values) for values in zip(*found, strict=True)))
+    total = Intersection(*(sum(values) for values in zip(*found, strict=True)))
     z = (total.common - total.expected) / sqrt(total.variance)
     return Overlap(total.common / total.size, total.expected / total.size, z, len(found))
 
 
-def of_pair(a: Masks, b: Masks) -> Pair:
-    return Pair(*(sum(values) for values in zip(Pair(0, 0, 0, 0), *of_layers(a, b), strict=True)))
+def compare_masks(a: Masks, b: Masks) -> Intersection:
+    return Intersection(*(sum(values) for values in zip(Intersection(0, 0, 0, 0), *compare_layers(a, b), strict=True)))
 
 
-def of_layers(a: Masks, b: Masks) -> Iterator[Pair]:
+def compare_layers(a: Masks, b: Masks) -> Iterator[Intersection]:
     """Layers that keep the same filters in either run are tied by a join: one choice, counted once."""
     both = [(a[name], b[name]) for name in a.keys() & b.keys() if a[name].shape == b[name].shape]
     for x, y in {(x.tobytes(), y.tobytes()): (x, y) for x, y in both}.values():
         n, ours, theirs = len(x), float(x.sum()), float(y.sum())
         expected = ours * theirs / n
         variance = expected * (n - ours) * (n - theirs) / n / max(1, n - 1)
-        yield Pair(float((x & y).sum()), (ours + theirs) / 2, expected, variance)
+        yield Intersection(float((x & y).sum()), (ours + theirs) / 2, expected, variance)
 
 
-def cut_layers(record: Record) -> Masks | None:
+def pruned_masks(record: Record) -> Masks | None:
     """None where the record does not hold them, or they cannot be read."""
     try:
         return {
-            name: np.any(mask(layer), axis=1, keepdims=True)
+            name: np.any(decode_mask(layer), axis=1, keepdims=True)
             for name, layer in record.layers.items()
             if layer.filters_kept < layer.filters_total
         }
@@ -74,7 +76,7 @@ def cut_layers(record: Record) -> Masks | None:
         return None
 
 
-def mask(layer: Layer) -> np.ndarray:
+def decode_mask(layer: Layer) -> np.ndarray:
     if layer.kept is None or layer.filters_total < 1 or layer.kernels_total > 2**26:
         raise ValueError("no mask")
     return bitmap.decode(layer.kept, layer.filters_total, layer.kernels_total // layer.filters_total)

@@ -21,11 +21,11 @@ Rows = Sequence[Sequence[Answers]]  # by row and seed
 
 def standard_errors(rows: Rows) -> Pairs:
     """NaN where the size of a test set is not known."""
-    if (right := all_right(rows)) is not None:
-        return by_answers(right)
+    if (right := right_answers(rows)) is not None:
+        return errors_by_answers(right)
     if (images := fewest_images(rows)) is None:
         return np.full((len(rows), len(rows)), np.nan)
-    return by_binomial(np.array([np.mean([each.accuracy for each in row]) for row in rows]), images)
+    return errors_by_binomial(np.array([np.mean([each.accuracy for each in row]) for row in rows]), images)
 
 
 def fewest_images(rows: Rows) -> int | None:
@@ -34,14 +34,14 @@ def fewest_images(rows: Rows) -> int | None:
     return min((count for count in counts if count is not None), default=None) if None not in counts else None
 
 
-def all_right(rows: Rows) -> Bool[np.ndarray, "rows seeds images"] | None:
+def right_answers(rows: Rows) -> Bool[np.ndarray, "rows seeds images"] | None:
     """None unless all kept their answers, to equally many images."""
     kept = [[each.right for each in row] for row in rows]
     sizes = {None if each is None else len(each) for row in kept for each in row}
     return np.array(kept) if len(sizes) == 1 and None not in sizes else None
 
 
-def by_answers(right: Bool[np.ndarray, "rows seeds images"]) -> Pairs:
+def errors_by_answers(right: Bool[np.ndarray, "rows seeds images"]) -> Pairs:
     """Standard error of the lead of each row over each."""
     _, seeds, images = right.shape
     answers = right.astype(np.float64)
@@ -59,7 +59,7 @@ def squared_distances(points: Float[np.ndarray, "rows n"]) -> Pairs:
     return np.maximum(own[:, None] + own[None, :] - 2 * products, 0)
 
 
-def by_binomial(shares: Float[np.ndarray, " rows"], images: int) -> Pairs:
+def errors_by_binomial(shares: Float[np.ndarray, " rows"], images: int) -> Pairs:
     """One right and one wrong answer more (Agresti and Caffo) keep it honest at shares of 0 and 1."""
     shares = (shares * images + 1) / (images + 2)
     variance = shares * (1 - shares) / (images + 2)

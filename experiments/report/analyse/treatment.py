@@ -12,7 +12,7 @@ MATRIX = 12  # curves of which every two are shown
 View = dict[str, Any]
 
 
-def by_curve(comparison: Comparison, given: dict[str, Protocol]) -> dict[str, Protocol]:
+def protocols_by_curve(comparison: Comparison, given: dict[str, Protocol]) -> dict[str, Protocol]:
     """One setting stands for its curve, the rate apart: the one of most seeds."""
     found: dict[str, Configuration] = {}
     for configuration in comparison.configurations:
@@ -23,18 +23,22 @@ def by_curve(comparison: Comparison, given: dict[str, Protocol]) -> dict[str, Pr
     return {curve: given[configuration.id] for curve, configuration in found.items()}
 
 
-def groups(comparison: Comparison, given: dict[str, Protocol]) -> list[View]:
-    curves = by_curve(comparison, given)
+def group_views(comparison: Comparison, given: dict[str, Protocol]) -> list[View]:
+    curves = protocols_by_curve(comparison, given)
     found = fairness.comparable_groups(curves, FAIR)
     return [
-        {"curves": group, "level": claims.lowest([curves[each] for each in group]), "epochs": curves[group[0]].epochs}
+        {
+            "curves": group,
+            "level": claims.lowest_level([curves[each] for each in group]),
+            "epochs": curves[group[0]].epochs,
+        }
         for group in found
     ]
 
 
-def differences(comparison: Comparison, given: dict[str, Protocol]) -> list[View]:
+def difference_views(comparison: Comparison, given: dict[str, Protocol]) -> list[View]:
     """What misses a level; and what methods let one choose, such as the layers that may be cut: no level names it."""
-    found = fairness.spread(by_curve(comparison, given)) | beside(comparison)
+    found = fairness.trait_values(protocols_by_curve(comparison, given)) | method_settings(comparison)
     return [
         {
             "level": level,
@@ -45,7 +49,7 @@ def differences(comparison: Comparison, given: dict[str, Protocol]) -> list[View
     ]
 
 
-def beside(comparison: Comparison) -> dict[fairness.Trait, dict[str, list[str]]]:
+def method_settings(comparison: Comparison) -> dict[fairness.Trait, dict[str, list[str]]]:
     chosen = {each.curve: each.first.record.config["method"] for each in comparison.configurations if not each.scratch}
     found: dict[fairness.Trait, dict[str, list[str]]] = {}
     for curve, values in chosen.items():
@@ -54,19 +58,19 @@ def beside(comparison: Comparison) -> dict[fairness.Trait, dict[str, list[str]]]
     return {trait: values for trait, values in sorted(found.items()) if len(values) > 1}
 
 
-def matrix(comparison: Comparison, given: dict[str, Protocol]) -> list[list[str]]:
+def level_matrix(comparison: Comparison, given: dict[str, Protocol]) -> list[list[str]]:
     """The level of every two curves where they were cut equally; empty for one curve or too many."""
-    curves = by_curve(comparison, given)
+    curves = protocols_by_curve(comparison, given)
     if not 1 < len(curves) <= MATRIX:
         return []
-    return [[pair(comparison, given, ours, theirs) for theirs in curves] for ours in curves]
+    return [[pair_level(comparison, given, ours, theirs) for theirs in curves] for ours in curves]
 
 
-def pair(comparison: Comparison, given: dict[str, Protocol], ours: str, theirs: str) -> str:
+def pair_level(comparison: Comparison, given: dict[str, Protocol], ours: str, theirs: str) -> str:
     if ours == theirs:
         return ""
     mine, other = ([given[s.id] for s in comparison.configurations if s.curve == curve] for curve in (ours, theirs))
-    levels = [fairness.level(a, b) for a in mine for b in other if fairness.same_rate(a, b)]
+    levels = [fairness.fairness_level(a, b) for a in mine for b in other if fairness.same_rate(a, b)]
     if not levels:
         return "other cuts"
     return min(levels, key=lambda each: fairness.LEVELS.index(each) if each else -1) or "below S1"

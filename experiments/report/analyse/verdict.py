@@ -62,12 +62,12 @@ class Verdict:
     @property
     def by_image(self) -> bool:
         """Every network kept its answer to each image."""
-        return testset.all_right(self.answers) is not None
+        return testset.right_answers(self.answers) is not None
 
     @property
     def one_base(self) -> bool:
         """All runs are fine-tunings of one dense network: nothing is known of another."""
-        return bases.one(bases.base(run.record) for row in self.runs for run in row)
+        return bases.all_same(bases.baseline(run.record) for row in self.runs for run in row)
 
     def lead(self, ours: int, theirs: int) -> Estimate:
         """With the interval that the verdict goes by: beside all other leads, test set included."""
@@ -91,7 +91,7 @@ def judge_answers(rows: Rows) -> Judgement:
     return judge(np.array([[each.accuracy for each in row] for row in rows]), testset.standard_errors(rows))
 
 
-def verdict(same: Sequence[Configuration], beside: Sequence[Configuration], level: str | None) -> Verdict:
+def build_verdict(same: Sequence[Configuration], beside: Sequence[Configuration], level: str | None) -> Verdict:
     seeds = common_seeds(same)
     judged = [each for each in same if each.by_seed.keys() >= set(seeds)]
     judged.sort(key=lambda each: (-estimate([each.accuracies[seed] for seed in seeds]).mean, each.id))
@@ -109,7 +109,7 @@ def common_seeds(rows: Sequence[Configuration]) -> list[int]:
     return sorted(rows[0].by_seed)
 
 
-def leads(rows: Sequence[Configuration]) -> Float[np.ndarray, "rows rows"]:
+def mean_leads(rows: Sequence[Configuration]) -> Float[np.ndarray, "rows rows"]:
     """Of the mean of each row over that of each, on their common seeds; NaN without one. Rounded: equal ones are 0."""
     seeds = sorted({seed for row in rows for seed in row.accuracies})
     table = np.array([[row.accuracies.get(seed, np.nan) for seed in seeds] for row in rows])

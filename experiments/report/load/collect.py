@@ -11,7 +11,7 @@ from typing import Any
 from experiments.records import jobs, status
 from experiments.records.record import read
 from experiments.report.load.runs import Run
-from experiments.report.load.soundness import sound
+from experiments.report.load.soundness import check_record
 
 SKIPPED = {"store", "wandb", "network", "benchmarks", "sweep"}  # folders that hold no records of runs
 NO_RECORDS = {"status.json", "stage.json", "sensitivity.json", "report.json"}
@@ -42,10 +42,10 @@ def collect(folders: Iterable[Path]) -> Collected:
             raise FileNotFoundError(
                 f"{each} does not exist: name the folder that holds the runs, or start one with `python run.py`"
             )
-    paths = [path for folder in folders for path in candidates(folder)]
-    runs, troubles = sorted_out(paths)
-    kept, aside = one_per_seed(runs)
-    troubles += aside + [each for folder in folders for each in unfinished(folder)]
+    paths = [path for folder in folders for path in find_record_files(folder)]
+    runs, troubles = load_runs(paths)
+    kept, aside = select_newest(runs)
+    troubles += aside + [each for folder in folders for each in find_unfinished(folder)]
     if not kept and not troubles:
         raise FileNotFoundError(
             f"no record in {', '.join(map(str, folders))}: a run writes record.json into its folder; "
@@ -55,39 +55,39 @@ def collect(folders: Iterable[Path]) -> Collected:
     return Collected(kept + scratch, troubles)
 
 
-def files(folder: Path) -> Iterator[Path]:
+def walk_files(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in SKIPPED and not name.startswith("."))
         yield from (Path(place) / name for name in sorted(names))
 
 
-def candidates(folder: Path) -> list[Path]:
+def find_record_files(folder: Path) -> list[Path]:
     """Files that are records by name or by place: any JSON file where none is named record.json."""
     if folder.is_file():
         return [folder]
-    found = [path for path in files(folder) if path.suffix == ".json" and path.name not in NO_RECORDS]
+    found = [path for path in walk_files(folder) if path.suffix == ".json" and path.name not in NO_RECORDS]
     return [path for path in found if path.name == "record.json" or not (path.parent / "record.json").exists()]
 
 
-def statuses(folder: Path) -> list[Path]:
-    return [path for path in files(folder) if path.name == "status.json"]
+def find_status_files(folder: Path) -> list[Path]:
+    return [path for path in walk_files(folder) if path.name == "status.json"]
 
 
-def sorted_out(paths: Iterable[Path]) -> tuple[list[Run], list[Problem]]:
+def load_runs(paths: Iterable[Path]) -> tuple[list[Run], list[Problem]]:
     runs: dict[str, Run] = {}
     troubles = []
     for path in paths:
         try:
-            record = sound(read(path))
+            record = check_record(read(path))
         except (ValueError, OSError, RecursionError) as error:
-            if path.name == "record.json" or not readable(path) or "schema" in readable(path):
+            if path.name == "record.json" or not read_object(path) or "schema" in read_object(path):
                 troubles.append(Problem(str(path), "unreadable", str(error).removeprefix(f"{path} ")))
         else:
             runs.setdefault(record.digest, Run(record, path))
     return list(runs.values()), troubles
 
 
-def readable(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
     """A JSON object; empty for anything else."""
     try:
         values = json.loads(path.read_text())
@@ -96,7 +96,7 @@ def readable(path: Path) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def one_per_seed(runs: list[Run]) -> tuple[list[Run], list[Problem]]:
+def select_newest(runs: list[Run]) -> tuple[list[Run], list[Problem]]:
     """The newest record of each setting and seed: two of them are not two samples."""
     newest: dict[tuple[str, int], Run] = {}
     for run in sorted(runs, key=lambda run: (run.path.stat().st_mtime, str(run.path))):
@@ -114,7 +114,7 @@ def one_per_seed(runs: list[Run]) -> tuple[list[Run], list[Problem]]:
     ]
 
 
-def unfinished(folder: Path) -> list[Problem]:
+def find_unfinished(folder: Path) -> list[Problem]:
     """Jobs of sweeps that did not end well, with their logs; then runs by their own status, each once."""
     failed: list[jobs.Job] = []
     broken: list[Problem] = []
@@ -124,17 +124,19 @@ def unfinished(folder: Path) -> list[Problem]:
         except (ValueError, OSError) as error:
             broken.append(Problem(str(sweep), "unreadable", str(error)))
     named = {job.run for job in failed}
-    runs = [each for path in statuses(folder) if path.parent.name not in named for each in ended(path)]
-    return broken + [of_job(folder, job) for job in failed] + runs
+    runs = [
+        each for path in find_status_files(folder) if path.parent.name not in named for each in status_problems(path)
+    ]
+    return broken + [job_problem(folder, job) for job in failed] + runs
 
 
-def of_job(folder: Path, job: jobs.Job) -> Problem:
+def job_problem(folder: Path, job: jobs.Job) -> Problem:
     command = job.command or shlex.join(["python", "run.py", *job.overrides])
     reason = job.reason or REASONS.get(job.state, "no reason was written")
     return Problem(" ".join(job.overrides), job.state, reason, command, str(folder / job.log) if job.log else "")
 
 
-def ended(path: Path) -> list[Problem]:
+def status_problems(path: Path) -> list[Problem]:
     """What a run's status says, unless it is that all went well and the record is there."""
     try:
         found = status.read(path.parent)

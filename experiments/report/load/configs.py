@@ -17,15 +17,15 @@ DEEPEST = 40
 LARGEST = 2**63
 
 
-def check(config: dict[str, Any]) -> None:
+def check_config(config: dict[str, Any]) -> None:
     """Raises ValueError for what the report could not read."""
     if lacking := [group for group in GROUPS if not isinstance(config.get(group), dict)]:
         raise ValueError(f"its config lacks {', '.join(lacking)}")
     for path, kinds in SHAPES.items():
-        check_kind(path, at(config, path, absent=kinds[0]()), kinds)
+        check_kind(path, value_at(config, path, absent=kinds[0]()), kinds)
     for name, kinds in PUBLISHED.items() if config.get("published") else ():
         check_kind(f"published.{name}", config["published"].get(name, "nothing"), kinds)
-    for path, value in numbers(config, ""):
+    for path, value in iterate_numbers(config, ""):
         if abs(value) >= LARGEST:
             raise ValueError(f"its config has a {path} of {value!r:.40}, which no setting can be")
 
@@ -36,16 +36,16 @@ def check_kind(path: str, value: Any, kinds: tuple[type, ...]) -> None:
         raise ValueError(f"its config has {value!r:.40} for {path}, not {names}")
 
 
-def at(config: dict[str, Any], path: str, absent: Any) -> Any:
+def value_at(config: dict[str, Any], path: str, absent: Any) -> Any:
     group, _, key = path.rpartition(".")
     return (config[group] if group else config).get(key, absent)
 
 
-def numbers(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, float]]:
+def iterate_numbers(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, float]]:
     if depth > DEEPEST:
         raise ValueError(f"its config is nested more than {DEEPEST} deep")
     if isinstance(value, dict | list):
         for key, each in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from numbers(each, f"{path}.{key}".lstrip("."), depth + 1)
+            yield from iterate_numbers(each, f"{path}.{key}".lstrip("."), depth + 1)
     elif isinstance(value, int | float):
         yield path, value

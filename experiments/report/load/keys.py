@@ -10,42 +10,42 @@ from experiments.config.digest import NEVER
 from experiments.records.record import Record
 
 # What no number of a run depends on, and what repetitions differ in.
-REPEATED = {*NEVER, "seed", "data.seed", "method.seed", "choice.experiment", "control"}
-Each = TypeVar("Each")
+NOT_DISTINGUISHING = {*NEVER, "seed", "data.seed", "method.seed", "choice.experiment", "control"}
+Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
 
 
-def ground(record: Record) -> str:
+def comparison_key(record: Record) -> str:
     """The network and the data set: across them nothing is compared."""
     config, data = record.config, record.config["data"]
-    return encoded(
+    return canonical_json(
         [config["model"], record.data, data.get("_target_"), data.get("name"), record.classes, record.dense.macs]
     )
 
 
-def curve(record: Record) -> str:
+def curve_key(record: Record) -> str:
     """All of the config but seeds, the ratio, and what no number depends on."""
-    return encoded(
-        {path: value for path, value in distinguishing(record).items() if path.rpartition(".")[2] != "ratio"}
+    return canonical_json(
+        {path: value for path, value in distinguishing_settings(record).items() if path.rpartition(".")[2] != "ratio"}
     )
 
 
-def repeated(record: Record) -> str:
-    return encoded(distinguishing(record))
+def repetition_key(record: Record) -> str:
+    return canonical_json(distinguishing_settings(record))
 
 
-def distinguishing(record: Record) -> dict[str, Any]:
+def distinguishing_settings(record: Record) -> dict[str, Any]:
     """The config's leaves that may tell two settings apart."""
     compiled = [stage.name for stage in record.stages if stage.compiled]
     found = dict(leaves(record.config)) | {"precision": record.precision, "trainer.compile": compiled}
     found["baseline"] = "trained" if record.config.get("baseline") is None else "given"
     found |= {"modified": record.modified} if record.experiment else {}  # never averaged with what was published
-    return {path: value for path, value in found.items() if path == "baseline" or not excluded(path)}
+    return {path: value for path, value in found.items() if path == "baseline" or not is_excluded(path)}
 
 
-def excluded(path: str) -> bool:
+def is_excluded(path: str) -> bool:
     parts = path.split(".")
-    return any(".".join(parts[:length]) in REPEATED for length in range(1, len(parts) + 1))
+    return any(".".join(parts[:length]) in NOT_DISTINGUISHING for length in range(1, len(parts) + 1))
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -57,17 +57,17 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def encoded(values: Any) -> str:
+def canonical_json(values: Any) -> str:
     return json.dumps(values, sort_keys=True)
 
 
-def short(key: str) -> str:
+def short_hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:8]
 
 
-def grouped(each: Iterable[Each], key: Callable[[Each], Key]) -> dict[Key, list[Each]]:
+def group_by(each: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
     """In the order of first appearance."""
-    groups: dict[Key, list[Each]] = defaultdict(list)
+    groups: dict[Key, list[Item]] = defaultdict(list)
     for one in each:
         groups[key(one)].append(one)
     return dict(groups)

@@ -5,10 +5,10 @@ from collections import Counter
 from typing import Any
 
 from experiments.records.record import Record
-from experiments.report.load.keys import curve, distinguishing, encoded, leaves, short
+from experiments.report.load.keys import canonical_json, curve_key, distinguishing_settings, leaves, short_hash
 from experiments.report.load.text import printable
 
-PLAIN = "cross_entropy"
+DEFAULT_OBJECTIVE = "cross_entropy"
 MOST = 4  # settings named in one label
 LONGEST = 32  # characters of one value
 # A choice by name stands for all the values of its group.
@@ -19,64 +19,64 @@ CHOICES = {
 }
 
 
-def of_curves(records: list[Record]) -> list[str]:
+def curve_labels(records: list[Record]) -> list[str]:
     """One record of each curve of a section in, its label out."""
     found = []
     for record in records:
-        rivals = [distinguishing(other) for other in records if other.method == record.method]
-        words = [*differing(distinguishing(record), rivals), *taught(record, records)]
+        rivals = [distinguishing_settings(other) for other in records if other.method == record.method]
+        words = [*distinguishing_words(distinguishing_settings(record), rivals), *objective_words(record, records)]
         found.append(printable(record.method) + (f" ({', '.join(dict.fromkeys(words))})" if words else ""))
-    return distinct(found, [short(curve(record)) for record in records])
+    return disambiguate(found, [short_hash(curve_key(record)) for record in records])
 
 
-def taught(record: Record, rivals: list[Record]) -> list[str]:
+def objective_words(record: Record, rivals: list[Record]) -> list[str]:
     """A lesson that other methods did without is half of a lead, and belongs into the name."""
-    alone = record.objective != PLAIN and any(rival.objective == PLAIN for rival in rivals)
-    return [spoken_of("choice.objective", record.objective)] if alone else []
+    alone = record.objective != DEFAULT_OBJECTIVE and any(rival.objective == DEFAULT_OBJECTIVE for rival in rivals)
+    return [format_setting("choice.objective", record.objective)] if alone else []
 
 
-def of_grounds(records: list[Record]) -> list[str]:
+def comparison_titles(records: list[Record]) -> list[str]:
     """One record of each section in, its title out."""
-    plain = [f"{network(record)} on {printable(record.data)}" for record in records]
+    plain = [f"{network_name(record)} on {printable(record.data)}" for record in records]
     models = [dict(leaves(record.config["model"], "model")) for record in records]
     found = []
     for title, mine in zip(plain, models, strict=True):
         rivals = [theirs for other, theirs in zip(plain, models, strict=True) if other == title]
-        found.append(", ".join([title, *differing(mine, rivals)]))
-    return distinct(found, [f"{record.dense.macs:,} MACs" for record in records])
+        found.append(", ".join([title, *distinguishing_words(mine, rivals)]))
+    return disambiguate(found, [f"{record.dense.macs:,} MACs" for record in records])
 
 
-def network(record: Record) -> str:
+def network_name(record: Record) -> str:
     """torchvision's and timm's networks have a name beside their source."""
     name = record.config["model"].get("name")
     return printable(f"{record.model} {name}" if name else record.model)
 
 
-def differing(mine: dict[str, Any], rivals: list[dict[str, Any]]) -> list[str]:
-    paths = sorted({path for rival in [mine, *rivals] for path in rival}, key=order)
+def distinguishing_words(mine: dict[str, Any], rivals: list[dict[str, Any]]) -> list[str]:
+    paths = sorted({path for rival in [mine, *rivals] for path in rival}, key=path_priority)
     paths = [path for path in paths if path.rpartition(".")[2] != "ratio"]
     told_apart = [path for path in paths if any(rival.get(path) != mine.get(path) for rival in rivals)]
     implied = tuple(prefix for choice, prefixes in CHOICES.items() if choice in told_apart for prefix in prefixes)
-    spoken = telling([path for path in told_apart if not path.startswith(implied)], [mine, *rivals])
-    return [spoken_of(path, mine[path]) for path in spoken if path in mine][:MOST]  # older configs lack some
+    spoken = select_paths([path for path in told_apart if not path.startswith(implied)], [mine, *rivals])
+    return [format_setting(path, mine[path]) for path in spoken if path in mine][:MOST]  # older configs lack some
 
 
-def telling(paths: list[str], rivals: list[dict[str, Any]]) -> list[str]:
+def select_paths(paths: list[str], rivals: list[dict[str, Any]]) -> list[str]:
     """As few of the paths as tell apart what all of them do; the first ones are preferred."""
     chosen: list[str] = []
     groups = 1
     for path in paths:
-        found = len({encoded([rival.get(each) for each in (*chosen, path)]) for rival in rivals})
+        found = len({canonical_json([rival.get(each) for each in (*chosen, path)]) for rival in rivals})
         if found > groups:
             chosen, groups = [*chosen, path], found
     return chosen
 
 
-def order(path: str) -> tuple[bool, bool, str]:
+def path_priority(path: str) -> tuple[bool, bool, str]:
     return not path.startswith("method."), not path.startswith("choice."), path
 
 
-def spoken_of(path: str, value: Any) -> str:
+def format_setting(path: str, value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     text = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
     if path == "choice.objective":
@@ -84,7 +84,7 @@ def spoken_of(path: str, value: Any) -> str:
     return printable(f"{path.removeprefix('method.').removeprefix('choice.').removeprefix('model.')}={text}")
 
 
-def distinct(names: list[str], marks: list[str]) -> list[str]:
+def disambiguate(names: list[str], marks: list[str]) -> list[str]:
     """Names that are still alike get their marks."""
     count = Counter(names)
     return [name if count[name] == 1 else f"{name} ({mark})" for name, mark in zip(names, marks, strict=True)]

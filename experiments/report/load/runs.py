@@ -35,11 +35,11 @@ class Run:
 
     @cached_property
     def curve(self) -> str:
-        return keys.curve(self.record)
+        return keys.curve_key(self.record)
 
     @cached_property
     def repeated(self) -> str:
-        return keys.repeated(self.record)
+        return keys.repetition_key(self.record)
 
     @property
     def final(self) -> Network:
@@ -49,11 +49,11 @@ class Run:
 
     @cached_property
     def answers(self) -> Answers:
-        return answers(self.final, self.record.data)
+        return load_answers(self.final, self.record.data)
 
     @cached_property
     def dense_answers(self) -> Answers:
-        return answers(self.record.dense, self.record.data)
+        return load_answers(self.record.dense, self.record.data)
 
     @property
     def stages(self) -> list[Stage]:
@@ -81,7 +81,7 @@ class Run:
         return sum(each.epochs for each in self.stages if each.name == stage)
 
 
-def answers(network: Network, data: str) -> Answers:
+def load_answers(network: Network, data: str) -> Answers:
     """Of an older record to as many images as its data set is known to have."""
     if network.answers is None or network.tested is None:
         return Answers(network.accuracy, network.tested or TEST_IMAGES.get(data), None)
@@ -116,7 +116,7 @@ def figures(batches: list[str]) -> list[Figure]:
         Figure("params_cut", "params cut", "cut", lambda run: run.cut("params"), True),
         Figure("bytes_cut", "bytes cut", "cut", lambda run: run.cut("bytes"), True),
     ]
-    found += [timed(batch) for batch in batches]
+    found += [latency_figure(batch) for batch in batches]
     if batches:
         found.append(
             Figure("time_per_macs", "time cut / MACs cut", "ratio", lambda run: time_per_macs(run, batches[-1]))
@@ -135,7 +135,7 @@ def figures(batches: list[str]) -> list[Figure]:
     ]
 
 
-def timed(batch: str) -> Figure:
+def latency_figure(batch: str) -> Figure:
     return Figure(f"time_cut_{batch}", f"time cut, batch {batch}", "cut", lambda run: run.time_cut(batch), True)
 
 

@@ -10,7 +10,7 @@ MOST_TESTED = 2**27  # images of a test set
 CERTIFIED = 1e-4  # above it the small network is not the masked one
 
 
-def sound(record: Record) -> Record:
+def check_record(record: Record) -> Record:
     """Raises ValueError for figures that no run can have: they would be averaged and ranked."""
     for name in ("dense", "pruned", "tuned", "scratch"):
         network = getattr(record, name)
@@ -22,7 +22,7 @@ def sound(record: Record) -> Record:
         )
     if not 0 <= record.ratio < 1:
         raise ValueError(f"ratio {record.ratio:g} does not lie in [0, 1)")
-    configs.check(record.config)
+    configs.check_config(record.config)
     for layer in record.layers.values():
         check_layer(layer)
     for stage in record.stages:

@@ -16,7 +16,7 @@ def is_control(mark: str) -> bool:
     return unicodedata.category(mark) in ("Cc", "Cf", "Cs")
 
 
-def markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
     escaped = printable(text).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
     return "".join("\\" + mark if mark in "|`*[]" else mark for mark in escaped)
 
@@ -30,6 +30,6 @@ def slug(text: str) -> str:
     return "".join(mark if mark.isascii() and mark.isalnum() else "-" for mark in text)[:100].strip("-") or "report"
 
 
-def listed(words: list[str]) -> str:
+def join_words(words: list[str]) -> str:
     """a, b and c"""
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

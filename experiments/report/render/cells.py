@@ -6,7 +6,7 @@ from experiments.records.record import Record
 from experiments.report.analyse.configurations import Comparison, Configuration
 from experiments.report.analyse.estimate import Estimate
 from experiments.report.load.runs import Figure
-from experiments.report.load.text import markdown
+from experiments.report.load.text import escape_markdown
 from experiments.system.format import clock, si
 
 MISSING = "\u2013"
@@ -19,15 +19,15 @@ class Cell(NamedTuple):
     half: float | None = None
 
 
-def cell(configuration: Configuration, figure: Figure) -> Cell:
+def figure_cell(configuration: Configuration, figure: Figure) -> Cell:
     if figure.key == "certificate":  # the worst run stands for all
         worst = max(run.record.certificate for run in configuration.runs)
         return Cell(f"{worst:.1e}", worst)
     found = configuration.estimate(figure)
-    return Cell(MISSING, None) if found is None else Cell(said(found, figure.unit), found.mean, found.half)
+    return Cell(MISSING, None) if found is None else Cell(format_estimate(found, figure.unit), found.mean, found.half)
 
 
-def said(found: Estimate, unit: str) -> str:
+def format_estimate(found: Estimate, unit: str) -> str:
     """The mean, with half of its 95 % interval where there is one."""
     if unit in ("macs", "seconds"):
         return si(found.mean).strip() if unit == "macs" else clock(found.mean)
@@ -42,16 +42,16 @@ def said(found: Estimate, unit: str) -> str:
 FORMS = {"share": (".2f", 100), "cut": (".1f", 100), "points": ("+.2f", 100), "lead": (".2f", 100), "ratio": (".2f", 1)}
 
 
-def z(value: float) -> str:
+def format_z(value: float) -> str:
     return f"{value:+.1f}".replace("-", "\u2212")
 
 
-def asked(configuration: Configuration) -> str:
+def budget_text(configuration: Configuration) -> str:
     budget = configuration.first.record.budget.of
     return f"{100 * configuration.first.record.ratio:g} % {ASKED.get(budget, budget)}"
 
 
-def epochs(configuration: Configuration) -> str:
+def epochs_text(configuration: Configuration) -> str:
     return configuration.first.spent or MISSING
 
 
@@ -62,13 +62,13 @@ def stage_times(configuration: Configuration) -> str:
     return ", ".join(f"{name} {clock(sum(each) / len(each))}" for name, each in spent.items()) or MISSING
 
 
-def unit(figure: Figure) -> str:
+def unit_text(figure: Figure) -> str:
     return {"share": "%", "cut": "%", "points": "points", "macs": "MACs"}.get(figure.unit, "")
 
 
-def table(comparison: Comparison) -> list[tuple[Configuration, list[Cell]]]:
+def table_rows(comparison: Comparison) -> list[tuple[Configuration, list[Cell]]]:
     return [
-        (configuration, [cell(configuration, figure) for figure in comparison.figures])
+        (configuration, [figure_cell(configuration, figure) for figure in comparison.figures])
         for configuration in comparison.configurations
     ]
 
@@ -76,7 +76,7 @@ def table(comparison: Comparison) -> list[tuple[Configuration, list[Cell]]]:
 def published(record: Record) -> str:
     """What the paper printed, or that this is not its setting."""
     if record.modified:
-        return f"modified: {markdown(' '.join(record.modified))}"
+        return f"modified: {escape_markdown(' '.join(record.modified))}"
     printed = record.config.get("published")
     if not printed or printed["tuned"] is None:
         return ""

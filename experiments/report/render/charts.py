@@ -12,12 +12,12 @@ INK, QUIET = "#1d2329", "#5d6670"
 STRIP = 26  # pixels of a method in the heat map
 
 
-def look(position: int) -> tuple[str, str]:
+def curve_style(position: int) -> tuple[str, str]:
     """Colour and shape of a curve; the pair stays unique for 64."""
     return COLOURS[position % len(COLOURS)], SHAPES[(position + position // len(COLOURS)) % len(SHAPES)]
 
 
-def spec(body: Spec) -> Spec:
+def complete_spec(body: Spec) -> Spec:
     return {"$schema": SCHEMA, "background": None, "config": CONFIG, **body}
 
 
@@ -42,17 +42,19 @@ CONFIG: Spec = {
 }
 
 
-def colour(curves: dict[str, tuple[str, str]], legend: bool = False) -> Spec:
+def colour_encoding(curves: dict[str, tuple[str, str]], legend: bool = False) -> Spec:
     domain, shown = list(curves), {"orient": "top", "columns": 2, "title": None, "symbolStrokeWidth": 2}
     scale = {"domain": domain, "range": [curves[each][0] for each in domain]}
     return {"field": "curve", "type": "nominal", "scale": scale, "legend": shown if legend else None}
 
 
-def shape(curves: dict[str, tuple[str, str]], legend: bool = False) -> Spec:
-    return colour(curves, legend) | {"scale": {"domain": list(curves), "range": [each[1] for each in curves.values()]}}
+def shape_encoding(curves: dict[str, tuple[str, str]], legend: bool = False) -> Spec:
+    return colour_encoding(curves, legend) | {
+        "scale": {"domain": list(curves), "range": [each[1] for each in curves.values()]}
+    }
 
 
-def heat(layers: list[str]) -> Spec:
+def heat_map(layers: list[str]) -> Spec:
     """Share of kernels kept: layers from input to output, methods below each other. Data: layers."""
     names = {"title": None, "labelAngle": -90, "labelLimit": 110, "labelFontSize": 10, "labelOverlap": True}
     x = {"field": "layer", "type": "nominal", "sort": layers, "axis": names}
@@ -66,7 +68,7 @@ def heat(layers: list[str]) -> Spec:
     }
     kept = {"field": "kept", "type": "quantitative", "scale": {"domain": [0, 1], "scheme": "cividis"}, "legend": legend}
     tips: list[Spec] = [{"field": "curve", "title": "method"}, {"field": "layer"}, {"field": "kept", "format": ".1%"}]
-    return spec(
+    return complete_spec(
         {
             "data": {"name": "layers"},
             "width": "container",
@@ -77,7 +79,7 @@ def heat(layers: list[str]) -> Spec:
     )
 
 
-def training(curves: dict[str, tuple[str, str]]) -> Spec:
+def training_chart(curves: dict[str, tuple[str, str]]) -> Spec:
     """Accuracy along pruning (dashed) and fine-tuning. Data: series."""
     x = {
         "field": "epoch",
@@ -97,24 +99,26 @@ def training(curves: dict[str, tuple[str, str]]) -> Spec:
     encoding = {
         "x": x,
         "y": y,
-        "color": colour(curves),
+        "color": colour_encoding(curves),
         "strokeDash": dash,
         "detail": {"field": "stage"},
         "tooltip": tips,
     }
-    return spec({"data": {"name": "series"}, "width": "container", "height": 300, "mark": mark, "encoding": encoding})
+    return complete_spec(
+        {"data": {"name": "series"}, "width": "container", "height": 300, "mark": mark, "encoding": encoding}
+    )
 
 
-def inside(curves: dict[str, tuple[str, str]]) -> Spec:
+def method_chart(curves: dict[str, tuple[str, str]]) -> Spec:
     """What methods say of themselves while they learn their choice, one small chart for each figure. Data: inside."""
     x = {"field": "epoch", "type": "quantitative", "axis": {"title": None, "grid": False, "tickMinStep": 1}}
     y = {"field": "value", "type": "quantitative", "axis": {"title": None, "tickCount": 4}}
     tips: list[Spec] = [{"field": "curve", "title": "method"}, {"field": "epoch"}, {"field": "value", "format": ".4g"}]
     mark = {"type": "line", "strokeWidth": 2, "point": {"size": 24}}
     facet = {"field": "figure", "type": "nominal", "header": {"labelOrient": "top", "labelAnchor": "start"}}
-    encoding = {"x": x, "y": y, "color": colour(curves), "tooltip": tips}
+    encoding = {"x": x, "y": y, "color": colour_encoding(curves), "tooltip": tips}
     child = {"width": 210, "height": 110, "mark": mark, "encoding": encoding}
-    return spec(
+    return complete_spec(
         {
             "data": {"name": "inside"},
             "facet": facet,

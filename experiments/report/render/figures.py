@@ -14,12 +14,12 @@ from pruning.files import durable
 WIDTH, DENSITY = 640, 3  # points; pixels for each of them in a PNG
 
 
-def write(folder: Path, sections: list[Comparison]) -> list[Path]:
+def write_figures(folder: Path, sections: list[Comparison]) -> list[Path]:
     import vl_convert
 
     durable.make_folder(folder)
     written = []
-    for name, spec in drawings(sections):
+    for name, spec in figure_specs(sections):
         svg, png = folder / f"{name}.svg", folder / f"{name}.png"
         durable.write(svg, vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]).encode())
         durable.write(png, vl_convert.vegalite_to_png(spec, scale=DENSITY, allowed_base_urls=[]))
@@ -27,40 +27,40 @@ def write(folder: Path, sections: list[Comparison]) -> list[Path]:
     return written
 
 
-def drawings(sections: list[Comparison]) -> Iterator[tuple[str, charts.Spec]]:
+def figure_specs(sections: list[Comparison]) -> Iterator[tuple[str, charts.Spec]]:
     """File names without their endings, and whole specs."""
-    looks = view.looks(sections)
+    looks = view.curve_styles(sections)
     for comparison in sections:
-        curves = view.looks_of(comparison, looks)
-        for axis in view.axes(comparison):
+        curves = view.section_styles(comparison, looks)
+        for axis in view.chart_axes(comparison):
             yield (
                 slug(f"{comparison.title}-{axis.key}"),
-                on_paper(pareto.pareto(axis, curves, legend=True), points(comparison, axis.key)),
+                paper_spec(pareto.pareto_chart(axis, curves, legend=True), pareto_datasets(comparison, axis.key)),
             )
         for rate, rows in heat_rows(comparison).items():
             height = charts.STRIP * len({row["curve"] for row in rows})
-            spec = charts.heat(data.layers(comparison)) | {"height": height}
-            yield slug(f"{comparison.title}-layers-{rate}"), on_paper(spec, {"layers": rows})
+            spec = charts.heat_map(data.layer_names(comparison)) | {"height": height}
+            yield slug(f"{comparison.title}-layers-{rate}"), paper_spec(spec, {"layers": rows})
 
 
-def on_paper(spec: charts.Spec, datasets: dict[str, Any]) -> charts.Spec:
+def paper_spec(spec: charts.Spec, datasets: dict[str, Any]) -> charts.Spec:
     return spec | {"width": WIDTH, "background": "white", "datasets": datasets}
 
 
-def points(comparison: Comparison, axis: str) -> dict[str, data.Rows]:
+def pareto_datasets(comparison: Comparison, axis: str) -> dict[str, data.Rows]:
     """With the front that the page shows at first."""
-    given = claims.protocols(comparison)
-    fronts = data.ranked(comparison, given, FAIR)["fronts"][axis]
-    settings = [row | {"front": fronts.get(row["id"], -1)} for row in data.configurations(comparison, given)]
-    return {"settings": settings, "runs": data.runs(comparison), "dense": data.dense(comparison, given)}
+    given = claims.build_protocols(comparison)
+    fronts = data.rank_configurations(comparison, given, FAIR)["fronts"][axis]
+    settings = [row | {"front": fronts.get(row["id"], -1)} for row in data.configuration_rows(comparison, given)]
+    return {"settings": settings, "runs": data.run_rows(comparison), "dense": data.dense_lines(comparison, given)}
 
 
 def heat_rows(comparison: Comparison) -> dict[str, data.Rows]:
     """By rate, as the page's own script lays them out."""
-    given, names = claims.protocols(comparison), data.layers(comparison)
-    rates = view.rates(comparison, given)
+    given, names = claims.build_protocols(comparison), data.layer_names(comparison)
+    rates = view.mean_rates(comparison, given)
     found: dict[str, data.Rows] = {}
-    for row in data.configurations(comparison, given):
+    for row in data.configuration_rows(comparison, given):
         rows = found.setdefault(f"{100 * rates[row['rate']]:.0f}", [])
         rows += [
             {"curve": row["curve"], "layer": name, "kept": kept} for name, kept in zip(names, row["kept"], strict=True)

@@ -20,28 +20,28 @@ MOST_LINES = 20  # of a reason
 HERE = Path(__file__).parent / "template"
 
 
-def render(found: Collected, made: list[Comparison]) -> str:
-    looks = view.looks(made)
-    views = [view.template(comparison, looks) for comparison in made]
+def render_page(found: Collected, made: list[Comparison]) -> str:
+    looks = view.curve_styles(made)
+    views = [view.section_view(comparison, looks) for comparison in made]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["embedded"] = embedded
+    environment.filters["embed_json"] = embed_json
     return environment.get_template("page.html").render(
         sections=views,
-        troubles=[trouble(each) for each in found.troubles],
-        data=[data.data(comparison, looks) for comparison in made],
-        claims=[claims(comparison, each) for comparison, each in zip(made, views, strict=True)],
-        made_on=made_on(found.runs),
+        troubles=[problem_texts(each) for each in found.troubles],
+        data=[data.section_data(comparison, looks) for comparison in made],
+        claims=[claim_values(comparison, each) for comparison, each in zip(made, views, strict=True)],
+        made_on=provenance(found.runs),
         levels=LEVELS,
         same_rate=SAME_RATE,
         fewest=FEWEST,
         covered=COVERED,
-        library=library() if made else "",
+        library=vega_library() if made else "",
     )
 
 
-def claims(comparison: Comparison, shown_as: view.View) -> view.View:
+def claim_values(comparison: Comparison, shown_as: view.View) -> view.View:
     """All that the page claims, for whoever recomputes it, with the digests of the records that it rests on."""
     settings = {
         configuration.id: [run.record.digest for run in configuration.runs]
@@ -55,13 +55,13 @@ def claims(comparison: Comparison, shown_as: view.View) -> view.View:
     }
 
 
-def embedded(value: Any) -> str:
+def embed_json(value: Any) -> str:
     """JSON that cannot end the script element it stands in."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def library() -> str:
+def vega_library() -> str:
     """Vega, Vega-Lite and Vega-Embed, as vl-convert carries them."""
     import vl_convert
 
@@ -69,24 +69,24 @@ def library() -> str:
     return str(bundle).replace("</script", "<\\/script")
 
 
-def trouble(each: Problem) -> dict[str, str]:
+def problem_texts(each: Problem) -> dict[str, str]:
     lines = each.reason.splitlines()[:MOST_LINES]
     texts = {name: printable(getattr(each, name)) for name in ("what", "state", "command", "log")}
     return texts | {"reason": "\n".join(map(printable, lines))}
 
 
-def made_on(runs: list[Run]) -> dict[str, str]:
+def provenance(runs: list[Run]) -> dict[str, str]:
     """Hardware, versions and commits: what all have, or all that there are."""
     records = [run.record for run in runs]
     names = sorted({name for record in records for name in record.versions})
     return {
-        "devices": joined(record.device for record in records),
-        "precision": joined(record.precision for record in records),
-        "commits": joined(record.git_commit or "unknown" for record in records),
-        **{name: joined(record.versions.get(name, "unknown") for record in records) for name in names},
-        "classes": joined(f"{record.data}: {', '.join(record.classes)}" for record in records),
+        "devices": join_unique(record.device for record in records),
+        "precision": join_unique(record.precision for record in records),
+        "commits": join_unique(record.git_commit or "unknown" for record in records),
+        **{name: join_unique(record.versions.get(name, "unknown") for record in records) for name in names},
+        "classes": join_unique(f"{record.data}: {', '.join(record.classes)}" for record in records),
     }
 
 
-def joined(values: Iterable[str]) -> str:
+def join_unique(values: Iterable[str]) -> str:
     return ", ".join(printable(each) for each in sorted(set(values)))

@@ -1,14 +1,14 @@
 """The chart of the page: accuracy against what was saved. Vega-Lite, as in charts.py."""
 
 from experiments.report.load.runs import Figure
-from experiments.report.render.charts import QUIET, Spec, colour, shape, spec
+from experiments.report.render.charts import QUIET, Spec, colour_encoding, complete_spec, shape_encoding
 
 FRONT = "#98a2ad"
-APART: Spec = {"xOffset": {"expr": "datum.apart"}}  # pixels, so that intervals at one cut do not hide each other
+SHIFTED: Spec = {"xOffset": {"expr": "datum.apart"}}  # pixels, so that intervals at one cut do not hide each other
 UNITS = {"cut": (".0%", ""), "macs": (".2s", ", multiply-adds")}
 
 
-def pareto(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool = False) -> Spec:
+def pareto_chart(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool = False) -> Spec:
     """Accuracy against what was saved. Data: settings, runs, dense. `lit`: the setting that is looked at."""
     form, unit = UNITS[axis.unit]
     x = {
@@ -20,9 +20,16 @@ def pareto(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool = Fals
     y = {"field": "accuracy", "type": "quantitative", "scale": {"zero": False, "nice": True}}
     y["axis"] = {"format": ".1~%", "title": "test accuracy", "tickCount": 6}
     here = [{"filter": f"isValid(datum['{axis.key}'])"}]
-    layers = [dense(), front(here), means(), intervals(), points(axis, curves, legend), single()]
-    encoding = {"x": x, "y": y, "color": colour(curves, legend)}
-    return spec(
+    layers = [
+        dense_layer(),
+        front_layer(here),
+        mean_layer(),
+        interval_layer(),
+        point_layer(axis, curves, legend),
+        run_layer(),
+    ]
+    encoding = {"x": x, "y": y, "color": colour_encoding(curves, legend)}
+    return complete_spec(
         {
             "params": [{"name": "lit", "value": ""}],
             "data": {"name": "settings"},
@@ -41,7 +48,7 @@ def axis_title(axis: Figure) -> str:
     )
 
 
-def dense() -> Spec:
+def dense_layer() -> Spec:
     own = {"x": None, "color": {"value": QUIET}, "y": {"field": "accuracy", "type": "quantitative"}}
     line = {"mark": {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1.5}, "encoding": own}
     words = {"type": "text", "align": "left", "baseline": "bottom", "dx": 4, "dy": -4}
@@ -49,31 +56,31 @@ def dense() -> Spec:
     return {"data": {"name": "dense"}, "layer": [line, label]}
 
 
-def front(here: list[Spec]) -> Spec:
+def front_layer(here: list[Spec]) -> Spec:
     kept = [*here, {"filter": "datum.front >= 0"}]
     own = {"detail": {"field": "front"}, "color": {"value": FRONT}}
-    line = {"type": "line", "strokeWidth": 9, "opacity": 0.28, "strokeCap": "round", "strokeJoin": "round"} | APART
+    line = {"type": "line", "strokeWidth": 9, "opacity": 0.28, "strokeCap": "round", "strokeJoin": "round"} | SHIFTED
     return {"transform": kept, "mark": line, "encoding": own}
 
 
-def means() -> Spec:
-    return {"mark": {"type": "line", "strokeWidth": 2, "opacity": 0.85} | APART}
+def mean_layer() -> Spec:
+    return {"mark": {"type": "line", "strokeWidth": 2, "opacity": 0.85} | SHIFTED}
 
 
-def intervals() -> Spec:
+def interval_layer() -> Spec:
     """As far as an accuracy can lie: Student's t knows no bounds."""
     ends = {"y": {"field": "bottom", "type": "quantitative"}, "y2": {"field": "top"}}
     bounded = [{"calculate": "max(datum.low, 0)", "as": "bottom"}, {"calculate": "min(datum.high, 1)", "as": "top"}]
     return {
         "transform": [{"filter": "datum.n > 1"}, *bounded],
-        "mark": {"type": "rule", "strokeWidth": 1.5} | APART,
+        "mark": {"type": "rule", "strokeWidth": 1.5} | SHIFTED,
         "encoding": ends,
     }
 
 
-def single() -> Spec:
+def run_layer() -> Spec:
     tips: list[Spec] = [{"field": "seed", "title": "seed"}, {"field": "accuracy", "format": ".2%", "title": "accuracy"}]
-    mark = {"type": "point", "filled": True, "size": 34, "opacity": 1, "stroke": "#ffffff", "strokeWidth": 1} | APART
+    mark = {"type": "point", "filled": True, "size": 34, "opacity": 1, "stroke": "#ffffff", "strokeWidth": 1} | SHIFTED
     return {
         "data": {"name": "runs"},
         "transform": [{"filter": "datum.id === lit"}],
@@ -82,11 +89,11 @@ def single() -> Spec:
     }
 
 
-def points(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool) -> Spec:
+def point_layer(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool) -> Spec:
     lit = {"test": "datum.id === lit", "value": 190}
     own = {
-        "shape": shape(curves, legend),
-        "fill": colour(curves) | {"legend": None},
+        "shape": shape_encoding(curves, legend),
+        "fill": colour_encoding(curves) | {"legend": None},
         "fillOpacity": {"condition": {"test": "datum.n > 1", "value": 1}, "value": 0},
         "size": {"condition": lit, "value": 80},
         "tooltip": [
@@ -97,4 +104,4 @@ def points(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool) -> Sp
             {"field": "n", "title": "seeds"},
         ],
     }
-    return {"mark": {"type": "point", "strokeWidth": 2, "opacity": 1, "cursor": "pointer"} | APART, "encoding": own}
+    return {"mark": {"type": "point", "strokeWidth": 2, "opacity": 1, "cursor": "pointer"} | SHIFTED, "encoding": own}

@@ -4,7 +4,7 @@ from typing import Any
 
 from experiments.report.analyse.judgement import FEWEST
 from experiments.report.analyse.verdict import Verdict
-from experiments.report.load.text import listed
+from experiments.report.load.text import join_words
 from experiments.report.render import cells
 from experiments.system.format import percent
 
@@ -12,7 +12,7 @@ View = dict[str, Any]
 FEW = 4  # rates named in a sentence
 
 
-def said(found: list[Verdict]) -> list[View]:
+def claim_views(found: list[Verdict]) -> list[View]:
     """The claim, rates with one outcome together."""
     outcomes: dict[tuple[Any, ...], list[Verdict]] = {}
     for each in found:
@@ -22,9 +22,9 @@ def said(found: list[Verdict]) -> list[View]:
             "kind": kind,
             "curves": curves,
             "rates": [percent(each.rate, 0) for each in alike],
-            "where": summed([percent(each.rate, 0) for each in alike], "cuts from {} to {}"),
+            "where": summarise_rates([percent(each.rate, 0) for each in alike], "cuts from {} to {}"),
             "best": [each.judged[0].curve for each in alike],
-            "leads": leads(alike) if kind == "wins" else "",
+            "leads": format_leads(alike) if kind == "wins" else "",
             "n": n,
             "one_base": one_base,
             "untested": untested,
@@ -35,18 +35,18 @@ def said(found: list[Verdict]) -> list[View]:
     ]
 
 
-def summed(words: list[str], form: str) -> str:
+def summarise_rates(words: list[str], form: str) -> str:
     """All of a few; of many how many there are, and the first and the last."""
-    return listed(words) if len(words) <= FEW else f"{len(words)} {form.format(words[0], words[-1])}"
+    return join_words(words) if len(words) <= FEW else f"{len(words)} {form.format(words[0], words[-1])}"
 
 
-def leads(alike: list[Verdict]) -> str:
+def format_leads(alike: list[Verdict]) -> str:
     """Of the best over the next."""
     found = [each.lead(0, 1) for each in alike]
     if len(found) > FEW:
         means = sorted(lead.mean for lead in found)
         return f"{100 * means[0]:.2f} to {100 * means[-1]:.2f}"
-    return listed([cells.said(lead, "lead") for lead in found])
+    return join_words([cells.format_estimate(lead, "lead") for lead in found])
 
 
 def outcome(found: Verdict) -> tuple[str, tuple[str, ...]]:

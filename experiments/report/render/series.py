@@ -22,40 +22,40 @@ class Point(NamedTuple):
     value: float
 
 
-def series(configuration: Configuration) -> list[Point]:
+def mean_series(configuration: Configuration) -> list[Point]:
     """The mean over seeds of every figure at the end of every epoch."""
     found: dict[tuple[str, str, float], list[float]] = defaultdict(list)
     for run in configuration.runs:
-        for point in of_run(run):
+        for point in run_points(run):
             found[point.figure, point.stage, point.epoch].append(point.value)
     points = [Point(*key, fmean(values)) for key, values in sorted(found.items(), key=lambda item: item[0])]
     lines: dict[tuple[str, str], list[Point]] = defaultdict(list)
     for point in points:
         lines[point.figure, point.stage].append(point)
-    return [point for line in lines.values() for point in thinned(line)]
+    return [point for line in lines.values() for point in thin_line(line)]
 
 
-def of_run(run: Run) -> Iterator[Point]:
+def run_points(run: Run) -> Iterator[Point]:
     stages = SCRATCH if run.scratch else LEARNING
     done = dict(zip(stages, (0, run.epochs(stages[0])), strict=True))
     for line in metrics.read([run.path.parent / "metrics.jsonl"]):
         stage = line.get("stage")
-        if stage in done and number(line.get("epoch")):
+        if stage in done and is_number(line.get("epoch")):
             at = done[stage] + float(line["epoch"]) + 1
-            yield from (Point(name, stage, at, float(line[name])) for name in told(line, stage))
+            yield from (Point(name, stage, at, float(line[name])) for name in select_figures(line, stage))
 
 
-def told(line: dict[str, Any], stage: str) -> Iterable[str]:
+def select_figures(line: dict[str, Any], stage: str) -> Iterable[str]:
     """Accuracies of every stage; whatever a method says of itself while it learns its choice."""
     own = [name for name in line if name not in NOT_METHOD] if stage == "prune" else []
-    return [name for name in (*ACCURACIES, *own) if number(line.get(name))]
+    return [name for name in (*ACCURACIES, *own) if is_number(line.get(name))]
 
 
-def number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
-def thinned(line: list[Point]) -> list[Point]:
+def thin_line(line: list[Point]) -> list[Point]:
     """At most so many points, the last among them."""
     step = -(-len(line) // MOST)
     return line[::-1][::step][::-1]

@@ -11,7 +11,7 @@ HEAD = ("section", "method", "variant", "budget", "ratio", "seed")
 TAIL = ("epochs", "objective", "device", "precision", "commit", "modified", "digest", "command")
 
 
-def table(sections: list[Comparison]) -> str:
+def csv_table(sections: list[Comparison]) -> str:
     keys = list(dict.fromkeys(figure.key for comparison in sections for figure in comparison.figures))
     file = io.StringIO()
     rows = csv.writer(file, lineterminator="\n")
@@ -19,23 +19,29 @@ def table(sections: list[Comparison]) -> str:
     for comparison in sections:
         for configuration in comparison.configurations:
             for run in configuration.runs:
-                rows.writerow([*head(comparison, configuration, run), *numbers(comparison, run, keys), *tail(run)])
+                rows.writerow(
+                    [
+                        *leading_cells(comparison, configuration, run),
+                        *figure_cells(comparison, run, keys),
+                        *trailing_cells(run),
+                    ]
+                )
     return file.getvalue()
 
 
-def head(comparison: Comparison, configuration: Configuration, run: Run) -> list[str | float]:
+def leading_cells(comparison: Comparison, configuration: Configuration, run: Run) -> list[str | float]:
     record = run.record
     texts = [csv_cell(each) for each in (comparison.title, record.method, configuration.curve, record.budget.of)]
     return [*texts, record.ratio, record.seed]
 
 
-def numbers(comparison: Comparison, run: Run, keys: list[str]) -> list[float | str]:
+def figure_cells(comparison: Comparison, run: Run, keys: list[str]) -> list[float | str]:
     """Empty where a run has none."""
     found = {figure.key: figure.of(run) for figure in comparison.figures}
     return ["" if (value := found.get(key)) is None else value for key in keys]
 
 
-def tail(run: Run) -> list[str | int]:
+def trailing_cells(run: Run) -> list[str | int]:
     record = run.record
     texts = [record.objective, record.device, record.precision, record.git_commit or "", " ".join(record.modified)]
     shown = [csv_cell(each) for each in (*texts, record.digest, record.command)]

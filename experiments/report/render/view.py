@@ -24,54 +24,54 @@ RULE_WORDS = {
 }
 
 
-def looks(sections: list[Comparison]) -> dict[str, tuple[str, str]]:
+def curve_styles(sections: list[Comparison]) -> dict[str, tuple[str, str]]:
     """Of every curve of the page, the same in all of its charts."""
     curves = dict.fromkeys(curve for comparison in sections for curve in comparison.curves)
-    return {curve: charts.look(position) for position, curve in enumerate(curves)}
+    return {curve: charts.curve_style(position) for position, curve in enumerate(curves)}
 
 
-def template(comparison: Comparison, looks: dict[str, tuple[str, str]]) -> View:
-    given = claims.protocols(comparison)
-    found = claims.verdicts(comparison, given, FAIR)
+def section_view(comparison: Comparison, looks: dict[str, tuple[str, str]]) -> View:
+    given = claims.build_protocols(comparison)
+    found = claims.build_verdicts(comparison, given, FAIR)
     return {
         "title": comparison.title,
-        "curves": looks_of(comparison, looks),
-        "claims": sentences.said(found),
-        "verdicts": [verdict(each) for each in found],
-        "columns": [(each.key, each.title, cells.unit(each)) for each in comparison.figures],
-        "rows": [row(configuration, shown_cells) for configuration, shown_cells in cells.table(comparison)],
-        "axes": [(each.key, each.title) for each in axes(comparison)],
+        "curves": section_styles(comparison, looks),
+        "claims": sentences.claim_views(found),
+        "verdicts": [verdict_view(each) for each in found],
+        "columns": [(each.key, each.title, cells.unit_text(each)) for each in comparison.figures],
+        "rows": [row_view(configuration, shown_cells) for configuration, shown_cells in cells.table_rows(comparison)],
+        "axes": [(each.key, each.title) for each in chart_axes(comparison)],
         "rates": [
-            (number, f"{percent(rate, 0)} of MACs removed") for number, rate in enumerate(rates(comparison, given))
+            (number, f"{percent(rate, 0)} of MACs removed") for number, rate in enumerate(mean_rates(comparison, given))
         ],
         "rules": RULE_WORDS,
         "devices": sorted({device for configuration in comparison.configurations for device in configuration.devices}),
-        "reach": [reach(comparison, curve) for curve in comparison.curves],
-        "overlaps": overlaps(comparison),
-        "groups": treatment.groups(comparison, given),
-        "differences": treatment.differences(comparison, given),
-        "compared": list(treatment.by_curve(comparison, given)),
-        "matrix": treatment.matrix(comparison, given),
+        "reach": [reach_view(comparison, curve) for curve in comparison.curves],
+        "overlaps": overlap_views(comparison),
+        "groups": treatment.group_views(comparison, given),
+        "differences": treatment.difference_views(comparison, given),
+        "compared": list(treatment.protocols_by_curve(comparison, given)),
+        "matrix": treatment.level_matrix(comparison, given),
         "seeds": max(len(configuration.runs) for configuration in comparison.configurations),
         "count": len(comparison.runs),
     }
 
 
-def looks_of(comparison: Comparison, looks: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+def section_styles(comparison: Comparison, looks: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
     return {curve: looks[curve] for curve in comparison.curves}
 
 
-def rate_of(comparison: Comparison, given: dict[str, Protocol]) -> dict[str, int]:
+def rate_numbers(comparison: Comparison, given: dict[str, Protocol]) -> dict[str, int]:
     """The number of the rate that each setting was cut at."""
-    rates = claims.at_one_rate(comparison.configurations, given, fairness.near_rate)
+    rates = claims.group_by_rate(comparison.configurations, given, fairness.near_rate)
     return {each.id: number for number, same in enumerate(rates) for each in same}
 
 
-def axes(comparison: Comparison) -> list[Figure]:
+def chart_axes(comparison: Comparison) -> list[Figure]:
     return [figure for figure in comparison.figures if figure.rising is not None]
 
 
-def verdict(found: Verdict) -> View:
+def verdict_view(found: Verdict) -> View:
     """Of machine and reader alike: tests recompute these from the records."""
     lead = found.lead(0, 1) if len(found.judged) > 1 else None
     return {
@@ -83,37 +83,44 @@ def verdict(found: Verdict) -> View:
         "answers": found.by_image,
         "pairwise": bool(found.judgement.pairwise),
         "one_base": found.one_base,
-        "ranked": [ranked(found, each) for each in found.judged],
-        "aside": [unjudged(each) for each in found.aside],
-        "beside": [unjudged(each) for each in found.beside],
+        "ranked": [ranked_view(found, each) for each in found.judged],
+        "aside": [unjudged_view(each) for each in found.aside],
+        "beside": [unjudged_view(each) for each in found.beside],
         "together": [each.curve for each in found.level_with_best],
-        "lead": None if lead is None else {"mean": lead.mean, "half": lead.half, "shown": cells.said(lead, "points")},
+        "lead": None
+        if lead is None
+        else {"mean": lead.mean, "half": lead.half, "shown": cells.format_estimate(lead, "points")},
     }
 
 
-def ranked(found: Verdict, each: Configuration) -> View:
+def ranked_view(found: Verdict, each: Configuration) -> View:
     """On the seeds that all have."""
     mean = found.accuracy(each)
-    shown_as = {"n": mean.n, "shown": cells.said(mean, "share"), "place": list(found.place(each))}
+    shown_as = {"n": mean.n, "shown": cells.format_estimate(mean, "share"), "place": list(found.place(each))}
     return {"id": each.id, "curve": each.curve, "mean": mean.mean, "half": mean.half} | shown_as
 
 
-def unjudged(each: Configuration) -> View:
+def unjudged_view(each: Configuration) -> View:
     cut = percent(each.macs_cut, 1)
-    return {"curve": each.curve, "shown": cells.said(each.accuracy, "share"), "cut": cut, "seeds": list(each.by_seed)}
+    return {
+        "curve": each.curve,
+        "shown": cells.format_estimate(each.accuracy, "share"),
+        "cut": cut,
+        "seeds": list(each.by_seed),
+    }
 
 
-def row(configuration: Configuration, shown_cells: list[cells.Cell]) -> View:
+def row_view(configuration: Configuration, shown_cells: list[cells.Cell]) -> View:
     records = [run.record for run in configuration.runs]
     return {
         "id": configuration.id,
         "curve": configuration.curve,
         "method": configuration.method,
-        "asked": cells.asked(configuration),
+        "asked": cells.budget_text(configuration),
         "ratio": configuration.first.record.ratio,
         "n": len(configuration.runs),
         "cells": shown_cells,
-        "epochs": cells.epochs(configuration),
+        "epochs": cells.epochs_text(configuration),
         "times": cells.stage_times(configuration),
         "objective": printable(records[0].objective),
         "modified": sorted({printable(each) for record in records for each in record.modified}),
@@ -139,14 +146,14 @@ def run_view(run: Run) -> View:
     }
 
 
-def rates(comparison: Comparison, given: dict[str, Protocol]) -> list[float]:
-    groups = claims.at_one_rate(comparison.configurations, given, fairness.near_rate)
+def mean_rates(comparison: Comparison, given: dict[str, Protocol]) -> list[float]:
+    groups = claims.group_by_rate(comparison.configurations, given, fairness.near_rate)
     return [estimate([each.macs_cut for each in same]).mean for same in groups]
 
 
-def reach(comparison: Comparison, curve: str) -> View:
+def reach_view(comparison: Comparison, curve: str) -> View:
     settings = [configuration for configuration in comparison.configurations if configuration.curve == curve]
-    found = [claims.reach(settings, bound) for bound in claims.BOUNDS]
+    found = [claims.largest_cut(settings, bound) for bound in claims.BOUNDS]
     ids = [configuration.id for configuration in settings]
     within = [
         None
@@ -155,15 +162,15 @@ def reach(comparison: Comparison, curve: str) -> View:
         | {"shown": percent(each.configuration.macs_cut, 1), "n": each.configuration.accuracy.n, "half": each.half}
         for each in found
     ]
-    return {"curve": curve, "ids": ids, "within": within, "area": claims.dominated(settings)}
+    return {"curve": curve, "ids": ids, "within": within, "area": claims.dominated_area(settings)}
 
 
-def overlaps(comparison: Comparison) -> list[View]:
-    found = {each.id: overlap.overlap(each) for each in comparison.configurations if not each.scratch}
+def overlap_views(comparison: Comparison) -> list[View]:
+    found = {each.id: overlap.filter_overlap(each) for each in comparison.configurations if not each.scratch}
     return [
-        {"id": each.id, "curve": each.curve, "asked": cells.asked(each)}
+        {"id": each.id, "curve": each.curve, "asked": cells.budget_text(each)}
         | {"share": pair.share, "chance": pair.chance, "z": pair.z, "pairs": pair.pairs}
-        | {"shown": percent(pair.share, 1), "chance_shown": percent(pair.chance, 1), "z_shown": cells.z(pair.z)}
+        | {"shown": percent(pair.share, 1), "chance_shown": percent(pair.chance, 1), "z_shown": cells.format_z(pair.z)}
         for each in comparison.configurations
         if (pair := found.get(each.id)) is not None
     ]

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from experiments.benchmarks.bench import Row
-from experiments.benchmarks.growth import drawn, exponents
-from experiments.benchmarks.growth_plot import spec
-from experiments.benchmarks.memory import peak
+from experiments.benchmarks.growth import draw_plot, exponents
+from experiments.benchmarks.growth_plot import plot_spec
+from experiments.benchmarks.memory import peak_megabytes
 
 ROWS: list[Row] = [
     {"work": "trace", "by": "layers", "size": size, "seconds": size / 100, "peak MB": 0.1 * size} for size in (20, 155)
@@ -24,15 +24,15 @@ def test_no_exponent_of_what_is_too_little_to_be_seen() -> None:
 
 def test_what_was_fitted_is_drawn_on_its_line() -> None:
     fitted = {"seconds": exponents(ROWS, "seconds"), "peak MB": {}}
-    points = spec(ROWS, fitted)["datasets"]["points"]
+    points = plot_spec(ROWS, fitted)["datasets"]["points"]
     assert [point["value"] for point in points] == pytest.approx([point["fit"] for point in points])
     assert {point["name"] for point in points} == {"", "size^1.00", "size^2.00"}
-    assert drawn(ROWS).startswith(b"\x89PNG")
+    assert draw_plot(ROWS).startswith(b"\x89PNG")
 
 
 def test_the_peak_counts_what_is_given_back_before_the_end() -> None:
     def work() -> None:
         torch.ones(10_000_000)
 
-    assert 38 < peak(work) < 50
-    assert peak(lambda: None) < 2
+    assert 38 < peak_megabytes(work) < 50
+    assert peak_megabytes(lambda: None) < 2

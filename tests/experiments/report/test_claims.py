@@ -10,7 +10,7 @@ from recomputed import Json, embedded, records, wrong
 
 from experiments.benchmarks import synthetic_runs
 from experiments.records.record import read
-from experiments.report import write
+from experiments.report import write_report
 
 ROOT = Path(__file__).parents[3]
 COMMITTED = sorted((ROOT / "docs").rglob("report.html"))
@@ -19,10 +19,10 @@ COMMITTED = sorted((ROOT / "docs").rglob("report.html"))
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("outputs")
-    for run in synthetic_runs.write(folder, ("l1", "random"), (0.05, 0.5, 0.75), range(3)):
+    for run in synthetic_runs.write_runs(folder, ("l1", "random"), (0.05, 0.5, 0.75), range(3)):
         path = run / "record.json"
         replace(read(path), baseline_digest="b" * 64).write(path)
-    return write(folder)
+    return write_report(folder)
 
 
 def test_a_page_claims_what_its_records_say(made: Path):

@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from experiments.benchmarks.synthetic_runs import vary, write
+from experiments.benchmarks.synthetic_runs import synthetic_record, write_runs
 from experiments.records import jobs
 from experiments.records.record import SCHEMA, Record
 from experiments.report import table
-from experiments.report.analyse.configurations import comparisons
+from experiments.report.analyse.configurations import build_comparisons
 from experiments.report.load.collect import Problem, collect
 from experiments.report.render import data, view
 
 
 def single(folder: Path) -> Path:
-    return write(folder, ("l1",), (0.5,), (0,))[0] / "record.json"
+    return write_runs(folder, ("l1",), (0.5,), (0,))[0] / "record.json"
 
 
 def broken(folder: Path, **changes: Any) -> Problem:
@@ -76,7 +76,7 @@ def test_half_written_ones_are_named(tmp_path: Path, text: str):
 
 
 def test_committed_records_go_by_any_name_and_other_json_is_no_trouble(tmp_path: Path):
-    vary("l1", 0.5, 0).write(tmp_path / "l1.json")
+    synthetic_record("l1", 0.5, 0).write(tmp_path / "l1.json")
     (tmp_path / "other.json").write_text('{"benchmark": "compaction"}')
     (tmp_path / "torn.json").write_text('{"schema": 2, "dig')
     found = collect([tmp_path])
@@ -153,7 +153,7 @@ def test_jobs_of_a_sweep_are_shown_once_with_their_logs(tmp_path: Path):
 
 def test_two_of_one_setting_and_seed_are_not_two_samples(tmp_path: Path):
     old, new = single(tmp_path / "a"), single(tmp_path / "b")
-    record = vary("l1", 0.5, 0)
+    record = synthetic_record("l1", 0.5, 0)
     replace(record, digest="0" * 64).write(new)
     os.utime(old, (1, 1))
     found = collect([tmp_path])
@@ -163,7 +163,7 @@ def test_two_of_one_setting_and_seed_are_not_two_samples(tmp_path: Path):
 
 
 def test_the_shape_from_scratch_is_a_row_of_its_own(tmp_path: Path):
-    record: Record = vary("l1", 0.5, 0)
+    record: Record = synthetic_record("l1", 0.5, 0)
     replace(record, scratch=replace(record.tuned, accuracy=0.5), control="scratch").write(tmp_path / "record.json")
     plain, scratch = collect([tmp_path]).runs
     assert (plain.scratch, scratch.scratch) == (False, True)
@@ -193,7 +193,7 @@ def with_odd(config: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[
 
 def test_whatever_a_config_holds_costs_one_record_at_most(tmp_path: Path):
     """Every key of a record's config gone, or with a value that is none: drawn, and all of them in one folder."""
-    template, sound_one = vary("l1", 0.5, 0), vary("random", 0.5, 0)
+    template, sound_one = synthetic_record("l1", 0.5, 0), synthetic_record("random", 0.5, 0)
     cases = [(path, value) for path in leaves_of(template.config) for value in (*ODD, ...)]
     draws = random.Random(14)
     groups = [case for case in cases if len(case[0]) == 1 or case[0][-1] in ("prune", "finetune", "_target_")]
@@ -206,11 +206,11 @@ def test_whatever_a_config_holds_costs_one_record_at_most(tmp_path: Path):
     published = template.config | {"published": {"tuned": "text"}}
     replace(template, digest="p", config=published).write(tmp_path / "published.json")
     found = collect([tmp_path])
-    made = comparisons(found.runs)
-    looks = view.looks(made)
+    made = build_comparisons(found.runs)
+    looks = view.curve_styles(made)
     for comparison in made:
-        json.dumps([view.template(comparison, looks), data.data(comparison, looks)], allow_nan=False)
-    table.table(table.rows(made))
+        json.dumps([view.section_view(comparison, looks), data.section_data(comparison, looks)], allow_nan=False)
+    table.markdown_table(table.sort_rows(made))
     assert sound_one in [run.record for run in found.runs]
     assert len(found.runs) + len(found.troubles) == 62
     assert all(each.state in ("unreadable", "set aside") and each.reason for each in found.troubles)
@@ -222,12 +222,12 @@ def test_a_config_nested_beyond_reason_is_named(tmp_path: Path, depth: int, reas
     deep: Any = {}
     for _ in range(depth):
         deep = {"a": deep}
-    config = vary("l1", 0.5, 0).config | {"deep": deep}
+    config = synthetic_record("l1", 0.5, 0).config | {"deep": deep}
     assert reason in broken(tmp_path, config=config).reason
 
 
 def test_text_for_the_recipe_of_fine_tuning_costs_its_record_alone(tmp_path: Path):
-    config = vary("l1", 0.5, 0).config
+    config = synthetic_record("l1", 0.5, 0).config
     assert (
         "recipe.finetune, not dict"
         in broken(tmp_path, config=config | {"recipe": config["recipe"] | {"finetune": "text"}}).reason

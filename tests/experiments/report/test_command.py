@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from experiments.benchmarks.synthetic_runs import vary, write
+from experiments.benchmarks.synthetic_runs import synthetic_record, write_runs
 from experiments.records.metrics import encode
 from experiments.report.__main__ import main
 from experiments.report.analyse.configurations import Configuration
 from experiments.report.load.runs import Run
-from experiments.report.load.text import csv_cell, markdown, printable, slug
-from experiments.report.render.series import Point, series
+from experiments.report.load.text import csv_cell, escape_markdown, printable, slug
+from experiments.report.render.series import Point, mean_series
 
 ROOT = Path(__file__).parents[3]
 
 
 def test_the_page_the_tables_and_the_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    write(tmp_path, ("l1", "random"), (0.5,), range(2))
+    write_runs(tmp_path, ("l1", "random"), (0.5,), range(2))
     assert main([str(tmp_path), "--markdown", "--csv", "--figures"]) == 0
     said = capsys.readouterr().out.split()
     assert said[:3] == [str(tmp_path / name) for name in ("report.html", "report.md", "report.csv")]
@@ -36,10 +36,10 @@ def test_the_page_the_tables_and_the_figures(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_line_of_csv_is_a_run_with_its_numbers(tmp_path: Path):
-    write(tmp_path, ("l1",), (0.5,), range(2))
+    write_runs(tmp_path, ("l1",), (0.5,), range(2))
     assert main([str(tmp_path), "--csv", "--out", str(tmp_path / "there" / "page.html")]) == 0
     first, second = csv.DictReader((tmp_path / "there" / "page.csv").read_text().splitlines())
-    record = vary("l1", 0.5, 1)
+    record = synthetic_record("l1", 0.5, 1)
     assert (first["seed"], second["seed"]) == ("0", "1")
     assert float(second["tuned"]) == record.tuned.accuracy
     assert float(second["change"]) == pytest.approx(record.tuned.accuracy - record.dense.accuracy)
@@ -47,7 +47,7 @@ def test_a_line_of_csv_is_a_run_with_its_numbers(tmp_path: Path):
 
 
 def test_hostile_names_in_tables(tmp_path: Path):
-    record = vary("l1", 0.5, 0)
+    record = synthetic_record("l1", 0.5, 0)
     replace(record, method="=cmd()|`<b>\n\x1b[31m").write(tmp_path / "record.json")
     assert main([str(tmp_path), "--markdown", "--csv"]) == 0
     (row,) = (tmp_path / "report.md").read_text().splitlines()[2:]
@@ -58,7 +58,7 @@ def test_hostile_names_in_tables(tmp_path: Path):
 
 
 def test_a_single_record_has_its_page_beside_it_and_out_may_be_a_folder(tmp_path: Path):
-    one, other = write(tmp_path, ("l1", "random"), (0.5,), (0,))
+    one, other = write_runs(tmp_path, ("l1", "random"), (0.5,), (0,))
     assert main([str(one / "record.json")]) == 0
     text = (one / "report.html").read_text()
     assert "l1-resnet20" in text or "method=l1" in text
@@ -79,7 +79,7 @@ def test_a_single_record_has_its_page_beside_it_and_out_may_be_a_folder(tmp_path
 def test_what_cannot_be_done_is_said_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], asked: list[str], said: str
 ):
-    write(tmp_path, ("l1",), (0.5,), (0,))
+    write_runs(tmp_path, ("l1",), (0.5,), (0,))
     (tmp_path / "text").write_text("no record")
     monkeypatch.chdir(tmp_path)
     main(asked)
@@ -93,7 +93,7 @@ def test_an_empty_folder_ends_with_one_line_and_1(tmp_path: Path, capsys: pytest
 
 
 def test_what_is_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    (folder,) = write(tmp_path, ("l1",), (0.5,), (0,))
+    (folder,) = write_runs(tmp_path, ("l1",), (0.5,), (0,))
     words = dict.fromkeys(("command", "method", "model", "data", "digest", "host", "started"), "")
     figures = {"schema": 1, "pid": 1, "ended": None, "seed": 0, "ratio": 0.5}
     status = words | figures | {"state": "FAILED", "name": "it\x1b", "reason": "no memory"}
@@ -104,10 +104,10 @@ def test_what_is_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_it_starts_at_once_without_torch(tmp_path: Path):
     """The whole of it but the library of charts, which is bundled anew each time."""
-    write(tmp_path, ("l1",), (0.5,), (0,))
+    write_runs(tmp_path, ("l1",), (0.5,), (0,))
     code = (
         "import sys; from experiments.report import __main__\n"
-        "from experiments.report.render import page, spreadsheet, figures; page.library = lambda: ''\n"
+        "from experiments.report.render import page, spreadsheet, figures; page.vega_library = lambda: ''\n"
         f"assert __main__.main([{str(tmp_path)!r}, '--csv', '--markdown']) == 0\n"
         "print([name for name in ('torch', 'lightning', 'wandb', 'hydra', 'matplotlib') if name in sys.modules])"
     )
@@ -130,8 +130,8 @@ def test_curves_are_means_over_seeds_in_epochs_after_the_dense_network(tmp_path:
             {"stage": "finetune", "step": 2, "val_accuracy": float("nan"), "epoch": 1},
         ]
         (place / "metrics.jsonl").write_bytes(encode(lines) + b'[]\n{"torn')
-        runs.append(Run(vary("fcf", 0.5, seed), place / "record.json"))
-    found = series(Configuration("id", "fcf", tuple(runs)))
+        runs.append(Run(synthetic_record("fcf", 0.5, seed), place / "record.json"))
+    found = mean_series(Configuration("id", "fcf", tuple(runs)))
     assert [(point.figure, point.stage, point.epoch, round(point.value, 6)) for point in found] == [
         ("rho", "prune", 2.0, 0.6),
         ("val_accuracy", "finetune", 3.0, 0.6),
@@ -143,6 +143,6 @@ def test_curves_are_means_over_seeds_in_epochs_after_the_dense_network(tmp_path:
 def test_words():
     assert printable("a\nb\x1b[0m\u202ec" + "x" * 300).startswith("a b\ufffd[0m\ufffdcxxx")
     assert len(printable("x" * 300)) == 200
-    assert markdown("a|b`c<d\\") == "a\\|b\\`c&lt;d\\\\"
+    assert escape_markdown("a|b`c<d\\") == "a\\|b\\`c&lt;d\\\\"
     assert [csv_cell(text) for text in ("=1", " +1", "-1", "@x", "plain")] == ["'=1", "' +1", "'-1", "'@x", "plain"]
     assert slug("../a b/<c>") == "a-b--c"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.report.analyse import testset
-from experiments.report.analyse.judgement import by_holm, deviations, judge, studentised_range
+from experiments.report.analyse.judgement import difference_deviations, holm_halves, judge, studentised_range
 
 TABLES = 8000
 
@@ -43,7 +43,7 @@ def test_equal_methods_on_another_draw_of_images(k: int):
         for _ in range(400):
             same, anew = draws.random((k, 1, 300)), draws.random((k, 3, 300))
             right = np.where(draws.random((k, 3, 300)) < again, anew, same) < 0.9
-            alarms += bool(judge(right.mean(2), testset.by_answers(right)).clear.any())
+            alarms += bool(judge(right.mean(2), testset.errors_by_answers(right)).clear.any())
         assert alarms / 400 <= 0.07
 
 
@@ -80,8 +80,11 @@ def test_equal_rows_one_seed_two_seeds_and_an_unknown_test_set_have_no_clear_lea
 def test_holm_shares_the_error_among_the_pairs_left():
     """Three pairs, 60 seeds, normal enough: 2.39 deviations at first (0.05 / 3), 1.96 when two are decided."""
     table = np.array([np.tile([1.0, -1.0], 30), np.tile([0.0, 0.0], 30) + 0.29, np.zeros(60) + 9])
-    halves = by_holm(
-        *(lambda means: (means[:, None] - means[None, :],))(table.mean(1)), deviations(table), 60, np.zeros((3, 3))
+    halves = holm_halves(
+        *(lambda means: (means[:, None] - means[None, :],))(table.mean(1)),
+        difference_deviations(table),
+        60,
+        np.zeros((3, 3)),
     )
     deviation = np.std(table[0] - table[1], ddof=1) / 60**0.5
     assert halves[0, 1] == pytest.approx(2.001 * deviation, rel=1e-3)

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.benchmarks.synthetic_runs import vary
+from experiments.benchmarks.synthetic_runs import synthetic_record
 from experiments.records.record import Layer, Record
 from experiments.report.analyse.configurations import Configuration
-from experiments.report.analyse.overlap import overlap
+from experiments.report.analyse.overlap import filter_overlap
 from experiments.report.load.runs import Run
 from pruning.files import bitmap
 
@@ -20,11 +20,11 @@ def keeping(seed: int, *rows: int) -> Record:
     kept[list(rows)] = True
     cut = Layer(len(rows), 4, 3 * len(rows), 12, bitmap.encode(kept))
     whole = Layer(4, 4, 12, 12, bitmap.encode(np.ones((4, 3), bool)))
-    return replace(vary("l1", 0.5, 0), seed=seed, layers={"cut": cut, "whole": whole})
+    return replace(synthetic_record("l1", 0.5, 0), seed=seed, layers={"cut": cut, "whole": whole})
 
 
 def shared(*records: Record):
-    return overlap(Configuration("id", "l1", tuple(Run(each, Path("record.json")) for each in records)))
+    return filter_overlap(Configuration("id", "l1", tuple(Run(each, Path("record.json")) for each in records)))
 
 
 def test_overlap_of_two_and_of_three():

@@ -10,16 +10,16 @@ import pytest
 
 from experiments.benchmarks import browser, synthetic_runs
 from experiments.records.record import read
-from experiments.report import write
+from experiments.report import write_report
 
-pytestmark = pytest.mark.skipif(browser.missing() is not None, reason=str(browser.missing()))
+pytestmark = pytest.mark.skipif(browser.missing_browser() is not None, reason=str(browser.missing_browser()))
 BROWSERS_OWN = ("chrome:", "chrome-untrusted:")  # a new tab, and what it opens
 HOSTILE = """<script>window.stolen=1</script>"'|`\x1b[31m\n=cmd()</td>"""
 
 
 @pytest.fixture(scope="module")
 def driver() -> Iterator[Any]:
-    with browser.browser() as opened:
+    with browser.open_browser() as opened:
         yield opened
 
 
@@ -27,8 +27,8 @@ def driver() -> Iterator[Any]:
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two methods, two ratios, three seeds; a run with hostile names on data of its own; one that failed."""
     folder = tmp_path_factory.mktemp("outputs")
-    synthetic_runs.write(folder, ("l1", "fcf"), (0.25, 0.5), range(3))
-    (single,) = synthetic_runs.write(folder, ("random",), (0.5,), (0,))
+    synthetic_runs.write_runs(folder, ("l1", "fcf"), (0.25, 0.5), range(3))
+    (single,) = synthetic_runs.write_runs(folder, ("random",), (0.5,), (0,))
     hostile = read(single / "record.json")
     named = replace(
         hostile, method=HOSTILE, data=f"digits {HOSTILE}", device=HOSTILE, command=HOSTILE, modified=[HOSTILE]
@@ -48,12 +48,12 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "ratio": 0.5,
     }
     (failed / "status.json").write_text(json.dumps(status | words))
-    return write(folder)
+    return write_report(folder)
 
 
 @pytest.fixture
 def opened(driver: Any, page: Path) -> Any:
-    browser.visit(driver, page)
+    browser.open_page(driver, page)
     return driver
 
 
@@ -179,7 +179,7 @@ def test_nothing_runs_over_the_edge(driver: Any, page: Path, width: int, scheme:
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.visit(driver, page)
+    browser.open_page(driver, page)
     assert driver.execute_script("return document.documentElement.scrollWidth") <= width
     ink, paper = driver.execute_script(
         "return [getComputedStyle(document.body).color, getComputedStyle(document.documentElement).backgroundColor]"

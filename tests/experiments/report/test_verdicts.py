@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.benchmarks.synthetic_runs import vary
+from experiments.benchmarks.synthetic_runs import synthetic_record
 from experiments.records.record import Record
 from experiments.report.analyse import claims
-from experiments.report.analyse.configurations import Comparison, comparisons
+from experiments.report.analyse.configurations import Comparison, build_comparisons
 from experiments.report.analyse.fairness import FAIR, TOGETHER
 from experiments.report.analyse.verdict import Verdict
 from experiments.report.load.runs import Run
@@ -18,18 +18,18 @@ from pruning.files import bitmap
 
 
 def run(method: str, ratio: float, seed: int, accuracy: float, dense: float = 0.9) -> Record:
-    made = vary(method, ratio, seed)
+    made = synthetic_record(method, ratio, seed)
     dense_network = replace(made.dense, accuracy=dense)
     return replace(made, dense=dense_network, tuned=replace(made.tuned, accuracy=accuracy))
 
 
 def comparison(*records: Record) -> Comparison:
-    (found,) = comparisons([Run(record, Path("record.json")) for record in records])
+    (found,) = build_comparisons([Run(record, Path("record.json")) for record in records])
     return found
 
 
 def verdicts(found: Comparison, rule: str = FAIR) -> list[Verdict]:
-    return claims.verdicts(found, claims.protocols(found), rule)
+    return claims.build_verdicts(found, claims.build_protocols(found), rule)
 
 
 def rows(method: str, ratio: float, *accuracies: float) -> list[Record]:
@@ -69,7 +69,7 @@ def test_the_loser_is_not_crowned():
     assert [each.method for each in found.judged] == ["random", "l1"]
     assert (found.n, found.seeds, found.lead(0, 1).mean) == (3, [0, 1, 2], pytest.approx(0.05))
     assert [each.method for each in found.level_with_best] == ["random"]
-    (claim,) = sentences.said([found])
+    (claim,) = sentences.claim_views([found])
     assert (claim["kind"], claim["curves"], claim["n"]) == ("wins", ("random",), 3)
 
 
@@ -152,15 +152,15 @@ def test_the_front_of_each_comparison():
     )
     axis = next(figure for figure in found.figures if figure.key == "macs_cut")
     names = {each.id: (each.method, each.first.record.ratio) for each in found.configurations}
-    (front,) = claims.fronts(found, claims.protocols(found), FAIR, axis)
+    (front,) = claims.pareto_fronts(found, claims.build_protocols(found), FAIR, axis)
     assert [names[each] for each in front] == [("l1", 0.75), ("random", 0.5), ("l1", 0.25)]
 
 
 def test_how_far_one_may_cut():
     curve = [*rows("l1", 0.25, 0.901, 0.9), *rows("l1", 0.5, 0.896, 0.8951), *rows("l1", 0.75, 0.88, 0.88)]
-    reached = [claims.reach(comparison(*curve).configurations, bound) for bound in claims.BOUNDS]
+    reached = [claims.largest_cut(comparison(*curve).configurations, bound) for bound in claims.BOUNDS]
     assert [each and each.configuration.first.record.ratio for each in reached] == [0.25, 0.5, 0.5]
-    assert claims.reach(comparison(*rows("l1", 0.5, 0.5)).configurations, 0.01) is None
+    assert claims.largest_cut(comparison(*rows("l1", 0.5, 0.5)).configurations, 0.01) is None
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_cut_is_within_a_bound_for_sure_from_three_seeds_on_with_the_test_sets
     seeds: int, loss: float, sure: bool
 ):
     """Of 90 % on 10,000 images the difference of two shares deviates by sqrt(2 0.09 / 10,000): 0.83 points at 95 %."""
-    reached = claims.reach(comparison(*rows("l1", 0.5, *[0.9 - loss] * seeds)).configurations, 0.01)
+    reached = claims.largest_cut(comparison(*rows("l1", 0.5, *[0.9 - loss] * seeds)).configurations, 0.01)
     assert reached is not None
     assert reached.sure == sure
     assert reached.half == (None if seeds == 1 else pytest.approx(1.96 * (2 * 0.09 / 10_000) ** 0.5, rel=0.01))
@@ -181,7 +181,7 @@ def test_the_seeds_own_error_is_in_how_far_one_may_cut():
     """Each seed beside its own dense network: the changes +0.2, +1.2, +0.7 points deviate by 0.5; t is 4.303."""
     accuracies, dense = (0.902, 0.892, 0.917), (0.9, 0.88, 0.91)
     records = [run("l1", 0.5, seed, *each) for seed, each in enumerate(zip(accuracies, dense, strict=True))]
-    within = [claims.reach(comparison(*records).configurations, bound) for bound in (0.005, 0.01)]
+    within = [claims.largest_cut(comparison(*records).configurations, bound) for bound in (0.005, 0.01)]
     assert [each and each.sure for each in within] == [False, True], "0.7 - 1.49 points lie between the bounds"
     shares = [(sum(each) / 3 * 10_000 + 1) / 10_002 for each in (accuracies, dense)]
     testset = 1.95996**2 * sum(x * (1 - x) / 10_002 for x in shares)
@@ -195,8 +195,8 @@ def test_a_front_compares_every_two_on_the_seeds_that_both_have():
     late = comparison(*(replace(each, seed=each.seed + 3) for each in rows("l1", 0.5, 0.1)), *rows("random", 0.5, 0.9))
     macs = next(figure for figure in found.figures if figure.key == "macs_cut")
     ids = {each.method: each.id for each in found.configurations}
-    assert claims.fronts(found, claims.protocols(found), TOGETHER, macs) == [[ids["random"]]]
-    assert [len(front) for front in claims.fronts(late, claims.protocols(late), TOGETHER, macs)] == [2], (
+    assert claims.pareto_fronts(found, claims.build_protocols(found), TOGETHER, macs) == [[ids["random"]]]
+    assert [len(front) for front in claims.pareto_fronts(late, claims.build_protocols(late), TOGETHER, macs)] == [2], (
         "no seed in common"
     )
 
@@ -204,7 +204,7 @@ def test_a_front_compares_every_two_on_the_seeds_that_both_have():
 def test_the_area_under_a_curve():
     """Ten classes: chance is 0.1. (0.5 x 0.8 + 0.25 x 0.4) of 0.9."""
     found = comparison(*rows("l1", 0.5, 0.9), *rows("l1", 0.75, 0.5)).configurations
-    assert claims.dominated(found) == pytest.approx((0.5 * 0.8 + 0.25 * 0.4) / 0.9, abs=1e-4)
+    assert claims.dominated_area(found) == pytest.approx((0.5 * 0.8 + 0.25 * 0.4) / 0.9, abs=1e-4)
 
 
 def test_dense_is_one_line_for_each_comparison():
@@ -215,7 +215,7 @@ def test_dense_is_one_line_for_each_comparison():
         run("random", 0.5, 0, 0.8, dense=0.9),
     ]
     found = comparison(*ours, run("fcf", 0.5, 0, 0.3, dense=0.5))
-    lines = data.dense(found, claims.protocols(found))
+    lines = data.dense_lines(found, claims.build_protocols(found))
     assert [(round(line["accuracy"], 6), line["label"]) for line in lines] == [
         (0.91, "dense 91.00 %"),
         (0.5, "dense 50.00 %"),
