@@ -103,10 +103,10 @@ class Identified:
 
 
 def content(device: str, processes: int) -> dict[str, Any]:
-    made = object.__new__(RunContext)
-    made.data, made.precision, made.processes, made.device = Identified(), "32-true", processes, torch.device(device)
-    made.__dict__["baseline_digest"] = None
-    return made.content()
+    context = object.__new__(RunContext)
+    known = {"data": Identified(), "precision": "32-true", "processes": processes, "device": torch.device(device)}
+    vars(context).update(known | {"baseline_digest": None})
+    return context.content()
 
 
 def test_the_machine_counts_by_what_it_comes_to() -> None:
