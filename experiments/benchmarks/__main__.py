@@ -22,14 +22,14 @@ PROGRAMS = ("fcf_update", "scoring", "growth", "compaction", "faults", "training
 
 
 def main(arguments: list[str] | None = None) -> int:
-    asked = build_parser().parse_args(arguments)
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    failed = [name for name in asked.names or PROGRAMS if not run_program(name, asked)]
-    records = [json.loads(path.read_text()) for name in PROGRAMS if (path := asked.folder / f"{name}.json").exists()]
+    options = build_parser().parse_args(arguments)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    failed = [name for name in options.names or PROGRAMS if not run_program(name, options)]
+    records = [json.loads(path.read_text()) for name in PROGRAMS if (path := options.folder / f"{name}.json").exists()]
     for record in records:
         for aim in record.get("aims", []):
             log(format_aim(aim))
-    if asked.folder == FOLDER:
+    if options.folder == FOLDER:
         log(f"{PAGE.name}: {write_table(FOLDER / 'pruned.json')}")
     for name in failed:
         log(f"{name} failed: python -m experiments.benchmarks.{name}")
@@ -37,27 +37,27 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    words = argparse.ArgumentParser(prog="python -m experiments.benchmarks", description=__doc__)
-    words.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(PROGRAMS)}; all by default")
-    words.add_argument("--again", action="store_true", help="run also what has a record of this commit")
-    words.add_argument("--folder", type=Path, default=FOLDER, help="of the records")
-    words.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    words.add_argument("--threads", type=int, default=1)
-    return words
+    parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(PROGRAMS)}; all by default")
+    parser.add_argument("--again", action="store_true", help="run also what has a record of this commit")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="of the records")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--threads", type=int, default=1)
+    return parser
 
 
-def run_program(name: str, asked: argparse.Namespace) -> bool:
+def run_program(name: str, options: argparse.Namespace) -> bool:
     """A record of this commit, made now or before."""
-    path = asked.folder / f"{name}.json"
-    if not asked.again and is_current(path):
+    path = options.folder / f"{name}.json"
+    if not options.again and is_current(path):
         log(f"{name}: kept, {path} is of this commit")
         return True
     start = time.monotonic()
-    device = ["--device", asked.device] if name in ("training", "pruned") else []
-    command = [sys.executable, "-m", f"experiments.benchmarks.{name}", "--threads", str(asked.threads)]
-    done = subprocess.run([*command, "--out", str(path), *device], cwd=ROOT)
+    device = ["--device", options.device] if name in ("training", "pruned") else []
+    command = [sys.executable, "-m", f"experiments.benchmarks.{name}", "--threads", str(options.threads)]
+    process = subprocess.run([*command, "--out", str(path), *device], cwd=ROOT)
     log(f"{name}: {time.monotonic() - start:.0f} s")
-    return done.returncode == 0
+    return process.returncode == 0
 
 
 def is_current(path: Path) -> bool:

@@ -55,16 +55,16 @@ def time_paired(
             work()
             if turn >= warm:
                 times[name].append(1000 * (clock() - start))
-    return {name: statistics.median(found) for name, found in times.items()}
+    return {name: statistics.median(measured) for name, measured in times.items()}
 
 
 def print_table(title: str, rows: Sequence[Row]) -> None:
     """A table for each kind of row, the names of the figures in its head."""
-    for names, alike in groupby(rows, key=tuple):
-        table, shown = Table(title=title, title_justify="left"), list(alike)
+    for names, group in groupby(rows, key=tuple):
+        table, table_rows = Table(title=title, title_justify="left"), list(group)
         for name in names:
-            table.add_column(name, justify="left" if isinstance(shown[0][name], str) else "right")
-        for row in shown:
+            table.add_column(name, justify="left" if isinstance(table_rows[0][name], str) else "right")
+        for row in table_rows:
             table.add_row(*(format_value(value) for value in row.values()))
         console.print(table)
 
@@ -85,33 +85,33 @@ def run_benchmark(
     claim: str,
     measure: Measure,
     aims: Aims | None = None,
-    drawn: DrawPlot | None = None,
+    draw_plot: DrawPlot | None = None,
     **switches: str | dict[str, Any],
 ) -> None:
     """Run a benchmark as a program: print its table and aims, and write its record (and its plot) where `--out` says.
 
-    `switches` are its own: the help of a flag, or all that argparse wants to know; `measure` and `aims` are told what
-    was given.
+    `switches` are its own: the help of a flag, or all that argparse wants to know; `measure` and `aims` get their
+    values.
     """
-    asked = parse_arguments(claim, switches)
+    options = parse_arguments(claim, switches)
     if not console.is_terminal:
         console.width = WIDE
-    torch.set_num_threads(asked.threads)
-    given = {switch: getattr(asked, switch) for switch in switches}
+    torch.set_num_threads(options.threads)
+    values = {switch: getattr(options, switch) for switch in switches}
     start = time.monotonic()
-    rows = measure(**given)
-    found = [aim.to_json() for aim in aims(rows, **given)] if aims else []
+    rows = measure(**values)
+    results = [aim.to_json() for aim in aims(rows, **values)] if aims else []
     print_table(claim, rows)
-    if found:
-        print_table("aims", found)
-    if asked.out is not None:
-        device = torch.device(getattr(asked, "device", None) or hardware.device("auto"))
-        made: Row = {"benchmark": name, "claim": claim, "commit": checkout.commit()}
-        made |= {"versions": hardware.versions(device), "machine": hardware.describe(device), "command": command_line()}
-        made |= {"seconds": round(time.monotonic() - start)}
-        asked.out.write_text(json.dumps({**made, "aims": found, "rows": rows}, indent=1) + "\n")
-        if drawn is not None:
-            asked.out.with_suffix(".png").write_bytes(drawn(rows))
+    if results:
+        print_table("aims", results)
+    if options.out is not None:
+        device = torch.device(getattr(options, "device", None) or hardware.device("auto"))
+        record: Row = {"benchmark": name, "claim": claim, "commit": checkout.commit()}
+        record |= {"versions": hardware.versions(device), "machine": hardware.describe(device)}
+        record |= {"command": command_line(), "seconds": round(time.monotonic() - start)}
+        options.out.write_text(json.dumps({**record, "aims": results, "rows": rows}, indent=1) + "\n")
+        if draw_plot is not None:
+            options.out.with_suffix(".png").write_bytes(draw_plot(rows))
 
 
 def command_line() -> str:
@@ -124,6 +124,6 @@ def parse_arguments(claim: str, switches: dict[str, str | dict[str, Any]]) -> ar
     parser.add_argument("--out", type=Path, help="write the figures, the hardware and the versions there (JSON)")
     parser.add_argument("--threads", type=int, default=1)
     for switch, meaning in switches.items():
-        wanted = {"action": "store_true", "help": meaning} if isinstance(meaning, str) else meaning
-        parser.add_argument(f"--{switch}", **wanted)
+        keywords = {"action": "store_true", "help": meaning} if isinstance(meaning, str) else meaning
+        parser.add_argument(f"--{switch}", **keywords)
     return parser.parse_args()

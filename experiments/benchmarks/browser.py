@@ -49,4 +49,4 @@ def open_page(driver: Any, page: Path) -> None:
 
     driver.get(page.resolve().as_uri())
     drawn = "return [...document.querySelectorAll('.comparison')].every((each) => each.dataset.drawn)"
-    WebDriverWait(driver, 30, poll_frequency=0.05).until(lambda each: each.execute_script(drawn))
+    WebDriverWait(driver, 30, poll_frequency=0.05).until(lambda opened: opened.execute_script(drawn))

@@ -27,7 +27,7 @@ def layer_widths(blocks: int) -> list[int]:
 
 def solve_qps(points: list[np.ndarray]) -> list[np.ndarray]:
     """The authors' way to z1."""
-    found = []
+    solutions = []
     for x in points:
         m = len(x)
         solver = osqp.OSQP()
@@ -35,8 +35,8 @@ def solve_qps(points: list[np.ndarray]) -> list[np.ndarray]:
         total = kept_of(m, 0.5)
         low, high = np.r_[np.zeros(m), total], np.r_[np.ones(m), total]
         solver.setup(sparse.eye(m, format="csc"), -x, rows, low, high, verbose=False, eps_abs=1e-5, eps_rel=1e-5)
-        found.append(solver.solve().x)
-    return found
+        solutions.append(solver.solve().x)
+    return solutions
 
 
 def measure_network(name: str, blocks: int) -> Row:
@@ -51,11 +51,11 @@ def measure_network(name: str, blocks: int) -> Row:
         torch._foreach_copy_(pulls, box.rows(box.steered(stacked, box.stack(pulls))))
         box.settle(stacked)
 
-    def row() -> None:
+    def updates() -> None:
         for _ in range(IN_A_ROW):
             ours()
 
-    times = time_paired({"ours": row, "qp": lambda: solve_qps(points)}, rounds=9, warm=2, clock=time.process_time)
+    times = time_paired({"ours": updates, "qp": lambda: solve_qps(points)}, rounds=9, warm=2, clock=time.process_time)
     update = times["ours"] / IN_A_ROW
     cold = time_paired({"sweep": evict_caches, "ours": ours}, rounds=15, warm=2, clock=time.process_time)["ours"]
     return {
@@ -80,10 +80,10 @@ def measure() -> list[Row]:
 
 
 def aims(rows: list[Row]) -> list[Aim]:
-    found = {row["network"]: row for row in rows}
-    few, many = found["ResNet-20"], found["ResNet-110"]
+    by_network = {row["network"]: row for row in rows}
+    few, many = by_network["ResNet-20"], by_network["ResNet-110"]
     return [
-        Aim("ResNet-56: times faster than a QP per layer", 50, found["ResNet-56"]["times faster"]),
+        Aim("ResNet-56: times faster than a QP per layer", 50, by_network["ResNet-56"]["times faster"]),
         Aim("six times the layers: growth of the update's time", 2, many["ours, ms"] / few["ours, ms"], "most"),
     ]
 

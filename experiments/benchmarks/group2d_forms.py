@@ -30,10 +30,10 @@ DEVICE = hardware.device("auto")
 
 def compare_forms(what: str, dense: nn.Module, split: nn.Module, shape: Shape, compile: bool) -> list[Row]:
     """One for each batch size and runtime."""
-    networks = {name: each.to(DEVICE).eval() for name, each in forms(dense, split).items()}
-    whole, *small = (count_macs(network, shape) for network in networks.values())
-    fewer = "{:.1f}x, {:.1f}x padded".format(*(whole / macs for macs in small))
-    made: list[Row] = []
+    networks = {name: form.to(DEVICE).eval() for name, form in forms(dense, split).items()}
+    dense_macs, *small_macs = (count_macs(network, shape) for network in networks.values())
+    fewer = "{:.1f}x, {:.1f}x padded".format(*(dense_macs / macs for macs in small_macs))
+    rows: list[Row] = []
     for runtime, prepare in runtimes(DEVICE, compile).items():
         ready = {name: prepare(network, shape, BATCHES, DEVICE) for name, network in networks.items()}
         for batch in BATCHES:
@@ -42,8 +42,8 @@ def compare_forms(what: str, dense: nn.Module, split: nn.Module, shape: Shape, c
             )
             row: Row = {"what": what, "fewer MACs": fewer, "runtime": runtime, "batch": batch}
             row |= {"dense, ms": times["dense"]}
-            made.append(row | {name: times["dense"] / times[name] for name in ("split", "grouped")})
-    return made
+            rows.append(row | {name: times["dense"] / times[name] for name in ("split", "grouped")})
+    return rows
 
 
 def forms(dense: nn.Module, split: nn.Module) -> dict[str, nn.Module]:
@@ -71,7 +71,7 @@ def measure_network(compile: bool) -> list[Row]:
 @torch.no_grad()
 def measure(compile: bool) -> list[Row]:
     layers = [measure_layer(*size, cut, compile) for cut in CUTS for size in LAYERS]
-    return [row for made in (*layers, measure_network(compile)) for row in made]
+    return [row for group in (*layers, measure_network(compile)) for row in group]
 
 
 if __name__ == "__main__":

@@ -78,8 +78,8 @@ def measure_network(network: nn.Module, by: str, size: int | None = None) -> Ite
 def halve_filters(network: nn.Module) -> Selection:
     """Half of the filters at random."""
     draws = torch.Generator().manual_seed(0)
-    kept = {n: torch.rand(len(c.weight), generator=draws) < 0.5 for n, c in convolutions(network).items()}
-    return Selection.of_rows(network, {n: rows | (rows.sum() == 0) for n, rows in kept.items()})
+    kept_rows = {n: torch.rand(len(c.weight), generator=draws) < 0.5 for n, c in convolutions(network).items()}
+    return Selection.of_rows(network, {n: rows | (rows.sum() == 0) for n, rows in kept_rows.items()})
 
 
 def fcf_update(widths: list[int]) -> Callable[[], None]:
@@ -107,10 +107,10 @@ def write_copies(folder: Path, count: int) -> None:
     """Runs of one experiment that differ in seed and ratio."""
     record = json.loads(RECORD.read_text())
     for number in range(count):
-        place = folder / f"run-{number:08x}"
-        place.mkdir()
+        run_folder = folder / f"run-{number:08x}"
+        run_folder.mkdir()
         record |= {"seed": number % 5, "ratio": round(0.1 + 0.8 * (number // 5) / count, 4), "digest": f"{number:064x}"}
-        (place / "record.json").write_text(json.dumps(record))
+        (run_folder / "record.json").write_text(json.dumps(record))
 
 
 def make_row(work: str, by: str, size: int, figures: dict[str, float]) -> Row:
@@ -120,9 +120,9 @@ def make_row(work: str, by: str, size: int, figures: dict[str, float]) -> Row:
 def exponents(rows: list[Row], figure: str) -> dict[Key, float]:
     """Slope of log figure over log size, by work and what it grows with; none where there is nothing to see."""
     return {
-        key: slope([(row["size"], row[figure]) for row in alike])
-        for key, alike in group_curves(rows).items()
-        if figure == "seconds" or max(row[figure] for row in alike) > SEEN
+        key: slope([(row["size"], row[figure]) for row in curve])
+        for key, curve in group_curves(rows).items()
+        if figure == "seconds" or max(row[figure] for row in curve) > SEEN
     }
 
 
@@ -139,9 +139,9 @@ def measure() -> list[Row]:
 
 def aims(rows: list[Row]) -> list[Aim]:
     return [
-        Aim(f"{work} by {by}: exponent of {word}", largest_exponent(work, by), found, "most")
+        Aim(f"{work} by {by}: exponent of {word}", largest_exponent(work, by), exponent, "most")
         for figure, word in FIGURES.items()
-        for (work, by), found in exponents(rows, figure).items()
+        for (work, by), exponent in exponents(rows, figure).items()
     ]
 
 

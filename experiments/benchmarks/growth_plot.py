@@ -16,10 +16,10 @@ DENSITY = 2  # pixels of a point
 
 def group_curves(rows: list[Row]) -> dict[Key, list[Row]]:
     """What belongs to one curve, in the order of size."""
-    found: dict[Key, list[Row]] = {}
+    by_key: dict[Key, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row["size"]):
-        found.setdefault((row["work"], row["by"]), []).append(row)
-    return found
+        by_key.setdefault((row["work"], row["by"]), []).append(row)
+    return by_key
 
 
 def render_png(rows: list[Row], fitted: dict[str, dict[Key, float]]) -> bytes:
@@ -31,7 +31,7 @@ def render_png(rows: list[Row], fitted: dict[str, dict[Key, float]]) -> bytes:
 
 def plot_spec(rows: list[Row], fitted: dict[str, dict[Key, float]]) -> charts.Spec:
     points = [point for figure in TITLES for point in figure_points(rows, figure, fitted[figure])]
-    sizes = {row["by"]: sorted({each["size"] for each in rows if each["by"] == row["by"]}) for row in rows}
+    sizes = {row["by"]: sorted({sized["size"] for sized in rows if sized["by"] == row["by"]}) for row in rows}
     lines = [{"hconcat": [panel_spec(figure, by, sizes[by]) for by in sizes], "spacing": 28} for figure in TITLES]
     return charts.complete_spec(
         {"vconcat": lines, "spacing": 28, "background": "white", "datasets": {"points": points}}
@@ -40,15 +40,15 @@ def plot_spec(rows: list[Row], fitted: dict[str, dict[Key, float]]) -> charts.Sp
 
 def figure_points(rows: list[Row], figure: str, fitted: dict[Key, float]) -> Iterator[Row]:
     """Every point beside where its curve's line passes; the line's name stands at its last one."""
-    for key, alike in group_curves(rows).items():
+    for key, curve in group_curves(rows).items():
         if key not in fitted:
             continue
-        scale = mean(math.log(row[figure]) - fitted[key] * math.log(row["size"]) for row in alike)
-        for row in alike:
-            name = f"size^{fitted[key]:.2f}" if row is alike[-1] else ""
-            place = {"work": row["work"], "by": row["by"], "size": row["size"], "figure": figure}
+        scale = mean(math.log(row[figure]) - fitted[key] * math.log(row["size"]) for row in curve)
+        for row in curve:
+            name = f"size^{fitted[key]:.2f}" if row is curve[-1] else ""
+            point = {"work": row["work"], "by": row["by"], "size": row["size"], "figure": figure}
             fit = math.exp(scale + fitted[key] * math.log(row["size"]))
-            yield place | {"value": row[figure], "fit": fit, "name": name}
+            yield point | {"value": row[figure], "fit": fit, "name": name}
 
 
 def panel_spec(figure: str, by: str, sizes: list[int]) -> charts.Spec:

@@ -85,17 +85,17 @@ def compare_sides(what: str, sides: dict[str, Callable[[], Pass]], yardstick: st
 
 
 def side_row(what: str, name: str, turns: list[dict[str, Pass]], yardstick: str) -> Row:
-    def median(of: Callable[[Pass, Pass], float]) -> float:
-        return statistics.median(of(turn[name], turn[yardstick]) for turn in turns)
+    def median(compare: Callable[[Pass, Pass], float]) -> float:
+        return statistics.median(compare(turn[name], turn[yardstick]) for turn in turns)
 
     return {
         "what": what,
         "side": name,
-        "images/s": median(lambda mine, _: mine.clock),
-        "images per CPU second": median(lambda mine, _: mine.cpu),
-        "times the yardstick, clock": median(lambda mine, bare: mine.clock / bare.clock),
-        "times the yardstick, CPU": median(lambda mine, bare: mine.cpu / bare.cpu),
-        "main process, ms per image": median(lambda mine, _: mine.main_ms),
+        "images/s": median(lambda side, _: side.clock),
+        "images per CPU second": median(lambda side, _: side.cpu),
+        "times the yardstick, clock": median(lambda side, yardstick_pass: side.clock / yardstick_pass.clock),
+        "times the yardstick, CPU": median(lambda side, yardstick_pass: side.cpu / yardstick_pass.cpu),
+        "main process, ms per image": median(lambda side, _: side.main_ms),
     }
 
 
@@ -104,8 +104,8 @@ def measure_small_images(root: str, device: torch.device) -> list[Row]:
     data.setup()
     strategy = SimpleNamespace(root_device=device)  # what a Trainer would tell
     data.trainer = SimpleNamespace(current_epoch=0, global_rank=0, world_size=1, strategy=strategy)  # type: ignore[assignment]
-    theirs = DataLoader(Samples(data, 5000), BATCH, shuffle=True)
-    sides = {"torchvision": lambda: time_pass(theirs), "ours": lambda: time_pass(data.train_dataloader())}
+    loader = DataLoader(Samples(data, 5000), BATCH, shuffle=True)
+    sides = {"torchvision": lambda: time_pass(loader), "ours": lambda: time_pass(data.train_dataloader())}
     return compare_sides(f"CIFAR-10 training batches, {device}", sides, "torchvision")
 
 
@@ -142,11 +142,11 @@ def measure_large_images(samples: Path) -> list[Row]:
         data = folder_data(root)
         files = sorted(Path(root).glob("train/*/*"))
         images = ImageFolder(f"{root}/train", v2.Compose([*AUGMENT, *NORMALISE]))
-        theirs = DataLoader(images, BATCH, shuffle=True, num_workers=1, persistent_workers=True)
+        loader = DataLoader(images, BATCH, shuffle=True, num_workers=1, persistent_workers=True)
         sides = {
             "bare decode and transform": lambda: time_pass(decode_bare(files)),
             "ours, one worker": lambda: time_pass(data.train_dataloader(), helped=True),
-            "torchvision, one worker": lambda: time_pass(theirs, helped=True),
+            "torchvision, one worker": lambda: time_pass(loader, helped=True),
         }
         rows = compare_sides("ImageNet training batches", sides, "bare decode and transform")
         data.teardown()

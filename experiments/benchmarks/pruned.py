@@ -25,13 +25,13 @@ from pruning.surgery import compact
 
 RATIOS = (0.15, 0.25, 0.35, 0.45, 0.6)
 SIDES = {"vgg16": (32, 224), "resnet56": (32,), "resnet34": (224,), "resnet50": (224,)}
-METHODS = {  # what each is told beside the ratio
+METHODS = {  # overrides beside the ratio
     "l1": ("method=l1",),
     "fcf": ("method=fcf", "data.train=200", "recipe.batch=1"),
     "group2d": ("method=group2d", "budget=macs", "method.score=l1"),
 }
 ROUNDED = ", round_to=16"  # widths in whole vector registers (16 float32 numbers with AVX-512)
-METHODS |= {name + ROUNDED: (*given, "budget.round_to=16") for name, given in METHODS.items()}
+METHODS |= {name + ROUNDED: (*overrides, "budget.round_to=16") for name, overrides in METHODS.items()}
 ROUNDS = 5
 
 
@@ -49,7 +49,7 @@ class Case:
 
 
 def list_cases(model: str, side: int, batch: int, **ratios: tuple[float, ...]) -> list[Case]:
-    return [Case(model, side, batch, method, ratio) for method, given in ratios.items() for ratio in given]
+    return [Case(model, side, batch, method, ratio) for method, values in ratios.items() for ratio in values]
 
 
 def with_rounding(method: str, *ratios: float) -> dict[str, tuple[float, ...]]:
@@ -79,38 +79,37 @@ FULL = tuple(
 
 def prune(case: Case) -> tuple[nn.Module, nn.Module]:
     """The dense network and what the method makes of it."""
-    given = (f"model={case.model}", f"data.size={case.side}", f"ratio={case.ratio}", "recipe=smoke", "data.train=64")
-    bench = build_context(*given, "data.test=1", "plan=true", *METHODS[case.method])
+    overrides = (f"model={case.model}", f"data.size={case.side}", f"ratio={case.ratio}", *METHODS[case.method])
+    context = build_context("recipe=smoke", "data.train=64", "data.test=1", "plan=true", *overrides)
     torch.manual_seed(0)
-    pruned = copy.deepcopy(bench.network)
-    bench.method.begin_stage(pruned, bench.image_shape, bench.steps("prune"))
+    pruned = copy.deepcopy(context.network)
+    context.method.begin_stage(pruned, context.image_shape, context.steps("prune"))
     gates = [value for name, value in pruned.named_parameters() if name.endswith(".v")]
     for gate in gates:
         torch.nn.init.uniform_(gate)
-    choice = bench.method.select(pruned)
-    plain = bench.network.eval()
-    return plain, compact(plain, choice, bench.image_shape).eval()
+    choice = context.method.select(pruned)
+    plain = context.network.eval()
+    return plain, compact(plain, choice, context.image_shape).eval()
 
 
 @torch.no_grad()
 def time_cases(runtime: str, cases: list[Case], device: str, threads: int) -> list[Row]:
     """In a process of its own."""
     torch.set_num_threads(threads)
-    place = torch.device(device)
-    prepare = runtimes(place, compile=True)[runtime]
+    target = torch.device(device)
+    prepare = runtimes(target, compile=True)[runtime]
     clock = time.process_time if device == "cpu" else time.perf_counter
     rows: list[Row] = []
-    for (model, side, batch), alike in groupby(cases, key=lambda case: case.network):
-        shape, made = (3, side, side), {case: prune(case) for case in alike}
-        networks: dict[Any, nn.Module] = {"dense": next(iter(made.values()))[0]}
-        networks |= {case: pair[1] for case, pair in made.items()}
-        ready = {key: prepare(each.to(place), shape, (batch,), place)[batch] for key, each in networks.items()}
-        times = time_paired(
-            {key: synchronised(work, place) for key, work in ready.items()}, ROUNDS, warm=1, clock=clock
-        )  # type: ignore[misc]
-        whole = count_macs(networks["dense"], shape)
-        for case in made:
-            macs, spent = 1 - count_macs(networks[case], shape) / whole, 1 - times[case] / times["dense"]  # type: ignore[index]
+    for (model, side, batch), group in groupby(cases, key=lambda case: case.network):
+        shape, pairs = (3, side, side), {case: prune(case) for case in group}
+        networks: dict[Any, nn.Module] = {"dense": next(iter(pairs.values()))[0]}
+        networks |= {case: pair[1] for case, pair in pairs.items()}
+        ready = {key: prepare(network.to(target), shape, (batch,), target)[batch] for key, network in networks.items()}
+        works = {key: synchronised(work, target) for key, work in ready.items()}
+        times = time_paired(works, ROUNDS, warm=1, clock=clock)  # type: ignore[misc]
+        dense_macs = count_macs(networks["dense"], shape)
+        for case in pairs:
+            macs, spent = 1 - count_macs(networks[case], shape) / dense_macs, 1 - times[case] / times["dense"]  # type: ignore[index]
             row: Row = {"network": f"{model}, {side}", "method": case.method, "ratio": case.ratio, "batch": batch}
             row |= {"runtime": runtime, "dense, ms": times["dense"], "MACs cut": macs, "time cut": spent}
             rows.append(row | {"quotient": spent / macs, "times faster": 1 / (1 - spent)})
@@ -132,8 +131,8 @@ def aims(rows: list[Row], **_: Any) -> list[Aim]:
     def least(network: str, method: str, figure: str) -> float:
         by_runtime: dict[str, list[float]] = {}
         for row in rows:
-            same = (row["network"], row["method"], row["batch"]) == (network, method + ROUNDED, 64)
-            if same and row["runtime"] in ("compiled", "onnxruntime"):
+            matches = (row["network"], row["method"], row["batch"]) == (network, method + ROUNDED, 64)
+            if matches and row["runtime"] in ("compiled", "onnxruntime"):
                 by_runtime.setdefault(row["runtime"], []).append(row[figure])
         return max((min(figures) for figures in by_runtime.values()), default=float("nan"))
 

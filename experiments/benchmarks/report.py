@@ -18,11 +18,11 @@ def measure() -> list[Row]:
         runs = synthetic_runs.write_runs(Path(folder), synthetic_runs.METHODS, RATIOS, range(3))
         start = time.perf_counter()
         page = write_report(Path(folder))
-        made = time.perf_counter() - start
-        opened = sorted(seconds_to_draw(page) for _ in range(VISITS))
+        seconds = time.perf_counter() - start
+        drawn_after = sorted(seconds_to_draw(page) for _ in range(VISITS))
         return [
-            {"runs": len(runs), "made in, s": made, "size, MB": page.stat().st_size / 1e6}
-            | {"drawn after, s (median)": opened[VISITS // 2], "drawn after, s (worst)": opened[-1]}
+            {"runs": len(runs), "made in, s": seconds, "size, MB": page.stat().st_size / 1e6}
+            | {"drawn after, s (median)": drawn_after[VISITS // 2], "drawn after, s (worst)": drawn_after[-1]}
         ]
 
 

@@ -28,14 +28,14 @@ def eager(network: nn.Module, shape: Shape, batches: Sequence[int], device: torc
 
 
 def channels_last(network: nn.Module, shape: Shape, batches: Sequence[int], device: torch.device) -> Ready:
-    turned = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    given = {b: random_images(b, shape, device).contiguous(memory_format=torch.channels_last) for b in batches}
-    return {batch: partial(turned, each) for batch, each in given.items()}
+    converted = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    inputs = {b: random_images(b, shape, device).contiguous(memory_format=torch.channels_last) for b in batches}
+    return {batch: partial(converted, batch_images) for batch, batch_images in inputs.items()}
 
 
 def compiled(network: nn.Module, shape: Shape, batches: Sequence[int], device: torch.device) -> Ready:
-    made = torch.compile(network, dynamic=False)
-    return {batch: partial(made, random_images(batch, shape, device)) for batch in batches}
+    compiled_network = torch.compile(network, dynamic=False)
+    return {batch: partial(compiled_network, random_images(batch, shape, device)) for batch in batches}
 
 
 def onnxruntime(network: nn.Module, shape: Shape, batches: Sequence[int], device: torch.device) -> Ready:
@@ -51,20 +51,20 @@ def onnxruntime(network: nn.Module, shape: Shape, batches: Sequence[int], device
 
 def runtimes(device: torch.device, compile: bool) -> dict[str, Runtime]:
     """Those that there are on this machine, by name."""
-    found: dict[str, Runtime] = {"eager": eager, "channels last": channels_last}
+    available: dict[str, Runtime] = {"eager": eager, "channels last": channels_last}
     if compile:
-        found["compiled"] = compiled
+        available["compiled"] = compiled
     if device.type == "cpu" and all(find_spec(name) for name in export.EXTRA):
-        found["onnxruntime"] = onnxruntime
-    return found
+        available["onnxruntime"] = onnxruntime
+    return available
 
 
 def synchronised(work: Work, device: torch.device) -> Work:
     """Work that is over when it returns."""
 
-    def whole() -> None:
+    def run() -> None:
         work()
         if device.type == "cuda":
             torch.cuda.synchronize()
 
-    return whole
+    return run

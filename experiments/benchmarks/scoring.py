@@ -15,14 +15,14 @@ SIDES = {"resnet50": 224}
 @torch.no_grad()
 def measure_network(name: str) -> Row:
     side = SIDES.get(name, 32)
-    bench = build_context(
+    context = build_context(
         f"model={name}", "method=l1", f"data.size={side}", "data.train=64", "data.test=1", "plan=true"
     )
-    bench.method.attach(bench.network, bench.image_shape, 0)
-    layers = convolutions(bench.network).values()
+    context.method.attach(context.network, context.image_shape, 0)
+    layers = convolutions(context.network).values()
     times = time_paired(
         {
-            "ours": lambda: bench.method.scores(bench.network),  # type: ignore[attr-defined]
+            "ours": lambda: context.method.scores(context.network),  # type: ignore[attr-defined]
             "bare": lambda: [layer.weight.abs().sum() for layer in layers],
         },
         clock=time.process_time,

@@ -29,9 +29,9 @@ def build_context(*overrides: str) -> RunContext:
     choices.register()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        whole = compose("config", [*QUIETLY, *overrides, "hydra.mode=RUN"], return_hydra_config=True)
-    HydraConfig.instance().set_config(whole)
-    job = copy.deepcopy(whole)
+        config = compose("config", [*QUIETLY, *overrides, "hydra.mode=RUN"], return_hydra_config=True)
+    HydraConfig.instance().set_config(config)
+    job = copy.deepcopy(config)
     with open_dict(job):
         del job["hydra"]
     return prepare(job)

@@ -29,22 +29,19 @@ def speed_table(record: dict[str, Any]) -> str:
     for row in record["rows"]:
         key = row["network"], row["method"], row["ratio"], row["batch"]
         cases.setdefault(key, {})[row["runtime"]] = row
-    lines = [
-        f"| {' | '.join(HEAD)} |",
-        f"|{' --- |' * len(HEAD)}",
-        *(table_line(key, found) for key, found in cases.items()),
-    ]
+    lines = [f"| {' | '.join(HEAD)} |", f"|{' --- |' * len(HEAD)}", *(table_line(*case) for case in cases.items())]
     return "\n".join([*lines, "", conditions(record)])
 
 
-def table_line(key: tuple[Any, ...], found: dict[str, dict[str, Any]]) -> str:
-    best = found.get("onnxruntime") or next(iter(found.values()))
+def table_line(key: tuple[Any, ...], by_runtime: dict[str, dict[str, Any]]) -> str:
+    best = by_runtime.get("onnxruntime") or next(iter(by_runtime.values()))
     cells = [*map(str, key), f"-{100 * best['MACs cut']:.1f} %"]
-    cells += [f"-{100 * found[name]['time cut']:.1f} %" if name in found else "" for name in ("eager", "onnxruntime")]
+    rows = (by_runtime.get("eager"), by_runtime.get("onnxruntime"))
+    cells += [f"-{100 * row['time cut']:.1f} %" if row else "" for row in rows]
     cells.append(f"{best['quotient']:.2f}")
     return f"| {' | '.join(cells)} |".replace("--", "+")
 
 
 def conditions(record: dict[str, Any]) -> str:
-    made = f"{record['machine']}, torch {record['versions']['torch']}, commit {record['commit']}"
-    return f"{made}; processor time."
+    environment = f"{record['machine']}, torch {record['versions']['torch']}, commit {record['commit']}"
+    return f"{environment}; processor time."

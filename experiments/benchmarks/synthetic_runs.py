@@ -21,15 +21,15 @@ METHODS = {"random": 0.0, "l1": 0.05, "fcf": 0.03, "fcf-norm": 0.045}  # accurac
 
 def write_runs(folder: Path, methods: Iterable[str], ratios: Iterable[float], seeds: Iterable[int]) -> list[Path]:
     """Each run's folder, with its record and its curves."""
-    made = []
+    folders = []
     for method, ratio, seed in product(methods, ratios, seeds):
         record = synthetic_record(method, ratio, seed)
-        place = folder / f"{record.name}-{record.digest[:8]}"
-        place.mkdir(parents=True)
-        record.write(place / "record.json")
-        (place / "metrics.jsonl").write_bytes(metrics.encode(metric_lines(record)))
-        made.append(place)
-    return made
+        run_folder = folder / f"{record.name}-{record.digest[:8]}"
+        run_folder.mkdir(parents=True)
+        record.write(run_folder / "record.json")
+        (run_folder / "metrics.jsonl").write_bytes(metrics.encode(metric_lines(record)))
+        folders.append(run_folder)
+    return folders
 
 
 def synthetic_record(method: str, ratio: float, seed: int) -> Record:
@@ -60,9 +60,9 @@ def synthetic_record(method: str, ratio: float, seed: int) -> Record:
 
 
 def scale_network(dense: Network, ratio: float, accuracy: float) -> Network:
-    left = {of: max(1, round(getattr(dense, of) * (1 - ratio))) for of in ("macs", "params", "bytes")}
+    counts = {of: max(1, round(getattr(dense, of) * (1 - ratio))) for of in ("macs", "params", "bytes")}
     times = {batch: time * (1 - 0.7 * ratio) for batch, time in dense.latency_ms.items()}
-    return replace(dense, accuracy=round(accuracy, 4), latency_ms=times, **left)  # type: ignore[arg-type]
+    return replace(dense, accuracy=round(accuracy, 4), latency_ms=times, **counts)  # type: ignore[arg-type]
 
 
 def thin_layers(template: Record, ratio: float, draws: random.Random) -> dict[str, Layer]:

@@ -98,22 +98,22 @@ class Alternating:
         return self.turns.batches()
 
 
-def bare_loop(bench: RunContext) -> Callable[[], None]:
+def bare_loop(context: RunContext) -> Callable[[], None]:
     """One step as one would write it by hand."""
-    order = bench.execution("baseline").layout
-    network = copy.deepcopy(bench.network).to(bench.device, memory_format=order).train()  # type: ignore[call-overload]
-    images, labels = (each.to(bench.device) for each in next(iter(bench.data.train_dataloader())))
-    recipe = bench.recipes["baseline"]
+    order = context.execution("baseline").layout
+    network = copy.deepcopy(context.network).to(context.device, memory_format=order).train()  # type: ignore[call-overload]
+    images, labels = (tensor.to(context.device) for tensor in next(iter(context.data.train_dataloader())))
+    recipe = context.recipes["baseline"]
     group = {"params": list(network.parameters()), "momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
     optimiser = torch.optim.SGD([group], lr=recipe.lr, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1.0)
-    half = bench.precision == "bf16-mixed"
-    if bench.execution("baseline").compiled:
+    half = context.precision == "bf16-mixed"
+    if context.execution("baseline").compiled:
         network.compile()
 
     def step() -> None:
         optimiser.zero_grad()
-        with torch.autocast(bench.device.type, torch.bfloat16) if half else nullcontext():
+        with torch.autocast(context.device.type, torch.bfloat16) if half else nullcontext():
             loss = F.cross_entropy(network(images), labels)
         loss.backward()
         optimiser.step()
@@ -122,12 +122,12 @@ def bare_loop(bench: RunContext) -> Callable[[], None]:
     return step
 
 
-def race(bench: RunContext, lesson: StageSpec, steps: int) -> Turns:
-    network: nn.Module = copy.deepcopy(bench.network)
-    bare = bare_loop(bench)
-    with TemporaryDirectory() as folder, Turns(bench.data, bare, bench.device.type, steps) as turns:
+def race(context: RunContext, stage: StageSpec, steps: int) -> Turns:
+    network: nn.Module = copy.deepcopy(context.network)
+    bare = bare_loop(context)
+    with TemporaryDirectory() as folder, Turns(context.data, bare, context.device.type, steps) as turns:
         try:
-            fit(bench, network, lesson, Path(folder), "benchmark")
+            fit(context, network, stage, Path(folder), "benchmark")
         except EnoughStepsError:
             return turns
     raise RuntimeError(f"the stage ended before {steps} turns were made")
@@ -142,18 +142,18 @@ def measure_network(name: str, device: str, settings: list[str]) -> Row:
         f"recipe.batch={BATCH}",
         f"trainer.accelerator={device}",
     )
-    plain = build_context(*common, "recipe=smoke", "method=l1", *settings)
-    ours = race(plain, StageSpec("baseline", "baseline", CrossEntropy()), steps)
-    gated = build_context(*common, "recipe=smoke", "method=fcf", f"recipe.prune.epochs={EPOCHS}", *settings)
-    fcf = race(gated, StageSpec("prune", "prune", CrossEntropy(), method=gated.method), steps)
+    plain_context = build_context(*common, "recipe=smoke", "method=l1", *settings)
+    plain_turns = race(plain_context, StageSpec("baseline", "baseline", CrossEntropy()), steps)
+    gated_context = build_context(*common, "recipe=smoke", "method=fcf", f"recipe.prune.epochs={EPOCHS}", *settings)
+    gated_turns = race(gated_context, StageSpec("prune", "prune", CrossEntropy(), method=gated_context.method), steps)
     return {
         "network": name,
-        "precision": plain.precision,
-        "bare, ms": ours.milliseconds(ours.loop),
-        "stage, ms": ours.milliseconds(ours.stage),
-        "stage's speed of bare": ours.ratio(),
-        "FCF's stage, ms": fcf.milliseconds(fcf.stage),
-        "FCF's step over plain": ours.ratio() / fcf.ratio() - 1,
+        "precision": plain_context.precision,
+        "bare, ms": plain_turns.milliseconds(plain_turns.loop),
+        "stage, ms": plain_turns.milliseconds(plain_turns.stage),
+        "stage's speed of bare": plain_turns.ratio(),
+        "FCF's stage, ms": gated_turns.milliseconds(gated_turns.stage),
+        "FCF's step over plain": plain_turns.ratio() / gated_turns.ratio() - 1,
     }
 
 
@@ -162,15 +162,15 @@ def measure(device: str, only: list[str] | None, settings: list[str]) -> list[Ro
 
 
 def aims(rows: list[Row], device: str = "cpu", **_: Any) -> list[Aim]:
-    found = []
+    targets = []
     for row in rows:
-        found.append(
+        targets.append(
             Aim(f"{row['network']}: stage's speed of a bare loop", LEAST[device], row["stage's speed of bare"])
         )
-        found.append(
+        targets.append(
             Aim(f"{row['network']}: FCF's step over the plain one", MOST, row["FCF's step over plain"], "most")
         )
-    return found
+    return targets
 
 
 if __name__ == "__main__":

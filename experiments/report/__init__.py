@@ -12,7 +12,7 @@ def write_report(folder: Path) -> Path:
     from experiments.report.render.page import render_page
     from pruning.files import durable
 
-    found = collect([folder])
+    collected = collect([folder])
     path = folder / NAME
-    durable.write(path, render_page(found, build_comparisons(found.runs)).encode())
+    durable.write(path, render_page(collected, build_comparisons(collected.runs)).encode())
     return path

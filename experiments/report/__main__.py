@@ -11,48 +11,48 @@ from pruning.files import durable
 
 
 def main(arguments: list[str] | None = None) -> int:
-    asked = build_parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     try:
-        found = collect(asked.folders)
+        collected = collect(options.folders)
     except OSError as error:
         return print_error(str(error))
     try:
-        for path in write_files(asked, page_path(asked), found):
+        for path in write_files(options, page_path(options), collected):
             print(path)
     except OSError as error:
         return print_error(
-            f"{page_path(asked)} cannot be written: {error.strerror or error}; choose another place with --out"
+            f"{page_path(options)} cannot be written: {error.strerror or error}; choose another place with --out"
         )
-    for each in found.troubles:
-        print(printable(f"{each.state}: {each.what}: {each.reason}"), file=sys.stderr)
+    for problem in collected.troubles:
+        print(printable(f"{problem.state}: {problem.what}: {problem.reason}"), file=sys.stderr)
     return 0
 
 
-def print_error(words: str) -> int:
-    print(printable(words), file=sys.stderr)
+def print_error(message: str) -> int:
+    print(printable(message), file=sys.stderr)
     return 1
 
 
-def page_path(asked: argparse.Namespace) -> Path:
+def page_path(options: argparse.Namespace) -> Path:
     """Where it goes: into a folder under its usual name, beside a record."""
-    place: Path = asked.out or asked.folders[0]
-    if place.is_dir():
-        return place / NAME
-    return place if asked.out else place.with_name(NAME)
+    target: Path = options.out or options.folders[0]
+    if target.is_dir():
+        return target / NAME
+    return target if options.out else target.with_name(NAME)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="python -m experiments.report", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m experiments.report", description=__doc__)
     default = [Path("outputs")]
-    made.add_argument("folders", nargs="*", type=Path, default=default, help="or single records; default: outputs")
-    made.add_argument("--out", type=Path, help="the page, or a folder for it; default: the first folder")
-    made.add_argument("--markdown", action="store_true", help="also report.md: one row for each setting")
-    made.add_argument("--csv", action="store_true", help="also report.csv: one line for each run")
-    made.add_argument("--figures", action="store_true", help="also figures/: every chart as PNG and SVG")
-    return made
+    parser.add_argument("folders", nargs="*", type=Path, default=default, help="or single records; default: outputs")
+    parser.add_argument("--out", type=Path, help="the page, or a folder for it; default: the first folder")
+    parser.add_argument("--markdown", action="store_true", help="also report.md: one row for each setting")
+    parser.add_argument("--csv", action="store_true", help="also report.csv: one line for each run")
+    parser.add_argument("--figures", action="store_true", help="also figures/: every chart as PNG and SVG")
+    return parser
 
 
-def write_files(asked: argparse.Namespace, page: Path, found: Collected) -> list[Path]:
+def write_files(options: argparse.Namespace, page: Path, collected: Collected) -> list[Path]:
     """The page, and whatever else was asked for beside it. What is slow to import is imported here."""
     from experiments.report import table
     from experiments.report.analyse.configurations import build_comparisons
@@ -60,15 +60,15 @@ def write_files(asked: argparse.Namespace, page: Path, found: Collected) -> list
     from experiments.report.render.page import render_page
 
     durable.make_folder(page.parent)
-    made = build_comparisons(found.runs)
-    texts = {page: render_page(found, made)}
-    if asked.markdown:
-        texts[page.with_suffix(".md")] = table.markdown_table(table.sort_rows(made)) + "\n"
-    if asked.csv:
-        texts[page.with_suffix(".csv")] = spreadsheet.csv_table(made)
+    comparisons = build_comparisons(collected.runs)
+    texts = {page: render_page(collected, comparisons)}
+    if options.markdown:
+        texts[page.with_suffix(".md")] = table.markdown_table(table.sort_rows(comparisons)) + "\n"
+    if options.csv:
+        texts[page.with_suffix(".csv")] = spreadsheet.csv_table(comparisons)
     for path, text in texts.items():
         durable.write(path, text.encode())
-    return [*texts, *(figures.write_figures(page.with_name("figures"), made) if asked.figures else [])]
+    return [*texts, *(figures.write_figures(page.with_name("figures"), comparisons) if options.figures else [])]
 
 
 if __name__ == "__main__":

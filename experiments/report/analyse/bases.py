@@ -33,4 +33,4 @@ def baseline(record: Record) -> Baseline:
 def all_same(bases: Iterable[Baseline]) -> bool:
     """Whether all are the same."""
     first, *others = bases
-    return all(each.same(first) for each in others)
+    return all(other.same(first) for other in others)

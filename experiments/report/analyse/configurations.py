@@ -92,34 +92,34 @@ class Comparison:
 
 def build_comparisons(runs: Iterable[Run]) -> list[Comparison]:
     """Of runs with one file for each setting and seed."""
-    grounds = list(group_by(runs, lambda run: keys.comparison_key(run.record)).values())
-    titles = labels.comparison_titles([group[0].record for group in grounds])
-    made = [
+    sections = list(group_by(runs, lambda run: keys.comparison_key(run.record)).values())
+    titles = labels.comparison_titles([group[0].record for group in sections])
+    unsorted = [
         Comparison(title, build_configurations(group), figures(batch_sizes(group)))
-        for title, group in zip(titles, grounds, strict=True)
+        for title, group in zip(titles, sections, strict=True)
     ]
-    return sorted(made, key=lambda comparison: comparison.title)
+    return sorted(unsorted, key=lambda comparison: comparison.title)
 
 
 def build_configurations(runs: list[Run]) -> list[Configuration]:
     """All of one section, by curve and cut."""
     curves = group_by((run for run in runs if not run.scratch), lambda run: run.curve)
-    named = dict(zip(curves, labels.curve_labels([group[0].record for group in curves.values()]), strict=True))
-    made = [build_configuration(key, group, named) for key, group in group_by(runs, configuration_key).items()]
-    return sorted(made, key=lambda one: (one.curve, one.macs_cut, one.id))
+    curve_names = dict(zip(curves, labels.curve_labels([group[0].record for group in curves.values()]), strict=True))
+    rows = [build_configuration(key, group, curve_names) for key, group in group_by(runs, configuration_key).items()]
+    return sorted(rows, key=lambda row: (row.curve, row.macs_cut, row.id))
 
 
 def configuration_key(run: Run) -> tuple[str, bool]:
     return run.repeated, run.scratch
 
 
-def build_configuration(key: tuple[str, bool], runs: list[Run], named: dict[str, str]) -> Configuration:
+def build_configuration(key: tuple[str, bool], runs: list[Run], curve_names: dict[str, str]) -> Configuration:
     repeated, scratch = key
-    label = named[runs[0].curve] + (", its shape from scratch" if scratch else "")
+    label = curve_names[runs[0].curve] + (", its shape from scratch" if scratch else "")
     ordered = tuple(sorted(runs, key=lambda run: run.record.seed))
     return Configuration(keys.short_hash(repeated + scratch * "scratch"), label, ordered)
 
 
 def batch_sizes(runs: list[Run]) -> list[str]:
-    found = {batch for run in runs for batch in run.batches()}
-    return sorted(found, key=lambda batch: (len(batch), batch))
+    sizes = {batch for run in runs for batch in run.batches()}
+    return sorted(sizes, key=lambda batch: (len(batch), batch))

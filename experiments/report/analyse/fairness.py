@@ -60,7 +60,7 @@ def build_protocol(records: Sequence[Record]) -> Protocol:
         step=max(budget_error(record) for record in records),
         epochs=epochs(first, "finetune") + epochs(first, "prune"),
         bases=bases,
-        traits=list_traits(first) | {baseline_trait(seed): str(each) for seed, each in bases.items()},
+        traits=list_traits(first) | {baseline_trait(seed): str(base) for seed, base in bases.items()},
     )
 
 
@@ -73,15 +73,15 @@ def list_traits(record: Record) -> dict[Trait, str]:
     config, recipe = record.config, record.config["recipe"]
     pruned, tuned = epochs(record, "prune"), epochs(record, "finetune")
     data = {key: value for key, value in config["data"].items() if key not in NOT_DATA}
-    how = {"batch": recipe.get("batch"), "precision": record.precision} | schedule(recipe, "finetune")
+    training = {"batch": recipe.get("batch"), "precision": record.precision} | schedule(recipe, "finetune")
     loss = {"objective": record.objective} | {
-        key: each for key, each in config["objective"].items() if key != "_target_"
+        key: value for key, value in config["objective"].items() if key != "_target_"
     }
     return (
         group_traits("S1", "data", data | {"name": record.data})
         | group_traits("S1", "network", config["model"] | {"MACs": record.dense.macs})
         | {("S3.1", "fine-tuning epochs"): str(tuned), ("S4.1", "pruning epochs"): str(pruned)}
-        | group_traits("S3.2", "fine-tuning", (how | loss) if tuned else {})
+        | group_traits("S3.2", "fine-tuning", (training | loss) if tuned else {})
         | group_traits("S4.2", "pruning", schedule(recipe, "prune") if pruned else {})
     )
 
@@ -92,7 +92,7 @@ def group_traits(level: str, group: str, values: dict[str, Any]) -> dict[Trait, 
 
 def epochs(record: Record, stage: str) -> int:
     """As trained: recipes are scaled, and one-shot methods are granted epochs."""
-    return sum(each.epochs for each in record.stages if each.name == stage)
+    return sum(trained.epochs for trained in record.stages if trained.name == stage)
 
 
 def schedule(recipe: dict[str, Any], stage: str) -> dict[str, Any]:
@@ -103,8 +103,8 @@ def differences(ours: Protocol, theirs: Protocol) -> list[Difference]:
     """Everything that misses a level, lowest level first; the rate apart, which `same_rate` judges."""
     keys = {key for key in ours.traits.keys() | theirs.traits.keys() if key[0] != "S2"}
     values = [(key, ours.traits.get(key, NONE), theirs.traits.get(key, NONE)) for key in keys]
-    found = [Difference(*key, mine, other) for key, mine, other in values if mine != other]
-    return sorted(baseline_differences(ours, theirs) + found, key=lambda each: (LEVELS.index(each.level), each.what))
+    missed = [Difference(*key, our, their) for key, our, their in values if our != their]
+    return sorted(baseline_differences(ours, theirs) + missed, key=lambda miss: (LEVELS.index(miss.level), miss.what))
 
 
 def baseline_differences(ours: Protocol, theirs: Protocol) -> list[Difference]:
@@ -124,19 +124,19 @@ def join_seeds(seeds: Iterable[int]) -> str:
     return ", ".join(map(str, sorted(seeds)))
 
 
-def trait_values(given: dict[Row, Protocol]) -> dict[Trait, dict[str, list[Row]]]:
+def trait_values(protocols: dict[Row, Protocol]) -> dict[Trait, dict[str, list[Row]]]:
     """All that differs within a group: each trait's values, and whose they are. Lowest level first.
 
     A schedule that some have and others do not is no more than their epochs already say.
     """
-    pairs = [(a, b) for i, a in enumerate(given) for b in list(given)[:i]]
-    keys = {(each.level, each.what) for a, b in pairs for each in differences(given[a], given[b])}
-    found: dict[Trait, dict[str, list[Row]]] = {}
-    for key in sorted(keys, key=lambda each: (LEVELS.index(each[0]), each[1])):
-        values = found.setdefault(key, {})
-        for row, protocol in given.items():
+    pairs = [(a, b) for i, a in enumerate(protocols) for b in list(protocols)[:i]]
+    keys = {(missed.level, missed.what) for a, b in pairs for missed in differences(protocols[a], protocols[b])}
+    by_trait: dict[Trait, dict[str, list[Row]]] = {}
+    for key in sorted(keys, key=lambda trait: (LEVELS.index(trait[0]), trait[1])):
+        values = by_trait.setdefault(key, {})
+        for row, protocol in protocols.items():
             values.setdefault(protocol.traits.get(key, NONE), []).append(row)
-    return {key: values for key, values in found.items() if len(values.keys() - {NONE}) > 1 or key[0] not in SCHEDULES}
+    return {key: rows for key, rows in by_trait.items() if len(rows.keys() - {NONE}) > 1 or key[0] not in SCHEDULES}
 
 
 def same_rate(ours: Protocol, theirs: Protocol) -> bool:
@@ -157,40 +157,41 @@ def rate_distance(ours: Protocol, theirs: Protocol) -> float:
 
 def fairness_level(ours: Protocol, theirs: Protocol) -> str | None:
     """The highest level that holds at one rate; None below S1."""
-    missed = [LEVELS.index(each.level) for each in differences(ours, theirs)]
-    held = min(missed, default=len(LEVELS))
-    return LEVELS[held - 1] if held else None
+    missing = [LEVELS.index(difference.level) for difference in differences(ours, theirs)]
+    lowest = min(missing, default=len(LEVELS))
+    return LEVELS[lowest - 1] if lowest else None
 
 
 def may_be_ranked(ours: Protocol, theirs: Protocol, rule: str) -> bool:
     """Whether two settings, whatever their rates, may be ranked together under a rule."""
-    held = fairness_level(ours, theirs)
-    if held is None or rule == TOGETHER:
+    reached = fairness_level(ours, theirs)
+    if reached is None or rule == TOGETHER:
         return rule == TOGETHER
-    wanted = LEVELS[1] if rule == FAIR else rule
-    enough = LEVELS.index(held) >= LEVELS.index(wanted)
+    required = LEVELS[1] if rule == FAIR else rule
+    enough = LEVELS.index(reached) >= LEVELS.index(required)
     return enough and (rule != FAIR or ours.epochs == theirs.epochs)
 
 
 def comparable_groups(rows: dict[Row, Protocol], rule: str) -> list[list[Row]]:
     """Groups in which every two agree, the largest first. Rows treated alike go together; those of most seeds first."""
-    alike: dict[Treatment, list[Row]] = {}
-    for row in sorted(rows, key=lambda each: -len(rows[each].bases)):
-        alike.setdefault(treatment_key(rows[row]), []).append(row)
+    by_treatment: dict[Treatment, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: -len(rows[row].bases)):
+        by_treatment.setdefault(treatment_key(rows[row]), []).append(row)
     groups: list[list[list[Row]]] = []
-    for same in alike.values():
-        home = next((g for g in groups if all(may_be_ranked(rows[same[0]], rows[other[0]], rule) for other in g)), None)
-        if home is None:
-            groups.append([same])
+    for same in by_treatment.values():
+        for group in groups:
+            if all(may_be_ranked(rows[same[0]], rows[other[0]], rule) for other in group):
+                group.append(same)
+                break
         else:
-            home.append(same)
+            groups.append([same])
     return sorted(([row for same in group for row in same] for group in groups), key=len, reverse=True)
 
 
-def treatment_key(given: Protocol) -> Treatment:
-    return given.epochs, frozenset(given.traits.items())
+def treatment_key(protocol: Protocol) -> Treatment:
+    return protocol.epochs, frozenset(protocol.traits.items())
 
 
-def unique_treatments(given: Iterable[Protocol]) -> list[Protocol]:
+def unique_treatments(protocols: Iterable[Protocol]) -> list[Protocol]:
     """One of each treatment: what two of them agree on, all do."""
-    return list({treatment_key(each): each for each in given}.values())
+    return list({treatment_key(protocol): protocol for protocol in protocols}.values())

@@ -56,16 +56,18 @@ def judge(accuracies: Table, testset: Pairs) -> Judgement:
         return Judgement(leads, np.full_like(leads, np.nan), n, np.zeros(leads.shape[:-2], bool))
     squares = residual_squares(accuracies)
     pairwise = spreads_differ(squares, n)
-    together = pooled_halves(squares, n, testset)
-    apart = holm_halves(leads, difference_deviations(accuracies), n, testset) if pairwise.any() else together
-    return Judgement(leads, np.where(pairwise[..., None, None], apart, together), n, pairwise)
+    halves = pooled_halves(squares, n, testset)
+    if pairwise.any():
+        by_pair = holm_halves(leads, difference_deviations(accuracies), n, testset)
+        halves = np.where(pairwise[..., None, None], by_pair, halves)
+    return Judgement(leads, halves, n, pairwise)
 
 
 def residual_squares(accuracies: Table) -> Float[np.ndarray, "*tables rows"]:
     """Of each row, the sum of squares that neither its own mean nor those of the seeds explain."""
-    left = accuracies - accuracies.mean(-1, keepdims=True)
-    left = left - left.mean(-2, keepdims=True)
-    return np.square(left).sum(-1)
+    residuals = accuracies - accuracies.mean(-1, keepdims=True)
+    residuals = residuals - residuals.mean(-2, keepdims=True)
+    return np.square(residuals).sum(-1)
 
 
 def pooled_halves(squares: Float[np.ndarray, "*tables rows"], n: int, testset: Pairs) -> Pairs:
@@ -100,14 +102,14 @@ def holm_halves(leads: Pairs, deviation: Pairs, n: int, testset: Pairs) -> Pairs
     decided = np.zeros(leads.shape, bool)
     halves = np.full_like(leads, inf)
     while True:
-        left = np.maximum(pairs - decided.sum((-1, -2)) / 2, 1)
-        tail = ((1 - COVERED) / 2 / left)[..., None, None]
+        undecided = np.maximum(pairs - decided.sum((-1, -2)) / 2, 1)
+        tail = ((1 - COVERED) / 2 / undecided)[..., None, None]
         seeds = stdtrit(n - 1, 1 - tail) * deviation / sqrt(n)
         halves = np.where(decided, halves, np.hypot(seeds, ndtri(1 - tail) * testset))
-        now = decided | (np.abs(leads) > halves)
-        if (now == decided).all():
+        newly_decided = decided | (np.abs(leads) > halves)
+        if (newly_decided == decided).all():
             return halves
-        decided = now
+        decided = newly_decided
 
 
 @cache

@@ -36,18 +36,18 @@ Masks = dict[str, np.ndarray]  # of each layer that lost a filter, which it keep
 
 def filter_overlap(configuration: Configuration) -> Overlap | None:
     """None unless two runs of one dense network hold their masks: filters of others have no common order."""
-    kept = [
+    masks_by_baseline = [
         (bases.baseline(run.record), masks)
         for run in configuration.runs
         if (masks := pruned_masks(run.record)) is not None
     ]
-    pairs = [compare_masks(a, b) for (ours, a), (theirs, b) in combinations(kept, 2) if ours.same(theirs)]
-    found = [pair for pair in pairs if pair.variance > 0]
-    if not found:
+    pairs = [compare_masks(a, b) for (ours, a), (theirs, b) in combinations(masks_by_baseline, 2) if ours.same(theirs)]
+    intersections = [pair for pair in pairs if pair.variance > 0]
+    if not intersections:
         return None
-    total = Intersection(*(sum(values) for values in zip(*found, strict=True)))
+    total = Intersection(*(sum(values) for values in zip(*intersections, strict=True)))
     z = (total.common - total.expected) / sqrt(total.variance)
-    return Overlap(total.common / total.size, total.expected / total.size, z, len(found))
+    return Overlap(total.common / total.size, total.expected / total.size, z, len(intersections))
 
 
 def compare_masks(a: Masks, b: Masks) -> Intersection:
@@ -56,8 +56,8 @@ def compare_masks(a: Masks, b: Masks) -> Intersection:
 
 def compare_layers(a: Masks, b: Masks) -> Iterator[Intersection]:
     """Layers that keep the same filters in either run are tied by a join: one choice, counted once."""
-    both = [(a[name], b[name]) for name in a.keys() & b.keys() if a[name].shape == b[name].shape]
-    for x, y in {(x.tobytes(), y.tobytes()): (x, y) for x, y in both}.values():
+    common = [(a[name], b[name]) for name in a.keys() & b.keys() if a[name].shape == b[name].shape]
+    for x, y in {(x.tobytes(), y.tobytes()): (x, y) for x, y in common}.values():
         n, ours, theirs = len(x), float(x.sum()), float(y.sum())
         expected = ours * theirs / n
         variance = expected * (n - ours) * (n - theirs) / n / max(1, n - 1)

@@ -25,20 +25,20 @@ def standard_errors(rows: Rows) -> Pairs:
         return errors_by_answers(right)
     if (images := fewest_images(rows)) is None:
         return np.full((len(rows), len(rows)), np.nan)
-    return errors_by_binomial(np.array([np.mean([each.accuracy for each in row]) for row in rows]), images)
+    return errors_by_binomial(np.array([np.mean([answers.accuracy for answers in row]) for row in rows]), images)
 
 
 def fewest_images(rows: Rows) -> int | None:
     """Of the smallest test set; None where one is not known."""
-    counts = [each.images for row in rows for each in row]
+    counts = [answers.images for row in rows for answers in row]
     return min((count for count in counts if count is not None), default=None) if None not in counts else None
 
 
 def right_answers(rows: Rows) -> Bool[np.ndarray, "rows seeds images"] | None:
     """None unless all kept their answers, to equally many images."""
-    kept = [[each.right for each in row] for row in rows]
-    sizes = {None if each is None else len(each) for row in kept for each in row}
-    return np.array(kept) if len(sizes) == 1 and None not in sizes else None
+    answers = [[network.right for network in row] for row in rows]
+    sizes = {None if network is None else len(network) for row in answers for network in row}
+    return np.array(answers) if len(sizes) == 1 and None not in sizes else None
 
 
 def errors_by_answers(right: Bool[np.ndarray, "rows seeds images"]) -> Pairs:
@@ -46,10 +46,10 @@ def errors_by_answers(right: Bool[np.ndarray, "rows seeds images"]) -> Pairs:
     _, seeds, images = right.shape
     answers = right.astype(np.float64)
     means = answers.mean(1)
-    apart = squared_distances(means)
+    distances = squared_distances(means)
     by_seed = answers - means[:, None] - answers.mean(2, keepdims=True) + means.mean(1)[:, None, None]
     chance = squared_distances(by_seed.reshape(len(right), -1)) / max(1, (seeds - 1) * (images - 1))
-    variance = (apart + 2) / images**2 - chance / (seeds * images)
+    variance = (distances + 2) / images**2 - chance / (seeds * images)
     return np.sqrt(np.maximum(variance, 2 / images**2))
 
 

@@ -78,7 +78,7 @@ class Verdict:
     def level_with_best(self) -> list[Configuration]:
         """The best, and those that it does not clearly leave behind."""
         behind = self.judgement.clear[0]
-        return [each for each, clear in zip(self.judged, behind, strict=True) if not clear]
+        return [row for row, clear in zip(self.judged, behind, strict=True) if not clear]
 
     def place(self, configuration: Configuration) -> tuple[int, int]:
         """The best and the worst place it may have: behind all that are clearly better, before all clearly worse."""
@@ -88,14 +88,14 @@ class Verdict:
 
 def judge_answers(rows: Rows) -> Judgement:
     """The one decision: with the seeds' error and that of the test set."""
-    return judge(np.array([[each.accuracy for each in row] for row in rows]), testset.standard_errors(rows))
+    return judge(np.array([[answers.accuracy for answers in row] for row in rows]), testset.standard_errors(rows))
 
 
-def build_verdict(same: Sequence[Configuration], beside: Sequence[Configuration], level: str | None) -> Verdict:
-    seeds = common_seeds(same)
-    judged = [each for each in same if each.by_seed.keys() >= set(seeds)]
-    judged.sort(key=lambda each: (-estimate([each.accuracies[seed] for seed in seeds]).mean, each.id))
-    return Verdict(judged, seeds, [each for each in same if each not in judged], list(beside), level)
+def build_verdict(rows: Sequence[Configuration], beside: Sequence[Configuration], level: str | None) -> Verdict:
+    seeds = common_seeds(rows)
+    judged = [row for row in rows if row.by_seed.keys() >= set(seeds)]
+    judged.sort(key=lambda row: (-estimate([row.accuracies[seed] for seed in seeds]).mean, row.id))
+    return Verdict(judged, seeds, [row for row in rows if row not in judged], list(beside), level)
 
 
 def common_seeds(rows: Sequence[Configuration]) -> list[int]:
@@ -103,9 +103,9 @@ def common_seeds(rows: Sequence[Configuration]) -> list[int]:
     held = sorted({seed for row in rows for seed in row.by_seed})
     held.sort(key=lambda seed: -sum(seed in row.by_seed for row in rows))
     for count in range(FEWEST, 0, -1):
-        having = [row.by_seed.keys() for row in rows if row.by_seed.keys() >= set(held[:count])]
-        if len(held) >= count and len(having) > 1:
-            return sorted(set.intersection(*map(set, having)))
+        seed_sets = [row.by_seed.keys() for row in rows if row.by_seed.keys() >= set(held[:count])]
+        if len(held) >= count and len(seed_sets) > 1:
+            return sorted(set.intersection(*map(set, seed_sets)))
     return sorted(rows[0].by_seed)
 
 
@@ -113,7 +113,7 @@ def mean_leads(rows: Sequence[Configuration]) -> Float[np.ndarray, "rows rows"]:
     """Of the mean of each row over that of each, on their common seeds; NaN without one. Rounded: equal ones are 0."""
     seeds = sorted({seed for row in rows for seed in row.accuracies})
     table = np.array([[row.accuracies.get(seed, np.nan) for seed in seeds] for row in rows])
-    there = np.isfinite(table).astype(float)
-    sums = np.nan_to_num(table) @ there.T
+    present = np.isfinite(table).astype(float)
+    sums = np.nan_to_num(table) @ present.T
     with np.errstate(invalid="ignore"):
-        return np.round((sums - sums.T) / (there @ there.T), 12)
+        return np.round((sums - sums.T) / (present @ present.T), 12)

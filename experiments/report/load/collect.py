@@ -37,36 +37,36 @@ class Collected:
 def collect(folders: Iterable[Path]) -> Collected:
     """Of folders and single records. Raises FileNotFoundError for what is not there or holds nothing to show."""
     folders = list(folders)
-    for each in folders:
-        if not each.exists():
+    for folder in folders:
+        if not folder.exists():
             raise FileNotFoundError(
-                f"{each} does not exist: name the folder that holds the runs, or start one with `python run.py`"
+                f"{folder} does not exist: name the folder that holds the runs, or start one with `python run.py`"
             )
     paths = [path for folder in folders for path in find_record_files(folder)]
     runs, troubles = load_runs(paths)
-    kept, aside = select_newest(runs)
-    troubles += aside + [each for folder in folders for each in find_unfinished(folder)]
-    if not kept and not troubles:
+    newest, duplicates = select_newest(runs)
+    troubles += duplicates + [problem for folder in folders for problem in find_unfinished(folder)]
+    if not newest and not troubles:
         raise FileNotFoundError(
             f"no record in {', '.join(map(str, folders))}: a run writes record.json into its folder; "
             "start one with `python run.py`, or name the folder that holds outputs"
         )
-    scratch = [Run(run.record, run.path, scratch=True) for run in kept if run.record.scratch is not None]
-    return Collected(kept + scratch, troubles)
+    scratch = [Run(run.record, run.path, scratch=True) for run in newest if run.record.scratch is not None]
+    return Collected(newest + scratch, troubles)
 
 
 def walk_files(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+    for path, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in SKIPPED and not name.startswith("."))
-        yield from (Path(place) / name for name in sorted(names))
+        yield from (Path(path) / name for name in sorted(names))
 
 
 def find_record_files(folder: Path) -> list[Path]:
     """Files that are records by name or by place: any JSON file where none is named record.json."""
     if folder.is_file():
         return [folder]
-    found = [path for path in walk_files(folder) if path.suffix == ".json" and path.name not in NO_RECORDS]
-    return [path for path in found if path.name == "record.json" or not (path.parent / "record.json").exists()]
+    paths = [path for path in walk_files(folder) if path.suffix == ".json" and path.name not in NO_RECORDS]
+    return [path for path in paths if path.name == "record.json" or not (path.parent / "record.json").exists()]
 
 
 def find_status_files(folder: Path) -> list[Path]:
@@ -101,17 +101,14 @@ def select_newest(runs: list[Run]) -> tuple[list[Run], list[Problem]]:
     newest: dict[tuple[str, int], Run] = {}
     for run in sorted(runs, key=lambda run: (run.path.stat().st_mtime, str(run.path))):
         newest[run.repeated, run.record.seed] = run
-    kept = [run for run in runs if newest[run.repeated, run.record.seed] is run]
-    aside = [run for run in runs if newest[run.repeated, run.record.seed] is not run]
-    return kept, [
-        Problem(
-            str(run.path),
-            "set aside",
-            f"same setting and seed as {newest[run.repeated, run.record.seed].path}, which is newer",
-            run.record.command,
-        )
-        for run in aside
-    ]
+    selected = [run for run in runs if newest[run.repeated, run.record.seed] is run]
+    duplicates = [run for run in runs if newest[run.repeated, run.record.seed] is not run]
+    return selected, [duplicate_problem(run, newest[run.repeated, run.record.seed]) for run in duplicates]
+
+
+def duplicate_problem(run: Run, newer: Run) -> Problem:
+    reason = f"same setting and seed as {newer.path}, which is newer"
+    return Problem(str(run.path), "set aside", reason, run.record.command)
 
 
 def find_unfinished(folder: Path) -> list[Problem]:
@@ -123,10 +120,9 @@ def find_unfinished(folder: Path) -> list[Problem]:
             failed += [job for job in jobs.jobs(sweep) if job.state != status.COMPLETED]
         except (ValueError, OSError) as error:
             broken.append(Problem(str(sweep), "unreadable", str(error)))
-    named = {job.run for job in failed}
-    runs = [
-        each for path in find_status_files(folder) if path.parent.name not in named for each in status_problems(path)
-    ]
+    names = {job.run for job in failed}
+    paths = [path for path in find_status_files(folder) if path.parent.name not in names]
+    runs = [problem for path in paths for problem in status_problems(path)]
     return broken + [job_problem(folder, job) for job in failed] + runs
 
 
@@ -139,16 +135,13 @@ def job_problem(folder: Path, job: jobs.Job) -> Problem:
 def status_problems(path: Path) -> list[Problem]:
     """What a run's status says, unless it is that all went well and the record is there."""
     try:
-        found = status.read(path.parent)
+        run = status.read(path.parent)
     except (ValueError, OSError, RecursionError) as error:
         return [Problem(path.parent.name, "unreadable", str(error))]
-    if found is None or (found.state == status.COMPLETED and (path.parent / "record.json").exists()):
+    if run is None or (run.state == status.COMPLETED and (path.parent / "record.json").exists()):
         return []
-    return [
-        Problem(
-            found.name, found.state, found.reason or REASONS.get(found.state, "no reason was written"), found.command
-        )
-    ]
+    reason = run.reason or REASONS.get(run.state, "no reason was written")
+    return [Problem(run.name, run.state, reason, run.command)]
 
 
 REASONS = {

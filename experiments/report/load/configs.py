@@ -45,7 +45,7 @@ def iterate_numbers(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str
     if depth > DEEPEST:
         raise ValueError(f"its config is nested more than {DEEPEST} deep")
     if isinstance(value, dict | list):
-        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from iterate_numbers(each, f"{path}.{key}".lstrip("."), depth + 1)
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from iterate_numbers(item, f"{path}.{key}".lstrip("."), depth + 1)
     elif isinstance(value, int | float):
         yield path, value

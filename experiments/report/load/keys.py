@@ -37,10 +37,10 @@ def repetition_key(record: Record) -> str:
 def distinguishing_settings(record: Record) -> dict[str, Any]:
     """The config's leaves that may tell two settings apart."""
     compiled = [stage.name for stage in record.stages if stage.compiled]
-    found = dict(leaves(record.config)) | {"precision": record.precision, "trainer.compile": compiled}
-    found["baseline"] = "trained" if record.config.get("baseline") is None else "given"
-    found |= {"modified": record.modified} if record.experiment else {}  # never averaged with what was published
-    return {path: value for path, value in found.items() if path == "baseline" or not is_excluded(path)}
+    settings = dict(leaves(record.config)) | {"precision": record.precision, "trainer.compile": compiled}
+    settings["baseline"] = "trained" if record.config.get("baseline") is None else "given"
+    settings |= {"modified": record.modified} if record.experiment else {}  # never averaged with what was published
+    return {path: value for path, value in settings.items() if path == "baseline" or not is_excluded(path)}
 
 
 def is_excluded(path: str) -> bool:
@@ -51,8 +51,8 @@ def is_excluded(path: str) -> bool:
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every value of a nested config with its dotted path; a list counts as one value."""
     if isinstance(value, dict):
-        for key, each in value.items():
-            yield from leaves(each, f"{path}.{key}" if path else str(key))
+        for key, item in value.items():
+            yield from leaves(item, f"{path}.{key}" if path else str(key))
     else:
         yield path, value
 
@@ -65,9 +65,9 @@ def short_hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:8]
 
 
-def group_by(each: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+def group_by(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
     """In the order of first appearance."""
     groups: dict[Key, list[Item]] = defaultdict(list)
-    for one in each:
-        groups[key(one)].append(one)
+    for item in items:
+        groups[key(item)].append(item)
     return dict(groups)

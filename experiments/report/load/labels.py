@@ -21,29 +21,29 @@ CHOICES = {
 
 def curve_labels(records: list[Record]) -> list[str]:
     """One record of each curve of a section in, its label out."""
-    found = []
+    curve_names = []
     for record in records:
         rivals = [distinguishing_settings(other) for other in records if other.method == record.method]
         words = [*distinguishing_words(distinguishing_settings(record), rivals), *objective_words(record, records)]
-        found.append(printable(record.method) + (f" ({', '.join(dict.fromkeys(words))})" if words else ""))
-    return disambiguate(found, [short_hash(curve_key(record)) for record in records])
+        curve_names.append(printable(record.method) + (f" ({', '.join(dict.fromkeys(words))})" if words else ""))
+    return disambiguate(curve_names, [short_hash(curve_key(record)) for record in records])
 
 
 def objective_words(record: Record, rivals: list[Record]) -> list[str]:
     """A lesson that other methods did without is half of a lead, and belongs into the name."""
-    alone = record.objective != DEFAULT_OBJECTIVE and any(rival.objective == DEFAULT_OBJECTIVE for rival in rivals)
-    return [format_setting("choice.objective", record.objective)] if alone else []
+    differs = record.objective != DEFAULT_OBJECTIVE and any(rival.objective == DEFAULT_OBJECTIVE for rival in rivals)
+    return [format_setting("choice.objective", record.objective)] if differs else []
 
 
 def comparison_titles(records: list[Record]) -> list[str]:
     """One record of each section in, its title out."""
     plain = [f"{network_name(record)} on {printable(record.data)}" for record in records]
     models = [dict(leaves(record.config["model"], "model")) for record in records]
-    found = []
-    for title, mine in zip(plain, models, strict=True):
-        rivals = [theirs for other, theirs in zip(plain, models, strict=True) if other == title]
-        found.append(", ".join([title, *distinguishing_words(mine, rivals)]))
-    return disambiguate(found, [f"{record.dense.macs:,} MACs" for record in records])
+    titles = []
+    for title, model in zip(plain, models, strict=True):
+        rivals = [rival_model for other, rival_model in zip(plain, models, strict=True) if other == title]
+        titles.append(", ".join([title, *distinguishing_words(model, rivals)]))
+    return disambiguate(titles, [f"{record.dense.macs:,} MACs" for record in records])
 
 
 def network_name(record: Record) -> str:
@@ -52,13 +52,14 @@ def network_name(record: Record) -> str:
     return printable(f"{record.model} {name}" if name else record.model)
 
 
-def distinguishing_words(mine: dict[str, Any], rivals: list[dict[str, Any]]) -> list[str]:
-    paths = sorted({path for rival in [mine, *rivals] for path in rival}, key=path_priority)
+def distinguishing_words(settings: dict[str, Any], rivals: list[dict[str, Any]]) -> list[str]:
+    paths = sorted({path for rival in [settings, *rivals] for path in rival}, key=path_priority)
     paths = [path for path in paths if path.rpartition(".")[2] != "ratio"]
-    told_apart = [path for path in paths if any(rival.get(path) != mine.get(path) for rival in rivals)]
-    implied = tuple(prefix for choice, prefixes in CHOICES.items() if choice in told_apart for prefix in prefixes)
-    spoken = select_paths([path for path in told_apart if not path.startswith(implied)], [mine, *rivals])
-    return [format_setting(path, mine[path]) for path in spoken if path in mine][:MOST]  # older configs lack some
+    differing = [path for path in paths if any(rival.get(path) != settings.get(path) for rival in rivals)]
+    implied = tuple(prefix for choice, prefixes in CHOICES.items() if choice in differing for prefix in prefixes)
+    selected = select_paths([path for path in differing if not path.startswith(implied)], [settings, *rivals])
+    present = [path for path in selected if path in settings]  # older configs lack some
+    return [format_setting(path, settings[path]) for path in present[:MOST]]
 
 
 def select_paths(paths: list[str], rivals: list[dict[str, Any]]) -> list[str]:
@@ -66,9 +67,9 @@ def select_paths(paths: list[str], rivals: list[dict[str, Any]]) -> list[str]:
     chosen: list[str] = []
     groups = 1
     for path in paths:
-        found = len({canonical_json([rival.get(each) for each in (*chosen, path)]) for rival in rivals})
-        if found > groups:
-            chosen, groups = [*chosen, path], found
+        count = len({canonical_json([rival.get(selected) for selected in (*chosen, path)]) for rival in rivals})
+        if count > groups:
+            chosen, groups = [*chosen, path], count
     return chosen
 
 

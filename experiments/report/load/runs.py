@@ -74,11 +74,11 @@ class Run:
     @property
     def spent(self) -> str:
         """Epochs of each stage after the dense network."""
-        wanted = SCRATCH if self.scratch else LEARNING
-        return " + ".join(f"{stage.epochs} {stage.name}" for stage in self.stages if stage.name in wanted)
+        names = SCRATCH if self.scratch else LEARNING
+        return " + ".join(f"{stage.epochs} {stage.name}" for stage in self.stages if stage.name in names)
 
     def epochs(self, stage: str) -> int:
-        return sum(each.epochs for each in self.stages if each.name == stage)
+        return sum(run_stage.epochs for run_stage in self.stages if run_stage.name == stage)
 
 
 def load_answers(network: Network, data: str) -> Answers:
@@ -105,7 +105,7 @@ class Figure(NamedTuple):
 
 def figures(batches: list[str]) -> list[Figure]:
     """`batches`: the batch sizes at which networks were timed, smallest first."""
-    found = [
+    columns = [
         Figure("dense", "dense", "share", lambda run: run.record.dense.accuracy),
         Figure(
             "pruned", "before fine-tuning", "share", lambda run: None if run.scratch else run.record.pruned.accuracy
@@ -116,13 +116,13 @@ def figures(batches: list[str]) -> list[Figure]:
         Figure("params_cut", "params cut", "cut", lambda run: run.cut("params"), True),
         Figure("bytes_cut", "bytes cut", "cut", lambda run: run.cut("bytes"), True),
     ]
-    found += [latency_figure(batch) for batch in batches]
+    columns += [latency_figure(batch) for batch in batches]
     if batches:
-        found.append(
+        columns.append(
             Figure("time_per_macs", "time cut / MACs cut", "ratio", lambda run: time_per_macs(run, batches[-1]))
         )
     return [
-        *found,
+        *columns,
         Figure("certificate", "certificate", "tiny", lambda run: run.record.certificate),
         Figure(
             "train_macs",

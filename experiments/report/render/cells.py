@@ -23,20 +23,22 @@ def figure_cell(configuration: Configuration, figure: Figure) -> Cell:
     if figure.key == "certificate":  # the worst run stands for all
         worst = max(run.record.certificate for run in configuration.runs)
         return Cell(f"{worst:.1e}", worst)
-    found = configuration.estimate(figure)
-    return Cell(MISSING, None) if found is None else Cell(format_estimate(found, figure.unit), found.mean, found.half)
+    estimate = configuration.estimate(figure)
+    if estimate is None:
+        return Cell(MISSING, None)
+    return Cell(format_estimate(estimate, figure.unit), estimate.mean, estimate.half)
 
 
-def format_estimate(found: Estimate, unit: str) -> str:
+def format_estimate(estimate: Estimate, unit: str) -> str:
     """The mean, with half of its 95 % interval where there is one."""
     if unit in ("macs", "seconds"):
-        return si(found.mean).strip() if unit == "macs" else clock(found.mean)
+        return si(estimate.mean).strip() if unit == "macs" else clock(estimate.mean)
     form, scale = FORMS[unit]
     digits = 1 if unit == "cut" else 2
-    spread = "" if found.half is None else f" ± {scale * found.half:.{digits}f}"
+    spread = "" if estimate.half is None else f" ± {scale * estimate.half:.{digits}f}"
     if unit == "cut" and spread == " ± 0.0":  # a budget that every seed meets
         spread = ""
-    return f"{scale * found.mean:{form}}{spread}".replace("-", "\u2212")
+    return f"{scale * estimate.mean:{form}}{spread}".replace("-", "\u2212")
 
 
 FORMS = {"share": (".2f", 100), "cut": (".1f", 100), "points": ("+.2f", 100), "lead": (".2f", 100), "ratio": (".2f", 1)}
@@ -57,9 +59,10 @@ def epochs_text(configuration: Configuration) -> str:
 
 def stage_times(configuration: Configuration) -> str:
     """Seconds of each stage, the mean over seeds; of a stage that was shared, as long as it took when it was made."""
-    names = dict.fromkeys(stage.name for run in configuration.runs for stage in run.stages)
-    spent = {name: [s.seconds for run in configuration.runs for s in run.stages if s.name == name] for name in names}
-    return ", ".join(f"{name} {clock(sum(each) / len(each))}" for name, each in spent.items()) or MISSING
+    seconds: dict[str, list[float]] = {}
+    for stage in (stage for run in configuration.runs for stage in run.stages):
+        seconds.setdefault(stage.name, []).append(stage.seconds)
+    return ", ".join(f"{name} {clock(sum(spent) / len(spent))}" for name, spent in seconds.items()) or MISSING
 
 
 def unit_text(figure: Figure) -> str:
@@ -80,5 +83,5 @@ def published(record: Record) -> str:
     printed = record.config.get("published")
     if not printed or printed["tuned"] is None:
         return ""
-    dense, tuned = (f"{100 * printed[of]:.2f}" for of in ("dense", "tuned"))
+    dense, tuned = (f"{100 * printed[network]:.2f}" for network in ("dense", "tuned"))
     return f"{dense} -> {tuned} % ({printed['accuracy_mark']})"

@@ -43,14 +43,14 @@ CONFIG: Spec = {
 
 
 def colour_encoding(curves: dict[str, tuple[str, str]], legend: bool = False) -> Spec:
-    domain, shown = list(curves), {"orient": "top", "columns": 2, "title": None, "symbolStrokeWidth": 2}
-    scale = {"domain": domain, "range": [curves[each][0] for each in domain]}
-    return {"field": "curve", "type": "nominal", "scale": scale, "legend": shown if legend else None}
+    domain, legend_spec = list(curves), {"orient": "top", "columns": 2, "title": None, "symbolStrokeWidth": 2}
+    scale = {"domain": domain, "range": [curves[curve][0] for curve in domain]}
+    return {"field": "curve", "type": "nominal", "scale": scale, "legend": legend_spec if legend else None}
 
 
 def shape_encoding(curves: dict[str, tuple[str, str]], legend: bool = False) -> Spec:
     return colour_encoding(curves, legend) | {
-        "scale": {"domain": list(curves), "range": [each[1] for each in curves.values()]}
+        "scale": {"domain": list(curves), "range": [style[1] for style in curves.values()]}
     }
 
 

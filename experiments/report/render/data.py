@@ -18,13 +18,13 @@ WIDTH = 9
 Rows = list[dict[str, Any]]
 
 
-def section_data(comparison: Comparison, looks: dict[str, tuple[str, str]]) -> dict[str, Any]:
-    given = claims.build_protocols(comparison)
-    curves = section_styles(comparison, looks)
+def section_data(comparison: Comparison, styles: dict[str, tuple[str, str]]) -> dict[str, Any]:
+    protocols = claims.build_protocols(comparison)
+    curves = section_styles(comparison, styles)
     return {
-        "settings": configuration_rows(comparison, given),
+        "settings": configuration_rows(comparison, protocols),
         "runs": run_rows(comparison),
-        "dense": dense_lines(comparison, given),
+        "dense": dense_lines(comparison, protocols),
         "layers": layer_names(comparison),
         "charts": {axis.key: pareto.pareto_chart(axis, curves) for axis in chart_axes(comparison)}
         | {
@@ -32,32 +32,32 @@ def section_data(comparison: Comparison, looks: dict[str, tuple[str, str]]) -> d
             "training": charts.training_chart(curves),
             "inside": charts.method_chart(curves),
         },
-        "rules": {rule: rank_configurations(comparison, given, rule) for rule in RULES},
+        "rules": {rule: rank_configurations(comparison, protocols, rule) for rule in RULES},
     }
 
 
-def configuration_rows(comparison: Comparison, given: dict[str, Protocol]) -> Rows:
+def configuration_rows(comparison: Comparison, protocols: dict[str, Protocol]) -> Rows:
     """One for each row of the table, in its order."""
-    rate = rate_numbers(comparison, given)
+    rate = rate_numbers(comparison, protocols)
     return [
         {
-            "id": each.id,
-            "curve": each.curve,
-            "apart": pixel_offset(comparison, each.curve),
-            "asked": cells.budget_text(each),
-            "n": len(each.runs),
-            "rate": rate[each.id],
-            "shown": cells.format_estimate(each.accuracy, "share") + " %",
-            "accuracy": each.accuracy.mean,
-            "low": each.accuracy.low,
-            "high": each.accuracy.high,
-            "kept": kept_shares(each, layer_names(comparison)),
+            "id": setting.id,
+            "curve": setting.curve,
+            "apart": pixel_offset(comparison, setting.curve),
+            "asked": cells.budget_text(setting),
+            "n": len(setting.runs),
+            "rate": rate[setting.id],
+            "shown": cells.format_estimate(setting.accuracy, "share") + " %",
+            "accuracy": setting.accuracy.mean,
+            "low": setting.accuracy.low,
+            "high": setting.accuracy.high,
+            "kept": kept_shares(setting, layer_names(comparison)),
             "series": [
-                (point.figure, point.stage, point.epoch, round_digits(point.value)) for point in mean_series(each)
+                (point.figure, point.stage, point.epoch, round_digits(point.value)) for point in mean_series(setting)
             ],
         }
-        | {axis.key: found.mean for axis in chart_axes(comparison) if (found := each.estimate(axis)) is not None}
-        for each in comparison.configurations
+        | {axis.key: mean.mean for axis in chart_axes(comparison) if (mean := setting.estimate(axis)) is not None}
+        for setting in comparison.configurations
     ]
 
 
@@ -72,21 +72,21 @@ def round_digits(value: float) -> float:
 
 
 def run_rows(comparison: Comparison) -> Rows:
-    found = []
+    rows = []
     for configuration in comparison.configurations:
         for run in configuration.runs if len(configuration.runs) > 1 else ():
             row: dict[str, Any] = {"id": configuration.id, "curve": configuration.curve, "seed": run.record.seed}
             row["apart"] = pixel_offset(comparison, configuration.curve)
             figures = {axis.key: value for axis in chart_axes(comparison) if (value := axis.of(run)) is not None}
-            found.append(row | {"accuracy": run.final.accuracy} | figures)
-    return found
+            rows.append(row | {"accuracy": run.final.accuracy} | figures)
+    return rows
 
 
-def dense_lines(comparison: Comparison, given: dict[str, Protocol]) -> Rows:
+def dense_lines(comparison: Comparison, protocols: dict[str, Protocol]) -> Rows:
     """A line for each comparison: the mean over its dense networks, each counted once. Equal ones are one."""
-    settings = {each.id: each for each in comparison.configurations}
-    groups = fairness.comparable_groups({each: given[each] for each in settings}, fairness.FAIR)
-    means = [fmean({run.record.dense.accuracy for each in group for run in settings[each].runs}) for group in groups]
+    rows = {row.id: row for row in comparison.configurations}
+    groups = fairness.comparable_groups({id: protocols[id] for id in rows}, fairness.FAIR)
+    means = [fmean({run.record.dense.accuracy for id in group for run in rows[id].runs}) for group in groups]
     lines = {f"dense {percent(mean)}": mean for mean in means[:LINES]}
     return [{"accuracy": mean, "label": label} for label, mean in lines.items()]
 
@@ -98,30 +98,27 @@ def layer_names(comparison: Comparison) -> list[str]:
 
 def kept_shares(configuration: Configuration, names: list[str]) -> list[float | None]:
     """Share of each layer's kernels, the mean over seeds."""
-    found: list[float | None] = []
-    kept = [{printable(name): layer for name, layer in run.record.layers.items()} for run in configuration.runs]
+    shares_by_layer: list[float | None] = []
+    records = [run.record for run in configuration.runs]
+    layers_by_run = [{printable(name): layer for name, layer in record.layers.items()} for record in records]
     for name in names:
-        rows = [layers[name] for layers in kept if name in layers]
-        shares = [layer.kernels_kept / layer.kernels_total for layer in rows]
-        found.append(round(sum(shares) / len(shares), 4) if shares else None)
-    return found
+        present = [layers[name] for layers in layers_by_run if name in layers]
+        layer_shares = [layer.kernels_kept / layer.kernels_total for layer in present]
+        shares_by_layer.append(round(sum(layer_shares) / len(layer_shares), 4) if layer_shares else None)
+    return shares_by_layer
 
 
-def rank_configurations(comparison: Comparison, given: dict[str, Protocol], rule: str) -> dict[str, Any]:
+def rank_configurations(comparison: Comparison, protocols: dict[str, Protocol], rule: str) -> dict[str, Any]:
     """Places, levels and fronts by setting."""
     places: dict[str, tuple[int, int]] = {}
     levels: dict[str, str] = {}
-    for verdict in claims.build_verdicts(comparison, given, rule):
-        for each in verdict.judged if len(verdict.judged) > 1 else ():
-            levels[each.id] = verdict.level or "below S1"
+    for verdict in claims.build_verdicts(comparison, protocols, rule):
+        for row in verdict.judged if len(verdict.judged) > 1 else ():
+            levels[row.id] = verdict.level or "below S1"
             if verdict.n >= FEWEST:
-                places[each.id] = verdict.place(each)
-    fronts = {
-        axis.key: {
-            each: number
-            for number, ids in enumerate(claims.pareto_fronts(comparison, given, rule, axis))
-            for each in ids
-        }
-        for axis in chart_axes(comparison)
-    }
+                places[row.id] = verdict.place(row)
+    fronts: dict[str, dict[str, int]] = {}
+    for axis in chart_axes(comparison):
+        groups = claims.pareto_fronts(comparison, protocols, rule, axis)
+        fronts[axis.key] = {id: number for number, ids in enumerate(groups) for id in ids}
     return {"places": places, "levels": levels, "fronts": fronts}

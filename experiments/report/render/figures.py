@@ -29,9 +29,9 @@ def write_figures(folder: Path, sections: list[Comparison]) -> list[Path]:
 
 def figure_specs(sections: list[Comparison]) -> Iterator[tuple[str, charts.Spec]]:
     """File names without their endings, and whole specs."""
-    looks = view.curve_styles(sections)
+    styles = view.curve_styles(sections)
     for comparison in sections:
-        curves = view.section_styles(comparison, looks)
+        curves = view.section_styles(comparison, styles)
         for axis in view.chart_axes(comparison):
             yield (
                 slug(f"{comparison.title}-{axis.key}"),
@@ -49,20 +49,20 @@ def paper_spec(spec: charts.Spec, datasets: dict[str, Any]) -> charts.Spec:
 
 def pareto_datasets(comparison: Comparison, axis: str) -> dict[str, data.Rows]:
     """With the front that the page shows at first."""
-    given = claims.build_protocols(comparison)
-    fronts = data.rank_configurations(comparison, given, FAIR)["fronts"][axis]
-    settings = [row | {"front": fronts.get(row["id"], -1)} for row in data.configuration_rows(comparison, given)]
-    return {"settings": settings, "runs": data.run_rows(comparison), "dense": data.dense_lines(comparison, given)}
+    protocols = claims.build_protocols(comparison)
+    fronts = data.rank_configurations(comparison, protocols, FAIR)["fronts"][axis]
+    settings = [row | {"front": fronts.get(row["id"], -1)} for row in data.configuration_rows(comparison, protocols)]
+    return {"settings": settings, "runs": data.run_rows(comparison), "dense": data.dense_lines(comparison, protocols)}
 
 
 def heat_rows(comparison: Comparison) -> dict[str, data.Rows]:
     """By rate, as the page's own script lays them out."""
-    given, names = claims.build_protocols(comparison), data.layer_names(comparison)
-    rates = view.mean_rates(comparison, given)
-    found: dict[str, data.Rows] = {}
-    for row in data.configuration_rows(comparison, given):
-        rows = found.setdefault(f"{100 * rates[row['rate']]:.0f}", [])
+    protocols, names = claims.build_protocols(comparison), data.layer_names(comparison)
+    rates = view.mean_rates(comparison, protocols)
+    by_rate: dict[str, data.Rows] = {}
+    for row in data.configuration_rows(comparison, protocols):
+        rows = by_rate.setdefault(f"{100 * rates[row['rate']]:.0f}", [])
         rows += [
             {"curve": row["curve"], "layer": name, "kept": kept} for name, kept in zip(names, row["kept"], strict=True)
         ]
-    return found
+    return by_rate

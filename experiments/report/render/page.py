@@ -20,38 +20,38 @@ MOST_LINES = 20  # of a reason
 HERE = Path(__file__).parent / "template"
 
 
-def render_page(found: Collected, made: list[Comparison]) -> str:
-    looks = view.curve_styles(made)
-    views = [view.section_view(comparison, looks) for comparison in made]
+def render_page(collected: Collected, comparisons: list[Comparison]) -> str:
+    styles = view.curve_styles(comparisons)
+    views = [view.section_view(comparison, styles) for comparison in comparisons]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["embed_json"] = embed_json
     return environment.get_template("page.html").render(
         sections=views,
-        troubles=[problem_texts(each) for each in found.troubles],
-        data=[data.section_data(comparison, looks) for comparison in made],
-        claims=[claim_values(comparison, each) for comparison, each in zip(made, views, strict=True)],
-        made_on=provenance(found.runs),
+        troubles=[problem_texts(problem) for problem in collected.troubles],
+        data=[data.section_data(comparison, styles) for comparison in comparisons],
+        claims=[claim_values(comparison, section) for comparison, section in zip(comparisons, views, strict=True)],
+        made_on=provenance(collected.runs),
         levels=LEVELS,
         same_rate=SAME_RATE,
         fewest=FEWEST,
         covered=COVERED,
-        library=vega_library() if made else "",
+        library=vega_library() if comparisons else "",
     )
 
 
-def claim_values(comparison: Comparison, shown_as: view.View) -> view.View:
+def claim_values(comparison: Comparison, section: view.View) -> view.View:
     """All that the page claims, for whoever recomputes it, with the digests of the records that it rests on."""
     settings = {
         configuration.id: [run.record.digest for run in configuration.runs]
         for configuration in comparison.configurations
     }
-    kept = {name: shown_as[name] for name in ("title", "verdicts", "reach", "overlaps")}
-    return kept | {
+    claims = {name: section[name] for name in ("title", "verdicts", "reach", "overlaps")}
+    return claims | {
         "settings": settings,
-        "cells": {row["id"]: row["cells"] for row in shown_as["rows"]},
-        "columns": [key for key, *_ in shown_as["columns"]],
+        "cells": {row["id"]: row["cells"] for row in section["rows"]},
+        "columns": [key for key, *_ in section["columns"]],
     }
 
 
@@ -69,9 +69,9 @@ def vega_library() -> str:
     return str(bundle).replace("</script", "<\\/script")
 
 
-def problem_texts(each: Problem) -> dict[str, str]:
-    lines = each.reason.splitlines()[:MOST_LINES]
-    texts = {name: printable(getattr(each, name)) for name in ("what", "state", "command", "log")}
+def problem_texts(problem: Problem) -> dict[str, str]:
+    lines = problem.reason.splitlines()[:MOST_LINES]
+    texts = {name: printable(getattr(problem, name)) for name in ("what", "state", "command", "log")}
     return texts | {"reason": "\n".join(map(printable, lines))}
 
 
@@ -89,4 +89,4 @@ def provenance(runs: list[Run]) -> dict[str, str]:
 
 
 def join_unique(values: Iterable[str]) -> str:
-    return ", ".join(printable(each) for each in sorted(set(values)))
+    return ", ".join(printable(value) for value in sorted(set(values)))

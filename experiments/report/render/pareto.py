@@ -19,10 +19,10 @@ def pareto_chart(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool 
     x["scale"] = {"zero": axis.unit == "cut", "nice": True}
     y = {"field": "accuracy", "type": "quantitative", "scale": {"zero": False, "nice": True}}
     y["axis"] = {"format": ".1~%", "title": "test accuracy", "tickCount": 6}
-    here = [{"filter": f"isValid(datum['{axis.key}'])"}]
+    valid = [{"filter": f"isValid(datum['{axis.key}'])"}]
     layers = [
         dense_layer(),
-        front_layer(here),
+        front_layer(valid),
         mean_layer(),
         interval_layer(),
         point_layer(axis, curves, legend),
@@ -33,7 +33,7 @@ def pareto_chart(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool 
         {
             "params": [{"name": "lit", "value": ""}],
             "data": {"name": "settings"},
-            "transform": here,
+            "transform": valid,
             "width": "container",
             "height": 400,
             "encoding": encoding,
@@ -49,18 +49,18 @@ def axis_title(axis: Figure) -> str:
 
 
 def dense_layer() -> Spec:
-    own = {"x": None, "color": {"value": QUIET}, "y": {"field": "accuracy", "type": "quantitative"}}
-    line = {"mark": {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1.5}, "encoding": own}
-    words = {"type": "text", "align": "left", "baseline": "bottom", "dx": 4, "dy": -4}
-    label = {"mark": words, "encoding": own | {"x": {"value": 0}, "text": {"field": "label"}}}
+    encoding = {"x": None, "color": {"value": QUIET}, "y": {"field": "accuracy", "type": "quantitative"}}
+    line = {"mark": {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1.5}, "encoding": encoding}
+    text = {"type": "text", "align": "left", "baseline": "bottom", "dx": 4, "dy": -4}
+    label = {"mark": text, "encoding": encoding | {"x": {"value": 0}, "text": {"field": "label"}}}
     return {"data": {"name": "dense"}, "layer": [line, label]}
 
 
-def front_layer(here: list[Spec]) -> Spec:
-    kept = [*here, {"filter": "datum.front >= 0"}]
-    own = {"detail": {"field": "front"}, "color": {"value": FRONT}}
+def front_layer(valid: list[Spec]) -> Spec:
+    on_front = [*valid, {"filter": "datum.front >= 0"}]
+    encoding = {"detail": {"field": "front"}, "color": {"value": FRONT}}
     line = {"type": "line", "strokeWidth": 9, "opacity": 0.28, "strokeCap": "round", "strokeJoin": "round"} | SHIFTED
-    return {"transform": kept, "mark": line, "encoding": own}
+    return {"transform": on_front, "mark": line, "encoding": encoding}
 
 
 def mean_layer() -> Spec:
@@ -91,7 +91,7 @@ def run_layer() -> Spec:
 
 def point_layer(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool) -> Spec:
     lit = {"test": "datum.id === lit", "value": 190}
-    own = {
+    encoding = {
         "shape": shape_encoding(curves, legend),
         "fill": colour_encoding(curves) | {"legend": None},
         "fillOpacity": {"condition": {"test": "datum.n > 1", "value": 1}, "value": 0},
@@ -104,4 +104,5 @@ def point_layer(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool) 
             {"field": "n", "title": "seeds"},
         ],
     }
-    return {"mark": {"type": "point", "strokeWidth": 2, "opacity": 1, "cursor": "pointer"} | SHIFTED, "encoding": own}
+    mark = {"type": "point", "strokeWidth": 2, "opacity": 1, "cursor": "pointer"} | SHIFTED
+    return {"mark": mark, "encoding": encoding}

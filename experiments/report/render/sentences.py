@@ -12,49 +12,50 @@ View = dict[str, Any]
 FEW = 4  # rates named in a sentence
 
 
-def claim_views(found: list[Verdict]) -> list[View]:
+def claim_views(verdicts: list[Verdict]) -> list[View]:
     """The claim, rates with one outcome together."""
     outcomes: dict[tuple[Any, ...], list[Verdict]] = {}
-    for each in found:
-        outcomes.setdefault((*outcome(each), each.n, each.one_base, each.images is None), []).append(each)
+    for verdict in verdicts:
+        key = (*outcome(verdict), verdict.n, verdict.one_base, verdict.images is None)
+        outcomes.setdefault(key, []).append(verdict)
     return [
         {
             "kind": kind,
             "curves": curves,
-            "rates": [percent(each.rate, 0) for each in alike],
-            "where": summarise_rates([percent(each.rate, 0) for each in alike], "cuts from {} to {}"),
-            "best": [each.judged[0].curve for each in alike],
-            "leads": format_leads(alike) if kind == "wins" else "",
+            "rates": [percent(verdict.rate, 0) for verdict in grouped],
+            "where": summarise_rates([percent(verdict.rate, 0) for verdict in grouped], "cuts from {} to {}"),
+            "best": [verdict.judged[0].curve for verdict in grouped],
+            "leads": format_leads(grouped) if kind == "wins" else "",
             "n": n,
             "one_base": one_base,
             "untested": untested,
-            "gap": f"{100 * max(each.gap for each in alike):.1f}",
-            "beside": sorted({configuration.curve for each in alike for configuration in (*each.judged, *each.beside)}),
+            "gap": f"{100 * max(verdict.gap for verdict in grouped):.1f}",
+            "beside": sorted({row.curve for verdict in grouped for row in (*verdict.judged, *verdict.beside)}),
         }
-        for (kind, curves, n, one_base, untested), alike in outcomes.items()
+        for (kind, curves, n, one_base, untested), grouped in outcomes.items()
     ]
 
 
-def summarise_rates(words: list[str], form: str) -> str:
+def summarise_rates(rates: list[str], template: str) -> str:
     """All of a few; of many how many there are, and the first and the last."""
-    return join_words(words) if len(words) <= FEW else f"{len(words)} {form.format(words[0], words[-1])}"
+    return join_words(rates) if len(rates) <= FEW else f"{len(rates)} {template.format(rates[0], rates[-1])}"
 
 
-def format_leads(alike: list[Verdict]) -> str:
+def format_leads(verdicts: list[Verdict]) -> str:
     """Of the best over the next."""
-    found = [each.lead(0, 1) for each in alike]
-    if len(found) > FEW:
-        means = sorted(lead.mean for lead in found)
+    estimates = [verdict.lead(0, 1) for verdict in verdicts]
+    if len(estimates) > FEW:
+        means = sorted(lead.mean for lead in estimates)
         return f"{100 * means[0]:.2f} to {100 * means[-1]:.2f}"
-    return join_words([cells.format_estimate(lead, "lead") for lead in found])
+    return join_words([cells.format_estimate(lead, "lead") for lead in estimates])
 
 
-def outcome(found: Verdict) -> tuple[str, tuple[str, ...]]:
-    if len({each.curve for each in found.judged}) < 2:
-        return "apart" if found.beside else "strangers", ()
-    if found.n < FEWEST:
+def outcome(verdict: Verdict) -> tuple[str, tuple[str, ...]]:
+    if len({row.curve for row in verdict.judged}) < 2:
+        return "apart" if verdict.beside else "strangers", ()
+    if verdict.n < FEWEST:
         return "trend", ()
-    leaders = tuple(sorted({each.curve for each in found.level_with_best}))
+    leaders = tuple(sorted({row.curve for row in verdict.level_with_best}))
     if len(leaders) == 1:
         return "wins", leaders
-    return ("even", ()) if len(leaders) == len({each.curve for each in found.judged}) else ("shared", leaders)
+    return ("even", ()) if len(leaders) == len({row.curve for row in verdict.judged}) else ("shared", leaders)

@@ -24,11 +24,11 @@ class Point(NamedTuple):
 
 def mean_series(configuration: Configuration) -> list[Point]:
     """The mean over seeds of every figure at the end of every epoch."""
-    found: dict[tuple[str, str, float], list[float]] = defaultdict(list)
+    values_by_key: dict[tuple[str, str, float], list[float]] = defaultdict(list)
     for run in configuration.runs:
         for point in run_points(run):
-            found[point.figure, point.stage, point.epoch].append(point.value)
-    points = [Point(*key, fmean(values)) for key, values in sorted(found.items(), key=lambda item: item[0])]
+            values_by_key[point.figure, point.stage, point.epoch].append(point.value)
+    points = [Point(*key, fmean(values)) for key, values in sorted(values_by_key.items(), key=lambda item: item[0])]
     lines: dict[tuple[str, str], list[Point]] = defaultdict(list)
     for point in points:
         lines[point.figure, point.stage].append(point)
@@ -47,8 +47,8 @@ def run_points(run: Run) -> Iterator[Point]:
 
 def select_figures(line: dict[str, Any], stage: str) -> Iterable[str]:
     """Accuracies of every stage; whatever a method says of itself while it learns its choice."""
-    own = [name for name in line if name not in NOT_METHOD] if stage == "prune" else []
-    return [name for name in (*ACCURACIES, *own) if is_number(line.get(name))]
+    method_figures = [name for name in line if name not in NOT_METHOD] if stage == "prune" else []
+    return [name for name in (*ACCURACIES, *method_figures) if is_number(line.get(name))]
 
 
 def is_number(value: Any) -> bool:

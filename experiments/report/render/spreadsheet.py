@@ -31,18 +31,18 @@ def csv_table(sections: list[Comparison]) -> str:
 
 def leading_cells(comparison: Comparison, configuration: Configuration, run: Run) -> list[str | float]:
     record = run.record
-    texts = [csv_cell(each) for each in (comparison.title, record.method, configuration.curve, record.budget.of)]
+    texts = [csv_cell(text) for text in (comparison.title, record.method, configuration.curve, record.budget.of)]
     return [*texts, record.ratio, record.seed]
 
 
 def figure_cells(comparison: Comparison, run: Run, keys: list[str]) -> list[float | str]:
     """Empty where a run has none."""
-    found = {figure.key: figure.of(run) for figure in comparison.figures}
-    return ["" if (value := found.get(key)) is None else value for key in keys]
+    values = {figure.key: figure.of(run) for figure in comparison.figures}
+    return ["" if (value := values.get(key)) is None else value for key in keys]
 
 
 def trailing_cells(run: Run) -> list[str | int]:
     record = run.record
     texts = [record.objective, record.device, record.precision, record.git_commit or "", " ".join(record.modified)]
-    shown = [csv_cell(each) for each in (*texts, record.digest, record.command)]
-    return [sum(stage.epochs for stage in run.stages if stage.name != "baseline"), *shown]
+    cells = [csv_cell(text) for text in (*texts, record.digest, record.command)]
+    return [sum(stage.epochs for stage in run.stages if stage.name != "baseline"), *cells]
