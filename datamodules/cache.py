@@ -35,34 +35,34 @@ class Bundle:
         return whole.hexdigest()
 
 
-def cached(root: Path, name: str, fingerprint: str, make: Callable[[], Bundle]) -> Bundle:
+def load_or_build(root: Path, name: str, fingerprint: str, make: Callable[[], Bundle]) -> Bundle:
     """The cached bundle if it was made from sources of this fingerprint and is undamaged, else made and cached.
 
     Two processes at once: one builds, the other waits and reads. Where nothing may be written, nothing is kept.
     """
-    places = [folder / f".{name}.cache" for folder in (root, user_folder(root))]
+    places = [folder / f".{name}.cache" for folder in (root, user_cache_folder(root))]
     for place in places:
-        if (found := read(place, fingerprint)) is not None:
+        if (found := read_bundle(place, fingerprint)) is not None:
             return found
-    with first_writable(places) as writable:
+    with lock_first_writable(places) as writable:
         if writable is None:
             return make()
-        return read(writable, fingerprint) or keep(make(), writable, fingerprint)
+        return read_bundle(writable, fingerprint) or write_bundle(make(), writable, fingerprint)
 
 
-def user_folder(root: Path) -> Path:
+def user_cache_folder(root: Path) -> Path:
     """For the caches of a root that is read-only."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return home / "cnn-pruning" / hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
 
 
 @contextmanager
-def first_writable(places: list[Path]) -> Iterator[Path | None]:
+def lock_first_writable(places: list[Path]) -> Iterator[Path | None]:
     """The first place that can be written, locked; the kernel lets go of the lock when its holder dies."""
     for place in places:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            lock = open(lock_of(place), "a")  # noqa: SIM115 (closed below, or at once on an error)
+            lock = open(lock_path(place), "a")  # noqa: SIM115 (closed below, or at once on an error)
         except OSError:
             continue
         with lock:
@@ -72,11 +72,11 @@ def first_writable(places: list[Path]) -> Iterator[Path | None]:
     yield None
 
 
-def lock_of(place: Path) -> Path:
+def lock_path(place: Path) -> Path:
     return place.with_name(f"{place.name}.lock")
 
 
-def read(place: Path, fingerprint: str) -> Bundle | None:
+def read_bundle(place: Path, fingerprint: str) -> Bundle | None:
     """None for a cache that is absent, made from other sources, or damaged."""
     try:
         with safe_open(place, framework="pt") as cache:
@@ -90,16 +90,16 @@ def read(place: Path, fingerprint: str) -> Bundle | None:
     return bundle if bundle.digest == about["digest"] else None
 
 
-def keep(bundle: Bundle, place: Path, fingerprint: str) -> Bundle:
+def write_bundle(bundle: Bundle, place: Path, fingerprint: str) -> Bundle:
     new = place.with_name(f"{place.name}.new")  # in the same folder, so that it can replace the old one in one step
     about = {"fingerprint": fingerprint, "digest": bundle.digest, "classes": json.dumps(bundle.classes)}
     try:
         save_file(bundle.tensors, new, about)
-        shutil.copymode(lock_of(place), new)  # as the umask says; safetensors lets the owner alone read
+        shutil.copymode(lock_path(place), new)  # as the umask says; safetensors lets the owner alone read
         os.replace(new, place)
     except (OSError, SafetensorError) as error:
         log.warning("no cache at %s (%s): it is made again next time", place, error)
     finally:
         with suppress(OSError):
             new.unlink(missing_ok=True)
-    return read(place, fingerprint) or bundle
+    return read_bundle(place, fingerprint) or bundle

@@ -12,13 +12,13 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from datamodules.cache import Bundle, cached
-from datamodules.cifar_files import RELEASES, Release, damaged, download, read_release
-from datamodules.dataset_spec import DatasetSpec, numbered
+from datamodules.cache import Bundle, load_or_build
+from datamodules.cifar_files import RELEASES, Release, damaged_files, download, read_release
+from datamodules.dataset_spec import DatasetSpec, numbered_classes
 from datamodules.decode import decode
 from datamodules.small import Decoded, SmallImages
 from datamodules.stamps import stamps
-from datamodules.tree import Tree, omitted, plain_folder, refuse_addresses, scan_both
+from datamodules.tree import Tree, check_folder, omission_remarks, refuse_addresses, scan_train_and_test
 
 SIDE = 32
 TRAIN = 50_000  # images of either release
@@ -50,7 +50,7 @@ class Cifar(SmallImages):
 
     @property
     def remarks(self) -> list[str]:
-        return omitted(self._omissions)
+        return omission_remarks(self._omissions)
 
     @cached_property
     def release(self) -> Release:
@@ -60,17 +60,17 @@ class Cifar(SmallImages):
     def absent(self) -> DatasetSpec | None:
         if self._has_folders() or self._complete():
             return None
-        return DatasetSpec(numbered(self.release.classes), (3, SIDE, SIDE), TRAIN, self.val, self.batch)
+        return DatasetSpec(numbered_classes(self.release.classes), (3, SIDE, SIDE), TRAIN, self.val, self.batch)
 
     def read(self) -> Bundle:
         remedy = REMEDY.format(folder=self.release.folder)
         if self._has_folders():
-            train, test = scan_both(self.root, "train", "test", remedy)
+            train, test = scan_train_and_test(self.root, "train", "test", remedy)
             self._omissions = [train.omissions, test.omissions]
             return self._from_folders(train, test)
         if self.download and not self._complete():
             download(self.root, self.release)
-        plain_folder(self.root, remedy)
+        check_folder(self.root, remedy)
         return self._from_release(remedy)
 
     def _has_folders(self) -> bool:
@@ -84,15 +84,15 @@ class Cifar(SmallImages):
         present = [name for name in self.release.files if (folder / name).is_file()]
         if not present:
             raise FileNotFoundError(f"data.root={self.root} holds no {self.release.title}: {remedy}")
-        return cached(self.root, self.name, _fingerprint({folder: present}), self._read_release)
+        return load_or_build(self.root, self.name, _fingerprint({folder: present}), self._read_release)
 
     def _read_release(self) -> Bundle:
-        if broken := damaged(self.root, self.release):
+        if broken := damaged_files(self.root, self.release):
             raise ValueError(
                 f"{self.root / self.release.folder}: {', '.join(broken)} missing or not as published "
                 "(half a download?): remove the folder and give data.download=true"
             )
-        return canonical(read_release(self.root, self.release)).to_bundle()
+        return sort_canonically(read_release(self.root, self.release)).to_bundle()
 
     def _from_folders(self, train: Tree, test: Tree) -> Bundle:
         if len(train.classes) != self.release.classes:
@@ -101,7 +101,7 @@ class Cifar(SmallImages):
                 f"got {len(train.classes)}: complete it, or use data=folder for another set"
             )
         fingerprint = _fingerprint({tree.folder: tree.files for tree in (train, test)})
-        return cached(self.root, self.name, fingerprint, partial(_decode_trees, train, test))
+        return load_or_build(self.root, self.name, fingerprint, partial(_decode_trees, train, test))
 
 
 def _fingerprint(sources: Mapping[Path, Sequence[str]]) -> str:
@@ -115,21 +115,22 @@ def _fingerprint(sources: Mapping[Path, Sequence[str]]) -> str:
 
 def _decode_trees(train: Tree, test: Tree) -> Bundle:
     with ThreadPoolExecutor(THREADS) as pool:
-        pixels = [torch.from_numpy(np.stack(list(pool.map(_decode_one, tree.paths)))) for tree in (train, test)]
+        pixels = [torch.from_numpy(np.stack(list(pool.map(_decode_file, tree.paths)))) for tree in (train, test)]
     labels = [torch.from_numpy(tree.labels.astype(np.int64)) for tree in (train, test)]
-    return canonical(Decoded(train.classes, pixels[0], labels[0], pixels[1], labels[1])).to_bundle()
+    return sort_canonically(Decoded(train.classes, pixels[0], labels[0], pixels[1], labels[1])).to_bundle()
 
 
-def _decode_one(path: str) -> UInt8[np.ndarray, "32 32 3"]:
+def _decode_file(path: str) -> UInt8[np.ndarray, "32 32 3"]:
     image = decode(path)
     if image.shape[:2] != (SIDE, SIDE):
         raise ValueError(f"{path} must be {SIDE}x{SIDE} pixels, is {image.shape[1]}x{image.shape[0]}: use data=folder")
     return image
 
 
-def canonical(decoded: Decoded) -> Decoded:
+def sort_canonically(decoded: Decoded) -> Decoded:
     """In the order of class and content, so that an image's number does not depend on how it was stored."""
-    train, test = _order(decoded.train_pixels, decoded.train_labels), _order(decoded.test_pixels, decoded.test_labels)
+    train = _canonical_order(decoded.train_pixels, decoded.train_labels)
+    test = _canonical_order(decoded.test_pixels, decoded.test_labels)
     return Decoded(
         decoded.classes,
         decoded.train_pixels[train],
@@ -139,7 +140,7 @@ def canonical(decoded: Decoded) -> Decoded:
     )
 
 
-def _order(pixels: UInt8[Tensor, "n h w 3"], labels: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
+def _canonical_order(pixels: UInt8[Tensor, "n h w 3"], labels: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
     """Within a class by digest: by value would put the dark images first, and leave the split to the light."""
     digests = (hashlib.blake2b(image.data, digest_size=16).digest() for image in pixels.numpy())
     keys = list(zip(labels.tolist(), digests, strict=True))

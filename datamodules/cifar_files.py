@@ -16,7 +16,7 @@ from torch import Tensor
 
 from datamodules.small import Decoded
 
-SECONDS = 60  # without an answer, before a download is given up
+DOWNLOAD_TIMEOUT = 60  # without an answer, before a download is given up
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def unpickle(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not a CIFAR file ({error}): remove it and fetch it again") from error
 
 
-def damaged(root: Path, release: Release) -> list[str]:
+def damaged_files(root: Path, release: Release) -> list[str]:
     """The files that are missing or are not the published ones."""
     paths = {name: root / release.folder / name for name in release.files}
     return [name for name, path in paths.items() if not path.is_file() or _md5(path) != release.files[name]]
@@ -105,11 +105,11 @@ def _md5(path: Path) -> str:
 def read_release(root: Path, release: Release) -> Decoded:
     folder = root / release.folder
     names = unpickle(folder / next(iter(release.names)))[release.names_key]
-    train, test = (_stack(folder, list(files), release.label_key) for files in (release.train, release.test))
+    train, test = (_read_batches(folder, list(files), release.label_key) for files in (release.train, release.test))
     return Decoded(tuple(names), *train, *test)
 
 
-def _stack(folder: Path, files: list[str], key: str) -> tuple[UInt8[Tensor, "n 32 32 3"], Int[Tensor, " n"]]:
+def _read_batches(folder: Path, files: list[str], key: str) -> tuple[UInt8[Tensor, "n 32 32 3"], Int[Tensor, " n"]]:
     batches = [unpickle(folder / file) for file in files]
     planes = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32)
     labels = np.concatenate([batch[key] for batch in batches]).astype(np.int64)
@@ -122,7 +122,7 @@ def download(root: Path, release: Release) -> None:
 
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with _impatient():
+        with _socket_timeout():
             getattr(datasets, release.title)(str(root), download=True)
     except (OSError, RuntimeError) as error:
         raise FileNotFoundError(
@@ -132,9 +132,9 @@ def download(root: Path, release: Release) -> None:
 
 
 @contextmanager
-def _impatient() -> Iterator[None]:
+def _socket_timeout() -> Iterator[None]:
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SECONDS)
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
     try:
         yield
     finally:

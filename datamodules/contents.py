@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from jaxtyping import Int, UInt8
 
-from datamodules.cache import Bundle, first_writable, keep, read, user_folder
+from datamodules.cache import Bundle, lock_first_writable, read_bundle, user_cache_folder, write_bundle
 from datamodules.decode import BrokenImageError
 from datamodules.sources import Source
 from datamodules.stamps import stamps
 
 LARGE = 2 * 10**9  # bytes
-DRAWN = 1000
+SAMPLE_SIZE = 1000
 THREADS = 8  # reading waits for the disk, and hashing lets go of the interpreter
 VERIFY = ("auto", "full")
 WHOLE, SAMPLE = "contents", "sample"
 FORMAT = "1"  # of the cache
-UNREAD = bytes(16)  # of a file that cannot be read: training says so, or leaves it out
+UNREADABLE = bytes(16)  # of a file that cannot be read: training says so, or leaves it out
 
 
 @dataclass(frozen=True)
@@ -37,43 +37,43 @@ def identify(root: Path, sources: Sequence[Source], verify: str = "auto", large:
     files = [path for source in sources for path in source.files]
     found = stamps(files)
     if verify == "auto" and found[:, 0].sum() > large:
-        return Content(_digest(sources, found.tobytes(), _sampled(sources)), SAMPLE)
-    return Content(_digest(sources, _cached(root, files, found).tobytes()), WHOLE)
+        return Content(_combined_digest(sources, found.tobytes(), _sample_digests(sources)), SAMPLE)
+    return Content(_combined_digest(sources, _file_digests(root, files, found).tobytes()), WHOLE)
 
 
-def _digest(sources: Sequence[Source], *parts: bytes) -> str:
+def _combined_digest(sources: Sequence[Source], *parts: bytes) -> str:
     return hashlib.sha256(b"\0".join([*(source.digest.encode() for source in sources), *parts])).hexdigest()
 
 
-def _sampled(sources: Sequence[Source]) -> bytes:
+def _sample_digests(sources: Sequence[Source]) -> bytes:
     """The same images whatever the run's seed."""
     everything = [(source, index) for source in sources for index in range(len(source.labels))]
-    drawn = np.random.Generator(np.random.Philox(0)).permutation(len(everything))[:DRAWN]
+    drawn = np.random.Generator(np.random.Philox(0)).permutation(len(everything))[:SAMPLE_SIZE]
     with ThreadPoolExecutor(THREADS) as pool:
-        return b"".join(pool.map(_of_image, (everything[each] for each in drawn)))
+        return b"".join(pool.map(_image_digest, (everything[each] for each in drawn)))
 
 
-def _of_image(image: tuple[Source, int]) -> bytes:
+def _image_digest(image: tuple[Source, int]) -> bytes:
     source, index = image
     try:
         return hashlib.blake2b(source.read(index), digest_size=16).digest()
     except (OSError, BrokenImageError):
-        return UNREAD
+        return UNREADABLE
 
 
-def _cached(root: Path, files: list[bytes], found: Int[np.ndarray, "n 4"]) -> UInt8[np.ndarray, "n 16"]:
+def _file_digests(root: Path, files: list[bytes], found: Int[np.ndarray, "n 4"]) -> UInt8[np.ndarray, "n 16"]:
     """The digest of each file, those of unchanged stamps from what was kept of an earlier look."""
-    keys = np.array([_key(path, stamp.tobytes()) for path, stamp in zip(files, found, strict=True)], np.int64)
-    places = [folder / ".contents.cache" for folder in (root, user_folder(root))]
-    known = next((bundle for place in places if (bundle := read(place, FORMAT)) is not None), None)
+    keys = np.array([_cache_key(path, stamp.tobytes()) for path, stamp in zip(files, found, strict=True)], np.int64)
+    places = [folder / ".contents.cache" for folder in (root, user_cache_folder(root))]
+    known = next((bundle for place in places if (bundle := read_bundle(place, FORMAT)) is not None), None)
     digests, missing = _look_up(keys, known)
     if missing.any():
-        digests[missing] = _read([path for path, each in zip(files, missing, strict=True) if each])
-        _keep(places, keys, digests)
+        digests[missing] = _read_digests([path for path, each in zip(files, missing, strict=True) if each])
+        _write_digests(places, keys, digests)
     return digests
 
 
-def _key(path: bytes, stamp: bytes) -> int:
+def _cache_key(path: bytes, stamp: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(path + b"\0" + stamp, digest_size=8).digest(), "little", signed=True)
 
 
@@ -90,23 +90,23 @@ def _look_up(
     return digests, ~hit
 
 
-def _read(paths: list[bytes]) -> UInt8[np.ndarray, "n 16"]:
+def _read_digests(paths: list[bytes]) -> UInt8[np.ndarray, "n 16"]:
     with ThreadPoolExecutor(THREADS) as pool:
-        return np.frombuffer(b"".join(pool.map(_of_file, paths)), np.uint8).reshape(-1, 16)
+        return np.frombuffer(b"".join(pool.map(_file_digest, paths)), np.uint8).reshape(-1, 16)
 
 
-def _of_file(path: bytes) -> bytes:
+def _file_digest(path: bytes) -> bytes:
     try:
         with open(path, "rb", buffering=0) as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
     except OSError:
-        return UNREAD
+        return UNREADABLE
 
 
-def _keep(places: list[Path], keys: Int[np.ndarray, " n"], digests: UInt8[np.ndarray, "n 16"]) -> None:
+def _write_digests(places: list[Path], keys: Int[np.ndarray, " n"], digests: UInt8[np.ndarray, "n 16"]) -> None:
     whole = digests.any(axis=1)
     order = np.argsort(keys[whole])
     tensors = {"keys": torch.from_numpy(keys[whole][order]), "digests": torch.from_numpy(digests[whole][order])}
-    with first_writable(places) as place:
+    with lock_first_writable(places) as place:
         if place is not None:
-            keep(Bundle((), tensors), place, FORMAT)
+            write_bundle(Bundle((), tensors), place, FORMAT)

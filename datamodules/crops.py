@@ -28,7 +28,7 @@ class Crops:
     @cached_property
     def _runs(self) -> UInt8[Tensor, "runs row"]:
         pixels = self._pixels.to(self.device)
-        flat = (_padded(pixels, self._pad, self._flip) if self._pad or self._flip else pixels).reshape(-1)
+        flat = (_pad_images(pixels, self._pad, self._flip) if self._pad or self._flip else pixels).reshape(-1)
         return flat.as_strided((len(flat) // 3 - self.width + 1, 3 * self.width), (3, 1))
 
     @cached_property
@@ -52,7 +52,7 @@ class Crops:
         return self._runs.index_select(0, runs).reshape(len(corners), self.height, -1)
 
 
-def _padded(pixels: UInt8[Tensor, "n h w 3"], pad: int, flip: bool) -> UInt8[Tensor, "copies n H W 3"]:
+def _pad_images(pixels: UInt8[Tensor, "n h w 3"], pad: int, flip: bool) -> UInt8[Tensor, "copies n H W 3"]:
     """With a black frame; the second copy is mirrored. Filled in place and in parts, to spare memory."""
     images, height, width, _ = pixels.shape
     copies = pixels.new_zeros(1 + flip, images, height + 2 * pad, width + 2 * pad, 3)

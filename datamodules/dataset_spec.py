@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from datamodules.split import wanted
+from datamodules.split import validation_count
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class DatasetSpec:
 
     def train_dataloader(self) -> range:
         """As long as the real one."""
-        return range(-(-(self.train - wanted(self.val, self.train)) // self.batch))
+        return range(-(-(self.train - validation_count(self.val, self.train)) // self.batch))
 
 
-def numbered(count: int) -> tuple[str, ...]:
+def numbered_classes(count: int) -> tuple[str, ...]:
     return tuple(f"class {number}" for number in range(count))

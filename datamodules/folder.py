@@ -12,28 +12,28 @@ from datamodules import contents
 from datamodules.base import ImageData
 from datamodules.batches import Batch
 from datamodules.crops import Normalise
-from datamodules.dataset_spec import DatasetSpec, numbered
+from datamodules.dataset_spec import DatasetSpec, numbered_classes
 from datamodules.decode import is_turned
 from datamodules.shards import shard_sources
 from datamodules.sources import FolderSource, Source
 from datamodules.tolerance import Tolerance
-from datamodules.tree import omitted, refuse_addresses, scan_both
-from datamodules.workers import Pool, WorkerLoader, spare_cores
+from datamodules.tree import omission_remarks, refuse_addresses, scan_train_and_test
+from datamodules.workers import Pool, WorkerLoader, available_cores
 
 
 def folder_sources(root: Path, train: str, test: str, remedy: str) -> tuple[Source, Source]:
-    first, second = scan_both(root, train, test, remedy)
+    first, second = scan_train_and_test(root, train, test, remedy)
     return FolderSource(first), FolderSource(second)
 
 
 FORMATS = {"folder": folder_sources, "webdataset": shard_sources}
 PUBLISHED = {"imagenet": (1000, 1_281_167)}  # classes and training images, by data.name
-FETCH = {  # what to do for who has not got it, by data.name
+FETCH_REMEDY = {  # what to do for who has not got it, by data.name
     "imagenet": "; to make it, put the three ILSVRC2012_*.tar* of image-net.org (train, val, devkit_t12) there and run "
     "python -c \"from torchvision.datasets import ImageNet as I; I('FOLDER', 'train'); I('FOLDER', 'val')\""
 }
 EXIF = ("apply", "ignore")
-LOOKED_AT = 200  # training images, for how many of them their camera lay on its side
+ORIENTATION_SAMPLE = 200  # training images, for how many of them their camera lay on its side
 LAYOUTS = {"folder": "{part}/<class>/*", "webdataset": "*{part}*.tar"}
 
 
@@ -86,14 +86,14 @@ class Folder(ImageData):
         if self.root is not None or self.name not in PUBLISHED:
             return None
         classes, images = PUBLISHED[self.name]
-        return DatasetSpec(numbered(classes), self.image_shape, images, self.val, self.batch)
+        return DatasetSpec(numbered_classes(classes), self.image_shape, images, self.val, self.batch)
 
     @cached_property
     def _sources(self) -> dict[str, Source]:
         layout = LAYOUTS[self.format]
         remedy = f"data.root must hold {layout.format(part=self.train)} and {layout.format(part=self.test)}"
         if self.format == "folder":
-            remedy += FETCH.get(self.name, "")
+            remedy += FETCH_REMEDY.get(self.name, "")
         if self.root is None:
             raise FileNotFoundError(f"data={self.name} needs data.root=FOLDER: {remedy}")
         root = Path(self.root).expanduser()
@@ -107,12 +107,12 @@ class Folder(ImageData):
 
     @property
     def remarks(self) -> list[str]:
-        return [*omitted([source.omissions for source in self._sources.values()]), *self._turned()]
+        return [*omission_remarks([source.omissions for source in self._sources.values()]), *self._turned()]
 
     def _turned(self) -> list[str]:
         """A look at some images, evenly drawn: reading all of a large set would take minutes."""
         source = self._sources["train"]
-        some = np.unique(np.linspace(0, len(source.labels) - 1, LOOKED_AT, dtype=np.int64)).tolist()
+        some = np.unique(np.linspace(0, len(source.labels) - 1, ORIENTATION_SAMPLE, dtype=np.int64)).tolist()
         found = sum(map(is_turned, source.contents(some)))
         done = "they are turned upright" if self.upright else "they are taken as stored (data.exif=apply turns them)"
         return [f"{found} of {len(some)} training images looked at carry an EXIF orientation: {done}"] if found else []
@@ -174,7 +174,7 @@ class Folder(ImageData):
 
         if (part, view) not in self._pools:
             beside = 1 if self.trainer is None else self.trainer.num_devices
-            workers = spare_cores(beside) if self.workers is None else self.workers
+            workers = available_cores(beside) if self.workers is None else self.workers
             self._pools[part, view] = Pool(
                 self._sources[part], Views(self.size, self.resize), workers, self.batch, self.upright, beside
             )

@@ -14,11 +14,11 @@ from typing import final
 import numpy as np
 import torch
 
-from datamodules.cache import Bundle, cached
+from datamodules.cache import Bundle, load_or_build
 from datamodules.decode import BrokenImageError
 from datamodules.sources import Source
 from datamodules.stamps import stamps
-from datamodules.tree import SUFFIXES, listed, plain_folder
+from datamodules.tree import SUFFIXES, check_folder, list_names
 
 NAMES = "classes.txt"  # one class a line; without it, a class is called by its number
 COLUMNS = ("shard", "offset", "size", "label")
@@ -54,16 +54,16 @@ class ShardSource(Source):
 
 
 def shard_sources(root: Path, train: str, test: str, remedy: str) -> tuple[ShardSource, ShardSource]:
-    plain_folder(root, remedy)
-    shards = {part: _find(root, named, remedy) for part, named in (("train", train), ("test", test))}
-    bundle = cached(root, "shards", _fingerprint(shards), lambda: _index_all(root, shards))
+    check_folder(root, remedy)
+    shards = {part: _find_shards(root, named, remedy) for part, named in (("train", train), ("test", test))}
+    bundle = load_or_build(root, "shards", _fingerprint(shards), lambda: _index_shards(root, shards))
     indices = [bundle.tensors[part].numpy() for part in shards]
     learned, tested = ({int(label) for label in index[:, COLUMNS.index("label")]} for index in indices)
     if learned != tested:
         raise ValueError(
             f"{root}: the shards of {train} and of {test} must hold the same classes; only in {train}: "
-            f"{listed([*map(str, sorted(learned - tested))])}; only in {test}: "
-            f"{listed([*map(str, sorted(tested - learned))])}: complete them"
+            f"{list_names([*map(str, sorted(learned - tested))])}; only in {test}: "
+            f"{list_names([*map(str, sorted(tested - learned))])}: complete them"
         )
     if learned != set(range(len(bundle.classes))):
         raise ValueError(
@@ -76,7 +76,7 @@ def shard_sources(root: Path, train: str, test: str, remedy: str) -> tuple[Shard
     return first, second
 
 
-def _find(root: Path, named: str, remedy: str) -> list[Path]:
+def _find_shards(root: Path, named: str, remedy: str) -> list[Path]:
     found = sorted(root.glob(f"*{named}*.tar"))
     if not found:
         raise FileNotFoundError(f"data.root={root} has no shards *{named}*.tar: {remedy}")
@@ -89,8 +89,8 @@ def _fingerprint(shards: dict[str, list[Path]]) -> str:
     return hashlib.sha256(repr((names, stamps(paths).tolist())).encode()).hexdigest()
 
 
-def _index_all(root: Path, shards: dict[str, list[Path]]) -> Bundle:
-    rows = {part: [(n, *row) for n, path in enumerate(paths) for row in index(path)] for part, paths in shards.items()}
+def _index_shards(root: Path, shards: dict[str, list[Path]]) -> Bundle:
+    rows = {part: [(n, *row) for n, p in enumerate(paths) for row in index_shard(p)] for part, paths in shards.items()}
     tensors = {part: torch.tensor(row, dtype=torch.int64).reshape(-1, len(COLUMNS)) for part, row in rows.items()}
     if (root / NAMES).is_file():
         return Bundle(tuple((root / NAMES).read_text().split("\n")[:-1]), tensors)
@@ -98,25 +98,26 @@ def _index_all(root: Path, shards: dict[str, list[Path]]) -> Bundle:
     return Bundle(tuple(str(label) for label in range(largest + 1)), tensors)
 
 
-def index(path: Path) -> list[tuple[int, int, int]]:
+def index_shard(path: Path) -> list[tuple[int, int, int]]:
     """Position, size and label of each image of a shard, in its order."""
     images: dict[str, tuple[int, int]] = {}
     labels: dict[str, int] = {}
     try:
         with tarfile.open(path, "r:") as archive:
-            for member, key, suffix in _members(archive, path):
+            for member, key, suffix in _iterate_members(archive, path):
                 if suffix == ".cls":
-                    labels[key] = _label(archive, member, path)
+                    labels[key] = _read_label(archive, member, path)
                 elif suffix in SUFFIXES:
                     images[key] = (member.offset_data, member.size)
     except tarfile.TarError as error:
         raise ValueError(f"{path} is not a whole tar file ({error}): fetch it again") from error
     if odd := sorted(images.keys() ^ labels.keys()):
-        raise ValueError(f"{path} needs one image and one .cls for each key, not so for {listed(odd)}: make it again")
+        words = f"needs one image and one .cls for each key, not so for {list_names(odd)}: make it again"
+        raise ValueError(f"{path} {words}")
     return [(*images[key], labels[key]) for key in images]
 
 
-def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tuple[tarfile.TarInfo, str, str]]:
+def _iterate_members(archive: tarfile.TarFile, path: Path) -> Iterator[tuple[tarfile.TarInfo, str, str]]:
     length = path.stat().st_size
     for member in archive:
         if member.isdir():
@@ -130,7 +131,7 @@ def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tuple[tarfile.Tar
         yield member, f"{folder}/{key}", f".{suffix.lower()}"
 
 
-def _label(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> int:
+def _read_label(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> int:
     content = archive.extractfile(member)
     text = content.read(32).decode("ascii", "replace").strip() if content else ""
     if not text.isdigit():

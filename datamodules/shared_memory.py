@@ -11,9 +11,9 @@ SHARED = Path("/dev/shm")
 POOLS = (
     3  # of training, validation and test: the pages of one may be untouched, hence count as free, when the next is made
 )
-MOST = 4 << 30  # bytes of a pool, on however many cores
+MAX_BYTES = 4 << 30  # bytes of a pool, on however many cores
 PREFETCH = 4  # batches ahead, for each worker
-LEAST = 2  # the fewest that keep a worker busy
+MIN_PREFETCH = 2  # the fewest that keep a worker busy
 
 
 class Plan(NamedTuple):
@@ -30,21 +30,22 @@ def free_bytes() -> int | None:
     return found.f_bavail * found.f_frsize
 
 
-def plan(workers: int, batch_bytes: int, free: int | None, processes: int = 1) -> Plan:
+def plan_workers(workers: int, batch_bytes: int, free: int | None, processes: int = 1) -> Plan:
     """Fewer batches ahead first, then fewer workers, so that what all pools of all processes here may touch is there.
 
     Memory that is promised and not there kills a process (SIGBUS) when it is written to.
     """
-    share = MOST if free is None else min(MOST, free // (POOLS * processes))
+    share = MAX_BYTES if free is None else min(MAX_BYTES, free // (POOLS * processes))
     slots = share // batch_bytes - 1  # one more is read while the others are written to
-    fitting = min(workers, max(0, slots) // LEAST)
+    fitting = min(workers, max(0, slots) // MIN_PREFETCH)
     if fitting < workers:
-        log.warning(_words(workers, fitting, batch_bytes, free))
+        log.warning(_shortage_message(workers, fitting, batch_bytes, free))
     return Plan(fitting, min(PREFETCH, slots // fitting) if fitting else 0)
 
 
-def _words(wanted: int, fitting: int, batch_bytes: int, free: int | None) -> str:
-    room = f"{SHARED} has {free / 1e6:,.0f} MB free" if free is not None and free // POOLS < MOST else "enough"
+def _shortage_message(wanted: int, fitting: int, batch_bytes: int, free: int | None) -> str:
+    scarce = free is not None and free // POOLS < MAX_BYTES
+    room = f"{SHARED} has {free / 1e6:,.0f} MB free" if free is not None and scarce else "enough"
     does = f"{fitting} of {wanted} workers" if fitting else "the main process itself, without workers,"
     return (
         f"{does} prepare images, at {batch_bytes / 1e6:,.1f} MB a batch: {room}"

@@ -11,7 +11,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Int
 
-from datamodules.decode import BrokenImageError, read
+from datamodules.decode import BrokenImageError, read_file
 from datamodules.tree import Tree
 
 
@@ -65,7 +65,7 @@ class FolderSource(Source):
         return [self._folder + b"/" + file for file in self._files.tolist()]
 
     def read(self, index: int) -> bytes:
-        return read(self.name(index))
+        return read_file(self.name(index))
 
     def name(self, index: int) -> str:
         return os.fsdecode(self._folder + b"/" + bytes(self._files[index]))

@@ -7,11 +7,11 @@ from jaxtyping import Bool, Int
 
 from datamodules.counter_rng import Purpose, draw
 
-FEWEST = 2  # on a single image equality of two networks proves nothing
-FIXED = 0  # no run's seed enters the split
+MIN_IMAGES = 2  # on a single image equality of two networks proves nothing
+SPLIT_SEED = 0  # no run's seed enters the split
 
 
-def wanted(val: float | int, images: int) -> int:
+def validation_count(val: float | int, images: int) -> int:
     """How many images `val` asks for: a share below 1, or a count."""
     if isinstance(val, bool) or not math.isfinite(val) or val < 0 or val >= images or (val >= 1 and val != int(val)):
         raise ValueError(
@@ -19,9 +19,9 @@ def wanted(val: float | int, images: int) -> int:
             "give for example data.val=0.1, or data.val=0 to train on all"
         )
     count = int(val) if val >= 1 else round(val * images)
-    if val and count < FEWEST:
+    if val and count < MIN_IMAGES:
         raise ValueError(
-            f"data.val={val} of {images} training images is {count}: {FEWEST} or more are needed to compare "
+            f"data.val={val} of {images} training images is {count}: {MIN_IMAGES} or more are needed to compare "
             "networks on; raise it, or give data.val=0 to train on all"
         )
     return count
@@ -29,12 +29,12 @@ def wanted(val: float | int, images: int) -> int:
 
 def validation_mask(labels: Int[np.ndarray, " n"], val: float | int, part: int = 0) -> Bool[np.ndarray, " n"]:
     """True for the images held out: each class gives its proportion. Another `part` is another draw."""
-    count = wanted(val, len(labels))
+    count = validation_count(val, len(labels))
     sizes = np.bincount(labels)
     exact = sizes * (count / len(labels))
     quota = np.floor(exact + 1e-9).astype(int)
     quota[np.argsort(quota - exact, kind="stable")[: count - quota.sum()]] += 1
-    lot = draw(FIXED, part, Purpose.SPLIT, np.arange(len(labels)))
+    lot = draw(SPLIT_SEED, part, Purpose.SPLIT, np.arange(len(labels)))
     chosen = np.zeros(len(labels), bool)
     for label, taken in enumerate(quota):
         members = np.flatnonzero(labels == label)

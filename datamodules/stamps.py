@@ -25,7 +25,7 @@ def _stat(paths: Sequence[str | bytes | Path]) -> Int[np.ndarray, "n 4"]:
     return np.array(rows, np.uint64).astype(np.int64).reshape(-1, 4)
 
 
-def below(folder: Path) -> list[str]:
+def list_files(folder: Path) -> list[str]:
     """Every file, in order; hidden ones (caches of ours among them) apart."""
     found = []
     for place, folders, names in os.walk(folder):

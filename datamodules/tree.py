@@ -33,7 +33,7 @@ class Tree:
     @property
     def omissions(self) -> str:
         """What was left out, in words; none where nothing was."""
-        return f"{_counted(self.left_out)} of {self.folder.name}/" if self.left_out.total() else ""
+        return f"{_list_counts(self.left_out)} of {self.folder.name}/" if self.left_out.total() else ""
 
 
 def refuse_addresses(**places: str | None) -> None:
@@ -46,7 +46,7 @@ def refuse_addresses(**places: str | None) -> None:
             )
 
 
-def plain_folder(root: Path, remedy: str) -> Path:
+def check_folder(root: Path, remedy: str) -> Path:
     """The root itself, if it is a folder that can be read."""
     if root.is_symlink() and not root.exists():
         raise FileNotFoundError(f"data.root={root} is a link to {os.readlink(root)}, which does not exist: {remedy}")
@@ -61,49 +61,49 @@ def plain_folder(root: Path, remedy: str) -> Path:
     return root
 
 
-def scan(root: Path, part: str, remedy: str) -> Tree:
+def scan_tree(root: Path, part: str, remedy: str) -> Tree:
     """The images under root/part; a class is a folder, whatever folders it holds (as torchvision's ImageFolder reads
     it), hidden ones aside."""
     folder = root / part
     if not folder.is_dir():
         raise FileNotFoundError(f"data.root={root} has no folder {part}/<class>/: {remedy}")
-    classes = tuple(sorted(entry.name for entry in _visible(folder) if entry.is_dir()))
+    classes = tuple(sorted(entry.name for entry in _visible_entries(folder) if entry.is_dir()))
     if not classes:
         raise FileNotFoundError(f"{folder} has no class folders: put each image into {part}/<class>/")
-    found = {name: [f"{name}/{file}" for file in _files(folder / name)] for name in classes}
+    found = {name: [f"{name}/{file}" for file in _walk_files(folder / name)] for name in classes}
     files = {name: sorted(filter(is_image, each)) for name, each in found.items()}
     left_out = Counter(suffix(file) for each in found.values() for file in each if not is_image(file))
-    left_out[BESIDE] = sum(not entry.is_dir() for entry in _visible(folder))
+    left_out[BESIDE] = sum(not entry.is_dir() for entry in _visible_entries(folder))
     if empty := [name for name, images in files.items() if not images]:
-        others = f" (but {_counted(left_out)})" if left_out.total() else ""
-        raise FileNotFoundError(f"{folder} has no images of {listed(empty)}{others}: half a copy? {remedy}")
+        others = f" (but {_list_counts(left_out)})" if left_out.total() else ""
+        raise FileNotFoundError(f"{folder} has no images of {list_names(empty)}{others}: half a copy? {remedy}")
     labels = np.repeat(np.arange(len(classes)), [len(images) for images in files.values()])
     return Tree(folder, classes, tuple(file for images in files.values() for file in images), labels, left_out)
 
 
-def scan_both(root: Path, train: str, test: str, remedy: str) -> tuple[Tree, Tree]:
+def scan_train_and_test(root: Path, train: str, test: str, remedy: str) -> tuple[Tree, Tree]:
     """Both folders; labels always follow the training folder's classes, and a class of one alone is an error.
 
     Counting each folder's own classes would shift every label after a missing one, without a word.
     """
-    plain_folder(root, remedy)
-    trees = scan(root, train, remedy), scan(root, test, remedy)
+    check_folder(root, remedy)
+    trees = scan_tree(root, train, remedy), scan_tree(root, test, remedy)
     learned, tested = (set(tree.classes) for tree in trees)
     if learned != tested:
         raise ValueError(
             f"{root / train} and {root / test} must hold the same classes; "
-            f"only in {train}: {listed(sorted(learned - tested))}; only in {test}: {listed(sorted(tested - learned))}: "
-            f"add or remove these folders"
+            f"only in {train}: {list_names(sorted(learned - tested))}; "
+            f"only in {test}: {list_names(sorted(tested - learned))}: add or remove these folders"
         )
     return trees
 
 
-def listed(names: list[str], most: int = 5) -> str:
+def list_names(names: list[str], most: int = 5) -> str:
     shown = ", ".join(names[:most]) or "none"
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
-def omitted(omissions: list[str]) -> list[str]:
+def omission_remarks(omissions: list[str]) -> list[str]:
     """The one line of all trees, if anything was left out."""
     if not any(omissions):
         return []
@@ -121,20 +121,20 @@ def suffix(file: str) -> str:
     return os.path.splitext(file)[1].lower() or WITHOUT
 
 
-def _counted(left_out: Counter[str]) -> str:
-    return listed([f"{count} {what}" for what, count in sorted(left_out.items()) if count])
+def _list_counts(left_out: Counter[str]) -> str:
+    return list_names([f"{count} {what}" for what, count in sorted(left_out.items()) if count])
 
 
-def _visible(folder: Path | str) -> Iterator[os.DirEntry[str]]:
+def _visible_entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         yield from (each for each in entries if not each.name.startswith(".") and each.name.lower() not in LITTER)
 
 
-def _files(folder: Path | str, within: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
+def _walk_files(folder: Path | str, within: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
     """Their paths below the folder; a link to a folder above would lead round in circles."""
     here = os.path.realpath(folder)
-    for entry in _visible(folder):
+    for entry in _visible_entries(folder):
         if not entry.is_dir():
             yield within + entry.name
         elif os.path.realpath(entry.path) not in (here, *above):
-            yield from _files(entry.path, f"{within}{entry.name}/", (here, *above))
+            yield from _walk_files(entry.path, f"{within}{entry.name}/", (here, *above))

@@ -22,7 +22,7 @@ class Views:
 
     def random(self, planes: Planes, seed: int) -> UInt8[Tensor, "3 size size"]:
         """RandomResizedCrop, then RandomHorizontalFlip."""
-        with _generator_at(seed):
+        with _seed_generator(seed):
             cut, mirrored = self._part.make_params([planes]), bool(torch.rand(1) < 0.5)
         part = functional.crop(planes, **cut).permute(1, 2, 0).contiguous().permute(2, 0, 1)
         view = functional.resize(part, [self.size, self.size], antialias=True)  # a sixth faster on interleaved colours
@@ -33,7 +33,7 @@ class Views:
 
 
 @contextmanager
-def _generator_at(seed: int) -> Iterator[None]:
+def _seed_generator(seed: int) -> Iterator[None]:
     """The transforms draw from the one generator that dropout uses too: lend it, and give it back as it was."""
     state = torch.default_generator.get_state()
     torch.default_generator.manual_seed(seed)

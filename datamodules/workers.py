@@ -18,7 +18,7 @@ from datamodules.batches import Batch, EpochLoader
 from datamodules.counter_rng import Purpose, draw
 from datamodules.crops import Normalise
 from datamodules.decode import BrokenImageError, decode_planes
-from datamodules.shared_memory import free_bytes, plan
+from datamodules.shared_memory import free_bytes, plan_workers
 from datamodules.sources import Source
 from datamodules.tolerance import Tolerance
 from datamodules.views import Views
@@ -92,9 +92,9 @@ class Pool:
 
     def __init__(self, source: Source, views: Views, asked: int, largest: int, upright: bool, processes: int) -> None:
         shape = (largest, views.size, views.size, 3)
-        workers, ahead = plan(asked, math.prod(shape), free_bytes(), processes)
+        workers, ahead = plan_workers(asked, math.prod(shape), free_bytes(), processes)
         slots = workers * ahead + 1  # those ahead may be written to while one more is read
-        self._slots = _shared(slots, *shape) if workers else torch.empty(slots, *shape, dtype=torch.uint8)
+        self._slots = _allocate_shared(slots, *shape) if workers else torch.empty(slots, *shape, dtype=torch.uint8)
         self._schedule = _Schedule()
         self._loader: DataLoader[Answer] = DataLoader(
             Images(source, views, upright, self._slots),
@@ -103,10 +103,10 @@ class Pool:
             num_workers=workers,
             persistent_workers=workers > 0,
             prefetch_factor=ahead or None,
-            worker_init_fn=_stay if workers else None,
+            worker_init_fn=_ignore_signals if workers else None,
             generator=torch.Generator(),  # else each pass would advance the generator that dropout uses
         )
-        Finalize(self, _let_go, (self._loader,), exitpriority=BEFORE_QUEUES)
+        Finalize(self, _stop_workers, (self._loader,), exitpriority=BEFORE_QUEUES)
 
     def run(self, batches: list[list[Key]]) -> Iterator[Stack]:
         """Pixels are to be read before the next batch is asked for."""
@@ -116,10 +116,10 @@ class Pool:
 
     def close(self) -> None:
         """Now: workers that are left to the garbage collector can take seconds to be waited for."""
-        _let_go(self._loader)
+        _stop_workers(self._loader)
 
 
-def _let_go(loader: DataLoader[Answer]) -> None:
+def _stop_workers(loader: DataLoader[Answer]) -> None:
     passing, loader._iterator = loader._iterator, None
     if isinstance(passing, _MultiProcessingDataLoaderIter):
         passing._shutdown_workers()
@@ -127,13 +127,13 @@ def _let_go(loader: DataLoader[Answer]) -> None:
             stuck.kill()
 
 
-def _stay(worker: int) -> None:
+def _ignore_signals(worker: int) -> None:
     """A cluster asks every process of a job to leave; the main one needs its workers until its next step."""
     for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(each, signal.SIG_IGN)
 
 
-def _shared(*shape: int) -> UInt8[Tensor, " ..."]:
+def _allocate_shared(*shape: int) -> UInt8[Tensor, " ..."]:
     """Bytes that worker processes share; unlike `share_memory_()` this touches no page before its first use."""
     return torch.empty(0, dtype=torch.uint8).set_(torch.UntypedStorage._new_shared(math.prod(shape))).view(shape)
 
@@ -181,6 +181,6 @@ class WorkerLoader(EpochLoader):
         return list(zip(seeds.tolist(), numbers, strict=True))
 
 
-def spare_cores(processes: int) -> int:
+def available_cores(processes: int) -> int:
     """The cores this process may use, shared with the other processes of this machine."""
     return max(1, len(os.sched_getaffinity(0)) // processes)

@@ -13,7 +13,7 @@ from experiments.run.context import RunContext
 from experiments.run.stages import StageResult
 from experiments.system.console import console, log
 from pruning.files import durable
-from pruning.sensitivity import Point, scan, tolerated
+from pruning.sensitivity import Point, scan, tolerated_ratios
 
 
 def sensitivity(context: RunContext, dense: StageResult) -> Path:
@@ -26,7 +26,7 @@ def sensitivity(context: RunContext, dense: StageResult) -> Path:
     whole, steps = accuracy(dense.network), context.steps("prune")
     points = scan(dense.network, context.method, context.image_shape, steps, asked.ratios, accuracy)
     found = list(track(points, "scanning", console=console, transient=True))
-    allowed = tolerated(found, whole, asked.bound)
+    allowed = tolerated_ratios(found, whole, asked.bound)
     console.print(table(found, allowed, asked.ratios))
     folder = context.folder.with_name(f"sensitivity-{context.folder.name}")
     save(folder, found, whole, allowed)

@@ -15,9 +15,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pruning.graph.draws import generators_kept
+from pruning.graph.draws import preserve_generators
 from pruning.graph.tracing import float_type, skeleton
-from pruning.modes import evaluating
+from pruning.modes import eval_mode
 from pruning.surgery.certificate import VARIATION
 
 Images = Float[Tensor, "batch channels height width"]
@@ -26,9 +26,9 @@ SEED = 0  # of all draws here: a dry run says the same twice
 
 
 @contextlib.contextmanager
-def forked_generators() -> Iterator[None]:
+def fork_rng() -> Iterator[None]:
     """Within, torch, numpy and python draw from SEED on; afterwards all of them are where they were."""
-    with generators_kept():
+    with preserve_generators():
         torch.default_generator.manual_seed(SEED)  # torch.manual_seed would reach devices that are not started yet
         np.random.seed(SEED)  # noqa: NPY002
         random.seed(SEED)
@@ -46,8 +46,8 @@ def randomise_norms(network: nn.Module, images: Images) -> None:
 
     A fresh network's own statistics would let the images fade from layer to layer, until only biases speak.
     """
-    if keeps_statistics(network):
-        take_statistics(network, images)
+    if has_running_statistics(network):
+        estimate_statistics(network, images)
     for module in network.modules():
         mean, variance = (getattr(module, name, None) for name in ("running_mean", "running_var"))
         if isinstance(mean, Tensor) and isinstance(variance, Tensor):
@@ -61,12 +61,12 @@ def randomise_norms(network: nn.Module, images: Images) -> None:
             parameter.mul_(0.5 + torch.rand_like(parameter))
 
 
-def keeps_statistics(network: nn.Module) -> bool:
+def has_running_statistics(network: nn.Module) -> bool:
     """Whether a forward pass in training is needed to have any."""
     return any(isinstance(getattr(module, "running_var", None), Tensor) for module in network.modules())
 
 
-def take_statistics(network: nn.Module, images: Images) -> None:
+def estimate_statistics(network: nn.Module, images: Images) -> None:
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -94,7 +94,7 @@ def check_logits(output: object, shape: tuple[int, int], network: nn.Module) -> 
     name = type(network).__name__
     if not isinstance(output, Tensor):
         raise ValueError(
-            f"{name} gives {in_words(output)} for a batch of images; one tensor of shape (batch, classes) is needed: "
+            f"{name} gives {describe(output)} for a batch of images; one tensor of shape (batch, classes) is needed: "
             "return the logits alone, in training too"
         )
     if tuple(output.shape) != shape:
@@ -104,7 +104,7 @@ def check_logits(output: object, shape: tuple[int, int], network: nn.Module) -> 
         )
 
 
-def in_words(output: object) -> str:
+def describe(output: object) -> str:
     if isinstance(output, dict):
         return f"a dict ({', '.join(map(str, output))})"
     if isinstance(output, tuple | list):
@@ -113,13 +113,13 @@ def in_words(output: object) -> str:
 
 
 @torch.no_grad()
-def check_answers(network: nn.Module, images: Images, classes: int) -> None:
+def check_logits_follow_images(network: nn.Module, images: Images, classes: int) -> None:
     """In eval the logits must follow from the image, and from nothing else.
 
     Raises:
         ValueError: they do not.
     """
-    with evaluating(network):
+    with eval_mode(network):
         first, second = network(images), network(images)
     check_logits(first, (len(images), classes), network)
     name, allowed = type(network).__name__, VARIATION * first.abs().max()

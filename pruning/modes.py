@@ -9,7 +9,7 @@ from torch import nn
 
 
 @contextmanager
-def exact() -> Iterator[None]:
+def exact_float32() -> Iterator[None]:
     """Float32 is float32 for a while: no TF32, no autocast.
 
     By torch's switches of single operations: the older `allow_tf32` cannot be read where a user has set one of these.
@@ -28,7 +28,7 @@ def exact() -> Iterator[None]:
 
 
 @contextmanager
-def repeatable(wanted: bool) -> Iterator[None]:
+def deterministic_algorithms(wanted: bool) -> Iterator[None]:
     """A GPU computes the same numbers each time for a while, by slower kernels; an operation that has none warns.
 
     cuBLAS needs CUBLAS_WORKSPACE_CONFIG=:4096:8 in the environment of the process as well.
@@ -52,7 +52,7 @@ def repeatable(wanted: bool) -> Iterator[None]:
 
 
 @contextmanager
-def evaluating(network: nn.Module) -> Iterator[nn.Module]:
+def eval_mode(network: nn.Module) -> Iterator[nn.Module]:
     """A network in eval for a while; every layer gets its own mode back."""
     modes = {module: module.training for module in network.modules()}
     try:

@@ -9,14 +9,14 @@ import torch
 from torch import fx, nn
 
 from pruning.graph.attachments import duplicate
-from pruning.graph.cost import Cost, authors_ops, predict, working
+from pruning.graph.cost import Cost, authors_ops, kernels_and_filters, predict
 from pruning.graph.graph import Graph, trace
 from pruning.graph.liveness import Liveness, analyse
 from pruning.graph.ops import Conv, Linear, Op, Opaque
 from pruning.methods.base import PruningMethod
 from pruning.selection import Selection
 
-NO_LIMIT = "whole: the method leaves it so"
+LEFT_BY_METHOD = "whole: the method leaves it so"
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ def plan(network: nn.Module, method: PruningMethod, image_shape: tuple[int, int,
     method.begin_stage(attached, image_shape, steps)
     smallest = method.choose(attached, dict.fromkeys(method.widths(), 1))
     whole, cut, least = (analyse(graph, s) for s in (Selection({}), method.select(attached), smallest))
-    verdicts, readers = method.exclusion_reasons(), readers_of(graph)
+    verdicts, readers = method.exclusion_reasons(), channel_readers(graph)
     shown = [_row(conv, whole, cut, verdicts, readers) for conv in graph.convolutions().values()]
-    stuck = [_stuck(network, name, reason) for name, reason in graph.uncuttable().items()]
+    stuck = [_uncuttable_row(network, name, reason) for name, reason in graph.uncuttable().items()]
     operations = authors_ops(whole), authors_ops(cut)
     return Plan((*shown, *stuck), predict(whole), predict(cut), predict(least), operations, barriers(graph))
 
@@ -75,7 +75,7 @@ def _row(
     return Row(
         conv.name,
         tuple(conv.layer.weight.shape),
-        verdicts.get(conv.name, NO_LIMIT) or "cut",
+        verdicts.get(conv.name, LEFT_BY_METHOD) or "cut",
         readers[conv.name],
         (int(working_kernels.any(1).sum()), len(working_kernels)),
         (int(working_kernels.any(0).sum()), working_kernels.shape[1]),
@@ -85,20 +85,20 @@ def _row(
 
 
 def _cost(liveness: Liveness, conv: Conv) -> Cost:
-    kernels, rows = working(liveness, conv)
+    kernels, rows = kernels_and_filters(liveness, conv)
     size = conv.layer.weight[0, 0].numel()
     places = torch.Size(liveness.graph.shape(conv.node)[2:]).numel()
     return Cost(kernels * size * places, kernels * size + (rows if conv.layer.bias is not None else 0))
 
 
-def _stuck(network: Any, name: str, reason: str) -> Row:
+def _uncuttable_row(network: Any, name: str, reason: str) -> Row:
     weight = network.get_submodule(name).weight
     rows, columns = weight.shape[:2]
     cost = Cost(0, weight.numel())
     return Row(name, tuple(weight.shape), reason, (), (rows, rows), (columns, columns), cost, cost)
 
 
-def readers_of(graph: Graph) -> dict[str, tuple[str, ...]]:
+def channel_readers(graph: Graph) -> dict[str, tuple[str, ...]]:
     """Who takes in the channels of each convolution, through channel-wise operations, additions and slices."""
     made: dict[fx.Node, frozenset[str]] = {}
     readers: dict[str, list[str]] = {name: [] for name in graph.convolutions()}
@@ -106,20 +106,20 @@ def readers_of(graph: Graph) -> dict[str, tuple[str, ...]]:
         sources = frozenset[str]().union(*(made[n] for n in op.inputs))
         if isinstance(op, (Conv, Linear, Opaque)):
             for name in sources:
-                readers[name].append(_title(op))
-        made[node] = frozenset({op.name}) if isinstance(op, Conv) else frozenset() if _mixes(op) else sources
+                readers[name].append(_op_name(op))
+        made[node] = frozenset({op.name}) if isinstance(op, Conv) else frozenset() if _mixes_channels(op) else sources
     return {name: tuple(dict.fromkeys(found)) for name, found in readers.items()}
 
 
-def _mixes(op: Op) -> bool:
+def _mixes_channels(op: Op) -> bool:
     return isinstance(op, (Linear, Opaque))
 
 
-def _title(op: Op) -> str:
+def _op_name(op: Op) -> str:
     return "output" if op.node.op == "output" else str(op.node.target if op.node.op == "call_module" else op.node.name)
 
 
 def barriers(graph: Graph) -> tuple[str, ...]:
     """Operations that read all channels at full width, by name."""
-    names = (_title(op) for op in graph.ops.values() if isinstance(op, Opaque) and op.width)
+    names = (_op_name(op) for op in graph.ops.values() if isinstance(op, Opaque) and op.width)
     return tuple(dict.fromkeys(names))

@@ -27,17 +27,17 @@ class Selection(Mapping[str, Tensor]):
     """
 
     def __init__(self, masks: Mapping[str, Tensor]) -> None:
-        self._masks = {name: _checked(name, mask) for name, mask in masks.items()}
+        self._masks = {name: _check_mask(name, mask) for name, mask in masks.items()}
 
     @classmethod
     def full(cls, network: nn.Module) -> Selection:
         """Everything survives."""
-        return cls({name: _ones(conv) for name, conv in convolutions(network).items()})
+        return cls({name: _full_mask(conv) for name, conv in convolutions(network).items()})
 
     @classmethod
     def of_rows(cls, network: nn.Module, rows: Mapping[str, Bool[Tensor, " out"]]) -> Selection:
         """Whole filters survive or go; convolutions that are not named survive whole."""
-        masks = {name: _ones(conv) for name, conv in convolutions(network).items()}
+        masks = {name: _full_mask(conv) for name, conv in convolutions(network).items()}
         for name, row in rows.items():
             masks[name] &= row.cpu()[:, None]
         return cls(masks)
@@ -84,7 +84,7 @@ class Selection(Mapping[str, Tensor]):
         for name, mask in self._masks.items():
             if name not in convs:
                 raise ValueError(
-                    f"selection names {name!r}, which is not a convolution of the network; it has {_some(convs)}"
+                    f"selection names {name!r}, which is not a convolution of the network; it has {_list_names(convs)}"
                 )
             shape = tuple(convs[name].weight.shape[:2])
             if tuple(mask.shape) != shape:
@@ -113,11 +113,11 @@ class Selection(Mapping[str, Tensor]):
         return f"Selection({rows})"
 
 
-def _ones(conv: nn.Conv2d) -> Tensor:
+def _full_mask(conv: nn.Conv2d) -> Tensor:
     return torch.ones(conv.weight.shape[:2], dtype=torch.bool)
 
 
-def _checked(name: str, mask: Tensor) -> Tensor:
+def _check_mask(name: str, mask: Tensor) -> Tensor:
     if mask.dtype != torch.bool or mask.ndim != 2:
         raise ValueError(
             f"selection of {name!r} must be a boolean matrix, got {mask.dtype} of shape {tuple(mask.shape)}"
@@ -129,6 +129,6 @@ def _checked(name: str, mask: Tensor) -> Tensor:
     return mask.detach().cpu().clone()
 
 
-def _some(convs: Mapping[str, nn.Module]) -> str:
+def _list_names(convs: Mapping[str, nn.Module]) -> str:
     names = list(convs)
     return ", ".join(names[:4]) + (f" ... ({len(names)} in all)" if len(names) > 4 else "")

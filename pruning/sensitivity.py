@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from pruning.budget.targets import checked_ratio, kept_of
+from pruning.budget.targets import check_ratio, count_kept
 from pruning.graph.attachments import duplicate
 from pruning.graph.graph import trace
 from pruning.methods.base import PruningMethod
@@ -46,7 +46,7 @@ def scan(
     method.begin_stage(attached, image_shape, steps)
     widths = method.widths()
     for site, width in widths.items():
-        counts = {ratio: max(1, kept_of(width, checked_ratio(ratio))) for ratio in sorted(ratios)}
+        counts = {ratio: max(1, count_kept(width, check_ratio(ratio))) for ratio in sorted(ratios)}
         measured: dict[int, float] = {}
         for ratio, count in counts.items():
             if count not in measured:
@@ -56,7 +56,7 @@ def scan(
             yield Point(site, ratio, count, width, measured[count])
 
 
-def tolerated(points: Sequence[Point], dense: float, bound: float) -> dict[str, float]:
+def tolerated_ratios(points: Sequence[Point], dense: float, bound: float) -> dict[str, float]:
     """Per site the largest ratio up to which no scanned ratio loses more than `bound` of accuracy; 0 when all do."""
     table: dict[str, float] = dict.fromkeys((point.site for point in points), 0.0)
     stopped: set[str] = set()

@@ -15,7 +15,7 @@ from torch.optim import SGD
 from experiments.benchmarks.bench import Aim, Row, run_benchmark, time_paired
 from experiments.trainer.checkpoints import DurableCheckpoints
 from pruning.models import resnet
-from pruning.training.finite import finite, propagate_nonfinite
+from pruning.training.finite import all_finite, propagate_nonfinite
 
 BATCH, IMAGES = 128, 45_000  # 50,000 less a tenth for validation
 CLAIM = "Checks and durable checkpoints cost under 2 % of an epoch of ResNet-20 on a CPU"
@@ -51,7 +51,7 @@ def check_work(network: nn.Module) -> Callable[[], None]:
     def work() -> None:
         propagate_nonfinite(loss).backward()
         gradients: list[Tensor] = [p.grad for p in network.parameters() if p.grad is not None]
-        assert finite(gradients)
+        assert all_finite(gradients)
 
     return work
 

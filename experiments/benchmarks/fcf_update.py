@@ -13,7 +13,7 @@ import torch
 from scipy import sparse
 
 from experiments.benchmarks.bench import Aim, Row, run_benchmark, time_paired
-from pruning.budget.targets import kept_of
+from pruning.budget.targets import count_kept
 from pruning.methods.fcf.lpbox import LpBox
 
 NETWORKS = {"ResNet-20": 3, "ResNet-56": 9, "ResNet-110": 18}  # blocks in each stage, two gated convolutions in each
@@ -32,7 +32,7 @@ def solve_qps(points: list[np.ndarray]) -> list[np.ndarray]:
         m = len(x)
         solver = osqp.OSQP()
         rows = sparse.vstack([sparse.eye(m), np.ones((1, m))], format="csc")
-        total = kept_of(m, 0.5)
+        total = count_kept(m, 0.5)
         low, high = np.r_[np.zeros(m), total], np.r_[np.ones(m), total]
         solver.setup(sparse.eye(m, format="csc"), -x, rows, low, high, verbose=False, eps_abs=1e-5, eps_rel=1e-5)
         solutions.append(solver.solve().x)
@@ -41,7 +41,7 @@ def solve_qps(points: list[np.ndarray]) -> list[np.ndarray]:
 
 def measure_network(name: str, blocks: int) -> Row:
     layers = layer_widths(blocks)
-    box = LpBox(layers, [kept_of(m, 0.5) for m in layers], 0.99, 0.01, 1.01, 6.0)
+    box = LpBox(layers, [count_kept(m, 0.5) for m in layers], 0.99, 0.01, 1.01, 6.0)
     gates = [torch.rand(m) for m in layers]
     pulls = [torch.randn(m) / 100 for m in layers]
     points = [gate.double().numpy() for gate in gates]

@@ -18,7 +18,7 @@ from pruning.methods.group2d import Group2D
 from pruning.models import vgg16
 from pruning.surgery import compact
 from pruning.surgery.align import ColumnGroups
-from pruning.surgery.forms import grouped
+from pruning.surgery.forms import to_grouped
 
 LAYERS = ((64, 32), (128, 16), (256, 8), (512, 4), (512, 2))  # channels and side of VGG-16's square layers
 CUTS, GROUPS = (2, 4), 4
@@ -47,7 +47,7 @@ def compare_forms(what: str, dense: nn.Module, split: nn.Module, shape: Shape, c
 
 
 def forms(dense: nn.Module, split: nn.Module) -> dict[str, nn.Module]:
-    return {"dense": dense, "split": split, "grouped": grouped(split)}
+    return {"dense": dense, "split": split, "grouped": to_grouped(split)}
 
 
 def measure_layer(width: int, side: int, cut: int, compile: bool) -> list[Row]:

@@ -12,7 +12,7 @@ from pruning.files import artifact, export
 from pruning.files.description import Preprocessing
 from pruning.models.registry import BUILDERS, Origin
 from pruning.selection import Selection
-from pruning.surgery.forms import in_form
+from pruning.surgery.forms import to_form
 
 NETWORK, ONNX = "network", "network.onnx"
 
@@ -25,7 +25,7 @@ def save(context: RunContext, network: nn.Module, choice: Selection, form: str) 
     )
     artifact.save(folder, made, dense=None if origin else context.network)
     if context.settings.export == "onnx":
-        distance = export.onnx(in_form(network, form), context.image_shape, context.folder / ONNX)
+        distance = export.onnx(to_form(network, form), context.image_shape, context.folder / ONNX)
         write_checksum(context.folder / ONNX)
         log(f"ONNX Runtime differs from the network by {distance:.1e} of the logits' scale")
     return folder

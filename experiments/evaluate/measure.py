@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from experiments.records import record
 from pruning.files import bitmap
 from pruning.graph.cost import count_bytes, count_macs, count_params, latencies
-from pruning.modes import exact
+from pruning.modes import exact_float32
 from pruning.surgery import forms
 
 MANY_CLASSES = 100  # from here on top-5 accuracy says something
@@ -28,7 +28,7 @@ def networks(
     """In float32, whatever they were trained in. `images`: some of the data, repeated to fill what is timed, in this
     `form`, all networks by turns; all other figures are those of what is stored."""
     measured = [copy_for_measuring(each, device) for each in given]
-    times = time_networks([forms.in_form(each, form) for each in measured], images.to(device))
+    times = time_networks([forms.to_form(each, form) for each in measured], images.to(device))
     return [figures(each, loader, images, classes, device, taken) for each, taken in zip(measured, times, strict=True)]
 
 
@@ -74,7 +74,7 @@ def batch_that_fills(seconds: Callable[[int], float], batch: int) -> int:
 
 def choose_form(small: nn.Module, asked: str, images: Images, device: torch.device) -> str:
     """The form to time and to export: `asked`, or what "auto" finds on this device."""
-    return forms.fastest(copy_for_measuring(small, device), images.to(device))[0] if asked == "auto" else asked
+    return forms.fastest_form(copy_for_measuring(small, device), images.to(device))[0] if asked == "auto" else asked
 
 
 def copy_for_measuring(network: nn.Module, device: torch.device) -> nn.Module:
@@ -93,7 +93,7 @@ class Accuracy(NamedTuple):
         return {"accuracy": self.top1, "accuracy_top5": top5, "tested": len(self.right), "answers": answers}
 
 
-@exact()
+@exact_float32()
 @torch.inference_mode()
 def accuracy(network: nn.Module, loader: Any, device: torch.device) -> Accuracy:
     """In float32 that no TF32 rounds."""

@@ -19,11 +19,11 @@ from experiments.config.schema import Stage
 from experiments.run.context import RunContext
 from experiments.system.console import log
 from pruning.dry_run import (
-    check_answers,
     check_logits,
+    check_logits_follow_images,
     check_output,
-    forked_generators,
-    keeps_statistics,
+    fork_rng,
+    has_running_statistics,
     random_images,
     randomise_norms,
 )
@@ -34,7 +34,7 @@ from pruning.methods.dense.callback import Dense
 from pruning.objectives import CrossEntropy, Objective
 from pruning.selection import Selection
 from pruning.surgery import compact, mask
-from pruning.surgery.certificate import answers, check_equal
+from pruning.surgery.certificate import check_equal, logits_of_both
 from pruning.training.optimiser import ZeroMomentumSGD
 from pruning.training.task import ClassificationTask
 
@@ -56,13 +56,13 @@ def refuse_unfit(context: RunContext) -> None:
         raise ValueError(
             f"all weights of {type(context.network).__name__} are frozen (requires_grad=False): nothing can be trained"
         )
-    with forked_generators():
+    with fork_rng():
         check_output(context.network, context.image_shape, classes)
 
 
 def dry_run(context: RunContext) -> None:
     """Raises ValueError for whatever would fail once the dense network is trained."""
-    with forked_generators(), warnings.catch_warnings():
+    with fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what a stage has to say is said when it comes
         run_once(context)
 
@@ -88,7 +88,7 @@ def run_once(context: RunContext) -> None:
 
 def images_run(network: nn.Module) -> int:
     """Two: twice as they are, once masked, once small; where norms keep statistics, twice more in training."""
-    return 2 * (6 if keeps_statistics(network) else 4)
+    return 2 * (6 if has_running_statistics(network) else 4)
 
 
 def say_left_out(macs: int, forward: bool, steps: bool) -> None:
@@ -101,7 +101,7 @@ def check_dense(context: RunContext) -> None:
     network = copy.deepcopy(context.network)
     randomise(context, network)
     with naming("running", context):
-        check_answers(network, random_images(network, context.image_shape), len(context.data.classes))
+        check_logits_follow_images(network, random_images(network, context.image_shape), len(context.data.classes))
 
 
 def randomise(context: RunContext, network: nn.Module) -> None:
@@ -139,8 +139,8 @@ def compare(context: RunContext, masked: nn.Module, small: fx.GraphModule, doubl
 def answers_of_both(masked: nn.Module, small: fx.GraphModule, images: Tensor, double: bool) -> tuple[Tensor, Tensor]:
     if double:
         with suppress(RuntimeError):  # some networks make tensors in single precision, whatever their weights are
-            return answers(copy.deepcopy(masked).double(), copy.deepcopy(small).double(), images)
-    return answers(masked, small, images)
+            return logits_of_both(copy.deepcopy(masked).double(), copy.deepcopy(small).double(), images)
+    return logits_of_both(masked, small, images)
 
 
 def train_step(

@@ -23,7 +23,7 @@ from experiments.system.library_warnings import suppress_warnings
 from experiments.system.redact import refuse_secret
 from experiments.trainer import child_ranks, recipes
 from pruning.files import export
-from pruning.graph.attachments import refuse_computed
+from pruning.graph.attachments import refuse_computed_weights
 from pruning.methods.base import PruningMethod
 
 
@@ -111,7 +111,7 @@ def build_context(settings: schema.Config, values: dict[str, Any], data: Any, pr
     network = instantiate(
         model_values(settings, values), classes=len(data.classes), image_shape=data.image_shape, seed=settings.seed
     )
-    refuse_computed(network)
+    refuse_computed_weights(network)
     if settings.baseline:
         baseline.load(network, Path(settings.baseline))
     method = instantiate(values["method"], _convert_="all")

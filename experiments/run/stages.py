@@ -23,7 +23,7 @@ from experiments.trainer.progress import StageBar
 from pruning.graph.cost import count_macs
 from pruning.lightning import PruningCallback
 from pruning.methods.base import PruningMethod
-from pruning.modes import repeatable
+from pruning.modes import deterministic_algorithms
 from pruning.objectives import Objective
 from pruning.training.task import ClassificationTask
 
@@ -87,7 +87,7 @@ def fit(context: RunContext, network: nn.Module, spec: StageSpec, folder: Path, 
     with (
         suppress_warnings(),
         postpone(),
-        repeatable(context.device.type != "cpu" and context.settings.trainer.deterministic),
+        deterministic_algorithms(context.device.type != "cpu" and context.settings.trainer.deterministic),
     ):
         trainer = build_trainer(context, spec, keep, folder)
         if how.compiled:

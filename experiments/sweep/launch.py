@@ -21,7 +21,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from datamodules.stamps import below, stamps
+from datamodules.stamps import list_files, stamps
 from experiments.config import typed_overrides
 from experiments.config.digest import digest
 from experiments.config.refusal import one_line
@@ -188,7 +188,7 @@ def outermost(named: Iterable[str]) -> list[Path]:
 def stamp(path: Path, changed: int) -> str:
     """Changes when a file below does. Once in a driver: its jobs read the data, or fetch it, and then the folder itself
     has `changed`."""
-    files = below(path) if path.is_dir() else [str(path)]
+    files = list_files(path) if path.is_dir() else [str(path)]
     return hashlib.sha256(repr((files, stamps(files).tolist())).encode()).hexdigest()
 
 

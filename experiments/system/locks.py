@@ -24,7 +24,7 @@ def hold_lock(folder: Path, waiting: Callable[[], object] = lambda: None) -> Ite
     except Timeout:
         log(f"another process is making {folder.name}: waiting for it")
         wait_for(lock, waiting)
-    durable.tidy(folder)
+    durable.remove_temporaries(folder)
     try:
         yield
     finally:

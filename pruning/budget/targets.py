@@ -16,18 +16,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pruning.graph.cost import Cost
-from pruning.graph.sites import matching
+from pruning.graph.sites import match_patterns
 
 Counts = dict[str, int]
 Magnitudes = Mapping[str, Float[Tensor, " units"]]
 
 
-def kept_of(units: int, ratio: float) -> int:
+def count_kept(units: int, ratio: float) -> int:
     """Units that stay of `units` when the share `ratio` goes."""
     return math.floor(units - units * ratio + 1e-9)
 
 
-def checked_ratio(ratio: float, name: str = "ratio") -> float:
+def check_ratio(ratio: float, name: str = "ratio") -> float:
     """The ratio, or ValueError when it is not in [0, 1)."""
     if not 0 <= ratio < 1:
         raise ValueError(f"{name} must lie in [0, 1), got {ratio}")
@@ -47,7 +47,7 @@ class BudgetProblem:
     cost: Callable[[Mapping[str, int]], Cost]
 
 
-def multiples(counts: Mapping[str, int], of: int) -> Counts:
+def round_to_multiples(counts: Mapping[str, int], of: int) -> Counts:
     """Widths that the hardware likes: down to a multiple, so that no less is cut than asked; one below it stays."""
     return {name: count - count % of if count >= of else count for name, count in counts.items()}
 
@@ -57,7 +57,7 @@ def round_down(share: float, digits: int = 4) -> float:
     return math.floor(share * 10**digits) / 10**digits
 
 
-def would_empty(name: str, width: int, ratio: float) -> str:
+def emptied_layer_message(name: str, width: int, ratio: float) -> str:
     """In words, with a ratio that this layer can bear."""
     most = round_down(1 - 1 / width)
     own = "a ratio of its own in budget.table"
@@ -65,7 +65,7 @@ def would_empty(name: str, width: int, ratio: float) -> str:
     return f"ratio {ratio} would empty layer {name!r} of {width}: at least one must stay; {remedy}"
 
 
-def checked_multiple(round_to: int) -> int:
+def check_multiple(round_to: int) -> int:
     if round_to < 1:
         raise ValueError(f"budget.round_to must be 1 or more, got {round_to}: 8 makes widths multiples of 8")
     return round_to
@@ -90,19 +90,19 @@ class PerLayer(Budget):
     """
 
     def __init__(self, ratio: float, table: Mapping[str, float] | None = None, round_to: int = 1) -> None:
-        self.ratio, self.round_to = checked_ratio(ratio), checked_multiple(round_to)
-        self.table = {pattern: checked_ratio(r, f"budget.table[{pattern}]") for pattern, r in (table or {}).items()}
+        self.ratio, self.round_to = check_ratio(ratio), check_multiple(round_to)
+        self.table = {pattern: check_ratio(r, f"budget.table[{pattern}]") for pattern, r in (table or {}).items()}
 
     def counts(self, demand: BudgetProblem) -> Counts:
         ratios = dict.fromkeys(demand.widths, self.ratio)
         for pattern, ratio in self.table.items():
-            ratios |= dict.fromkeys(matching(list(ratios), [pattern]), ratio)
-        kept = {name: kept_of(width, ratios[name]) for name, width in demand.widths.items()}
+            ratios |= dict.fromkeys(match_patterns(list(ratios), [pattern]), ratio)
+        kept = {name: count_kept(width, ratios[name]) for name, width in demand.widths.items()}
         for name, count in kept.items():
             if count < 1:
-                raise ValueError(would_empty(name, demand.widths[name], ratios[name]))
+                raise ValueError(emptied_layer_message(name, demand.widths[name], ratios[name]))
         whole = {name: count for name, count in kept.items() if count == demand.widths[name]}
-        return multiples(kept, self.round_to) | whole
+        return round_to_multiples(kept, self.round_to) | whole
 
 
 class Global(Budget):
@@ -113,7 +113,7 @@ class Global(Budget):
     """
 
     def __init__(self, ratio: float, floor: float = 0.1, ceiling: float = 0.9, round_to: int = 1) -> None:
-        self.ratio, self.round_to = checked_ratio(ratio), checked_multiple(round_to)
+        self.ratio, self.round_to = check_ratio(ratio), check_multiple(round_to)
         if not 0 <= floor <= ceiling <= 1:
             raise ValueError(
                 f"budget.floor and budget.ceiling must lie in [0, 1] in this order, got {floor} and {ceiling}"
@@ -124,7 +124,7 @@ class Global(Budget):
         if self.ratio == 0:
             return dict(demand.widths)
         least, most = self._bounds(demand.widths)
-        wanted = kept_of(sum(demand.widths.values()), self.ratio) - sum(least.values())
+        wanted = count_kept(sum(demand.widths.values()), self.ratio) - sum(least.values())
         contested = {
             name: values.sort(descending=True).values[least[name] : most[name]]
             for name, values in demand.magnitudes.items()
@@ -135,7 +135,7 @@ class Global(Budget):
         winners = owners[torch.cat(list(contested.values())).sort(descending=True, stable=True).indices[:wanted]]
         won = winners.bincount(minlength=len(contested)).tolist()
         kept = {name: least[name] + extra for name, extra in zip(contested, won, strict=True)}
-        return multiples(kept, self.round_to)
+        return round_to_multiples(kept, self.round_to)
 
     def _refused(self, least: int, most: int, total: int) -> str:
         """In words, with bounds that are met themselves, however little lies between them."""
@@ -162,8 +162,8 @@ class Share(Budget):
     """
 
     def __init__(self, ratio: float, of: str, floor: float = 0.0, round_to: int = 1) -> None:
-        self.ratio, self.round_to = checked_ratio(ratio), checked_multiple(round_to)
-        self.floor = checked_ratio(floor, "budget.floor")
+        self.ratio, self.round_to = check_ratio(ratio), check_multiple(round_to)
+        self.floor = check_ratio(floor, "budget.floor")
         if of not in ("macs", "params"):
             raise ValueError(f"budget.of must be macs or params, got {of!r}")
         self.of = of

@@ -20,15 +20,15 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, fx, nn
 
 from pruning.files import durable
-from pruning.files.description import Description, Preprocessing, from_json, packed
+from pruning.files.description import Description, Preprocessing, from_json, pack
 from pruning.graph.tracing import skeleton
 from pruning.models.registry import Origin
 from pruning.selection import Selection
 from pruning.surgery import compact
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
-LONGEST = 2**26  # bytes of model.json; ResNet-152 with random kernels of every layer makes 5 MB
-SHOWN = 3  # names in a refusal
+MAX_BYTES = 2**26  # bytes of model.json; ResNet-152 with random kernels of every layer makes 5 MB
+MAX_NAMES = 3  # names in a refusal
 Weights = Mapping[str, Tensor]
 
 
@@ -54,20 +54,20 @@ def save(folder: Path | str, pruned: Pruned, dense: nn.Module | None = None) -> 
         ValueError: the network is not what its origin and selection give, so that it could not be loaded again.
     """
     folder = Path(folder)
-    weights = {key: _plain(value) for key, value in pruned.network.state_dict().items()}
+    weights = {key: _copy_to_cpu(value) for key, value in pruned.network.state_dict().items()}
     content = to_bytes(weights)
     description = Description(
         pruned.origin,
-        {name: packed(kernels) for name, kernels in pruned.selection.items()},
+        {name: pack(kernels) for name, kernels in pruned.selection.items()},
         pruned.image_shape,
         pruned.classes,
         pruned.preprocessing,
         hashlib.sha256(content).hexdigest(),
-        {library: version(library) for library in ("torch", "torchvision", "timm") if _installed(library)},
+        {library: version(library) for library in ("torch", "torchvision", "timm") if _is_installed(library)},
     )
-    again, _ = _rebuilt(from_json(description.to_json()), dense)
-    _fill(again, weights)
-    _refuse_other(again, pruned.network)
+    again, _ = _rebuild(from_json(description.to_json()), dense)
+    _load_weights(again, weights)
+    _refuse_different(again, pruned.network)
     durable.make_folder(folder)
     durable.write(folder / WEIGHTS, content)
     durable.write(folder / DESCRIPTION, description.to_json())
@@ -81,11 +81,11 @@ def load(folder: Path | str, dense: nn.Module | None = None) -> Pruned:
         ValueError: a file is damaged, foreign, or fits no network; `dense` is missing or not needed.
     """
     folder = Path(folder)
-    with _blaming(folder / DESCRIPTION):
-        description = from_json(_short(folder / DESCRIPTION))
-        network, selection = _rebuilt(description, dense)
-    with _blaming(folder / WEIGHTS):
-        _fill(network, _weights(folder / WEIGHTS, network, description.sha256))
+    with _name_file_in_errors(folder / DESCRIPTION):
+        description = from_json(_read_description(folder / DESCRIPTION))
+        network, selection = _rebuild(description, dense)
+    with _name_file_in_errors(folder / WEIGHTS):
+        _load_weights(network, _read_weights(folder / WEIGHTS, network, description.sha256))
     return Pruned(
         network.eval(),
         selection,
@@ -96,7 +96,7 @@ def load(folder: Path | str, dense: nn.Module | None = None) -> Pruned:
     )
 
 
-def _rebuilt(description: Description, dense: nn.Module | None) -> tuple[fx.GraphModule, Selection]:
+def _rebuild(description: Description, dense: nn.Module | None) -> tuple[fx.GraphModule, Selection]:
     """The small network without numbers: all its tensors are on the meta device."""
     if (dense is None) == (description.origin is None):
         words = "cannot be built by name: give" if dense is None else f"is {description.origin}: do not give"
@@ -109,7 +109,7 @@ def _rebuilt(description: Description, dense: nn.Module | None) -> tuple[fx.Grap
     return compact(bare, selection, description.image_shape), selection
 
 
-def _weights(path: Path, network: nn.Module, sha256: str) -> Weights:
+def _read_weights(path: Path, network: nn.Module, sha256: str) -> Weights:
     """Names, shapes and kinds of number are compared before a single weight is read."""
     try:
         with safe_open(path, framework="pt") as file:
@@ -126,16 +126,15 @@ def _weights(path: Path, network: nn.Module, sha256: str) -> Weights:
 def _refuse_misfit(wanted: Weights, found: Mapping[str, tuple[int, ...]]) -> None:
     lacks, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
     if lacks or extra:
-        words = [
-            f"{label} {', '.join(keys[:SHOWN])}" for label, keys in (("lacks", lacks), ("has besides", extra)) if keys
-        ]
+        labelled = (("lacks", lacks), ("has besides", extra))
+        words = [f"{label} {', '.join(keys[:MAX_NAMES])}" for label, keys in labelled if keys]
         raise ValueError(f"{' and '.join(words)}: it is of another network than {DESCRIPTION}")
     for key, shape in found.items():
         if shape != tuple(wanted[key].shape):
             raise ValueError(f"{key} has shape {shape}, the network needs {tuple(wanted[key].shape)}")
 
 
-def _fill(network: nn.Module, weights: Weights) -> None:
+def _load_weights(network: nn.Module, weights: Weights) -> None:
     kinds = {key: value.is_floating_point() for key, value in network.state_dict().items()}
     if wrong := [key for key, value in weights.items() if value.is_floating_point() != kinds.get(key)]:
         raise ValueError(f"{wrong[0]} has numbers of another kind ({weights[wrong[0]].dtype}) than the network")
@@ -144,7 +143,7 @@ def _fill(network: nn.Module, weights: Weights) -> None:
         raise ValueError(f"{lost[0]} is a buffer that the state dict leaves out: register it with persistent=True")
 
 
-def _refuse_other(again: fx.GraphModule, network: nn.Module) -> None:
+def _refuse_different(again: fx.GraphModule, network: nn.Module) -> None:
     """Same program, same tensors, those outside the state dict (numbers of channels) included."""
     same = isinstance(network, fx.GraphModule) and again.code == network.code
     pairs = zip(again.named_buffers(), network.named_buffers(), strict=True) if same else ()
@@ -156,7 +155,7 @@ def _refuse_other(again: fx.GraphModule, network: nn.Module) -> None:
 
 
 @contextmanager
-def _blaming(path: Path) -> Iterator[None]:
+def _name_file_in_errors(path: Path) -> Iterator[None]:
     """A refusal names the file."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not a file: a pruned network is a folder of {WEIGHTS} and {DESCRIPTION}")
@@ -166,20 +165,20 @@ def _blaming(path: Path) -> Iterator[None]:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _short(path: Path) -> bytes:
+def _read_description(path: Path) -> bytes:
     with open(path, "rb") as file:
-        content = file.read(LONGEST + 1)
-    if len(content) > LONGEST:
-        raise ValueError(f"longer than {LONGEST} bytes: not the description of a pruned network")
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"longer than {MAX_BYTES} bytes: not the description of a pruned network")
     return content
 
 
-def _plain(value: Tensor) -> Tensor:
+def _copy_to_cpu(value: Tensor) -> Tensor:
     """Dense, on the CPU, sharing memory with nothing."""
     return value.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
 
 
-def _installed(library: str) -> bool:
+def _is_installed(library: str) -> bool:
     from importlib.util import find_spec
 
     return find_spec(library) is not None

@@ -16,7 +16,7 @@ from pruning.files import bitmap
 from pruning.models.registry import Origin
 from pruning.selection import Selection, convolutions
 
-WIDEST = 2**16  # pixels a side
+MAX_SIDE = 2**16  # pixels a side
 FORMAT, VERSION = "cnn-pruning", 1  # raise the version when a field changes its meaning
 Shape = tuple[int, int, int]
 
@@ -61,16 +61,16 @@ class Description:
         convs = convolutions(dense)
         if strange := [name for name in self.kernels if name not in convs]:
             raise ValueError(f"the selection names {strange[0]!r}, which is not a convolution of the network")
-        return Selection({n: unpacked(n, packed, convs[n].weight.shape[:2]) for n, packed in self.kernels.items()})
+        return Selection({n: unpack(n, packed, convs[n].weight.shape[:2]) for n, packed in self.kernels.items()})
 
 
-def packed(kernels: Bool[Tensor, "out in"]) -> dict[str, Any]:
+def pack(kernels: Bool[Tensor, "out in"]) -> dict[str, Any]:
     return {"shape": list(kernels.shape), "kept": bitmap.encode(kernels.numpy())}
 
 
-def unpacked(name: str, packed: Any, shape: torch.Size) -> Bool[Tensor, "out in"]:
+def unpack(name: str, packed: Any, shape: torch.Size) -> Bool[Tensor, "out in"]:
     """Makes no more than `shape` needs, whatever the text says."""
-    stored = _typed(packed, "shape", list), _typed(packed, "kept", str)
+    stored = _read(packed, "shape", list), _read(packed, "kept", str)
     if stored[0] != list(shape):
         raise ValueError(f"the selection of {name!r} is of shape {str(stored[0])[:60]}, its layer is {list(shape)}")
     try:
@@ -90,58 +90,58 @@ def from_json(content: bytes) -> Description:
     if values.get("version") != VERSION:
         raise ValueError(f"version {values.get('version')!r:.20}, this library reads {VERSION}: update the older one")
     return Description(
-        _origin(_typed(values, "origin", dict | None)),
-        _typed(values, "kernels", dict),
-        _image_shape(values),
-        tuple(_listed(values, "classes", str)),
-        _preprocessing(_typed(values, "preprocessing", dict | None)),
-        _typed(values, "sha256", str),
-        _typed(values, "versions", dict),
+        _read_origin(_read(values, "origin", dict | None)),
+        _read(values, "kernels", dict),
+        _read_image_shape(values),
+        tuple(_read_list(values, "classes", str)),
+        _read_preprocessing(_read(values, "preprocessing", dict | None)),
+        _read(values, "sha256", str),
+        _read(values, "versions", dict),
     )
 
 
-def _origin(values: Any) -> Origin | None:
-    return None if values is None else Origin(_typed(values, "builder", str), _typed(values, "arguments", dict))
+def _read_origin(values: Any) -> Origin | None:
+    return None if values is None else Origin(_read(values, "builder", str), _read(values, "arguments", dict))
 
 
-def _preprocessing(values: Any) -> Preprocessing | None:
+def _read_preprocessing(values: Any) -> Preprocessing | None:
     if values is None:
         return None
-    mean, std = _three(values, "mean", float), _three(values, "std", float)
+    mean, std = _read_triple(values, "mean", float), _read_triple(values, "std", float)
     if not all(math.isfinite(each) for each in mean + std) or min(std) <= 0:
         raise ValueError(f"mean must be finite and std above 0, got {mean} and {std}")
-    return Preprocessing(mean, std, _typed(values, "resize", int | None))
+    return Preprocessing(mean, std, _read(values, "resize", int | None))
 
 
-def _image_shape(values: Any) -> Shape:
-    found = _three(values, "image_shape", int)
-    if not 1 <= min(found) <= max(found) <= WIDEST:
-        raise ValueError(f"image_shape must be three numbers from 1 to {WIDEST}, got {str(found)[:60]}")
+def _read_image_shape(values: Any) -> Shape:
+    found = _read_triple(values, "image_shape", int)
+    if not 1 <= min(found) <= max(found) <= MAX_SIDE:
+        raise ValueError(f"image_shape must be three numbers from 1 to {MAX_SIDE}, got {str(found)[:60]}")
     return found
 
 
-def _three(values: Any, key: str, kind: Any) -> Any:
-    found = _listed(values, key, kind)
+def _read_triple(values: Any, key: str, kind: Any) -> Any:
+    found = _read_list(values, key, kind)
     if len(found) != 3:
         raise ValueError(f"{key} must be three numbers, got {len(found)}")
     return tuple(found)
 
 
-def _listed(values: Any, key: str, kind: Any) -> list[Any]:
-    found = _typed(values, key, list)
+def _read_list(values: Any, key: str, kind: Any) -> list[Any]:
+    found = _read(values, key, list)
     if strange := [each for each in found if not isinstance(each, kind) or isinstance(each, bool)]:
-        raise ValueError(f"{key} must be a list of {_name(kind)}, got {str(strange[0])[:60]!r} in it")
+        raise ValueError(f"{key} must be a list of {_type_name(kind)}, got {str(strange[0])[:60]!r} in it")
     return found
 
 
-def _typed(values: Any, key: str, kind: Any) -> Any:
+def _read(values: Any, key: str, kind: Any) -> Any:
     if not isinstance(values, dict) or key not in values:
         raise ValueError(f"{key} is missing")
     value = values[key]
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise ValueError(f"{key} must be {_name(kind)}, got {str(value)[:60]!r}")
+        raise ValueError(f"{key} must be {_type_name(kind)}, got {str(value)[:60]!r}")
     return value
 
 
-def _name(kind: Any) -> str:
+def _type_name(kind: Any) -> str:
     return str(getattr(kind, "__name__", kind))

@@ -32,31 +32,31 @@ def write(path: Path, content: bytes) -> None:
     """Through a temporary file in the same folder: TMPDIR may lie on another file system, where a move is a copy."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with told(path, content), open(temporary, "wb") as file:
+        with explain_os_errors(path, content), open(temporary, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         move(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    with folder(path.parent) as descriptor:
+    with open_folder(path.parent) as descriptor:
         os.fsync(descriptor)  # the new name itself
 
 
 def move(source: Path, target: Path) -> None:
     """Within a folder, in one step."""
-    with told(target, b""):
+    with explain_os_errors(target, b""):
         os.replace(source, target)
 
 
 def append(path: Path, content: bytes) -> None:
     """Not durable: a kill may lose or tear the end."""
-    with told(path, content), open(path, "ab") as file:
+    with explain_os_errors(path, content), open(path, "ab") as file:
         file.write(content)
 
 
 @contextlib.contextmanager
-def told(path: Path, content: bytes) -> Iterator[None]:
+def explain_os_errors(path: Path, content: bytes) -> Iterator[None]:
     """An error of the system, with the file that it is about and what there had to be room for."""
     try:
         yield
@@ -66,7 +66,7 @@ def told(path: Path, content: bytes) -> Iterator[None]:
         raise UnwritableError(error.errno, needed, str(path)) from error
 
 
-def tidy(folder: Path) -> None:
+def remove_temporaries(folder: Path) -> None:
     """Removes what killed writers have left. Only for whoever holds the folder: a living writer would lose its file."""
     for path in folder.glob(".*"):
         if TEMPORARY.fullmatch(path.name):
@@ -74,7 +74,7 @@ def tidy(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def folder(path: Path) -> Iterator[int]:
+def open_folder(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         yield descriptor

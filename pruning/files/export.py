@@ -14,20 +14,18 @@ from torch import Tensor, nn
 
 from pruning.files import durable
 from pruning.graph.tracing import float_type
-from pruning.modes import exact
+from pruning.modes import exact_float32
 
 Shape = tuple[int, int, int]
 EXTRA = ("onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 1e-4  # of the logits' scale, as the certificate's
-EXAMPLE, TRIED = (
-    2,
-    (1, 3),
-)  # batch sizes: one that is exported (1 would be taken for a constant), others that are checked
+EXAMPLE_BATCH = 2  # images it is exported with: 1 would be taken for a constant
+CHECKED_BATCHES = (1, 3)
 
 
 def exported(network: nn.Module, image_shape: Shape) -> torch.export.ExportedProgram:
     """The network in eval as a torch.export program, for any number of images."""
-    bare, images = _ready(network, image_shape)
+    bare, images = _prepare(network, image_shape)
     return torch.export.export(bare, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
 
 
@@ -40,7 +38,7 @@ def onnx(network: nn.Module, image_shape: Shape, path: Path | str) -> float:
         ValueError: as `refuse_missing`; or the file computes something else, and nothing is written.
     """
     refuse_missing()
-    bare, images = _ready(network, image_shape)
+    bare, images = _prepare(network, image_shape)
     program: Any = torch.onnx.export(
         bare,
         (images,),
@@ -51,7 +49,7 @@ def onnx(network: nn.Module, image_shape: Shape, path: Path | str) -> float:
         verbose=False,
     )
     content = program.model_proto.SerializeToString()
-    distance = max(_distance(content, bare, batch, image_shape) for batch in TRIED)
+    distance = max(_relative_difference(content, bare, batch, image_shape) for batch in CHECKED_BATCHES)
     if not distance <= TOLERANCE:
         raise ValueError(
             f"the ONNX form differs from the network by {distance:.2e} of the logits' scale, more than "
@@ -67,22 +65,22 @@ def refuse_missing() -> None:
         raise ValueError(f"ONNX needs {', '.join(missing)}: pip install 'cnn-pruning[export]'")
 
 
-def _ready(network: nn.Module, image_shape: Shape) -> tuple[nn.Module, Tensor]:
+def _prepare(network: nn.Module, image_shape: Shape) -> tuple[nn.Module, Tensor]:
     """A copy in eval on the CPU, and example images."""
     bare = copy.deepcopy(network).cpu().eval()
-    return bare, _images(EXAMPLE, image_shape, float_type(bare))
+    return bare, _random_images(EXAMPLE_BATCH, image_shape, float_type(bare))
 
 
-def _images(batch: int, image_shape: Shape, kind: torch.dtype) -> Tensor:
+def _random_images(batch: int, image_shape: Shape, kind: torch.dtype) -> Tensor:
     return torch.randn(batch, *image_shape, generator=torch.Generator().manual_seed(batch)).to(kind)
 
 
 @torch.no_grad()
-def _distance(content: bytes, network: nn.Module, batch: int, image_shape: Shape) -> float:
-    images = _images(batch, image_shape, float_type(network))
+def _relative_difference(content: bytes, network: nn.Module, batch: int, image_shape: Shape) -> float:
+    images = _random_images(batch, image_shape, float_type(network))
     session = import_module("onnxruntime").InferenceSession(content, providers=["CPUExecutionProvider"])
     (got,) = session.run(None, {"images": images.numpy()})
-    with exact():
+    with exact_float32():
         wanted = network(images).numpy()
     if got.shape != wanted.shape:
         return float("inf")

@@ -15,12 +15,12 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 
-def attachments(network: nn.Module) -> dict[str, str]:
+def attachment_reasons(network: nn.Module) -> dict[str, str]:
     """By the name of the layer why a hook or a parametrisation keeps it whole, with the remedy."""
-    return {name: why for name, layer in network.named_modules() if (why := _attachment(layer, repr(name))) is not None}
+    return {name: why for name, layer in network.named_modules() if (why := _reason(layer, repr(name))) is not None}
 
 
-def _attachment(layer: nn.Module, name: str) -> str | None:
+def _reason(layer: nn.Module, name: str) -> str | None:
     if "parametrizations" in layer._modules and parametrize.is_parametrized(layer):
         kinds = next(iter(layer.parametrizations.items()))  # type: ignore[union-attr, operator]
         return (
@@ -28,10 +28,10 @@ def _attachment(layer: nn.Module, name: str) -> str | None:
             f"torch.nn.utils.parametrize.remove_parametrizations(layer, {kinds[0]!r}) lets it be cut"
         )
     hooks = [*layer._forward_pre_hooks.values(), *layer._forward_hooks.values()]
-    return _of_hook(hooks[0]) if hooks else None
+    return _hook_reason(hooks[0]) if hooks else None
 
 
-def _of_hook(hook: object) -> str:
+def _hook_reason(hook: object) -> str:
     if isinstance(hook, WeightNorm):
         return "weight_norm: computed anew in each forward; torch.nn.utils.remove_weight_norm(layer) lets it be cut"
     if isinstance(hook, SpectralNorm):
@@ -45,7 +45,7 @@ def _of_hook(hook: object) -> str:
     return f"hooked: the forward hook {name} sees or changes what it computes; without it the layer may be cut"
 
 
-def refuse_lost(network: nn.Module) -> None:
+def refuse_uncopyable(network: nn.Module) -> None:
     """Raise ValueError for what no copy of the network could carry: a hook on the whole, layers without a size."""
     hooks = [*network._forward_pre_hooks.values(), *network._forward_hooks.values()]
     if hooks:
@@ -59,7 +59,7 @@ def refuse_lost(network: nn.Module) -> None:
             raise ValueError(f"{name} has no size yet (a lazy layer): run the network once on an image, then prune it")
 
 
-def computed(network: nn.Module) -> Iterator[Tensor]:
+def computed_tensors(network: nn.Module) -> Iterator[Tensor]:
     """Tensors beside the parameters that carry a gradient's history: the weights that weight_norm and its like set."""
     for module in network.modules():
         for value in vars(module).values():
@@ -67,18 +67,18 @@ def computed(network: nn.Module) -> Iterator[Tensor]:
                 yield value
 
 
-def unhistoried(network: nn.Module) -> dict[int, object]:
+def deepcopy_memo(network: nn.Module) -> dict[int, object]:
     """A memo by which copy.deepcopy takes computed weights without their history, which it cannot copy."""
-    return {id(value): value.detach().clone() for value in computed(network)}
+    return {id(value): value.detach().clone() for value in computed_tensors(network)}
 
 
 def duplicate(network: nn.Module) -> nn.Module:
     """copy.deepcopy, also of a network whose weights are computed in forward."""
-    return copy.deepcopy(network, unhistoried(network))
+    return copy.deepcopy(network, deepcopy_memo(network))
 
 
-def refuse_computed(network: nn.Module) -> None:
+def refuse_computed_weights(network: nn.Module) -> None:
     """Raise ValueError for weights that hooks compute in forward: a program copies networks, and torch not those."""
-    for name, why in attachments(network).items():
-        if next(computed(network.get_submodule(name)), None) is not None:
+    for name, why in attachment_reasons(network).items():
+        if next(computed_tensors(network.get_submodule(name)), None) is not None:
             raise ValueError(f"layer {name!r} of the network has a weight that cannot be copied ({why})")

@@ -22,10 +22,10 @@ from pruning.graph.layout import blocks, rectangle
 from pruning.graph.liveness import Liveness
 from pruning.graph.ops import Channelwise, Conv, Linear, Norm, Op, Opaque, Source
 from pruning.graph.tracing import Shape, float_type, skeleton
-from pruning.modes import evaluating
+from pruning.modes import eval_mode
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-COUNTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, *TRANSPOSED)
+COUNTED_LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, *TRANSPOSED)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def count_macs(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
         total += _macs(layer, given[0].shape, made.shape)
 
     for layer in bare.modules():
-        if isinstance(layer, COUNTED):
+        if isinstance(layer, COUNTED_LAYERS):
             layer.register_forward_hook(count)
     with torch.no_grad(), torch.device("meta"):
         bare(torch.empty(1, *image_shape, device="meta", dtype=float_type(bare)))
@@ -78,16 +78,16 @@ def latencies(
     """
     times: list[list[float]] = [[] for _ in networks]
     with ExitStack() as modes:
-        ready = [modes.enter_context(evaluating(network)) for network in networks]
+        ready = [modes.enter_context(eval_mode(network)) for network in networks]
         for network in 2 * ready:
             network(images)
         while len(times[0]) < least or min(map(sum, times)) < seconds:
             for network, taken in zip(ready, times, strict=True):
-                taken.append(_seconds(network, images))
+                taken.append(_time_forward(network, images))
     return [statistics.median(taken) for taken in times]
 
 
-def _seconds(network: nn.Module, images: Tensor) -> float:
+def _time_forward(network: nn.Module, images: Tensor) -> float:
     wait: Callable[[], None] = partial(torch.cuda.synchronize, images.device) if images.is_cuda else lambda: None
     wait()
     start = time.perf_counter()
@@ -106,31 +106,31 @@ def predict(liveness: Liveness) -> Cost:
     macs = params = 0
     for op in liveness.graph.ops.values():
         if isinstance(op, Conv):
-            kernels, rows = working(liveness, op)
+            kernels, rows = kernels_and_filters(liveness, op)
             size = op.layer.weight[0, 0].numel()
-            macs += kernels * size * _places(liveness, op)
+            macs += kernels * size * _positions(liveness, op)
             params += kernels * size + (rows if op.layer.bias is not None else 0) - count_params(op.layer)
         elif isinstance(op, Linear):
             features = int(liveness.need(op.inputs[0]).sum())
-            macs += features * op.layer.out_features * _places(liveness, op)
+            macs += features * op.layer.out_features * _positions(liveness, op)
             params -= (op.layer.in_features - features) * op.layer.out_features
         elif isinstance(op, Norm):
             layer: Any = liveness.graph.trace.layer(op.node)
             gone = op.width - int(liveness.need(op.node).sum())
             params -= 2 * gone if layer.affine else 0
         elif isinstance(op, (Opaque, Source)):
-            macs += _macs_of_barrier(liveness, op)
+            macs += _opaque_macs(liveness, op)
     return Cost(macs, full + params)
 
 
-def _macs_of_barrier(liveness: Liveness, op: Op) -> int:
+def _opaque_macs(liveness: Liveness, op: Op) -> int:
     """A layer that is not cut costs what it did, if anyone still reads it."""
     layer, graph = liveness.graph.trace.layer(op.node), liveness.graph
-    counts = isinstance(layer, COUNTED) and bool(liveness.need(op.node).any())
+    counts = isinstance(layer, COUNTED_LAYERS) and bool(liveness.need(op.node).any())
     return _macs(layer, graph.shape(op.inputs[0]), graph.shape(op.node)) if counts else 0
 
 
-def working(liveness: Liveness, conv: Conv) -> tuple[int, int]:
+def kernels_and_filters(liveness: Liveness, conv: Conv) -> tuple[int, int]:
     """Kernels and filters that the small form of a convolution has, padding of grouped ones included."""
     kernels = liveness.kernels(conv)
     if not kernels.any():
@@ -142,7 +142,7 @@ def working(liveness: Liveness, conv: Conv) -> tuple[int, int]:
     return sum(part.kernels for part in parts), sum(len(part.rows) for part in parts)
 
 
-def _places(liveness: Liveness, op: Conv | Linear) -> int:
+def _positions(liveness: Liveness, op: Conv | Linear) -> int:
     """Positions at which the layer is applied to one image."""
     shape = liveness.graph.shape(op.node)
     return torch.Size(shape[1:]).numel() // shape[op.axis]
@@ -163,11 +163,11 @@ def authors_ops(liveness: Liveness) -> int:
         elif isinstance(op, Norm) or type(layer) is nn.ReLU:
             total += made
         elif isinstance(op, Channelwise) and "pool" in str(node.target if layer is None else type(layer)).lower():
-            total += _window(liveness, op) * made
+            total += _window_size(liveness, op) * made
     return total
 
 
-def _window(liveness: Liveness, op: Channelwise) -> int:
+def _window_size(liveness: Liveness, op: Channelwise) -> int:
     """Pixels that one output of a pooling looks at; a global one looks at all."""
     before, after = liveness.graph.shape(op.inputs[0]), liveness.graph.shape(op.node)
     kernel = getattr(liveness.graph.trace.layer(op.node), "kernel_size", None)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pruning.graph.graph import Graph
-from pruning.graph.sites import Site, matching, sites
+from pruning.graph.sites import Site, match_patterns, sites
 from pruning.graph.streams import streams
 
 JOINED = ("keep", "expand", "couple")
@@ -37,16 +37,17 @@ def pruning_groups(graph: Graph, joined: str, only: Sequence[str] | None = None)
     found = sites(graph)
     members, leaders = _members(graph, found, joined)
     if not members:
-        raise ValueError(_nothing_to_cut(graph, found, joined))
+        raise ValueError(_nothing_to_cut_message(graph, found, joined))
     if only is not None:
-        members = {name: members[name] for name in matching(list(members), list(only))}
+        members = {name: members[name] for name in match_patterns(list(members), list(only))}
     readers = {n: s.drops_with for n, s in found.items() if n in members and s.drops_with in members}
     return PruningGroups(members, {name: leaders[name] for name in members if name in leaders}, readers)  # type: ignore[arg-type]
 
 
 def _members(graph: Graph, found: dict[str, Site], joined: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """The members of every unit and the leaders of streams, by the unit's name."""
-    members: dict[str, tuple[str, ...]] = {name: (name,) for name, why in reasons(found, joined).items() if why is None}
+    reasons = exclusion_reasons(found, joined)
+    members: dict[str, tuple[str, ...]] = {name: (name,) for name, why in reasons.items() if why is None}
     leaders = {}
     for stream in streams(graph) if joined == "couple" else ():
         free = tuple(name for name in stream if not found[name].grouped)
@@ -56,32 +57,32 @@ def _members(graph: Graph, found: dict[str, Site], joined: str) -> tuple[dict[st
     return members, {name: leader for name, leader in leaders.items() if leader}
 
 
-def _nothing_to_cut(graph: Graph, found: dict[str, Site], joined: str) -> str:
+def _nothing_to_cut_message(graph: Graph, found: dict[str, Site], joined: str) -> str:
     """Why nothing may be cut, reason by reason, and which way with joins would cut something."""
-    whole = {name: why for name, why in reasons(found, joined).items() if why is not None} | graph.uncuttable()
     kinds: dict[str, list[str]] = {}
-    for name, why in whole.items():
-        kinds.setdefault(why, []).append(name)
+    for name, why in (exclusion_reasons(found, joined) | graph.uncuttable()).items():
+        if why is not None:
+            kinds.setdefault(why, []).append(name)
     words = "; ".join(f"{len(names)} ({names[0]}{', ...' if names[1:] else ''}) {why}" for why, names in kinds.items())
-    ways = [f"method.joined={way} cuts {cut} of them" for way in JOINED if (cut := _cuttable(graph, found, way))]
+    ways = [f"method.joined={way} cuts {cut} of them" for way in JOINED if (cut := _count_cuttable(graph, found, way))]
     advice = f"; {', '.join(ways)}" if ways else ""
     return f"no convolution of this network may be cut with method.joined={joined}: {words or 'it has none'}{advice}"
 
 
-def _cuttable(graph: Graph, found: dict[str, Site], joined: str) -> int:
+def _count_cuttable(graph: Graph, found: dict[str, Site], joined: str) -> int:
     try:
         return len({name for members in _members(graph, found, joined)[0].values() for name in members})
     except ValueError:  # streams that cannot be coupled
         return 0
 
 
-def reasons(found: dict[str, Site], joined: str) -> dict[str, str | None]:
+def exclusion_reasons(found: dict[str, Site], joined: str) -> dict[str, str | None]:
     """For every site why it is left whole when it stands for itself; None when it may be cut."""
     residual = any(site.joined for site in found.values())
-    return {name: why_not(site, joined, residual) for name, site in found.items()}
+    return {name: exclusion_reason(site, joined, residual) for name, site in found.items()}
 
 
-def why_not(site: Site, joined: str, residual: bool) -> str | None:
+def exclusion_reason(site: Site, joined: str, residual: bool) -> str | None:
     """Why a site of a network, `residual` or not, is left whole when it stands for itself; None when it may be cut."""
     if site.grouped:
         return "grouped: or depthwise, follows its input"

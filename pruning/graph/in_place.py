@@ -13,7 +13,7 @@ from pruning.graph import tables
 
 IN_PLACE = ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "imatmul", "iand", "ior", "ixor")
 OPERATORS = frozenset(getattr(operator, name) for name in IN_PLACE)
-QUESTIONS = frozenset({"size", "dim", "numel", "shape", "device", "dtype", "ndim"})  # about a tensor, not its values
+METADATA = frozenset({"size", "dim", "numel", "shape", "device", "dtype", "ndim"})  # about a tensor, not its values
 
 
 def follow_in_place(module: fx.GraphModule) -> None:
@@ -26,23 +26,24 @@ def follow_in_place(module: fx.GraphModule) -> None:
     seen: set[fx.Node] = set()
     for node in module.graph.nodes:
         seen.add(node)
-        views.setdefault(_path(node, module)[0], []).append(node)
+        views.setdefault(_view_chain(node, module)[0], []).append(node)
         if isinstance(node.kwargs.get("out"), fx.Node):
-            raise ValueError(f"{_title(module)}: {node.name} writes to out=; write y = f(x) instead of f(x, out=y)")
-        if node.all_input_nodes and _changes_its_input(node, module):
+            words = f"{node.name} writes to out=; write y = f(x) instead of f(x, out=y)"
+            raise ValueError(f"{_class_name(module)}: {words}")
+        if node.all_input_nodes and _is_in_place(node, module):
             source = node.all_input_nodes[0]
-            path = _path(source, module)
+            path = _view_chain(source, module)
             _refuse_own_state(node, path[0], module)
             _refuse_changed_view(node, path, [view for view in views[path[0]] if view is not node], seen, module)
             for user in [u for u in source.users if u not in seen]:
                 user.replace_input_with(source, node)
 
 
-def _title(module: fx.GraphModule) -> str:
+def _class_name(module: fx.GraphModule) -> str:
     return type(module).__name__
 
 
-def _changes_its_input(node: fx.Node, module: fx.GraphModule) -> bool:
+def _is_in_place(node: fx.Node, module: fx.GraphModule) -> bool:
     if node.op == "call_module":
         return bool(getattr(module.get_submodule(str(node.target)), "inplace", False))
     if node.op not in ("call_method", "call_function"):
@@ -76,8 +77,8 @@ def _parameters(function: Any) -> dict[str, Any]:
 def _refuse_own_state(node: fx.Node, root: fx.Node, module: fx.GraphModule) -> None:
     if root.op == "get_attr":
         raise ValueError(
-            f"{_title(module)}: {node.name} changes {root.target!r}, a tensor of the network's own, in forward; put "
-            "that step into a module of its own without parameters"
+            f"{_class_name(module)}: {node.name} changes {root.target!r}, a tensor of the network's own, in forward; "
+            "put that step into a module of its own without parameters"
         )
 
 
@@ -86,19 +87,19 @@ def _refuse_changed_view(
 ) -> None:
     """Views of one tensor share its memory: a change of one is a change of all, and the graph cannot say so."""
     for other in views:
-        read_later = any(user not in seen and not _asks(user) for user in other.users)
-        if other is not path[-1] and read_later and not _apart(path, _path(other, module)):
+        read_later = any(user not in seen and not _reads_metadata(user) for user in other.users)
+        if other is not path[-1] and read_later and not _are_disjoint(path, _view_chain(other, module)):
             raise ValueError(
-                f"{_title(module)}: {node.name} changes a part of {other.name} in place, and {other.name} is read "
+                f"{_class_name(module)}: {node.name} changes a part of {other.name} in place, and {other.name} is read "
                 f"later; write x = x + y instead of x += y there, or inplace=False"
             )
 
 
-def _asks(user: fx.Node) -> bool:
-    return user.target in QUESTIONS or (user.target is getattr and user.args[1] in QUESTIONS)
+def _reads_metadata(user: fx.Node) -> bool:
+    return user.target in METADATA or (user.target is getattr and user.args[1] in METADATA)
 
 
-def _path(node: fx.Node, module: fx.GraphModule) -> list[fx.Node]:
+def _view_chain(node: fx.Node, module: fx.GraphModule) -> list[fx.Node]:
     """From the tensor that owns the memory through views of it to `node`."""
     path = [node]
     while path[0].all_input_nodes and _shares_memory(path[0], module):
@@ -109,22 +110,23 @@ def _path(node: fx.Node, module: fx.GraphModule) -> list[fx.Node]:
 def _shares_memory(node: fx.Node, module: fx.GraphModule) -> bool:
     if node.op == "call_module":
         layer = module.get_submodule(str(node.target))
-        known = type(layer) in tables.VIEWING_LAYERS or tables.name_of(layer) in tables.ZERO_KEEPING_BY_NAME
+        known = type(layer) in tables.VIEW_LAYERS or tables.class_name(layer) in tables.ZERO_PRESERVING_BY_NAME
         return known or bool(getattr(layer, "inplace", False))
     if node.target is getattr:
         return node.args[1] in ("data", "T", "mT")
-    return node.target in tables.RESHAPING | tables.VIEWING or _changes_its_input(node, module)
+    return node.target in tables.RESHAPING | tables.VIEWS or _is_in_place(node, module)
 
 
-def _apart(path: list[fx.Node], other: list[fx.Node]) -> bool:
+def _are_disjoint(path: list[fx.Node], other: list[fx.Node]) -> bool:
     """Are these different pieces of one chunk, split or unbind?"""
     for mine, theirs in zip(path, other, strict=False):
         if mine is not theirs:
-            return _piece(mine) is not None and _piece(theirs) is not None and _piece(mine) != _piece(theirs)
+            pieces = _piece_index(mine), _piece_index(theirs)
+            return None not in pieces and pieces[0] != pieces[1]
     return False
 
 
-def _piece(node: fx.Node) -> int | None:
+def _piece_index(node: fx.Node) -> int | None:
     whole = node.args[0] if node.target is operator.getitem else None
-    cut = isinstance(whole, fx.Node) and whole.target in tables.CUTTING
+    cut = isinstance(whole, fx.Node) and whole.target in tables.SPLITS
     return node.args[1] if cut and isinstance(node.args[1], int) else None  # type: ignore[return-value]

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-MOST_PATTERNS = 32  # more small convolutions than this in a layer's place are slower than the layer
+MAX_PATTERNS = 32  # more small convolutions than this in a layer's place are slower than the layer
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ def blocks(name: str, kernels: Bool[Tensor, "out in"]) -> list[Block]:
     if int(kernels.sum()) == len(rows) * len(columns):  # nearly every layer; looking for patterns takes longer
         return [Block(rows, columns)]
     patterns, member = torch.unique(kernels[rows], dim=0, return_inverse=True)
-    if len(patterns) > MOST_PATTERNS:
+    if len(patterns) > MAX_PATTERNS:
         raise ValueError(
             f"layer {name!r} has an irregular pattern of kernels ({len(patterns)} different patterns in {len(rows)} "
-            f"filters) and so no small form; let its filters share {MOST_PATTERNS} patterns at most"
+            f"filters) and so no small form; let its filters share {MAX_PATTERNS} patterns at most"
         )
     first = sorted(range(len(patterns)), key=lambda p: int((member == p).nonzero()[0]))
     return [Block(rows[member == p], patterns[p].nonzero().flatten()) for p in first]
@@ -65,11 +65,11 @@ def rectangle(kernels: Bool[Tensor, "out in"], groups: int) -> Rectangle:
     """The largest surviving rectangle over the groups of a grouped convolution; groups without work go."""
     working = kernels.view(groups, -1, kernels.shape[1])
     alive = working.flatten(1).any(1).nonzero().flatten()
-    rows, columns = _filled(working[alive].any(2)), _filled(working[alive].any(1))
+    rows, columns = _padded_indices(working[alive].any(2)), _padded_indices(working[alive].any(1))
     return Rectangle(rows + alive[:, None] * working.shape[1], columns + alive[:, None] * working.shape[2])
 
 
-def _filled(flags: Bool[Tensor, "groups n"]) -> Int[Tensor, "groups most"]:
+def _padded_indices(flags: Bool[Tensor, "groups n"]) -> Int[Tensor, "groups most"]:
     """Per group the numbers that are set, filled up with the first that are not, ascending."""
     most = int(flags.sum(1).max())
     return flags.float().sort(dim=1, descending=True, stable=True).indices[:, :most].sort(1).values

@@ -46,14 +46,14 @@ def analyse(graph: Graph, selection: Selection) -> Liveness:
     """
     _refuse_uncuttable(graph, selection)
     selection.check(graph.trace.bare)
-    live = _forward(graph, selection)
+    live = _propagate_live(graph, selection)
     _refuse_emptied(graph, live)
-    found = Liveness(graph, selection, live, _backward(graph, live, selection))
+    found = Liveness(graph, selection, live, _propagate_read(graph, live, selection))
     _refuse_vanished(found)
     return found
 
 
-def _forward(graph: Graph, selection: Selection) -> dict[fx.Node, Flags]:
+def _propagate_live(graph: Graph, selection: Selection) -> dict[fx.Node, Flags]:
     live: dict[fx.Node, Flags] = {}
     for node, op in graph.ops.items():
         live[node] = op.live([live[n] for n in op.inputs], selection)
@@ -64,11 +64,11 @@ def _forward(graph: Graph, selection: Selection) -> dict[fx.Node, Flags]:
     return live
 
 
-def _backward(graph: Graph, live: dict[fx.Node, Flags], selection: Selection) -> dict[fx.Node, Flags]:
+def _propagate_read(graph: Graph, live: dict[fx.Node, Flags], selection: Selection) -> dict[fx.Node, Flags]:
     read = {node: torch.zeros_like(flags) for node, flags in live.items()}
     used = {node for node in graph.ops if node.op == "output"}
     for node, op in reversed(graph.ops.items()):
-        if node not in used and _asked_for_size(graph, node):
+        if node not in used and _is_size_read(graph, node):
             read[node], used = live[node].clone(), used | {node}
         need = read[node] & live[node]
         if node not in used or (op.width and not need.any()):
@@ -84,7 +84,7 @@ def _backward(graph: Graph, live: dict[fx.Node, Flags], selection: Selection) ->
     return read
 
 
-def _asked_for_size(graph: Graph, node: fx.Node) -> bool:
+def _is_size_read(graph: Graph, node: fx.Node) -> bool:
     """Does anything that makes no tensor look at this one? It must be there then, though nobody reads its values."""
     return any(user not in graph.ops and user not in graph.trace.bundles for user in node.users)
 

@@ -27,11 +27,11 @@ def is_reshaping(node: fx.Node, trace: Trace) -> bool:
 
 def index_of(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Index | None:
     """The index operation that the chain of reshapings up to `node` is; None when no one axis has the channels."""
-    steps = _steps(node, trace)
+    steps = _reshaping_chain(node, trace)
     source = steps[0].args[0]
     if not isinstance(source, fx.Node) or source not in ops or source not in trace.shapes:
         return None
-    if any(_chooses_images(step) or _takes_tensors(step, trace) for step in steps):
+    if any(_indexes_batch(step) or _indexes_by_tensor(step, trace) for step in steps):
         return None
     if min(len(trace.shapes[n]) for n in (source, node)) < 2:
         return None  # no channels
@@ -44,10 +44,10 @@ def index_of(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Index | Non
     if axis is None or ids.ndim != len(trace.shapes[node]) or trace.shapes[node][0] != trace.shapes[source][0]:
         return None  # also when it chooses among the images
     origin = chain.channels(ids).movedim(axis, 0).flatten(1)[:, 0]
-    return Index(node, (source,), axis, len(origin), origin, _form(chain, axis, ids, origin, trace, ops), steps)
+    return Index(node, (source,), axis, len(origin), origin, _index_form(chain, axis, ids, origin, trace, ops), steps)
 
 
-def _steps(node: fx.Node, trace: Trace) -> tuple[fx.Node, ...]:
+def _reshaping_chain(node: fx.Node, trace: Trace) -> tuple[fx.Node, ...]:
     """The reshaping nodes from the first one to `node`, through tuples of pieces."""
     steps = [node]
     while isinstance(before := steps[0].args[0], fx.Node) and is_reshaping(before, trace):
@@ -55,7 +55,7 @@ def _steps(node: fx.Node, trace: Trace) -> tuple[fx.Node, ...]:
     return tuple(steps)
 
 
-def _chooses_images(step: fx.Node) -> bool:
+def _indexes_batch(step: fx.Node) -> bool:
     """Does an indexing touch the batch? A slice that is longer than the traced batch would look like all of it."""
     places = step.args[1] if step.target is operator.getitem else slice(None)
     if isinstance(places, int):  # a piece of a tuple, or one image
@@ -64,7 +64,7 @@ def _chooses_images(step: fx.Node) -> bool:
     return first != slice(None) and first is not Ellipsis
 
 
-def _takes_tensors(step: fx.Node, trace: Trace) -> bool:
+def _indexes_by_tensor(step: fx.Node, trace: Trace) -> bool:
     """Does it move elements to where another tensor says?"""
     return any(given in trace.shapes for given in step.all_input_nodes[1:])
 
@@ -95,28 +95,28 @@ class Chain:
         return None if len(varying) > 1 else (varying[0] if varying else 1)
 
 
-def _form(chain: Chain, axis: int, ids: Elements, origin: Elements, trace: Trace, ops: dict[fx.Node, Op]) -> str:
+def _index_form(chain: Chain, axis: int, ids: Elements, origin: Elements, trace: Trace, ops: dict[fx.Node, Op]) -> str:
     elements = chain.elements()
     if axis == chain.axis and torch.equal(ids, elements.index_select(axis, origin)):
         return "gather"
-    if all(_sizeless(step, trace, ops) for step in chain.steps):
+    if all(_is_size_independent(step, trace, ops) for step in chain.steps):
         return "replay"
     in_order = torch.equal(ids.flatten(), elements.flatten())
     return "flatten" if in_order and ids.ndim == 2 and chain.axis == 1 else "opaque"
 
 
-def _sizeless(step: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> bool:
+def _is_size_independent(step: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> bool:
     """Does a step name no number of channels, so that it means the same on a narrow tensor?"""
     if step.op == "call_module":
         return type(trace.layer(step)) is nn.Flatten
     if step.target is operator.getitem:
         before = ops.get(step.args[0])  # type: ignore[arg-type]
         places = step.args[1]
-        return before is not None and isinstance(places, tuple) and _spares(places, before.axis)
-    return step.target in tables.SIZELESS
+        return before is not None and isinstance(places, tuple) and _keeps_channel_axis(places, before.axis)
+    return step.target in tables.SIZE_INDEPENDENT
 
 
-def _spares(places: tuple[Any, ...], axis: int) -> bool:
+def _keeps_channel_axis(places: tuple[Any, ...], axis: int) -> bool:
     """Does an indexing leave the channel axis alone?"""
     plain = all(isinstance(place, slice) for place in places)
     return plain and (len(places) <= axis or places[axis] == slice(None, None, None))
@@ -126,7 +126,7 @@ def replay(node: fx.Node, known: dict[fx.Node, Any], trace: Trace) -> Any:
     """The value of a node, computed from known values; tensors that are not known count only by their shape."""
     if node in known:
         return known[node]
-    args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: _value(n, known, trace))
+    args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: _argument_value(n, known, trace))
     if node.op == "call_method":
         known[node] = getattr(args[0], str(node.target))(*args[1:], **kwargs)
     elif node.op == "call_module":
@@ -136,7 +136,7 @@ def replay(node: fx.Node, known: dict[fx.Node, Any], trace: Trace) -> Any:
     return known[node]
 
 
-def _value(node: fx.Node, known: dict[fx.Node, Any], trace: Trace) -> Any:
+def _argument_value(node: fx.Node, known: dict[fx.Node, Any], trace: Trace) -> Any:
     if node in known or node not in trace.shapes or is_reshaping(node, trace):
         return replay(node, known, trace)
     return torch.empty(1, *trace.shapes[node][1:], device="meta")

@@ -10,7 +10,7 @@ from torch import fx
 
 from pruning.graph.graph import Graph
 from pruning.graph.ops import Add, Broadcast, Cat, Channelwise, Conv, Index, Mul, Op
-from pruning.graph.streams import joined
+from pruning.graph.streams import joined_convolutions
 
 EXCLUDED_BY_PATTERN = "aside: not among method.only"  # the verdict on a site that would fit
 
@@ -44,10 +44,10 @@ class Site:
 
 def sites(graph: Graph) -> dict[str, Site]:
     """All sites of a network by name, in order of execution."""
-    tied = joined(graph)
+    tied = joined_convolutions(graph)
     before = _convolutions_before(graph)
-    shortcuts = _shortcuts(graph, before)
-    gating, final = _gating(graph), _final(graph)
+    shortcuts = _shortcut_convolutions(graph, before)
+    gating, final = _gating_convolutions(graph), _classifier_convolutions(graph)
     found = {}
     for name, conv in graph.convolutions().items():
         drop = _join_before(graph, conv.inputs[0], shortcuts, before)
@@ -60,7 +60,7 @@ def sites(graph: Graph) -> dict[str, Site]:
     return found
 
 
-def matching(names: list[str], patterns: list[str]) -> list[str]:
+def match_patterns(names: list[str], patterns: list[str]) -> list[str]:
     """The names that some shell-style pattern fits.
 
     Raises:
@@ -89,19 +89,19 @@ def _producer(graph: Graph, node: fx.Node) -> Op:
     return op
 
 
-def _shortcuts(graph: Graph, before: dict[fx.Node, frozenset[str]]) -> set[str]:
+def _shortcut_convolutions(graph: Graph, before: dict[fx.Node, frozenset[str]]) -> set[str]:
     """A convolution straight into an addition whose other side starts from the same tensor and goes further."""
     found = set()
     for op in graph.ops.values():
         ends = [_producer(graph, n) for n in op.inputs] if isinstance(op, Add) else []
         for end in ends:
             others = [o for o in ends if isinstance(o, Conv) and o is not end]
-            if isinstance(end, Conv) and any(_deeper(graph, other, end, before) for other in others):
+            if isinstance(end, Conv) and any(_passes_more_convolutions(graph, other, end, before) for other in others):
                 found.add(end.name)
     return found
 
 
-def _deeper(graph: Graph, other: Conv, end: Conv, before: dict[fx.Node, frozenset[str]]) -> bool:
+def _passes_more_convolutions(graph: Graph, other: Conv, end: Conv, before: dict[fx.Node, frozenset[str]]) -> bool:
     """Does the other side pass through more convolutions since the tensor that `end` reads?"""
     passed = before[other.inputs[0]]
     return end.name not in passed and passed > before[end.inputs[0]]
@@ -119,17 +119,17 @@ def _join_before(graph: Graph, node: fx.Node, shortcuts: set[str], before: dict[
     return last[0] if len(last) == 1 else None
 
 
-def _gating(graph: Graph) -> set[str]:
+def _gating_convolutions(graph: Graph) -> set[str]:
     """Convolutions inside a branch of a product that starts from a global pooling: squeeze-excitation."""
     found: set[str] = set()
     for op in graph.ops.values():
         for side in op.inputs[1:] + op.inputs[:1] if isinstance(op, Mul) else ():
             if set(graph.shape(side)[2:]) <= {1}:
-                found |= _branch(graph, side)
+                found |= _branch_convolutions(graph, side)
     return found
 
 
-def _branch(graph: Graph, node: fx.Node) -> set[str]:
+def _branch_convolutions(graph: Graph, node: fx.Node) -> set[str]:
     """Convolutions on 1x1 maps from here back."""
     names: set[str] = set()
     op = graph.ops[node]
@@ -139,7 +139,7 @@ def _branch(graph: Graph, node: fx.Node) -> set[str]:
     return names
 
 
-def _final(graph: Graph) -> set[str]:
+def _classifier_convolutions(graph: Graph) -> set[str]:
     """Convolutions whose filters are the classes: their channels reach the output itself."""
     output = next(op for op in graph.ops.values() if op.node.op == "output")
     names, todo = set(), list(output.inputs)

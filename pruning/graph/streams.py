@@ -10,7 +10,7 @@ from pruning.graph.graph import Graph
 from pruning.graph.ops import Add, Broadcast, Cat, Channelwise, Conv, Index, Op
 
 
-def joined(graph: Graph) -> set[str]:
+def joined_convolutions(graph: Graph) -> set[str]:
     """Names of the convolutions whose filters meet those of others in an addition."""
     return ChannelUnionFind(graph).joined
 

@@ -10,21 +10,21 @@ from pruning.graph.in_place import bound_argument
 from pruning.graph.tracer import Tracer
 
 
-def symbolic(bare: nn.Module) -> fx.GraphModule:
+def symbolic_trace(bare: nn.Module) -> fx.GraphModule:
     """The graph of a skeleton in its own mode.
 
     Raises:
         ValueError: torch.fx cannot trace it (its words and the line are given), what it does hangs on a training flag
             that only a graph for each mode could hold, or forward draws random numbers.
     """
-    module, asked = _traced(bare)
-    _refuse_flags(module)
+    module, asked = _trace(bare)
+    _refuse_training_flags(module)
     if asked:
-        _refuse_other_way(module, bare)
+        _refuse_mode_dependence(module, bare)
     return module
 
 
-def _traced(bare: nn.Module) -> tuple[fx.GraphModule, bool]:
+def _trace(bare: nn.Module) -> tuple[fx.GraphModule, bool]:
     """With tensors made in forward as nodes; where that cannot be traced (numbers of them are read), as constants. Also
     whether forward has asked for its mode."""
     try:
@@ -35,7 +35,7 @@ def _traced(bare: nn.Module) -> tuple[fx.GraphModule, bool]:
         try:
             graph = tracer.graph_of(bare)
         except Exception:
-            raise ValueError(_untraceable(bare, error)) from error
+            raise ValueError(_untraceable_message(bare, error)) from error
     if tracer.drawn is not None:
         raise ValueError(
             f"{type(bare).__name__}: {tracer.drawn} draws random numbers in forward, and a graph would hold that one "
@@ -45,53 +45,53 @@ def _traced(bare: nn.Module) -> tuple[fx.GraphModule, bool]:
     return fx.GraphModule(bare, graph, class_name=type(bare).__name__), tracer.asked
 
 
-def _refuse_flags(module: fx.GraphModule) -> None:
+def _refuse_training_flags(module: fx.GraphModule) -> None:
     for node in module.graph.nodes:
-        if node.op == "call_function" and bound_argument(node, "training") is True and _matters(node):
-            raise ValueError(_flagged(module, node))
+        if node.op == "call_function" and bound_argument(node, "training") is True and _flag_has_effect(node):
+            raise ValueError(_flag_message(module, node))
 
 
-def _flagged(module: fx.GraphModule, node: fx.Node) -> str:
+def _flag_message(module: fx.GraphModule, node: fx.Node) -> str:
     return (
         f"{type(module).__name__}: {node.name} has its training flag written into the graph "
         "(a function such as F.dropout(x, training=self.training)); use the module form, nn.Dropout"
     )
 
 
-def _matters(node: fx.Node) -> bool:
+def _flag_has_effect(node: fx.Node) -> bool:
     """Does a training flag change anything? Not where all that it turns on has the share zero."""
     shares = [bound_argument(node, name) for name in ("p", "dropout", "dropout_p", "attention_dropout")]
     given = [share for share in shares if share is not None]
     return not given or any(share != 0 for share in given)
 
 
-def _refuse_other_way(module: fx.GraphModule, bare: nn.Module) -> None:
+def _refuse_mode_dependence(module: fx.GraphModule, bare: nn.Module) -> None:
     """Trace once more in the other mode, which must give the same."""
     modes = {part: part.training for part in bare.modules()}
     try:
-        other, _ = _traced(bare.train(not bare.training))
+        other, _ = _trace(bare.train(not bare.training))
     finally:
         for part, mode in modes.items():
             part.training = mode
-    _refuse_flags(other)
+    _refuse_training_flags(other)
     mine, theirs = list(module.graph.nodes), list(other.graph.nodes)
     for node, twin in zip(mine, theirs, strict=False):
-        if _described(node) != _described(twin):
+        if _describe_call(node) != _describe_call(twin):
             flags = {bound_argument(each, "training") for each in (node, twin)}
-            raise ValueError(_flagged(module, node) if flags == {True, False} else _other_way(module, node))
+            raise ValueError(_flag_message(module, node) if flags == {True, False} else _mode_message(module, node))
     if len(mine) != len(theirs):
-        raise ValueError(_other_way(module, mine[-1]))
+        raise ValueError(_mode_message(module, mine[-1]))
 
 
-def _described(node: fx.Node) -> str:
+def _describe_call(node: fx.Node) -> str:
     """A call in words, but for its training flag where that changes nothing."""
     given = {"args": node.args, **node.kwargs}
-    if isinstance(bound_argument(node, "training"), bool) and not _matters(node):
+    if isinstance(bound_argument(node, "training"), bool) and not _flag_has_effect(node):
         given = {"args": [value for value in node.args if not isinstance(value, bool)], **node.kwargs, "training": None}
     return f"{node.op} {node.target} {given}"
 
 
-def _other_way(module: fx.GraphModule, node: fx.Node) -> str:
+def _mode_message(module: fx.GraphModule, node: fx.Node) -> str:
     blocks = [str(path) for path, _ in node.meta.get("nn_module_stack", {}).values() if path]
     where = f" in {blocks[-1]!r}" if blocks else ""
     return (
@@ -100,7 +100,7 @@ def _other_way(module: fx.GraphModule, node: fx.Node) -> str:
     )
 
 
-def _untraceable(network: nn.Module, error: Exception) -> str:
+def _untraceable_message(network: nn.Module, error: Exception) -> str:
     whole = traceback.extract_tb(error.__traceback__)
     ours = ("torch/fx", "/pruning/graph/symbolic.py", "/pruning/graph/tracer.py")
     frames = [f for f in whole if not any(part in f.filename for part in ours)]

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-ZERO_KEEPING_LAYERS: frozenset[type] = frozenset(
+ZERO_PRESERVING_LAYERS: frozenset[type] = frozenset(
     {
         *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish),
         *(nn.Tanh, nn.Softsign, nn.Tanhshrink, nn.Softshrink, nn.Hardshrink, nn.RReLU),
@@ -27,7 +27,7 @@ ZERO_KEEPING_LAYERS: frozenset[type] = frozenset(
     }
 ) - {nn.FeatureAlphaDropout}  # alpha dropout fills with a negative constant
 # How many of the last axes a layer or function looks along; 0: all but the first two.
-SPATIAL: dict[object, int] = {
+SPATIAL_AXES: dict[object, int] = {
     **dict.fromkeys((nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d), 1),
     **dict.fromkeys((nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d), 2),
     **dict.fromkeys((nn.ZeroPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d), 2),
@@ -35,15 +35,15 @@ SPATIAL: dict[object, int] = {
     **dict.fromkeys((nn.Upsample, nn.UpsamplingBilinear2d, nn.UpsamplingNearest2d, F.interpolate), 0),
     **dict.fromkeys((F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d), 2),
 }
-ZERO_KEEPING_BY_NAME = frozenset({"torchvision.ops.stochastic_depth.StochasticDepth", "timm.layers.drop.DropPath"})
-RISING_LAYERS: frozenset[type] = frozenset({nn.Sigmoid, nn.Hardsigmoid, nn.Softplus, nn.LogSigmoid})
+ZERO_PRESERVING_BY_NAME = frozenset({"torchvision.ops.stochastic_depth.StochasticDepth", "timm.layers.drop.DropPath"})
+NOT_ZERO_PRESERVING_LAYERS: frozenset[type] = frozenset({nn.Sigmoid, nn.Hardsigmoid, nn.Softplus, nn.LogSigmoid})
 NORMS: frozenset[type] = frozenset(
     {nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.InstanceNorm1d, nn.InstanceNorm2d}
 )
 # A batch norm that goes on with an activation `act` and a `drop` of its own; leaves of the trace.
 NORM_ACTIVATIONS_BY_NAME = frozenset({"timm.layers.norm_act.BatchNormAct2d"})
 
-ZERO_KEEPING: frozenset[object] = frozenset(
+ZERO_PRESERVING: frozenset[object] = frozenset(
     {
         *(
             F.relu,
@@ -64,13 +64,13 @@ ZERO_KEEPING: frozenset[object] = frozenset(
         *("relu", "relu_", "tanh", "abs", "neg", "clone", "contiguous", "detach", "float"),
     }
 )
-RISING: frozenset[object] = frozenset({F.sigmoid, torch.sigmoid, F.hardsigmoid, F.softplus, "sigmoid"})
+NOT_ZERO_PRESERVING: frozenset[object] = frozenset({F.sigmoid, torch.sigmoid, F.hardsigmoid, F.softplus, "sigmoid"})
 ADDITIONS: frozenset[object] = frozenset(
     {operator.add, operator.iadd, operator.sub, operator.isub, torch.add, torch.sub, "add", "add_", "sub", "sub_"}
 )
 PRODUCTS: frozenset[object] = frozenset({operator.mul, operator.imul, torch.mul, "mul", "mul_"})
-QUOTIENTS: frozenset[object] = frozenset({operator.truediv, operator.itruediv, torch.div, "div", "div_"})
-MEANS: frozenset[object] = frozenset({torch.mean, torch.sum, "mean", "sum"})
+DIVISIONS: frozenset[object] = frozenset({operator.truediv, operator.itruediv, torch.div, "div", "div_"})
+REDUCTIONS: frozenset[object] = frozenset({torch.mean, torch.sum, "mean", "sum"})
 CONCATENATIONS: frozenset[object] = frozenset({torch.cat, torch.concat})
 
 RESHAPING_LAYERS: frozenset[type] = frozenset(
@@ -97,16 +97,16 @@ RESHAPING: frozenset[object] = frozenset(
     }
 )
 # Those whose arguments never name a number of channels: they mean the same on a narrow tensor.
-SIZELESS: frozenset[object] = frozenset(
+SIZE_INDEPENDENT: frozenset[object] = frozenset(
     {
         *(torch.flatten, torch.permute, torch.transpose, torch.unsqueeze, torch.swapaxes),
         *("flatten", "permute", "transpose", "unsqueeze", "contiguous", "swapaxes"),
     }
 )
 # Pieces of one tensor that share no element.
-CUTTING: frozenset[object] = frozenset({torch.chunk, torch.split, torch.unbind, "chunk", "split", "unbind"})
+SPLITS: frozenset[object] = frozenset({torch.chunk, torch.split, torch.unbind, "chunk", "split", "unbind"})
 # What may hand on the memory of its input, besides reshapings.
-VIEWING: frozenset[object] = frozenset(
+VIEWS: frozenset[object] = frozenset(
     {
         *("expand", "expand_as", "view_as", "detach", "select", "unfold", "diagonal", "movedim", "moveaxis", "t"),
         *("to", "float", "double", "half", "bfloat16", "type", "type_as", "swapdims", "unflatten", "squeeze_", "ravel"),
@@ -114,11 +114,11 @@ VIEWING: frozenset[object] = frozenset(
         *(F.dropout, F.dropout2d, F.alpha_dropout, torch.detach, torch.unflatten, torch.broadcast_to),
     }
 )
-VIEWING_LAYERS: frozenset[type] = frozenset(
+VIEW_LAYERS: frozenset[type] = frozenset(
     {nn.Flatten, nn.Unflatten, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout}
 )
 
 
-def name_of(layer: nn.Module) -> str:
+def class_name(layer: nn.Module) -> str:
     """Of a layer's exact class, for libraries that may be absent."""
     return f"{type(layer).__module__}.{type(layer).__qualname__}"

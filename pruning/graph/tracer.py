@@ -20,7 +20,7 @@ FACTORIES = (
     *("arange", "as_tensor", "empty", "eye", "full", "linspace", "logspace", "normal", "ones", "rand", "randint"),
     *("randn", "randperm", "scalar_tensor", "tensor", "tril_indices", "triu_indices", "zeros"),
 )
-MAKERS = frozenset(getattr(torch, name) for name in FACTORIES)
+FACTORY_FUNCTIONS = frozenset(getattr(torch, name) for name in FACTORIES)
 
 
 class InPlaceProxy(fx.Proxy):
@@ -51,7 +51,7 @@ class Tracer(fx.Tracer):
     """
 
     def __init__(self, open: bool, blaming: bool = False) -> None:
-        super().__init__(autowrap_functions=tuple(MAKERS))
+        super().__init__(autowrap_functions=tuple(FACTORY_FUNCTIONS))
         self.open = self.proxy_buffer_attributes = open
         self.drawn: str | None = None
         self.blaming, self.asked = blaming, False
@@ -59,7 +59,7 @@ class Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         whole = _reads_training(m) or type(m).__module__ == "pruning.surgery.align"
         bare = not any(True for _ in m.parameters())
-        norm = isinstance(m, nn.modules.batchnorm._NormBase) or tables.name_of(m) in tables.NORM_ACTIVATIONS_BY_NAME
+        norm = isinstance(m, nn.modules.batchnorm._NormBase) or tables.class_name(m) in tables.NORM_ACTIVATIONS_BY_NAME
         return norm or super().is_leaf_module(m, module_qualified_name) or (whole and bare)
 
     def proxy(self, node: fx.Node) -> fx.Proxy:

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from pruning.graph.attachments import attachments, computed, refuse_lost
-from pruning.graph.draws import generators_kept
+from pruning.graph.attachments import attachment_reasons, computed_tensors, refuse_uncopyable
+from pruning.graph.draws import preserve_generators
 from pruning.graph.in_place import follow_in_place
-from pruning.graph.symbolic import symbolic
-from pruning.graph.tracer import MAKERS
+from pruning.graph.symbolic import symbolic_trace
+from pruning.graph.tracer import FACTORY_FUNCTIONS
 from pruning.selection import CONVOLUTIONS
 
 Shape = tuple[int, ...]
@@ -68,21 +68,21 @@ def record(network: nn.Module, image_shape: tuple[int, int, int]) -> Trace:
         ValueError: torch.fx cannot trace the network (its words and the line are given), what forward does hangs on the
             training flag or on a draw, it changes tensors of its own, or a hook would be lost.
     """
-    refuse_lost(network)
-    with generators_kept():
+    refuse_uncopyable(network)
+    with preserve_generators():
         bare = skeleton(network)
-        module = symbolic(bare)
+        module = symbolic_trace(bare)
         follow_in_place(module)
-        recorder = _recorded(module, image_shape)
+        recorder = _record_shapes(module, image_shape)
     calls = Counter(str(node.target) for node in module.graph.nodes if node.op == "call_module")
-    return Trace(module, bare, recorder.shapes, recorder.bundles, calls, _tied(module), attachments(bare))
+    return Trace(module, bare, recorder.shapes, recorder.bundles, calls, _tied_layers(module), attachment_reasons(bare))
 
 
 def _has_state(layer: nn.Module) -> bool:
     return any(True for _ in layer.parameters()) or any(True for _ in layer.buffers())
 
 
-def _tied(module: fx.GraphModule) -> set[str]:
+def _tied_layers(module: fx.GraphModule) -> set[str]:
     """Layers whose parameters or buffers another layer has too, or that forward reads besides calling the layer."""
     owners: dict[int, set[str]] = {}
     for name, layer in module.named_modules():
@@ -96,19 +96,19 @@ def _tied(module: fx.GraphModule) -> set[str]:
 def skeleton(network: nn.Module) -> nn.Module:
     """A copy of a network with shapes and types but no numbers (meta device); it shares nothing with the network."""
     memo: dict[int, object] = {}
-    for tensor in [*network.parameters(), *network.buffers(), *computed(network)]:
+    for tensor in [*network.parameters(), *network.buffers(), *computed_tensors(network)]:
         empty = torch.empty_like(tensor, device="meta", requires_grad=False)
         is_parameter = isinstance(tensor, nn.Parameter)
         memo[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if is_parameter else empty
     return copy.deepcopy(network, memo)
 
 
-def _recorded(module: fx.GraphModule, image_shape: tuple[int, int, int]) -> _Recorder:
+def _record_shapes(module: fx.GraphModule, image_shape: tuple[int, int, int]) -> _Recorder:
     """Shapes of all tensors, by one pass without arithmetic."""
     recorder = _Recorder(module)
-    makes = any(node.target in MAKERS for node in module.graph.nodes)  # asking for a device takes time in every call
+    makes_tensors = any(node.target in FACTORY_FUNCTIONS for node in module.graph.nodes)  # a device slows every call
     try:
-        with torch.no_grad(), torch.device("meta") if makes else nullcontext():
+        with torch.no_grad(), torch.device("meta") if makes_tensors else nullcontext():
             recorder.run(torch.empty(2, *image_shape, device="meta", dtype=float_type(module)))
     except Exception as error:  # any layer may refuse the image in its own words
         raise ValueError(f"the network does not take images of {image_shape}: {str(error).splitlines()[0]}") from error

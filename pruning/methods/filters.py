@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pruning.budget.targets import Budget, BudgetProblem, Counts
 from pruning.graph.cost import Cost, predict
 from pruning.graph.graph import Graph, trace
-from pruning.graph.groups import PruningGroups, pruning_groups, reasons
+from pruning.graph.groups import PruningGroups, exclusion_reasons, pruning_groups
 from pruning.graph.liveness import analyse
 from pruning.graph.sites import EXCLUDED_BY_PATTERN, sites
 from pruning.methods.base import PruningMethod
@@ -65,7 +65,7 @@ class FilterMethod(PruningMethod):
     def of_scores(self, scores: Scores, counts: Mapping[str, int]) -> Selection:
         """The selection that keeps `counts` filters with the largest scores."""
         rows = {
-            member: largest(scores[name], counts[name])
+            member: largest_mask(scores[name], counts[name])
             for name, members in self.units.members.items()
             for member in members
         }
@@ -86,7 +86,7 @@ class FilterMethod(PruningMethod):
 
     def exclusion_reasons(self) -> dict[str, str | None]:
         cut = {member for members in self.units.members.values() for member in members}
-        whys = reasons(sites(self.graph), self.joined)
+        whys = exclusion_reasons(sites(self.graph), self.joined)
         return {name: None if name in cut else why or EXCLUDED_BY_PATTERN for name, why in whys.items()}
 
     def magnitudes(self, network: nn.Module) -> Scores:
@@ -100,7 +100,7 @@ class FilterMethod(PruningMethod):
         return torch.stack([getattr(w.abs().flatten(1), norm)(1).float().cpu() for w in weights]).sum(0)
 
 
-def largest(scores: Float[Tensor, " filters"], count: int) -> Bool[Tensor, " filters"]:
+def largest_mask(scores: Float[Tensor, " filters"], count: int) -> Bool[Tensor, " filters"]:
     """The `count` largest scores; of equal ones the first."""
     kept = torch.zeros(len(scores), dtype=torch.bool)
     kept[scores.cpu().sort(descending=True, stable=True).indices[:count]] = True

@@ -8,8 +8,8 @@ from typing import Any
 from torch import nn
 from torch.optim import SGD, Optimizer
 
-PLAIN = {"momentum": 0, "dampening": 0, "weight_decay": 0, "nesterov": False, "maximize": False}  # SGD's own values
-OURS = ("params", "constant")  # no values of an optimiser
+SGD_DEFAULTS = {"momentum": 0, "dampening": 0, "weight_decay": 0, "nesterov": False, "maximize": False}
+NOT_SGD = ("params", "constant")  # no values of an optimiser
 Group = dict[str, Any]
 
 
@@ -20,8 +20,8 @@ def check_own_groups(asked: Sequence[Group], optimizers: Sequence[Optimizer], cl
         ValueError: it is not, so that the parameters would learn by another rule than the method's.
     """
     for group in asked:
-        values = PLAIN | {name: value for name, value in group.items() if name not in OURS}
-        wrong = next(misfits(group["params"], values, optimizers), None)
+        values = SGD_DEFAULTS | {name: value for name, value in group.items() if name not in NOT_SGD}
+        wrong = next(describe_misfits(group["params"], values, optimizers), None)
         if clipping and wrong is None:
             wrong = f"gradients are clipped at {clipping:g}"
         if wrong is not None:
@@ -35,7 +35,7 @@ def check_own_groups(asked: Sequence[Group], optimizers: Sequence[Optimizer], cl
             )
 
 
-def misfits(params: Sequence[nn.Parameter], values: Group, optimizers: Sequence[Optimizer]) -> Iterator[str]:
+def describe_misfits(params: Sequence[nn.Parameter], values: Group, optimizers: Sequence[Optimizer]) -> Iterator[str]:
     """In words, what is not as it should be."""
     wanted = {id(parameter) for parameter in params}
     holders = [(optimizer, group) for optimizer in optimizers for group in optimizer.param_groups]

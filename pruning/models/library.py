@@ -29,17 +29,17 @@ def torchvision_network(
     known = models.list_models(module=models)
     if name not in known:
         raise ValueError(
-            f"model.name must be one of torchvision's classification networks, got {name!r}; {_near(name, known)}"
+            f"model.name must be one of torchvision's classification networks, got {name!r}; {_near_names(name, known)}"
         )
     options: dict[str, Any] = {}
     if name in AUXILIARY:
         options = {"aux_logits": False, "transform_input": False, "init_weights": True}
-    pretrained = None if weights is None else _weights(name, weights)  # asked first: it may fail
+    pretrained = None if weights is None else _fetch_weights(name, weights)  # asked first: it may fail
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = models.get_model(name, weights=None, num_classes=classes, **options)
     if pretrained is not None:
-        _adopt(network, pretrained, name)
+        _load_matching(network, pretrained, name)
     return network
 
 
@@ -56,33 +56,33 @@ def timm_network(name: str, classes: int, image_shape: Shape, weights: str | Non
         raise ValueError(f"model=timm model.name={name} needs timm: pip install 'cnn-pruning[timm]'") from error
     known = timm.list_models()
     if name not in known:  # nothing with a scheme such as hf-hub: or local-dir: gets to timm
-        raise ValueError(f"model.name must be one of timm's networks, got {name!r}; {_near(name, known)}")
+        raise ValueError(f"model.name must be one of timm's networks, got {name!r}; {_near_names(name, known)}")
     full = name if weights in (None, "DEFAULT") else f"{name}.{weights}"
     tags = {name: name.partition(".")[2] for name in timm.list_pretrained(f"{name}.*")}
     if weights is not None and not (full in tags or (full == name and tags)):
-        raise ValueError(_offered(f"timm's {name}", tags.values(), weights))
+        raise ValueError(_weights_message(f"timm's {name}", tags.values(), weights))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return timm.create_model(full, pretrained=weights is not None, num_classes=classes)
 
 
-def _near(name: str, known: Collection[str]) -> str:
+def _near_names(name: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(name, known, n=4, cutoff=0.3)
     return f"near: {', '.join(close)}"
 
 
-def _offered(whose: str, names: Collection[str], weights: str) -> str:
+def _weights_message(whose: str, names: Collection[str], weights: str) -> str:
     listed = f"one of {', '.join(names)}" if names else "null, there are none"
     return f"model.weights of {whose} must be {listed}, got {weights!r}; a file of weights is baseline=PATH"
 
 
-def _weights(name: str, weights: str) -> dict[str, Tensor]:
+def _fetch_weights(name: str, weights: str) -> dict[str, Tensor]:
     """Of torchvision, from its cache or by download."""
     from torchvision import models
 
     offered = models.get_model_weights(name)
     if weights not in offered.__members__:
-        raise ValueError(_offered(f"torchvision's {name}", offered.__members__, weights))
+        raise ValueError(_weights_message(f"torchvision's {name}", offered.__members__, weights))
     chosen, elsewhere = offered[weights], "fetch it elsewhere and give baseline=PATH"
     try:
         return dict(chosen.get_state_dict(progress=False, check_hash=True, weights_only=True))
@@ -96,7 +96,7 @@ def _weights(name: str, weights: str) -> dict[str, Tensor]:
         raise ValueError(f"{words}: {elsewhere}") from error
 
 
-def _adopt(network: nn.Module, pretrained: dict[str, Tensor], name: str) -> None:
+def _load_matching(network: nn.Module, pretrained: dict[str, Tensor], name: str) -> None:
     """In place, all but what belongs to other classes than the network's, or to auxiliary heads."""
     own = network.state_dict()
     fits = {key: value for key, value in pretrained.items() if key in own and own[key].shape == value.shape}

@@ -21,9 +21,9 @@ Shape = tuple[int, int, int]
 BUILDERS: dict[str, Callable[..., nn.Module]] = {
     build.__name__: build for build in (resnet, timm_network, torchvision_network, vgg16, zfnet)
 }
-GIVEN = {"classes", "image_shape"}  # known to the run, not part of an origin
-NUMBERS = {"weights", "seed"}  # say what the weights are, not what the network is
-LARGEST = 2048  # of any whole-number argument; the deepest network published has 1202 layers
+RUN_KEYS = {"classes", "image_shape"}  # known to the run, not part of an origin
+WEIGHT_KEYS = {"weights", "seed"}  # say what the weights are, not what the network is
+MAX_ARGUMENT = 2048  # of any whole-number argument; the deepest network published has 1202 layers
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Origin:
     @classmethod
     def of(cls, builder: str, arguments: Mapping[str, Any]) -> Origin:
         """From all the arguments a builder was called with; those that only set weights are left out."""
-        return cls(builder, {key: value for key, value in arguments.items() if key not in NUMBERS | GIVEN})
+        return cls(builder, {key: value for key, value in arguments.items() if key not in WEIGHT_KEYS | RUN_KEYS})
 
     def skeleton(self, classes: int, image_shape: Shape) -> nn.Module:
         """The network with shapes and no numbers; takes no memory to speak of, whatever the arguments.
@@ -55,19 +55,19 @@ class Origin:
         if self.builder not in BUILDERS:
             raise ValueError(f"network must be one of {', '.join(BUILDERS)}, got {self.builder!r}")
         known = inspect.signature(BUILDERS[self.builder]).parameters.values()
-        own = {p.name: p for p in known if p.name not in GIVEN | NUMBERS}
+        own = {p.name: p for p in known if p.name not in RUN_KEYS | WEIGHT_KEYS}
         missing = [name for name, p in own.items() if p.default is p.empty and name not in self.arguments]
-        wrong = [name for name, value in self.arguments.items() if name not in own or not _fits(value, own[name])]
+        wrong = [name for name, value in self.arguments.items() if name not in own or not _is_valid(value, own[name])]
         if missing or wrong:
             takes = ", ".join(f"{name}: {p.annotation.__name__}" for name, p in own.items()) or "nothing"
-            raise ValueError(f"{self.builder} takes {takes} (numbers up to {LARGEST}), got {self}")
+            raise ValueError(f"{self.builder} takes {takes} (numbers up to {MAX_ARGUMENT}), got {self}")
 
     def __str__(self) -> str:
         return f"{self.builder}({', '.join(f'{key}={value!r}' for key, value in self.arguments.items())})"
 
 
-def _fits(value: object, parameter: inspect.Parameter) -> bool:
-    return type(value) is parameter.annotation and (type(value) is not int or 0 <= value <= LARGEST)
+def _is_valid(value: object, parameter: inspect.Parameter) -> bool:
+    return type(value) is parameter.annotation and (type(value) is not int or 0 <= value <= MAX_ARGUMENT)
 
 
 class Weightless(TorchFunctionMode):

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from pruning.models.init import initialise
 
-LEAST = 64  # pixels a side; below, nothing is left after the last pooling
+MIN_SIDE = 64  # pixels a side; below, nothing is left after the last pooling
 HIDDEN = 4096
 
 
@@ -27,7 +27,7 @@ class ZFNet(nn.Module):
         )
         self.classifier = nn.Sequential(
             nn.Flatten(),
-            *(nn.Linear(256 * _left(height) * _left(width), HIDDEN), nn.ReLU(inplace=True), nn.Dropout()),
+            *(nn.Linear(256 * _final_side(height) * _final_side(width), HIDDEN), nn.ReLU(inplace=True), nn.Dropout()),
             *(nn.Linear(HIDDEN, HIDDEN), nn.ReLU(inplace=True), nn.Dropout()),
             nn.Linear(HIDDEN, classes),
         )
@@ -45,15 +45,15 @@ def _block(conv: nn.Conv2d, pool: bool = False, normalise: bool = False) -> list
     return layers
 
 
-def _left(side: int) -> int:
+def _final_side(side: int) -> int:
     """Pixels of a side after all convolutions and poolings: 224 -> 110 -> 55 -> 26 -> 13 -> 6."""
     side = (side + 2 - 7) // 2 + 1
-    side = _pooled(side)
+    side = _pooled_side(side)
     side = (side - 5) // 2 + 1
-    return _pooled(_pooled(side))
+    return _pooled_side(_pooled_side(side))
 
 
-def _pooled(side: int) -> int:
+def _pooled_side(side: int) -> int:
     return -(-(side - 3) // 2) + 1
 
 
@@ -64,8 +64,8 @@ def zfnet(classes: int, image_shape: tuple[int, int, int], normalise: bool = Tru
         ValueError: images under 64x64.
     """
     _, height, width = image_shape
-    if min(height, width) < LEAST:
+    if min(height, width) < MIN_SIDE:
         raise ValueError(
-            f"zfnet needs images of {LEAST}x{LEAST} or more, got {image_shape}; use model=vgg16 for small ones"
+            f"zfnet needs images of {MIN_SIDE}x{MIN_SIDE} or more, got {image_shape}; use model=vgg16 for small ones"
         )
     return initialise(ZFNet(classes, height, width, normalise), seed)

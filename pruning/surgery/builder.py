@@ -16,7 +16,7 @@ from pruning.graph.liveness import Liveness
 from pruning.graph.ops import Broadcast, Cat, Conv, Index, Linear, Norm, Op, Opaque, Source
 from pruning.surgery.align import AddAt, ColumnGroups
 from pruning.surgery.narrow import narrow_conv, narrow_grouped, narrow_linear, narrow_norm
-from pruning.surgery.wiring import NOTHING, Carried, Numbers, Wiring
+from pruning.surgery.wiring import NOTHING, Carrier, Numbers, Wiring
 
 
 class Builder:
@@ -36,8 +36,8 @@ class Builder:
     def need(self, node: fx.Node) -> Numbers:
         return self.liveness.need(node).nonzero().flatten()
 
-    def emit(self, op: Op) -> Carried:
-        return next((verb for kind, verb in VERBS if isinstance(op, kind)), Builder.channelwise)(self, op)
+    def emit(self, op: Op) -> Carrier:
+        return next((verb for kind, verb in EMITTERS if isinstance(op, kind)), Builder.channelwise)(self, op)
 
     def layer(self, op: Op) -> Any:
         return self.wiring.original(str(op.node.target))
@@ -49,16 +49,16 @@ class Builder:
         """The node of an operation with one input, on these channels of it."""
         return self.wiring.copied(op.node, {op.inputs[0]: self.wiring.bring(op.inputs[0], want)})
 
-    def barrier(self, op: Op) -> Carried:
-        return Carried(self.wiring.copied(op.node, {}), torch.arange(op.width))
+    def barrier(self, op: Op) -> Carrier:
+        return Carrier(self.wiring.copied(op.node, {}), torch.arange(op.width))
 
-    def channelwise(self, op: Op) -> Carried:
+    def channelwise(self, op: Op) -> Carrier:
         want = self.wiring.order(op.inputs[0], self.need(op.node))
         if isinstance(op, Norm):
             self.replace(op, narrow_norm(self.layer(op), want))
-        return Carried(self.on(op, want), want)
+        return Carrier(self.on(op, want), want)
 
-    def broadcast(self, op: Broadcast) -> Carried:
+    def broadcast(self, op: Broadcast) -> Carrier:
         spread, wiring = dict(zip(op.inputs, op.spread, strict=True)), self.wiring
         need = self.need(op.node)
         full = [n for n in op.inputs if not spread[n]]
@@ -70,7 +70,7 @@ class Builder:
         self.check_size(op, list(given))
         present = next(iter(given.values()))
         absent = {n: wiring.new.call_function(torch.zeros_like, (present,)) for n in op.inputs if n not in given}
-        return Carried(wiring.copied(op.node, given | absent), want)
+        return Carrier(wiring.copied(op.node, given | absent), want)
 
     def fits(self, op: Broadcast, leader: fx.Node, want: Numbers) -> bool:
         """Is it a sum of two tensors, of which the other than the leader holds fewer channels, or in another order?"""
@@ -99,15 +99,15 @@ class Builder:
             shape[-from_right] = 1
         return tuple(shape)
 
-    def added(self, op: Broadcast, leader: fx.Node, want: Numbers) -> Carried:
+    def added(self, op: Broadcast, leader: fx.Node, want: Numbers) -> Carrier:
         """The narrow operand goes to its places in the wide one: no copy of it with zeros in between."""
         other, wiring = next(n for n in op.inputs if n is not leader), self.wiring
         module = AddAt(wiring.places(other, want).to(wiring.device), op.axis)
         narrow = wiring.carried[other].node
         assert narrow is not None
-        return Carried(wiring.insert(op.node, "at", module, wiring.bring(leader, want), narrow), want)
+        return Carrier(wiring.insert(op.node, "at", module, wiring.bring(leader, want), narrow), want)
 
-    def cat(self, op: Cat) -> Carried:
+    def cat(self, op: Cat) -> Carrier:
         needs = self.liveness.need(op.node).split([self.wiring.old.ops[n].width for n in op.inputs])
         parts, channels, start = [], [], 0
         for source, need in zip(op.inputs, needs, strict=True):
@@ -116,26 +116,26 @@ class Builder:
             channels.append(want + start)
             start += len(need)
         node = parts[0] if len(parts) == 1 else self.wiring.new.call_function(torch.cat, (parts, op.axis))
-        return Carried(node, torch.cat(channels))
+        return Carrier(node, torch.cat(channels))
 
-    def linear(self, op: Linear) -> Carried:
+    def linear(self, op: Linear) -> Carrier:
         want = self.wiring.order(op.inputs[0], self.need(op.inputs[0]))
         self.replace(op, narrow_linear(self.layer(op), want))
-        return Carried(self.on(op, want), torch.arange(op.width))
+        return Carrier(self.on(op, want), torch.arange(op.width))
 
-    def conv(self, op: Conv) -> Carried:
+    def conv(self, op: Conv) -> Carrier:
         kernels = self.liveness.kernels(op)
         if op.layer.groups > 1:
             shape = rectangle(kernels, op.layer.groups)
             self.replace(op, narrow_grouped(self.layer(op), kernels, shape))
-            return Carried(self.on(op, shape.columns.flatten()), shape.rows.flatten())
+            return Carrier(self.on(op, shape.columns.flatten()), shape.rows.flatten())
         parts = blocks(op.name, kernels)
         columns = self.wiring.order(op.inputs[0], torch.cat([part.columns for part in parts]).unique())
         one = len(parts) == 1
         self.replace(
             op, narrow_conv(self.layer(op), parts[0].rows, columns) if one else self.groups(op, parts, columns)
         )
-        return Carried(self.on(op, columns), torch.cat([part.rows for part in parts]))
+        return Carrier(self.on(op, columns), torch.cat([part.rows for part in parts]))
 
     def groups(self, op: Conv, parts: list[Block], columns: Numbers) -> ColumnGroups:
         place = torch.empty(op.layer.in_channels, dtype=torch.long)
@@ -143,18 +143,18 @@ class Builder:
         convs = [narrow_conv(self.layer(op), part.rows, part.columns) for part in parts]
         return ColumnGroups(convs, [place[part.columns].to(self.wiring.device) for part in parts])
 
-    def index(self, op: Index) -> Carried:
+    def index(self, op: Index) -> Carrier:
         source, need, wiring = op.inputs[0], self.need(op.node), self.wiring
         if op.form == "gather":
-            return Carried(wiring.bring(source, op.origin[need]), need)
+            return Carrier(wiring.bring(source, op.origin[need]), need)
         if op.form == "pad":
-            return Carried(self.padded(op, wiring.bring(source, op.origin[need])), need)
+            return Carrier(self.padded(op, wiring.bring(source, op.origin[need])), need)
         if op.form == "opaque":
-            return Carried(wiring.replayed(op, wiring.bring(source, wiring.every(source))), torch.arange(op.width))
+            return Carrier(wiring.replayed(op, wiring.bring(source, wiring.every(source))), torch.arange(op.width))
         want = op.origin[need].unique()
         x = wiring.bring(source, want)
         node = wiring.new.call_method("flatten", (x, 1)) if op.form == "flatten" else wiring.replayed(op, x)
-        return Carried(node, torch.isin(op.origin, want).nonzero().flatten())
+        return Carrier(node, torch.isin(op.origin, want).nonzero().flatten())
 
     def padded(self, op: Index, x: fx.Node) -> fx.Node:
         """Pixels are padded as before; padded channels are zero, and so nobody carries them."""
@@ -168,7 +168,7 @@ class Builder:
 
 SUMS = {operator.add, operator.iadd, torch.add, "add", "add_"}
 
-VERBS: tuple[tuple[type[Op], Callable[[Builder, Any], Carried]], ...] = (
+EMITTERS: tuple[tuple[type[Op], Callable[[Builder, Any], Carrier]], ...] = (
     (Source, Builder.barrier),
     (Opaque, Builder.barrier),
     (Broadcast, Builder.broadcast),

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pruning.graph.tracing import float_type
-from pruning.modes import evaluating, exact
+from pruning.modes import eval_mode, exact_float32
 
 Images = Float[Tensor, "batch 3 height width"]
 Logits = Float[Tensor, "batch classes"]
@@ -23,7 +23,7 @@ def certify(masked: nn.Module, small: nn.Module, images: Images) -> float:
     Raises:
         ValueError: above 1e-4, or the masked logits do not vary over the batch, so that they prove nothing.
     """
-    wanted, got = answers(masked, small, images)
+    wanted, got = logits_of_both(masked, small, images)
     if not (wanted - wanted[:1]).abs().max().item() > VARIATION * wanted.abs().max().item():
         raise ValueError(
             f"no certificate: the masked network gives the same logits for all {len(images)} images of the batch, so "
@@ -33,10 +33,10 @@ def certify(masked: nn.Module, small: nn.Module, images: Images) -> float:
 
 
 @torch.no_grad()
-def answers(masked: nn.Module, small: nn.Module, images: Images) -> tuple[Logits, Logits]:
+def logits_of_both(masked: nn.Module, small: nn.Module, images: Images) -> tuple[Logits, Logits]:
     """Of both, in eval and in exact arithmetic; what was trained in float64 answers in it."""
     images = images.to(float_type(masked))
-    with exact(), evaluating(masked), evaluating(small):
+    with exact_float32(), eval_mode(masked), eval_mode(small):
         return masked(images), small(images)
 
 

@@ -26,11 +26,11 @@ def compact(
     small.graph.eliminate_dead_code()
     small.delete_all_unused_submodules()
     small.recompile()
-    _keep_modes(small, network)
+    _copy_modes(small, network)
     return small
 
 
-def _keep_modes(small: nn.Module, network: nn.Module) -> None:
+def _copy_modes(small: nn.Module, network: nn.Module) -> None:
     modes = {name: module.training for name, module in network.named_modules()}
     for name, module in small.named_modules():
         module.training = modes.get(name, modes.get(name.rpartition(".")[0], network.training))

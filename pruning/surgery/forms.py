@@ -22,42 +22,42 @@ LANES = 16  # float32 numbers in a vector register: ONNX Runtime groups in whole
 CHANNELWISE = (nn.ReLU, nn.ReLU6, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout, nn.Identity)
 
 
-def grouped(network: nn.Module) -> nn.Module:
+def to_grouped(network: nn.Module) -> nn.Module:
     """A copy of a compacted network, the same function, in which no layer is split; padding counts as MACs."""
     made = copy.deepcopy(network)
     for name, layer in list(made.named_modules()):
         if isinstance(layer, ColumnGroups):
-            made.set_submodule(name, _joined(layer).train(layer.training))
+            made.set_submodule(name, _join_column_groups(layer).train(layer.training))
     if isinstance(made, fx.GraphModule):
         for node in made.graph.nodes:
-            _carry(made, node)
+            _defer_padding_removal(made, node)
     return made
 
 
-def in_form(network: nn.Module, form: str) -> nn.Module:
+def to_form(network: nn.Module, form: str) -> nn.Module:
     """A compacted network as it is ("split"), or its copy in form "grouped"."""
-    return grouped(network) if form == "grouped" else network
+    return to_grouped(network) if form == "grouped" else network
 
 
-def fastest(network: nn.Module, images: Float[Tensor, "b 3 h w"]) -> tuple[str, nn.Module]:
+def fastest_form(network: nn.Module, images: Float[Tensor, "b 3 h w"]) -> tuple[str, nn.Module]:
     """The faster form of a compacted network on these images, where both lie, and its name.
 
     Nothing is timed where no layer is in groups: then "split", the network itself.
     """
     if not any(isinstance(layer, ColumnGroups) for layer in network.modules()):
         return "split", network
-    made = {form: in_form(network, form) for form in ("split", "grouped")}
+    made = {form: to_form(network, form) for form in ("split", "grouped")}
     times = dict(zip(made, latencies(list(made.values()), images), strict=True))
     return min(made.items(), key=lambda pair: times[pair[0]])
 
 
-def _joined(layer: ColumnGroups) -> nn.Sequential:
+def _join_column_groups(layer: ColumnGroups) -> nn.Sequential:
     """Gather, one convolution, and the rows that are no padding, if there is any; outputs in the order of `layer`."""
     convs: list[nn.Conv2d] = list(layer.convs)  # type: ignore[arg-type]
     rows, columns = max(conv.out_channels for conv in convs), max(conv.in_channels for conv in convs)
     if columns % LANES == 0:
         rows = -(-rows // LANES) * LANES
-    gather = torch.cat([_filled(choose.index, columns) for choose in layer.gathers])  # type: ignore[arg-type]
+    gather = torch.cat([_pad_index(choose.index, columns) for choose in layer.gathers])  # type: ignore[arg-type]
     steps: list[nn.Module] = [Choose(gather, axis=1), join_groups(convs, rows)]
     real = torch.cat([group * rows + torch.arange(small.out_channels) for group, small in enumerate(convs)])
     if len(real) < len(convs) * rows:
@@ -65,18 +65,18 @@ def _joined(layer: ColumnGroups) -> nn.Sequential:
     return nn.Sequential(*steps)
 
 
-def _carry(network: fx.GraphModule, node: fx.Node) -> None:
+def _defer_padding_removal(network: fx.GraphModule, node: fx.Node) -> None:
     """Let padding run on to the layer that chooses channels next, if nothing but norms and channel-wise layers lies
     between: a choice straight after a convolution is a copy, and keeps runtimes from fusing it with its norm.
     """
-    steps = _layer(network, node)
+    steps = _called_layer(network, node)
     if not (isinstance(steps, nn.Sequential) and len(steps) == 3 and isinstance(steps[2], Choose)):
         return
     real, width = steps[2].index, len(steps[1].weight)  # type: ignore[arg-type]
     norms: dict[str, nn.Module] = {}
     layer = None
-    for reader in _readers(node):
-        layer = _layer(network, reader)
+    for reader in _sole_readers(node):
+        layer = _called_layer(network, reader)
         if isinstance(layer, nn.BatchNorm2d):
             norms[str(reader.target)] = widen_norm(layer, real, width)
         elif not isinstance(layer, CHANNELWISE):
@@ -90,17 +90,17 @@ def _carry(network: fx.GraphModule, node: fx.Node) -> None:
     network.set_submodule(str(node.target), steps[:2])
 
 
-def _readers(node: fx.Node) -> Iterator[fx.Node]:
+def _sole_readers(node: fx.Node) -> Iterator[fx.Node]:
     """What reads a node, and what reads that, as long as each is the only one."""
     while len(node.users) == 1:
         node = next(iter(node.users))
         yield node
 
 
-def _layer(network: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+def _called_layer(network: fx.GraphModule, node: fx.Node) -> nn.Module | None:
     return network.get_submodule(str(node.target)) if node.op == "call_module" else None
 
 
-def _filled(index: Numbers, length: int) -> Numbers:
+def _pad_index(index: Numbers, length: int) -> Numbers:
     """Padding reads a channel that the group reads anyway, so that zero times infinity appears nowhere new."""
     return torch.cat([index, index[:1].expand(length - len(index))])

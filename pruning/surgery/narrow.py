@@ -18,23 +18,24 @@ Numbers = Int[Tensor, " _"]
 
 def narrow_conv(layer: nn.Conv2d, rows: Numbers, columns: Numbers) -> nn.Conv2d:
     """Filters `rows` and input channels `columns` of a convolution without groups."""
-    small = _hollow(layer)
+    small = _copy_without_parameters(layer)
     small.in_channels, small.out_channels = len(columns), len(rows)
-    index = _on(layer.weight, rows)[:, None], _on(layer.weight, columns)
-    _fill(small, layer, weight=layer.weight[index], bias=_rows(layer.bias, rows))
+    index = _index_on(layer.weight, rows)[:, None], _index_on(layer.weight, columns)
+    _set_parameters(small, layer, weight=layer.weight[index], bias=_take_rows(layer.bias, rows))
     return small
 
 
 def narrow_grouped(layer: nn.Conv2d, kernels: Bool[Tensor, "out in"], shape: Rectangle) -> nn.Conv2d:
     """The surviving rectangle of a grouped convolution; what does no work in it is stored as zeros."""
-    small = _hollow(layer)
+    small = _copy_without_parameters(layer)
     small.groups, small.in_channels, small.out_channels = len(shape.rows), shape.columns.numel(), shape.rows.numel()
     rows = shape.rows.flatten()
     local = (shape.columns % kernels.shape[1]).repeat_interleave(shape.rows.shape[1], 0)
     working = kernels.to(layer.weight.device)
     zeroed = layer.weight * working[(...,) + (None,) * (layer.weight.ndim - 2)]
     bias = None if layer.bias is None else layer.bias * working.any(1)
-    _fill(small, layer, weight=zeroed[_on(zeroed, rows)[:, None], _on(zeroed, local)], bias=_rows(bias, rows))
+    index = _index_on(zeroed, rows)[:, None], _index_on(zeroed, local)
+    _set_parameters(small, layer, weight=zeroed[index], bias=_take_rows(bias, rows))
     return small
 
 
@@ -42,54 +43,54 @@ def join_groups(convs: Sequence[nn.Conv2d], rows: int) -> nn.Conv2d:
     """One grouped convolution, `rows` filters in each group, for several that are alike in all but their sizes; padding
     is stored as zeros.
     """
-    first, one = convs[0], _hollow(convs[0])
+    first, one = convs[0], _copy_without_parameters(convs[0])
     columns = max(conv.in_channels for conv in convs)
     one.groups, one.in_channels, one.out_channels = len(convs), len(convs) * columns, len(convs) * rows
     window = (0, 0) * len(first.kernel_size)
     missing = [(columns - conv.in_channels, rows - conv.out_channels) for conv in convs]
     weights = [F.pad(c.weight, (*window, 0, wide, 0, high)) for c, (wide, high) in zip(convs, missing, strict=True)]
     biases = [F.pad(c.bias, (0, high)) for c, (_, high) in zip(convs, missing, strict=True) if c.bias is not None]
-    _fill(one, first, weight=torch.cat(weights), bias=torch.cat(biases) if biases else None)
+    _set_parameters(one, first, weight=torch.cat(weights), bias=torch.cat(biases) if biases else None)
     return one
 
 
 def narrow_norm(layer: Any, channels: Numbers) -> nn.Module:
     """The channels of a per-channel norm, running statistics included."""
-    small = _hollow(layer)
+    small = _copy_without_parameters(layer)
     small.num_features = len(channels)  # type: ignore[assignment]
-    _fill(small, layer, weight=_rows(layer.weight, channels), bias=_rows(layer.bias, channels))
+    _set_parameters(small, layer, weight=_take_rows(layer.weight, channels), bias=_take_rows(layer.bias, channels))
     for name in ("running_mean", "running_var"):
         value = getattr(layer, name)
-        setattr(small, name, None if value is None else value[_on(value, channels)].clone())
+        setattr(small, name, None if value is None else value[_index_on(value, channels)].clone())
     return small
 
 
 def widen_norm(layer: Any, places: Numbers, width: int) -> nn.Module:
     """A per-channel norm whose channel k becomes channel `places[k]` of `width`; the others give zero."""
-    wide = _hollow(layer)
+    wide = _copy_without_parameters(layer)
     wide.num_features = width  # type: ignore[assignment]
-    values = {name: _spread(getattr(layer, name), places, width, 0.0) for name in ("weight", "bias")}
-    _fill(wide, layer, **values)
-    wide.running_mean = _spread(layer.running_mean, places, width, 0.0)
-    wide.running_var = _spread(layer.running_var, places, width, 1.0)
+    values = {name: _scatter_rows(getattr(layer, name), places, width, 0.0) for name in ("weight", "bias")}
+    _set_parameters(wide, layer, **values)
+    wide.running_mean = _scatter_rows(layer.running_mean, places, width, 0.0)
+    wide.running_var = _scatter_rows(layer.running_var, places, width, 1.0)
     return wide
 
 
 def narrow_linear(layer: nn.Linear, columns: Numbers) -> nn.Linear:
     """The input features `columns` of a linear layer."""
-    small = _hollow(layer)
+    small = _copy_without_parameters(layer)
     small.in_features = len(columns)
-    _fill(small, layer, weight=layer.weight[:, _on(layer.weight, columns)], bias=layer.bias)
+    _set_parameters(small, layer, weight=layer.weight[:, _index_on(layer.weight, columns)], bias=layer.bias)
     return small
 
 
-def _hollow(layer: nn.Module) -> Any:
+def _copy_without_parameters(layer: nn.Module) -> Any:
     """A copy of a layer that shares no tensor with it and whose parameters are about to be replaced."""
     memo = {id(p): p for p in layer.parameters()}  # deepcopy takes these as done and does not copy them
     return copy.deepcopy(layer, memo)
 
 
-def _fill(small: nn.Module, layer: nn.Module, **values: Tensor | None) -> None:
+def _set_parameters(small: nn.Module, layer: nn.Module, **values: Tensor | None) -> None:
     for name, value in values.items():
         own: Tensor | None = getattr(layer, name)
         if value is not None and own is not None:
@@ -97,15 +98,15 @@ def _fill(small: nn.Module, layer: nn.Module, **values: Tensor | None) -> None:
             setattr(small, name, nn.Parameter(fresh, requires_grad=own.requires_grad))
 
 
-def _rows(value: Tensor | None, rows: Numbers) -> Tensor | None:
-    return None if value is None else value[_on(value, rows)]
+def _take_rows(value: Tensor | None, rows: Numbers) -> Tensor | None:
+    return None if value is None else value[_index_on(value, rows)]
 
 
-def _spread(value: Tensor | None, places: Numbers, width: int, otherwise: float) -> Tensor | None:
+def _scatter_rows(value: Tensor | None, places: Numbers, width: int, otherwise: float) -> Tensor | None:
     if value is None:
         return None
-    return value.new_full((width,), otherwise).index_copy(0, _on(value, places), value.detach())
+    return value.new_full((width,), otherwise).index_copy(0, _index_on(value, places), value.detach())
 
 
-def _on(value: Tensor, numbers: Tensor) -> Tensor:
+def _index_on(value: Tensor, numbers: Tensor) -> Tensor:
     return numbers.to(value.device)

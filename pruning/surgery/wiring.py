@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, fx, nn
 
-from pruning.graph.attachments import unhistoried
+from pruning.graph.attachments import deepcopy_memo
 from pruning.graph.graph import Graph
 from pruning.graph.ops import Index
 from pruning.surgery.align import Choose, Spread
@@ -23,14 +23,14 @@ Numbers = Int[Tensor, " _"]
 
 
 @dataclass(frozen=True)
-class Carried:
+class Carrier:
     """A node of the new graph and the channels it holds; no node when there are none."""
 
     node: fx.Node | None
     channels: Numbers
 
 
-NOTHING = Carried(None, torch.empty(0, dtype=torch.long))
+NOTHING = Carrier(None, torch.empty(0, dtype=torch.long))
 
 
 class Wiring:
@@ -40,9 +40,9 @@ class Wiring:
         self.network, self.old = network, graph
         self.new = fx.Graph()
         self.modules: dict[str, Any] = {}
-        self.carried: dict[fx.Node, Carried] = {}
+        self.carried: dict[fx.Node, Carrier] = {}
         self.sizes: dict[fx.Node, fx.Node] = {}
-        self.memo = unhistoried(network)  # layers that share a parameter go on sharing it
+        self.memo = deepcopy_memo(network)  # layers that share a parameter go on sharing it
         first = next(network.parameters(), None)
         self.device = torch.device("cpu") if first is None or first.is_meta else first.device
 
@@ -134,7 +134,7 @@ class Wiring:
         """A question about any axis but that of the channels is put to the narrow tensor itself."""
         if node not in self.sizes:
             source = node.all_input_nodes[0]
-            spared = source in self.old.ops and self.holds(source) and asks_size(node, self.old.ops[source].axis)
+            spared = source in self.old.ops and self.holds(source) and reads_other_axes(node, self.old.ops[source].axis)
             given = {source: self.carried[source].node} if spared else {}
             self.sizes[node] = self.copied(node, given)  # type: ignore[arg-type]
         return self.sizes[node]
@@ -153,14 +153,14 @@ class Wiring:
         return made.clone()
 
 
-def asks_size(node: fx.Node, axis: int) -> bool:
+def reads_other_axes(node: fx.Node, axis: int) -> bool:
     """Does a node ask for sizes other than that of `axis`?"""
     if node.target == "size" and len(node.args) > 1:
         return isinstance(node.args[1], int) and 0 <= node.args[1] != axis
     asked = node.target == "size" or (node.target is getattr and node.args[1:] == ("shape",))
-    return asked and all(_spares(user, axis) for user in node.users)
+    return asked and all(_indexes_other_axis(user, axis) for user in node.users)
 
 
-def _spares(user: fx.Node, axis: int) -> bool:
+def _indexes_other_axis(user: fx.Node, axis: int) -> bool:
     place = user.args[1] if len(user.args) > 1 else None
     return isinstance(place, int) and 0 <= place != axis

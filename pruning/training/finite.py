@@ -19,7 +19,7 @@ def propagate_nonfinite(loss: Float[Tensor, ""]) -> Float[Tensor, ""]:
     return loss * (1 + 0 * loss.detach())
 
 
-def finite(gradients: list[Tensor]) -> Bool[Tensor, ""]:
+def all_finite(gradients: list[Tensor]) -> Bool[Tensor, ""]:
     """On the device, without waiting for it, in one pass: what GradScaler does, unscaling by one."""
     if not gradients:
         return torch.tensor(True)
@@ -39,14 +39,14 @@ class StepCheck:
         return bool(self._sound.read())
 
 
-def culprit(network: nn.Module, images: Images) -> str:
+def locate_nonfinite(network: nn.Module, images: Images) -> str:
     """In words, where the first number that is none comes from. The network stays as it is."""
     if not torch.isfinite(images).all():
         return "first in the images themselves"
     for name, value in network.named_parameters():
         if not torch.isfinite(value).all():
             return f"first in the weights, {name!r}"
-    layer = next(overflowing(network, images), None)
+    layer = next(nonfinite_layers(network, images), None)
     if layer is not None:
         return f"first in what layer {layer!r} gives"
     bad = [n for n, p in network.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
@@ -55,7 +55,7 @@ def culprit(network: nn.Module, images: Images) -> str:
     return "in another process's part of the batch"
 
 
-def overflowing(network: nn.Module, images: Images) -> Iterator[str]:
+def nonfinite_layers(network: nn.Module, images: Images) -> Iterator[str]:
     """Names of the layers whose output is not finite, in the order in which they run."""
     found: list[str] = []
 

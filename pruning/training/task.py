@@ -15,7 +15,7 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from pruning.objectives import Objective
-from pruning.training.finite import StepCheck, culprit, finite, propagate_nonfinite
+from pruning.training.finite import StepCheck, all_finite, locate_nonfinite, propagate_nonfinite
 from pruning.training.optimiser import ZeroMomentumSGD
 
 Batch = tuple[Float[Tensor, "batch channels height width"], Int[Tensor, " batch"]]
@@ -33,7 +33,7 @@ class Recipe(Protocol):
     warmup: float
 
 
-def rate(epoch: float, recipe: Recipe) -> float:
+def learning_rate_factor(epoch: float, recipe: Recipe) -> float:
     """The share of recipe.lr at a point of the stage, counted in epochs and their fractions."""
     if epoch < recipe.warmup:
         return (epoch + 1e-3) / (recipe.warmup + 1e-3)  # a rate of exactly 0 would waste the first step
@@ -49,7 +49,7 @@ def milestones(recipe: Recipe) -> list[float]:
     return [float(round(mark * recipe.epochs) if mark < 1 else mark) for mark in recipe.milestones]
 
 
-def accuracies(classes: int) -> MetricCollection:
+def accuracy_metrics(classes: int) -> MetricCollection:
     ranks = {"accuracy": 1} if classes < 100 else {"accuracy": 1, "accuracy_top5": 5}
     metrics = {
         name: MulticlassAccuracy(classes, top_k=k, average="micro", validate_args=False) for name, k in ranks.items()
@@ -82,8 +82,8 @@ class ClassificationTask(LightningModule):
         super().__init__()
         self.network, self.objective, self.recipe = network, objective, recipe
         self.image_shape, self.seed = image_shape, seed
-        self.train_metrics = accuracies(classes).clone(prefix="train_")
-        self.val_metrics = accuracies(classes).clone(prefix="val_")
+        self.train_metrics = accuracy_metrics(classes).clone(prefix="train_")
+        self.val_metrics = accuracy_metrics(classes).clone(prefix="val_")
         self.train_metrics.persistent(True)  # a checkpoint in the middle of an epoch knows what came before
 
     def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
@@ -141,7 +141,7 @@ class ClassificationTask(LightningModule):
     def soundness(self) -> Bool[Tensor, ""]:
         """Of this step's gradients. In float16 infinite ones are normal while the loss is scaled: the step is left out,
         and the scale halved; they count once no scale is left, and a loss that is no number counts at once."""
-        sound = finite([p.grad for p in self.network.parameters() if p.grad is not None])
+        sound = all_finite([p.grad for p in self.network.parameters() if p.grad is not None])
         if self.scaler is None:
             return sound
         return self.loss.isfinite() & (sound | (self.scaler._get_scale_async() > 1))
@@ -155,8 +155,8 @@ class ClassificationTask(LightningModule):
         if verdict is not None and not verdict:
             raise FloatingPointError(
                 f"numbers that are not finite at step {verdict.step}, in epoch {verdict.epoch}, "
-                f"{culprit(self.network, verdict.images)}: stopped before the weights change, the last checkpoint is "
-                f"finite; try a lower learning rate than {self.recipe.lr:g}"
+                f"{locate_nonfinite(self.network, verdict.images)}: stopped before the weights change, "
+                f"the last checkpoint is finite; try a lower learning rate than {self.recipe.lr:g}"
             )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -202,4 +202,4 @@ class ClassificationTask(LightningModule):
     def schedule(self, group: dict[str, Any], steps_per_epoch: float) -> Callable[[int], float]:
         if group.get("constant", False):
             return lambda step: 1.0
-        return lambda step: rate(step / steps_per_epoch, self.recipe)
+        return lambda step: learning_rate_factor(step / steps_per_epoch, self.recipe)

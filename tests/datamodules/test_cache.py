@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from datamodules.cache import Bundle, cached, first_writable, read
+from datamodules.cache import Bundle, load_or_build, lock_first_writable, read_bundle
 
 
 def images(value: int = 1) -> Bundle:
@@ -22,8 +22,8 @@ def unexpected() -> Bundle:
 
 
 def test_what_is_cached_is_read_back(tmp_path):
-    built = cached(tmp_path, "set", "sources", images)
-    again = cached(tmp_path, "set", "sources", unexpected)
+    built = load_or_build(tmp_path, "set", "sources", images)
+    again = load_or_build(tmp_path, "set", "sources", unexpected)
     assert built.digest == again.digest == images().digest
     assert again.classes == ("a", "b")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".set.cache", ".set.cache.lock"]
@@ -32,16 +32,16 @@ def test_what_is_cached_is_read_back(tmp_path):
 def test_others_may_read_what_the_umask_lets_them(tmp_path):
     before = os.umask(0o027)
     try:
-        cached(tmp_path, "set", "sources", images)
+        load_or_build(tmp_path, "set", "sources", images)
     finally:
         os.umask(before)
     assert (tmp_path / ".set.cache").stat().st_mode & 0o777 == 0o640
 
 
 def test_other_sources_make_it_stale(tmp_path):
-    cached(tmp_path, "set", "sources", images)
-    assert cached(tmp_path, "set", "others", lambda: images(2)).digest == images(2).digest
-    assert cached(tmp_path, "set", "others", unexpected).digest == images(2).digest
+    load_or_build(tmp_path, "set", "sources", images)
+    assert load_or_build(tmp_path, "set", "others", lambda: images(2)).digest == images(2).digest
+    assert load_or_build(tmp_path, "set", "others", unexpected).digest == images(2).digest
 
 
 def test_a_changed_file_makes_it_stale(cifar, root):
@@ -53,48 +53,48 @@ def test_a_changed_file_makes_it_stale(cifar, root):
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
 def test_a_truncated_cache_is_rebuilt(tmp_path, share):
-    cached(tmp_path, "set", "sources", images)
+    load_or_build(tmp_path, "set", "sources", images)
     place = tmp_path / ".set.cache"
     os.truncate(place, int(place.stat().st_size * share))
-    assert cached(tmp_path, "set", "sources", images).digest == images().digest
-    assert read(place, "sources") is not None
+    assert load_or_build(tmp_path, "set", "sources", images).digest == images().digest
+    assert read_bundle(place, "sources") is not None
 
 
 def test_a_flipped_byte_is_noticed(tmp_path):
-    cached(tmp_path, "set", "sources", images)
+    load_or_build(tmp_path, "set", "sources", images)
     place = tmp_path / ".set.cache"
     content = bytearray(place.read_bytes())
     content[-1] ^= 1
     place.write_bytes(content)
-    assert read(place, "sources") is None
+    assert read_bundle(place, "sources") is None
 
 
 def test_a_file_of_another_kind_is_no_cache(tmp_path):
     save_file({"weight": torch.zeros(1)}, tmp_path / ".set.cache")
-    assert read(tmp_path / ".set.cache", "sources") is None
-    assert cached(tmp_path, "set", "sources", images).digest == images().digest
+    assert read_bundle(tmp_path / ".set.cache", "sources") is None
+    assert load_or_build(tmp_path, "set", "sources", images).digest == images().digest
 
 
 def test_a_place_that_cannot_be_written_is_passed_over(tmp_path):
     (tmp_path / "file").write_text("")
     good = tmp_path / "folder" / "set.cache"
-    with first_writable([tmp_path / "file" / "set.cache", good]) as place:
+    with lock_first_writable([tmp_path / "file" / "set.cache", good]) as place:
         assert place == good
-    with first_writable([tmp_path / "file" / "set.cache"]) as place:
+    with lock_first_writable([tmp_path / "file" / "set.cache"]) as place:
         assert place is None
 
 
 def test_where_nothing_can_be_written_the_images_are_decoded(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert cached(tmp_path / "file" / "root", "set", "sources", images).digest == images().digest
+    assert load_or_build(tmp_path / "file" / "root", "set", "sources", images).digest == images().digest
 
 
 def test_a_read_only_root_is_cached_elsewhere(tmp_path, private_cache):
     (tmp_path / "file").write_text("")
-    cached(tmp_path / "file" / "root", "set", "sources", images)
+    load_or_build(tmp_path / "file" / "root", "set", "sources", images)
     assert len(list(private_cache.glob("cnn-pruning/*/.set.cache"))) == 1
-    cached(tmp_path / "file" / "root", "set", "sources", unexpected)
+    load_or_build(tmp_path / "file" / "root", "set", "sources", unexpected)
 
 
 def test_an_error_while_decoding_leaves_nothing_half_written(tmp_path):
@@ -102,7 +102,7 @@ def test_an_error_while_decoding_leaves_nothing_half_written(tmp_path):
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        cached(tmp_path, "set", "sources", broken)
+        load_or_build(tmp_path, "set", "sources", broken)
     assert [path.name for path in tmp_path.iterdir()] == [".set.cache.lock"]
 
 
@@ -112,7 +112,7 @@ def _build(root, built) -> None:
             built.value += 1
         return images()
 
-    assert cached(root, "set", "sources", decode).digest == images().digest
+    assert load_or_build(root, "set", "sources", decode).digest == images().digest
 
 
 def test_of_two_processes_one_builds(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from datamodules import contents
 from datamodules.contents import identify
 from datamodules.folder import Folder
-from datamodules.stamps import below, stamps
+from datamodules.stamps import list_files, stamps
 
 Make = Callable[..., Folder]
 
@@ -48,7 +48,7 @@ def test_only_what_changed_is_read_again(folder: Make, tree: Path, monkeypatch: 
     images = sorted(tree.glob("*/*/*"))
     _ = folder().identity
     opened: list[str] = []
-    of_file = contents._of_file
+    of_file = contents._file_digest
     monkeypatch.setattr(contents, "_of_file", lambda path: opened.append(os.fsdecode(path)) or of_file(path))
     _ = folder().identity
     assert opened == []
@@ -102,4 +102,4 @@ def test_caches_of_ours_are_not_looked_at(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "a.png").touch()
     (tmp_path / ".contents.cache").touch()
-    assert below(tmp_path) == [str(tmp_path / "train" / "a.png")]
+    assert list_files(tmp_path) == [str(tmp_path / "train" / "a.png")]

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from datamodules.shared_memory import MOST, Plan, free_bytes, plan
+from datamodules.shared_memory import MAX_BYTES, Plan, free_bytes, plan_workers
 
 MB = 1_000_000
 BATCH = 128 * 32 * 32 * 3  # 0.4 MB
@@ -24,17 +24,17 @@ LARGE = 256 * 224 * 224 * 3  # 38.5 MB
     ],
 )
 def test_what_fits(workers: int, batch: int, free: int | None, processes: int, wanted: Plan) -> None:
-    found = plan(workers, batch, free, processes)
+    found = plan_workers(workers, batch, free, processes)
     assert found == wanted
-    room = MOST if free is None else free
-    assert not found.workers or 3 * processes * (found.workers * found.prefetch + 1) * batch <= max(room, 3 * MOST)
+    room = MAX_BYTES if free is None else free
+    assert not found.workers or 3 * processes * (found.workers * found.prefetch + 1) * batch <= max(room, 3 * MAX_BYTES)
 
 
 def test_fewer_are_said(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        plan(8, BATCH, 64 * MB)
+        plan_workers(8, BATCH, 64 * MB)
         assert not caplog.text
-        plan(8, LARGE, 300 * MB)
+        plan_workers(8, LARGE, 300 * MB)
     assert (
         "the main process itself, without workers, prepare images, at 38.5 MB a batch: /dev/shm has 300 MB free"
         in caplog.text

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from tiny_images import add, picture
 
-from datamodules.tree import SUFFIXES, scan
+from datamodules.tree import SUFFIXES, scan_tree
 
 
 def test_nested_folders_are_read_as_torchvisions_imagefolder_reads_them(folder, tree):
@@ -25,7 +25,7 @@ def test_nested_folders_are_read_as_torchvisions_imagefolder_reads_them(folder, 
     assert len(nested.labels[0]) == len(flat.labels[0]) + 4
     (tree / "train" / "cow" / "round").unlink()  # in which ImageFolder would go round forty times
     theirs = ImageFolder(str(tree / "train")).samples
-    assert sorted(scan(tree, "train", "").paths) == sorted(path for path, _ in theirs)
+    assert sorted(scan_tree(tree, "train", "").paths) == sorted(path for path, _ in theirs)
     assert [nested.labels[0].tolist().count(label) for label in range(3)] == [8, 10, 10]
 
 

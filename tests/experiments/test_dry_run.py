@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from experiments.config import refusal
 from experiments.run import dry_run, prepare
 from experiments.run.context import RunContext
-from pruning.dry_run import check_answers, forked_generators, randomise_norms
+from pruning.dry_run import check_logits_follow_images, fork_rng, randomise_norms
 from pruning.models import resnet, torchvision_network
 from pruning.surgery import certificate
 
@@ -79,7 +79,7 @@ def test_no_generator_and_no_weight_moves(tmp_path: Path, method: tuple[str, ...
 
 
 def interrupted_draws() -> None:
-    with forked_generators():
+    with fork_rng():
         torch.rand(3), random.random()
         raise ValueError("here")
 
@@ -139,7 +139,7 @@ def test_a_learned_choice_is_tried_on_moved_gates_and_says_nothing(tmp_path: Pat
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         bench: RunContext = prepare.prepare(config(f"folder={tmp_path}", *GATED, "method.start=one"))
-    with forked_generators(), warnings.catch_warnings():
+    with fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _, choice = dry_run.choose(bench, steps=True)
     assert [choice.kept(name) for name in choice] == [4, 4]
@@ -152,11 +152,11 @@ def test_a_learned_choice_is_tried_on_moved_gates_and_says_nothing(tmp_path: Pat
 )
 def test_networks_stay_finite_and_see_the_image_with_random_norms(network: nn.Module, side: int) -> None:
     """A deep one; and one whose fresh weights are small, so that nothing of an image is left behind fresh norms."""
-    with forked_generators():
+    with fork_rng():
         randomise_norms(network, torch.randn(2, 3, side, side))
         images = torch.randn(2, 3, side, side)
-        check_answers(network, images, 10)
-    assert certificate.answers(network, network, images)[0].isfinite().all()
+        check_logits_follow_images(network, images, 10)
+    assert certificate.logits_of_both(network, network, images)[0].isfinite().all()
 
 
 def test_a_users_file_below_a_folder_named_torch_is_not_torchs_own() -> None:

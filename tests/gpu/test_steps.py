@@ -20,7 +20,7 @@ from torch import nn
 from experiments.run import stages
 from experiments.run.prepare import prepare
 from experiments.run.stages import StageResult, StageSpec
-from pruning.modes import exact
+from pruning.modes import exact_float32
 from pruning.objectives import CrossEntropy
 
 
@@ -32,7 +32,7 @@ def two_steps(row: str, plain: str, device: torch.device) -> nn.Module:
     own = {id(gate) for group in groups for gate in group["params"]}
     rest = [parameter for parameter in whole.parameters() if id(parameter) not in own]
     optimiser = torch.optim.SGD([{"params": rest}, *({**group} for group in groups)], lr=1e-3)
-    with exact():
+    with exact_float32():
         for seed in range(2):
             optimiser.zero_grad()
             whole(images(SHAPES[plain], seed=seed).float().to(device)).square().mean().backward()

@@ -3,7 +3,7 @@ import re
 import pytest
 import torch
 
-from pruning.budget.targets import BudgetProblem, Global, PerLayer, Share, checked_ratio, kept_of
+from pruning.budget.targets import BudgetProblem, Global, PerLayer, Share, check_ratio, count_kept
 from pruning.graph.cost import Cost, predict
 from pruning.graph.liveness import analyse
 from pruning.methods.l1 import L1
@@ -28,19 +28,19 @@ FLAT = demand(a=[1.0] * 10, b=[1.0] * 4)
     [(10, 0.9, 1), (10, 0.1, 9), (10, 0.7, 3), (16, 0.25, 12), (64, 0.3, 44), (3, 0.5, 1), (7, 0.0, 7), (1, 0.99, 0)],
 )
 def test_keep_rounds_down_without_losing_one_to_the_computer(units: int, ratio: float, kept: int) -> None:
-    assert kept_of(units, ratio) == kept
+    assert count_kept(units, ratio) == kept
 
 
 def test_keep_is_exact_for_every_hundredth() -> None:
     for units in range(1, 130):
         for percent in range(100):
-            assert kept_of(units, percent / 100) == units * (100 - percent) // 100
+            assert count_kept(units, percent / 100) == units * (100 - percent) // 100
 
 
 @pytest.mark.parametrize("ratio", [1.0, 1.5, -0.1, float("nan"), float("inf")])
 def test_a_ratio_outside_is_refused_with_its_value(ratio: float) -> None:
     with pytest.raises(ValueError, match=rf"ratio must lie in \[0, 1\), got {ratio}"):
-        checked_ratio(ratio)
+        check_ratio(ratio)
     for build in (PerLayer, Global, lambda value: Share(value, "macs")):
         with pytest.raises(ValueError, match=r"must lie in \[0, 1\)"):
             build(ratio)
@@ -95,7 +95,7 @@ def test_global_ranks_what_floor_and_ceiling_leave_open() -> None:
 def test_global_meets_the_ratio_or_refuses(ratio: float) -> None:
     draws = torch.Generator().manual_seed(0)
     ranked = demand(**{name: torch.rand(40, generator=draws).tolist() for name in "abcde"})
-    assert sum(Global(ratio).counts(ranked).values()) == kept_of(200, ratio)
+    assert sum(Global(ratio).counts(ranked).values()) == count_kept(200, ratio)
 
 
 def test_global_never_empties_a_layer() -> None:
@@ -116,7 +116,7 @@ def test_the_bounds_that_global_names_are_met(floor: float, ceiling: float, widt
         Global(0.99999, floor, ceiling).counts(ranked)
     for bound in re.findall(r"[\d.]+(?=[,\]])", str(refused.value).partition("lie in")[2]):
         kept = Global(float(bound), floor, ceiling).counts(ranked)
-        assert sum(kept.values()) == kept_of(sum(widths), float(bound))
+        assert sum(kept.values()) == count_kept(sum(widths), float(bound))
 
 
 def test_the_share_that_is_named_is_met() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 
 from pruning.files.artifact import Pruned, load, save
-from pruning.graph.attachments import refuse_computed
+from pruning.graph.attachments import refuse_computed_weights
 from pruning.graph.graph import trace
 from pruning.selection import Selection
 from pruning.surgery import compact
@@ -286,7 +286,7 @@ def test_what_is_made_in_forward_is_saved_and_loaded(name: str, tmp_path: Path) 
 @pytest.mark.filterwarnings("ignore:.*weight_norm")
 def test_a_program_says_that_it_cannot_copy_such_weights() -> None:
     network = around(lambda s, x: s.mix(x), mix=mix())
-    refuse_computed(network)
+    refuse_computed_weights(network)
     nn.utils.weight_norm(network.middle.mix)
     with pytest.raises(ValueError, match=r"layer 'middle.mix' .* cannot be copied \(weight_norm: .*remove_weight_norm"):
-        refuse_computed(network)
+        refuse_computed_weights(network)

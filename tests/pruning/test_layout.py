@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pruning.graph.layout import MOST_PATTERNS, Block, blocks, rectangle
+from pruning.graph.layout import MAX_PATTERNS, Block, blocks, rectangle
 
 
 def kernels(*rows: str) -> torch.Tensor:
@@ -27,13 +27,13 @@ def test_rows_without_a_kernel_are_in_no_block() -> None:
 
 
 def test_too_many_patterns_have_no_small_form() -> None:
-    many = MOST_PATTERNS + 1
+    many = MAX_PATTERNS + 1
     pattern = torch.eye(many, dtype=torch.bool).repeat(3, 1)
     with pytest.raises(
-        ValueError, match=f"'a' has an irregular pattern .*{many} different .* share {MOST_PATTERNS} patterns at most"
+        ValueError, match=f"'a' has an irregular pattern .*{many} different .* share {MAX_PATTERNS} patterns at most"
     ):
         blocks("a", pattern)
-    assert len(blocks("a", pattern[:, :MOST_PATTERNS])) == MOST_PATTERNS  # the rows of zeros are gone
+    assert len(blocks("a", pattern[:, :MAX_PATTERNS])) == MAX_PATTERNS  # the rows of zeros are gone
 
 
 def test_a_grouped_convolution_keeps_its_largest_rectangle() -> None:

@@ -2,7 +2,7 @@
 
 import torch
 
-from pruning.modes import repeatable
+from pruning.modes import deterministic_algorithms
 
 
 def state() -> tuple[bool, ...]:
@@ -17,8 +17,8 @@ def state() -> tuple[bool, ...]:
 
 def test_repeatable_is_for_a_while_and_where_it_is_wanted() -> None:
     before = state()
-    with repeatable(False):
+    with deterministic_algorithms(False):
         assert state() == before
-    with repeatable(True):
+    with deterministic_algorithms(True):
         assert state() == (True, True, True, False)
     assert state() == before

@@ -5,7 +5,7 @@ from torch import nn
 
 from pruning.budget.targets import PerLayer
 from pruning.methods.l1 import L1
-from pruning.sensitivity import Point, scan, tolerated
+from pruning.sensitivity import Point, scan, tolerated_ratios
 
 SHAPE = (3, 8, 8)
 
@@ -46,4 +46,4 @@ def test_allowed_ratios_stop_at_the_first_that_loses_too_much():
         for site, all_found in accuracies.items()
         for ratio, found in zip((0.1, 0.3, 0.5), all_found, strict=True)
     ]
-    assert tolerated(points, dense=0.9, bound=0.015) == {"a": 0.3, "b": 0.0, "c": 0.5}
+    assert tolerated_ratios(points, dense=0.9, bound=0.015) == {"a": 0.3, "b": 0.0, "c": 0.5}

@@ -5,7 +5,7 @@ from residual import Bottleneck, Gated
 from torch import nn
 
 from pruning.graph.graph import trace
-from pruning.graph.sites import Site, matching, sites
+from pruning.graph.sites import Site, match_patterns, sites
 from pruning.models import resnet, vgg16
 
 SHAPE = (3, 32, 32)
@@ -67,6 +67,6 @@ def test_squeeze_excitation() -> None:
 
 def test_patterns_of_names() -> None:
     names = ["layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1"]
-    assert matching(names, ["layer2*", "*conv1"]) == ["layer1.0.conv1", "layer2.0.conv1"]
+    assert match_patterns(names, ["layer2*", "*conv1"]) == ["layer1.0.conv1", "layer2.0.conv1"]
     with pytest.raises(ValueError, match=r"'layer9.\*' fits no convolution .* layer1.0.conv1, layer1.0.conv2"):
-        matching(names, ["*conv1", "layer9.*"])
+        match_patterns(names, ["*conv1", "layer9.*"])

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from pruning.objectives import CrossEntropy
 from pruning.training.finite import propagate_nonfinite
-from pruning.training.task import ClassificationTask, rate
+from pruning.training.task import ClassificationTask, learning_rate_factor
 
 
 def recipe(**changes: object) -> SimpleNamespace:
@@ -26,20 +26,20 @@ def recipe(**changes: object) -> SimpleNamespace:
     ("epoch", "share"), [(0.0, 1), (9.99, 1), (10.0, 0.1), (19.99, 0.1), (20.0, 0.01), (29.99, 0.01)]
 )
 def test_steps_fall_at_their_epochs(epoch: float, share: float) -> None:
-    assert rate(epoch, recipe()) == pytest.approx(share)
-    assert rate(epoch, recipe(milestones=[0.3333, 0.6667])) == pytest.approx(share)
+    assert learning_rate_factor(epoch, recipe()) == pytest.approx(share)
+    assert learning_rate_factor(epoch, recipe(milestones=[0.3333, 0.6667])) == pytest.approx(share)
 
 
 def test_cosine_starts_at_one_passes_the_half_and_ends_at_zero() -> None:
-    shares = [rate(epoch, recipe(schedule="cosine")) for epoch in (0.0, 15.0, 30.0)]
+    shares = [learning_rate_factor(epoch, recipe(schedule="cosine")) for epoch in (0.0, 15.0, 30.0)]
     assert shares == pytest.approx([1, 0.5, 0])
 
 
 def test_warmup_rises_and_then_the_schedule_has_the_rest() -> None:
     warm = recipe(schedule="cosine", warmup=10)
-    assert 0 < rate(0.0, warm) < 0.01
-    assert rate(5.0, warm) == pytest.approx(0.5, abs=1e-3)
-    assert [rate(epoch, warm) for epoch in (10.0, 20.0, 30.0)] == pytest.approx([1, 0.5, 0])
+    assert 0 < learning_rate_factor(0.0, warm) < 0.01
+    assert learning_rate_factor(5.0, warm) == pytest.approx(0.5, abs=1e-3)
+    assert [learning_rate_factor(epoch, warm) for epoch in (10.0, 20.0, 30.0)] == pytest.approx([1, 0.5, 0])
 
 
 def task(network: nn.Module, **changes: object) -> ClassificationTask:

@@ -10,15 +10,23 @@ import torch
 from torch import Tensor, nn
 
 from pruning.budget.targets import Budget
-from pruning.methods.fcf.gates import Gate, attach_gates, gate_at, gate_places, originals, ranked, remove_gates
+from pruning.methods.fcf.gates import (
+    Gate,
+    attach_gates,
+    gate_on,
+    gate_targets,
+    plain_tensors,
+    rank_gates,
+    remove_gates,
+)
 from pruning.methods.fcf.lpbox import LpBox
 from pruning.methods.filters import FilterMethod, Scores
 
-LEAST_STEPS = 150  # fewer, and gates end near 1/2 (METHODS section 1)
-UNSTABLE = 4 / 3  # the gate step with its duals diverges from lr * alpha * 2 rho_max = 4/3 on
-BINARY = 0.05  # mean distance from {0, 1} under which gates count as binary
+MIN_STEPS = 150  # fewer, and gates end near 1/2 (METHODS section 1)
+UNSTABLE_STEP = 4 / 3  # the gate step with its duals diverges from lr * alpha * 2 rho_max = 4/3 on
+MAX_BINARY_GAP = 0.05  # mean distance from {0, 1} under which gates count as binary
 PUBLISHED_THRESHOLD = 0.1  # the authors keep v >= 0.1, whatever number that gives
-STATE = "box"  # where the duals live in the first gate
+BOX = "box"  # where the duals live in the first gate
 
 
 @final
@@ -56,37 +64,37 @@ class FCF(FilterMethod):
         if joined == "couple":
             raise ValueError("FCF gates every convolution on its own: method.joined must be expand or keep, got couple")
         super().__init__(budget, joined, only, cross)
-        _check(gate, start, alpha, rho, mu, rho_max, lr)
+        _check_arguments(gate, start, alpha, rho, mu, rho_max, lr)
         self.gate, self.alpha, self.rho, self.mu, self.rho_max, self.lr = gate, alpha, rho, mu, rho_max, lr
         self.start = start
 
     def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
-        if steps < LEAST_STEPS:
+        if steps < MIN_STEPS:
             raise ValueError(
-                f"FCF needs {LEAST_STEPS} steps or more for its gates to become binary, got {steps}; "
+                f"FCF needs {MIN_STEPS} steps or more for its gates to become binary, got {steps}; "
                 "raise recipe.prune.epochs or lower recipe.batch"
             )
         self.survey(network, image_shape)
         self.settle_counts(network, self.magnitudes(network))
-        self.places = gate_places(self.graph, list(self.units.members), self.gate)
+        self.places = gate_targets(self.graph, list(self.units.members), self.gate)
         attach_gates(network, self.places, self.starts(network))
-        widths = [len(gate_at(network, place).v) for place in self.places.values()]
+        widths = [len(gate_on(network, place).v) for place in self.places.values()]
         keep = [self.counts[name] for name in self.places]
         box = LpBox(widths, keep, self.alpha, self.rho, self.growth(steps), self.rho_max)
-        self.first_gate(network).add_module(STATE, box.to(next(network.parameters())))
+        self.first_gate(network).add_module(BOX, box.to(next(network.parameters())))
 
     def starts(self, network: nn.Module) -> Scores:
         norms = {name: self.over_members(network, (name,), "sum") for name in self.places}
         if self.start == "one":
             return {name: torch.ones_like(norm) for name, norm in norms.items()}
-        return {name: ranked(norm, 1 - self.counts[name] / len(norm)) for name, norm in norms.items()}
+        return {name: rank_gates(norm, 1 - self.counts[name] / len(norm)) for name, norm in norms.items()}
 
     def growth(self, steps: int) -> float:
         """mu, or what brings the penalty to its end within half of the steps if that is more."""
         return max(self.mu, (self.rho_max / self.rho) ** (2 / steps))
 
     def groups(self, network: nn.Module) -> list[dict[str, Any]]:
-        gates = [gate_at(network, place).v for place in self.places.values()]
+        gates = [gate_on(network, place).v for place in self.places.values()]
         return [{"params": gates, "lr": self.lr, "momentum": 0.0, "weight_decay": 0.0, "constant": True}]
 
     @torch.no_grad()
@@ -102,7 +110,7 @@ class FCF(FilterMethod):
 
         That sum is v dL/dv, and U dL/dU is W dL/dW of the tensors without their gates.
         """
-        box, scaled = self.box(network), [p for place in self.places.values() for p in originals(network, place)]
+        box, scaled = self.box(network), [p for place in self.places.values() for p in plain_tensors(network, place)]
         moved = [p for p in scaled if p.grad is not None]
         box.pull = torch.stack(torch._foreach_norm(torch._foreach_mul(list(gates), grads), 1)).sum()
         box.force = torch.stack([(p.detach() * p.grad).abs_().sum() for p in moved if p.grad is not None]).sum()
@@ -113,21 +121,21 @@ class FCF(FilterMethod):
         box.settle(box.stack([gate.detach() for gate in self.gates(network)]))
 
     def scores(self, network: nn.Module) -> Scores:
-        return {name: gate_at(network, place).v.detach() for name, place in self.places.items()}
+        return {name: gate_on(network, place).v.detach() for name, place in self.places.items()}
 
     def detach(self, network: nn.Module) -> None:
         gap = self.report(network)["gap"]
-        if gap > BINARY and self.moved(network):
+        if gap > MAX_BINARY_GAP and self.moved(network):
             warnings.warn(
                 f"FCF's gates are not binary at the end of their stage: mean distance {gap:.3f} from 0 or 1, more than "
-                f"{BINARY}; train them longer (recipe.prune.epochs)",
+                f"{MAX_BINARY_GAP}; train them longer (recipe.prune.epochs)",
                 stacklevel=2,
             )
         remove_gates(network, self.places, scaled=self.start == "l1")
 
     def moved(self, network: nn.Module) -> bool:
         """Gates that were never trained, as in a dry run of a large network, have no end to be judged by."""
-        gates = [gate_at(network, place) for place in self.places.values()]
+        gates = [gate_on(network, place) for place in self.places.values()]
         return any(not torch.equal(gate.v, gate.start) for gate in gates)
 
     @torch.no_grad()
@@ -154,17 +162,17 @@ class FCF(FilterMethod):
         }
 
     def gates(self, network: nn.Module) -> list[nn.Parameter]:
-        return [gate_at(network, place).v for place in self.places.values()]
+        return [gate_on(network, place).v for place in self.places.values()]
 
     def box(self, network: nn.Module) -> LpBox:
-        return getattr(self.first_gate(network), STATE)
+        return getattr(self.first_gate(network), BOX)
 
     def first_gate(self, network: nn.Module) -> Gate:
         """The gate that carries the duals of all: the root of a network may be a Sequential, which would call them."""
-        return gate_at(network, next(iter(self.places.values())))
+        return gate_on(network, next(iter(self.places.values())))
 
 
-def _check(gate: str, start: str, alpha: float, rho: float, mu: float, rho_max: float, lr: float) -> None:
+def _check_arguments(gate: str, start: str, alpha: float, rho: float, mu: float, rho_max: float, lr: float) -> None:
     if gate not in ("filter", "norm"):
         raise ValueError(f"method.gate must be filter (the paper) or norm, got {gate!r}")
     if start not in ("one", "l1"):
@@ -178,7 +186,7 @@ def _check(gate: str, start: str, alpha: float, rho: float, mu: float, rho_max: 
     step = lr * alpha * 2 * rho_max
     if step >= 1.25:
         warnings.warn(
-            f"the gates' step is lr * alpha * 2 rho_max = {step:.3f}; from {UNSTABLE:.3f} on it diverges "
+            f"the gates' step is lr * alpha * 2 rho_max = {step:.3f}; from {UNSTABLE_STEP:.3f} on it diverges "
             "(the paper's values give 1.19): lower method.lr or method.rho_max",
             stacklevel=3,
         )

@@ -10,7 +10,7 @@ from torch.nn.utils import parametrize
 from pruning.graph.graph import Graph
 from pruning.graph.ops import Norm
 
-GATED = ("weight", "bias")
+TENSORS = ("weight", "bias")
 
 
 class Gate(nn.Module):
@@ -27,7 +27,7 @@ class Gate(nn.Module):
         return value * (self.v / self.start).view(-1, *(1,) * (value.ndim - 1))
 
 
-def ranked(norms: Float[Tensor, " filters"], ratio: float) -> Float[Tensor, " filters"]:
+def rank_gates(norms: Float[Tensor, " filters"], ratio: float) -> Float[Tensor, " filters"]:
     """Gates from 1 for the largest norm down to 1 - `ratio` for the smallest, by rank; ties by index.
 
     From equal gates the whole layer swings about 1/2 together and rounding decides who ends where; from these, a loss
@@ -38,7 +38,7 @@ def ranked(norms: Float[Tensor, " filters"], ratio: float) -> Float[Tensor, " fi
     return (1 - ratio * places).to(norms)
 
 
-def gate_places(graph: Graph, sites: list[str], kind: str) -> dict[str, tuple[str, tuple[str, ...]]]:
+def gate_targets(graph: Graph, sites: list[str], kind: str) -> dict[str, tuple[str, tuple[str, ...]]]:
     """For every site the layer that its gate sits on, and which of that layer's tensors the gate scales.
 
     "filter": the convolution's weight (diag(v) W, Li et al. 2019, equation 3). "norm": scale and shift of the norm that
@@ -47,7 +47,7 @@ def gate_places(graph: Graph, sites: list[str], kind: str) -> dict[str, tuple[st
     convs = graph.convolutions()
     if kind == "filter":
         return {name: (name, ("weight",)) for name in sites}
-    return {name: (_norm_after(graph, convs[name].node) or name, GATED) for name in sites}
+    return {name: (_norm_after(graph, convs[name].node) or name, TENSORS) for name in sites}
 
 
 def _norm_after(graph: Graph, node: torch.fx.Node) -> str | None:
@@ -71,14 +71,14 @@ def attach_gates(
     return gates
 
 
-def gate_at(network: nn.Module, place: tuple[str, tuple[str, ...]]) -> Gate:
+def gate_on(network: nn.Module, place: tuple[str, tuple[str, ...]]) -> Gate:
     """The gate that sits on a place of an attached network."""
     gate = network.get_submodule(place[0]).parametrizations.weight[0]  # type: ignore[union-attr, index]
     assert isinstance(gate, Gate)
     return gate
 
 
-def originals(network: nn.Module, place: tuple[str, tuple[str, ...]]) -> list[nn.Parameter]:
+def plain_tensors(network: nn.Module, place: tuple[str, tuple[str, ...]]) -> list[nn.Parameter]:
     """The tensors that a gate scales, as they are without it."""
     made = network.get_submodule(place[0]).parametrizations
     return [made[tensor].original for tensor in place[1] if tensor in made]  # type: ignore[index, operator, union-attr]
@@ -91,5 +91,5 @@ def remove_gates(network: nn.Module, places: dict[str, tuple[str, tuple[str, ...
         for tensor in tensors:
             if parametrize.is_parametrized(layer, tensor):
                 parametrize.remove_parametrizations(layer, tensor, leave_parametrized=scaled)
-        order = sorted(layer._parameters, key=lambda key: GATED.index(key) if key in GATED else len(GATED))
+        order = sorted(layer._parameters, key=lambda key: TENSORS.index(key) if key in TENSORS else len(TENSORS))
         layer._parameters = {key: layer._parameters[key] for key in order}

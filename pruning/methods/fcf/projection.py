@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-FAR = -1e9  # where places stand that do not exist
+PADDING = -1e9  # where places stand that do not exist
 
 
 def onto_box_with_sum(
@@ -19,7 +19,7 @@ def onto_box_with_sum(
     at x and x - 1: sort the corners, add up the slopes from the right, and solve on the piece that holds the total.
     `total` lies in (0, number of valid places].
     """
-    exact = x.double().masked_fill(~valid, FAR)  # never reached by t, so that no later line needs `valid`
+    exact = x.double().masked_fill(~valid, PADDING)  # never reached by t, so that no later line needs `valid`
     corners, order = torch.cat([exact, exact - 1], dim=1).sort(dim=1, descending=True)
     turns = torch.where(order < x.shape[1], 1.0, -1.0).double()
     slopes = turns.cumsum(1)  # of the piece to the left of each corner

@@ -12,30 +12,30 @@ from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-MOST_ROUNDS = 30  # stable within ten on all layers tried; the objective rises at every round, so it cannot cycle
+MAX_ROUNDS = 30  # stable within ten on all layers tried; the objective rises at every round, so it cannot cycle
 
 Scores = Float[Tensor, "filters channels"]
 Groups = Int[Tensor, " filters"]  # the group of each filter
 
 
-def per_filter(scores: Scores) -> Scores:
+def normalise_per_filter(scores: Scores) -> Scores:
     """Scores as shares of each filter's own sum, so that every filter has the same say."""
     return scores / scores.sum(1, keepdim=True).clamp(min=torch.finfo(scores.dtype).tiny)
 
 
-def patterns(scores: Scores, groups: Groups, count: int, keep: int) -> Int[Tensor, "groups keep"]:
+def best_patterns(scores: Scores, groups: Groups, count: int, keep: int) -> Int[Tensor, "groups keep"]:
     """For each of `count` groups the `keep` channels with the largest summed score, ties by index, ascending."""
     summed = torch.zeros(count, scores.shape[1], dtype=scores.dtype).index_add_(0, groups, scores)
     return summed.sort(dim=1, descending=True, stable=True).indices[:, :keep].sort(dim=1).values
 
 
-def kernels_kept(scores: Scores, groups: Groups, count: int, keep: int) -> Bool[Tensor, "filters channels"]:
+def kernel_mask(scores: Scores, groups: Groups, count: int, keep: int) -> Bool[Tensor, "filters channels"]:
     """The kernels under the patterns: every filter those channels that its group keeps."""
-    chosen = patterns(scores, groups, count, keep)
+    chosen = best_patterns(scores, groups, count, keep)
     return torch.zeros(scores.shape, dtype=torch.bool).scatter(1, chosen[groups], True)
 
 
-def balanced(gain: Float[Tensor, "filters groups"]) -> Groups:
+def assign_balanced(gain: Float[Tensor, "filters groups"]) -> Groups:
     """Groups of equal size with the largest total gain: an assignment of filters to places, exactly solved."""
     size = len(gain) // gain.shape[1]
     places = np.repeat(gain.double().numpy(), size, axis=1)
@@ -43,12 +43,12 @@ def balanced(gain: Float[Tensor, "filters groups"]) -> Groups:
     return torch.from_numpy(place // size)
 
 
-def kept_share(scores: Scores, groups: Groups, chosen: Int[Tensor, "groups keep"]) -> float:
+def kept_score_share(scores: Scores, groups: Groups, chosen: Int[Tensor, "groups keep"]) -> float:
     """Share of all scores that lies on the kernels that the patterns keep."""
     return (scores.gather(1, chosen[groups]).sum() / scores.sum()).item()
 
 
-def contiguous(filters: int, count: int) -> Groups:
+def contiguous_groups(filters: int, count: int) -> Groups:
     """The first filters, the next ones, and so on."""
     return torch.arange(filters) // (filters // count)
 
@@ -56,24 +56,24 @@ def contiguous(filters: int, count: int) -> Groups:
 def alternate(scores: Scores, groups: Groups, count: int, keep: int) -> Groups:
     """The two steps by turns from given groups, until the objective stands still."""
     best = -1.0
-    for _ in range(MOST_ROUNDS):
-        chosen = patterns(scores, groups, count, keep)
-        share = kept_share(scores, groups, chosen)
+    for _ in range(MAX_ROUNDS):
+        chosen = best_patterns(scores, groups, count, keep)
+        share = kept_score_share(scores, groups, chosen)
         if share <= best + 1e-9:
             break
         best = share
         gain = torch.stack([scores[:, channels].sum(1) for channels in chosen], dim=1)
-        groups = balanced(gain)
+        groups = assign_balanced(gain)
     return groups
 
 
-def grouped(scores: Scores, count: int, keep: int) -> Groups:
+def assign_groups(scores: Scores, count: int, keep: int) -> Groups:
     """`count` equal groups whose common patterns of `keep` channels hold much of the score.
 
     The better end of two starts: contiguous groups, and filters in the order of their first principal component.
     `count` divides the filters.
     """
-    shares = per_filter(scores)
+    shares = normalise_per_filter(scores)
     filters = len(scores)
     if count == 1:
         return torch.zeros(filters, dtype=torch.long)
@@ -82,6 +82,6 @@ def grouped(scores: Scores, count: int, keep: int) -> Groups:
     centred = (shares - shares.mean(0)).double()
     leading = torch.linalg.svd(centred, full_matrices=False).U[:, 0]
     spectral = torch.empty(filters, dtype=torch.long)
-    spectral[leading.sort(stable=True).indices] = contiguous(filters, count)
-    ends = [alternate(shares, start, count, keep) for start in (contiguous(filters, count), spectral)]
-    return max(ends, key=lambda groups: kept_share(shares, groups, patterns(shares, groups, count, keep)))
+    spectral[leading.sort(stable=True).indices] = contiguous_groups(filters, count)
+    ends = [alternate(shares, start, count, keep) for start in (contiguous_groups(filters, count), spectral)]
+    return max(ends, key=lambda groups: kept_score_share(shares, groups, best_patterns(shares, groups, count, keep)))

@@ -18,21 +18,21 @@ from pruning.graph.liveness import analyse
 from pruning.methods.base import PruningMethod
 from pruning.methods.group2d.assignment import (
     Groups,
-    contiguous,
-    grouped,
-    kept_share,
-    kernels_kept,
-    patterns,
-    per_filter,
+    assign_groups,
+    best_patterns,
+    contiguous_groups,
+    kept_score_share,
+    kernel_mask,
+    normalise_per_filter,
 )
-from pruning.methods.group2d.evidence import SCORES, blocks, score
-from pruning.methods.group2d.gate import attach_gates, gate_on, remove_gates, weight_under
+from pruning.methods.group2d.evidence import SCORES, block_norms, kernel_scores
+from pruning.methods.group2d.gate import attach_gates, gate_on, remove_gates, ungated_weight
 from pruning.methods.group2d.lasso import START, shrink
-from pruning.methods.group2d.places import chosen, exclusion_reasons, groups_in
+from pruning.methods.group2d.places import count_groups, eligible_sites, exclusion_reasons
 from pruning.selection import Selection
 from pruning.surgery.forms import FORMS
 
-WORDS = {"score": SCORES, "learn": ("score", "lasso"), "kernels": ("kxk", "all"), "form": FORMS}
+CHOICES = {"score": SCORES, "learn": ("score", "lasso"), "kernels": ("kxk", "all"), "form": FORMS}
 
 
 @final
@@ -63,7 +63,7 @@ class Group2D(PruningMethod):
         form: str,
         only: Sequence[str] | None = None,
     ) -> None:
-        _check(groups, steps, score=score, learn=learn, kernels=kernels, form=form)
+        _check_arguments(groups, steps, score=score, learn=learn, kernels=kernels, form=form)
         self.budget, self.groups_wanted, self.score, self.learn = budget, groups, score, learn
         self.levels, self.kernels, self.adapt, self.form, self.only = steps, kernels, adapt, form, only
         self.gated = steps > 1 or learn == "lasso"
@@ -78,8 +78,8 @@ class Group2D(PruningMethod):
                 f"stage has {steps}; raise recipe.prune.epochs, or take score=l1 learn=score steps=1"
             )
         self.graph, self.stage_steps = trace(network, image_shape), max(steps, 1)
-        places = chosen(self.graph, self.kernels, self.only)
-        self.groups_of = {site.name: groups_in(site, self.groups_wanted, self.adapt) for site in places}
+        places = eligible_sites(self.graph, self.kernels, self.only)
+        self.groups_of = {site.name: count_groups(site, self.groups_wanted, self.adapt) for site in places}
         self.refuse_frozen(network)
         attach_gates(network, self.groups_of, watch=self.score == "activation")
         self.keep = {name: max(1, self.columns(name) // 2) for name in self.groups_of}  # until the budget has spoken
@@ -103,7 +103,7 @@ class Group2D(PruningMethod):
 
     def steer(self, network: nn.Module) -> None:
         for name in self.groups_of:
-            gate_on(network, name).witness(weight_under(network, name))
+            gate_on(network, name).witness(ungated_weight(network, name))
 
     def settle(self, network: nn.Module) -> None:
         done = gate_on(network, next(iter(self.groups_of))).age / self.stage_steps
@@ -122,11 +122,11 @@ class Group2D(PruningMethod):
         """Share of the score on the kernels kept: by these groups, by contiguous ones, by groups drawn by lot."""
         kept = {"kept_score": 0.0, "kept_score_contiguous": 0.0, "kept_score_random": 0.0}
         for name, count in self.groups_of.items():
-            scores = per_filter(self.scores(network, name))
-            plain = contiguous(len(scores), count)
+            scores = normalise_per_filter(self.scores(network, name))
+            plain = contiguous_groups(len(scores), count)
             lot = plain[torch.randperm(len(plain), generator=torch.Generator().manual_seed(0))]
             for key, groups in zip(kept, (self.groups_at(network, name), plain, lot), strict=True):
-                share = kept_share(scores, groups, patterns(scores, groups, count, self.keep[name]))
+                share = kept_score_share(scores, groups, best_patterns(scores, groups, count, self.keep[name]))
                 kept[key] += share / len(self.groups_of)
         return kept
 
@@ -151,7 +151,7 @@ class Group2D(PruningMethod):
             if done >= START:
                 if not gate.learned:
                     gate.learn(self.groups_at(network, name))
-                shrink(weight_under(network, name), gate, self.keep[name], done)
+                shrink(ungated_weight(network, name), gate, self.keep[name], done)
 
     # -- choosing ------------------------------------------------------------------------------------------------------
 
@@ -162,20 +162,20 @@ class Group2D(PruningMethod):
 
     def kernels_of(self, network: nn.Module, name: str, keep: int) -> Bool[Tensor, "out in"]:
         scores, groups = self.scores(network, name), self.groups_at(network, name)
-        return kernels_kept(scores, groups, self.groups_of[name], keep)
+        return kernel_mask(scores, groups, self.groups_of[name], keep)
 
     def scores(self, network: nn.Module, name: str) -> Float[Tensor, "out in"]:
         """What every kernel is worth now; those under a mask nothing, those of a lasso the norm of their block."""
-        gate, weight = gate_on(network, name), weight_under(network, name)
+        gate, weight = gate_on(network, name), ungated_weight(network, name)
         if self.learn == "lasso" and gate.learned:
-            return blocks(weight, gate.group, self.groups_of[name])[gate.group].float().cpu()
-        return score(self.score, weight, gate) * gate.mask[:, :, 0, 0].float().cpu()
+            return block_norms(weight, gate.group, self.groups_of[name])[gate.group].float().cpu()
+        return kernel_scores(self.score, weight, gate) * gate.mask[:, :, 0, 0].float().cpu()
 
     def groups_at(self, network: nn.Module, name: str) -> Groups:
         gate = gate_on(network, name)
         if gate.learned:
             return gate.group.cpu()
-        return grouped(self.scores(network, name), self.groups_of[name], self.keep[name])
+        return assign_groups(self.scores(network, name), self.groups_of[name], self.keep[name])
 
     def counts(self, network: nn.Module) -> Counts:
         """What the budget leaves each group of each layer, by the choice that the network's state makes now."""
@@ -187,7 +187,7 @@ class Group2D(PruningMethod):
             return {name: self.groups_at(network, name) for name in self.groups_of}
 
         def cost(counts: Mapping[str, int]) -> Cost:
-            masks = {n: kernels_kept(s, groups()[n], self.groups_of[n], counts[n]) for n, s in scores.items()}
+            masks = {n: kernel_mask(s, groups()[n], self.groups_of[n], counts[n]) for n, s in scores.items()}
             return predict(analyse(self.graph, Selection(masks)))
 
         return self.budget.counts(BudgetProblem(self.widths(), {name: s.mean(0) for name, s in scores.items()}, cost))
@@ -204,11 +204,11 @@ class Group2D(PruningMethod):
         return self.graph.convolutions()[name].layer.in_channels
 
 
-def _check(groups: int, steps: int, **words: str) -> None:
+def _check_arguments(groups: int, steps: int, **words: str) -> None:
     if groups < 1 or steps < 1:
         raise ValueError(f"method.groups and method.steps must be 1 or more, got {groups} and {steps}")
     for key, value in words.items():
-        if value not in WORDS[key]:
-            raise ValueError(f"method.{key} must be one of {', '.join(WORDS[key])}, got {value!r}")
+        if value not in CHOICES[key]:
+            raise ValueError(f"method.{key} must be one of {', '.join(CHOICES[key])}, got {value!r}")
     if words["learn"] == "lasso" and steps > 1:
         raise ValueError(f"method.learn=lasso has a schedule of its own: method.steps must be 1, got {steps}")

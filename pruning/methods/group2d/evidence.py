@@ -11,7 +11,7 @@ SCORES = ("taylor", "activation", "l1")
 Weight = Float[Tensor, "out in kh kw"]
 
 
-def score(kind: str, weight: Weight, gate: KernelGate) -> Float[Tensor, "out in"]:
+def kernel_scores(kind: str, weight: Weight, gate: KernelGate) -> Float[Tensor, "out in"]:
     """The score of every kernel; before anything was seen, as in a plan, that of its weights stands in.
 
     "taylor": |sum W dL/dW| averaged over steps; "activation": mean |input| times sum |W|; "l1": sum |W|.
@@ -24,7 +24,7 @@ def score(kind: str, weight: Weight, gate: KernelGate) -> Float[Tensor, "out in"
     return (gate.evidence / gate.seen).float().cpu()
 
 
-def blocks(weight: Weight, groups: Int[Tensor, " out"], count: int) -> Float[Tensor, "groups in"]:
+def block_norms(weight: Weight, groups: Int[Tensor, " out"], count: int) -> Float[Tensor, "groups in"]:
     """L2 norm of every (group, input channel) block of a weight; the groups are of equal size.
 
     Summed in the order of the filters: an addition with repeated indices is made in any order by a GPU, and processes

@@ -79,10 +79,10 @@ def attach_gates(network: nn.Module, counts: dict[str, int], watch: bool) -> Non
         gate = KernelGate(layer.get_parameter("weight").detach(), groups)
         parametrize.register_parametrization(layer, "weight", gate, unsafe=True)
         if watch:
-            layer.register_forward_pre_hook(_watch)
+            layer.register_forward_pre_hook(_record_activity)
 
 
-def _watch(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
+def _record_activity(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
     """A function, not a closure, so that it follows a copy of the network."""
     if layer.training:
         gate: Any = layer.parametrizations.weight[0]  # type: ignore[union-attr, index]
@@ -95,7 +95,7 @@ def gate_on(network: nn.Module, name: str) -> KernelGate:
     return gate
 
 
-def weight_under(network: nn.Module, name: str) -> nn.Parameter:
+def ungated_weight(network: nn.Module, name: str) -> nn.Parameter:
     """The weight itself, without its gate."""
     return network.get_submodule(name).parametrizations.weight.original  # type: ignore[union-attr, return-value]
 
@@ -105,9 +105,9 @@ def remove_gates(network: nn.Module, names: list[str]) -> None:
     for name in names:
         layer = network.get_submodule(name)
         with torch.no_grad():
-            weight_under(network, name).mul_(gate_on(network, name).mask)
+            ungated_weight(network, name).mul_(gate_on(network, name).mask)
         parametrize.remove_parametrizations(layer, "weight", leave_parametrized=False)
         layer._parameters = {key: layer._parameters[key] for key in sorted(layer._parameters, reverse=True)}
         for key, hook in list(layer._forward_pre_hooks.items()):
-            if hook is _watch:
+            if hook is _record_activity:
                 del layer._forward_pre_hooks[key]

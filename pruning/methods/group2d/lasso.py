@@ -6,14 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pruning.methods.group2d.evidence import Weight, blocks
+from pruning.methods.group2d.evidence import Weight, block_norms
 from pruning.methods.group2d.gate import KernelGate
 
 START, END = 0.15, 0.8  # share of the stage before the first block goes, and when the last has gone
 GROWTH = 1.1  # of the strength, at each step that lags behind the schedule
 
 
-def wanted_zeros(channels: int, keep: int, progress: float) -> int:
+def scheduled_zeros(channels: int, keep: int, progress: float) -> int:
     """Blocks of each group that are to be zero when this share of the stage is over."""
     ramp = min(max((progress - START) / (END - START), 0.0), 1.0)
     return round((channels - keep) * ramp)
@@ -27,8 +27,8 @@ def shrink(weight: Weight, gate: KernelGate, keep: int, progress: float) -> None
     those that have less are zero; the strength grows while some are left. The other blocks keep their norm: shrinking
     all by what the smallest need silences a layer whose blocks are alike.
     """
-    norms = blocks(weight, gate.group, len(gate.strength))
-    wanted = wanted_zeros(norms.shape[1], keep, progress)
+    norms = block_norms(weight, gate.group, len(gate.strength))
+    wanted = scheduled_zeros(norms.shape[1], keep, progress)
     if not wanted:
         return
     doomed = torch.zeros_like(norms, dtype=torch.bool).scatter(1, norms.argsort(dim=1, stable=True)[:, :wanted], True)

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from pruning.graph.graph import Graph
-from pruning.graph.sites import EXCLUDED_BY_PATTERN, Site, matching, sites
+from pruning.graph.sites import EXCLUDED_BY_PATTERN, Site, match_patterns, sites
 
 
-def chosen(graph: Graph, kernels: str, only: Sequence[str] | None) -> list[Site]:
+def eligible_sites(graph: Graph, kernels: str, only: Sequence[str] | None) -> list[Site]:
     """All convolutions but the first, grouped ones and squeeze-excitation; 1x1 only where `kernels` is "all".
 
     Raises:
         ValueError: none is left, or a pattern of `only` fits none.
     """
     found = sites(graph)
-    fits = [name for name, site in found.items() if why_not(site, kernels) is None]
+    fits = [name for name, site in found.items() if exclusion_reason(site, kernels) is None]
     if not fits:
         raise ValueError(f"no convolution of this network may be pruned with method.kernels={kernels}")
-    return [found[name] for name in (fits if only is None else matching(fits, list(only)))]
+    return [found[name] for name in (fits if only is None else match_patterns(fits, list(only)))]
 
 
-def why_not(site: Site, kernels: str) -> str | None:
+def exclusion_reason(site: Site, kernels: str) -> str | None:
     if site.stem:
         return "first: no kernel is chosen in the first convolution"
     if site.grouped:
@@ -34,11 +34,12 @@ def why_not(site: Site, kernels: str) -> str | None:
 def exclusion_reasons(graph: Graph, kernels: str, pruned: Collection[str]) -> dict[str, str | None]:
     """Of every convolution why it is left alone; None for those that are pruned."""
     return {
-        n: None if n in pruned else why_not(site, kernels) or EXCLUDED_BY_PATTERN for n, site in sites(graph).items()
+        n: None if n in pruned else exclusion_reason(site, kernels) or EXCLUDED_BY_PATTERN
+        for n, site in sites(graph).items()
     }
 
 
-def groups_in(site: Site, wanted: int, adapt: bool) -> int:
+def count_groups(site: Site, wanted: int, adapt: bool) -> int:
     """The wanted number, or where it does not divide the filters the nearest that does.
 
     Raises:

@@ -10,7 +10,7 @@ from promise import assert_small_is_masked, images
 from rows import METHODS, SHAPES, STEPS, disturb, network
 from torch import nn
 
-from pruning.budget.targets import PerLayer, kept_of
+from pruning.budget.targets import PerLayer, count_kept
 from pruning.graph.graph import trace
 from pruning.graph.liveness import analyse
 from pruning.methods.base import PruningMethod
@@ -70,11 +70,11 @@ def test_the_budget_is_met_exactly_and_no_layer_is_emptied(row: str, plain: str)
     rows = {name: int(kernels.any(1).sum()) for name, kernels in touched.items()}
     if METHODS[row].counts == "rows":
         short = {name: count for name, count in rows.items() if count < len(touched[name])}
-        assert short == {name: kept_of(len(touched[name]), 0.5) for name in short}
+        assert short == {name: count_kept(len(touched[name]), 0.5) for name in short}
         assert short
     if METHODS[row].counts == "columns":
         assert rows == {name: len(kernels) for name, kernels in touched.items()}
-        assert all((kernels.sum(1) == kept_of(kernels.shape[1], 0.5)).all() for kernels in touched.values())
+        assert all((kernels.sum(1) == count_kept(kernels.shape[1], 0.5)).all() for kernels in touched.values())
     analyse(trace(network(plain), SHAPES[plain]), choice)  # refuses emptied layers
 
 

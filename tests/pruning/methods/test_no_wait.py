@@ -8,10 +8,10 @@ from rows import METHODS, SHAPES, network
 from torch import nn
 
 from pruning.methods.base import PruningMethod
-from pruning.methods.group2d.evidence import blocks
+from pruning.methods.group2d.evidence import block_norms
 from pruning.objectives import CrossEntropy
-from pruning.training.finite import finite, propagate_nonfinite
-from pruning.training.task import accuracies
+from pruning.training.finite import all_finite, propagate_nonfinite
+from pruning.training.task import accuracy_metrics
 
 
 def step(method: PruningMethod, attached: nn.Module, seed: int) -> None:
@@ -39,14 +39,14 @@ def test_a_step_in_the_middle_of_a_stage_waits_for_nothing(row: str) -> None:
 
 @pytest.mark.parametrize("classes", [10, 100])
 def test_the_loss_the_check_of_gradients_and_the_counts_of_a_step_wait_for_nothing(classes: int) -> None:
-    metrics = accuracies(classes)
+    metrics = accuracy_metrics(classes)
     for metric in metrics.values():
         for name in metric._defaults:
             setattr(metric, name, on_gpu(getattr(metric, name)))
     with nobody_waits():
         logits, labels = torch.empty(8, classes, device=GPU), torch.empty(8, dtype=torch.long, device=GPU)
         loss = propagate_nonfinite(CrossEntropy()(logits, labels, torch.empty(8, 3, 8, 8, device=GPU)))
-        assert finite([logits, loss]).device == GPU
+        assert all_finite([logits, loss]).device == GPU
         metrics.update(logits, labels)
 
 
@@ -60,5 +60,5 @@ def test_who_waits_is_caught(waiting: object) -> None:
 def test_block_norms_by_hand() -> None:
     """Groups that lie scattered: rows 0 and 2, 1 and 3."""
     weight = torch.tensor([[3.0, 1.0], [5.0, 0.0], [4.0, 2.0], [12.0, 0.0]])[:, :, None, None]
-    norms = blocks(weight, torch.tensor([0, 1, 0, 1]), 2)
+    norms = block_norms(weight, torch.tensor([0, 1, 0, 1]), 2)
     torch.testing.assert_close(norms, torch.tensor([[5.0, 5.0**0.5], [13.0, 0.0]]))

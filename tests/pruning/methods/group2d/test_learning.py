@@ -4,9 +4,9 @@ import pytest
 import torch
 from grouped_chain import SHAPE, attached, chain, method, step
 
-from pruning.methods.group2d.evidence import blocks, score
-from pruning.methods.group2d.gate import gate_on, weight_under
-from pruning.methods.group2d.lasso import END, START, shrink, wanted_zeros
+from pruning.methods.group2d.evidence import block_norms, kernel_scores
+from pruning.methods.group2d.gate import gate_on, ungated_weight
+from pruning.methods.group2d.lasso import END, START, scheduled_zeros, shrink
 
 
 def test_taylor_score_is_the_mean_over_steps_of_weight_times_gradient():
@@ -17,10 +17,10 @@ def test_taylor_score_is_the_mean_over_steps_of_weight_times_gradient():
         torch.manual_seed(seed)
         network.zero_grad()
         network(torch.randn(4, *SHAPE)).square().sum().backward()
-        weight = weight_under(network, "3")
+        weight = ungated_weight(network, "3")
         wanted += (weight * weight.grad).sum((2, 3)).abs().detach() / 2
         made.steer(network)
-    torch.testing.assert_close(score("taylor", weight_under(network, "3"), gate_on(network, "3")), wanted)
+    torch.testing.assert_close(kernel_scores("taylor", ungated_weight(network, "3"), gate_on(network, "3")), wanted)
 
 
 def test_activation_score_is_mean_input_times_weight():
@@ -30,8 +30,8 @@ def test_activation_score_is_mean_input_times_weight():
     network(x)
     made.steer(network)
     reads = network[:3](x).abs().mean((0, 2, 3))
-    wanted = weight_under(network, "3").detach().abs().sum((2, 3)) * reads
-    torch.testing.assert_close(score("activation", weight_under(network, "3"), gate_on(network, "3")), wanted)
+    wanted = ungated_weight(network, "3").detach().abs().sum((2, 3)) * reads
+    torch.testing.assert_close(kernel_scores("activation", ungated_weight(network, "3"), gate_on(network, "3")), wanted)
 
 
 def test_ladder_tightens_within_the_earlier_pattern():
@@ -52,27 +52,27 @@ def test_lasso_trains_blocks_to_exactly_zero():
     for seed in range(120):
         step(network, made, seed)
     gate = gate_on(network, "3")
-    norms = blocks(weight_under(network, "3"), gate.group, 2)
+    norms = block_norms(ungated_weight(network, "3"), gate.group, 2)
     assert (norms == 0).sum(1).tolist() == [4, 4]
     kept = made.select(network)["3"]
     assert torch.equal(kept, norms[gate.group] > 0)
 
 
 def test_lasso_schedule_by_hand():
-    assert [wanted_zeros(10, 4, p) for p in (0.0, START, (START + END) / 2, END, 1.0)] == [0, 0, 3, 6, 6]
+    assert [scheduled_zeros(10, 4, p) for p in (0.0, START, (START + END) / 2, END, 1.0)] == [0, 0, 3, 6, 6]
 
 
 def test_proximal_step_by_hand():
     made = method(0.5, learn="lasso")
     network = attached(chain(), made, steps=10)
-    gate, weight = gate_on(network, "3"), weight_under(network, "3")
+    gate, weight = gate_on(network, "3"), ungated_weight(network, "3")
     gate.group, gate.strength = torch.arange(8) // 4, torch.tensor([0.01, 100.0])
-    before, norms = weight.detach().clone(), blocks(weight, gate.group, 2)
+    before, norms = weight.detach().clone(), block_norms(weight, gate.group, 2)
     shrink(weight, gate, keep=4, progress=1.0)
     doomed = norms <= norms.sort(dim=1).values[:, 3:4]  # the four smallest of each group
     factor = (1 - torch.tensor([[0.01], [100.0]]) * norms.mean(1, keepdim=True) * doomed / norms).clamp(min=0)
     torch.testing.assert_close(weight.detach(), before * factor[gate.group][:, :, None, None])
-    assert (blocks(weight, gate.group, 2)[1] == 0).sum() == 4
+    assert (block_norms(weight, gate.group, 2)[1] == 0).sum() == 4
     torch.testing.assert_close(gate.strength, torch.tensor([0.011, 100.0]))
 
 
