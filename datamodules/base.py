@@ -28,7 +28,7 @@ class ImageData(LightningDataModule, ABC):
         if isinstance(batch, bool) or int(batch) != batch or batch < 1:
             raise ValueError(f"batch must be a whole number of 1 or more, got {batch}: set recipe.batch=128")
         self.batch, self.val, self.seed = int(batch), val, seed
-        self.home = torch.device("cpu")  # where batches are made while no Trainer says where
+        self.default_device = torch.device("cpu")  # where batches are made while no Trainer says where
         self._train_loader: EpochLoader | None = None
 
     @property
@@ -74,7 +74,7 @@ class ImageData(LightningDataModule, ABC):
         """Images of part `train` or `test` by their numbers, as they are."""
 
     @property
-    def absent(self) -> DatasetSpec | None:
+    def published_spec(self) -> DatasetSpec | None:
         """What is known without the images, for a plan; None when they must be, or can be, read."""
         return None
 
@@ -98,20 +98,20 @@ class ImageData(LightningDataModule, ABC):
         self.load()
 
     @property
-    def place(self) -> Shard:
+    def shard(self) -> Shard:
         if self.trainer is None:
             return Shard()
         return Shard(self.trainer.current_epoch, self.trainer.global_rank, self.trainer.world_size)
 
     @property
     def device(self) -> torch.device:
-        return self.home if self.trainer is None else self.trainer.strategy.root_device
+        return self.default_device if self.trainer is None else self.trainer.strategy.root_device
 
     @cached_property
     def _parts(self) -> dict[str, Int[np.ndarray, " n"]]:
         train, test = self.labels
-        chosen = validation_mask(train, self.val)
-        return {"train": np.flatnonzero(~chosen), "val": np.flatnonzero(chosen), "test": np.arange(len(test))}
+        held_out = validation_mask(train, self.val)
+        return {"train": np.flatnonzero(~held_out), "val": np.flatnonzero(held_out), "test": np.arange(len(test))}
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -124,9 +124,9 @@ class ImageData(LightningDataModule, ABC):
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def train_dataloader(self) -> EpochLoader:
-        place = self.place
-        indices = order(self.seed, place.epoch, self._parts["train"])
-        self._train_loader = self.train_batches(train_batches(indices, self.batch, place), place.epoch)
+        shard = self.shard
+        indices = order(self.seed, shard.epoch, self._parts["train"])
+        self._train_loader = self.train_batches(train_batches(indices, self.batch, shard), shard.epoch)
         return self._train_loader
 
     def val_dataloader(self) -> Iterable[Batch]:
@@ -137,11 +137,11 @@ class ImageData(LightningDataModule, ABC):
         return self._plain("test", self._parts["test"])
 
     def _plain(self, part: str, indices: Int[np.ndarray, " n"]) -> Iterable[Batch]:
-        return self.plain_batches(part, eval_batches(indices, self.batch, self.place))
+        return self.plain_batches(part, eval_batches(indices, self.batch, self.shard))
 
     def state_dict(self) -> dict[str, Any]:
-        place = {} if self._train_loader is None else self._train_loader.state_dict()
-        return {"place": place, "left_out": self.left_out}
+        loader_state = {} if self._train_loader is None else self._train_loader.state_dict()
+        return {"place": loader_state, "left_out": self.left_out}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Lightning hands the loaders their state only when it makes them; one that a callback's set-up asked for

@@ -79,8 +79,8 @@ class BatchLoader(EpochLoader):
         """Corners and labels of the whole epoch first: what is left for each batch is two calls on the device."""
         indices, sizes = np.concatenate(batches), [len(batch) for batch in batches]
         labels = self._labels[torch.from_numpy(indices)].to(self._crops.device)
-        for corners, answers in zip(self._corners(indices).split(sizes), labels.split(sizes), strict=True):
-            yield self._normalise(self._crops.gather(corners)), answers
+        for corners, batch_labels in zip(self._corners(indices).split(sizes), labels.split(sizes), strict=True):
+            yield self._normalise(self._crops.gather(corners)), batch_labels
 
     def _corners(self, indices: Int[np.ndarray, " n"]) -> Int[Tensor, " n"]:
         if self._augment is None:

@@ -28,11 +28,11 @@ class Bundle:
 
     @cached_property
     def digest(self) -> str:
-        whole = hashlib.sha256("\n".join(self.classes).encode())
+        hasher = hashlib.sha256("\n".join(self.classes).encode())
         for name, tensor in sorted(self.tensors.items()):
-            whole.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-            whole.update(tensor.contiguous().numpy().data)
-        return whole.hexdigest()
+            hasher.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+            hasher.update(tensor.contiguous().numpy().data)
+        return hasher.hexdigest()
 
 
 def load_or_build(root: Path, name: str, fingerprint: str, make: Callable[[], Bundle]) -> Bundle:
@@ -40,14 +40,14 @@ def load_or_build(root: Path, name: str, fingerprint: str, make: Callable[[], Bu
 
     Two processes at once: one builds, the other waits and reads. Where nothing may be written, nothing is kept.
     """
-    places = [folder / f".{name}.cache" for folder in (root, user_cache_folder(root))]
-    for place in places:
-        if (found := read_bundle(place, fingerprint)) is not None:
-            return found
-    with lock_first_writable(places) as writable:
-        if writable is None:
+    paths = [folder / f".{name}.cache" for folder in (root, user_cache_folder(root))]
+    for path in paths:
+        if (bundle := read_bundle(path, fingerprint)) is not None:
+            return bundle
+    with lock_first_writable(paths) as locked_path:
+        if locked_path is None:
             return make()
-        return read_bundle(writable, fingerprint) or write_bundle(make(), writable, fingerprint)
+        return read_bundle(locked_path, fingerprint) or write_bundle(make(), locked_path, fingerprint)
 
 
 def user_cache_folder(root: Path) -> Path:
@@ -57,49 +57,49 @@ def user_cache_folder(root: Path) -> Path:
 
 
 @contextmanager
-def lock_first_writable(places: list[Path]) -> Iterator[Path | None]:
+def lock_first_writable(paths: list[Path]) -> Iterator[Path | None]:
     """The first place that can be written, locked; the kernel lets go of the lock when its holder dies."""
-    for place in places:
+    for path in paths:
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            lock = open(lock_path(place), "a")  # noqa: SIM115 (closed below, or at once on an error)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = open(lock_path(path), "a")  # noqa: SIM115 (closed below, or at once on an error)
         except OSError:
             continue
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield place
+            yield path
         return
     yield None
 
 
-def lock_path(place: Path) -> Path:
-    return place.with_name(f"{place.name}.lock")
+def lock_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
 
 
-def read_bundle(place: Path, fingerprint: str) -> Bundle | None:
+def read_bundle(path: Path, fingerprint: str) -> Bundle | None:
     """None for a cache that is absent, made from other sources, or damaged."""
     try:
-        with safe_open(place, framework="pt") as cache:
-            about = cache.metadata() or {}
-            if about.get("fingerprint") != fingerprint:
+        with safe_open(path, framework="pt") as cache:
+            metadata = cache.metadata() or {}
+            if metadata.get("fingerprint") != fingerprint:
                 return None
             tensors = {name: cache.get_tensor(name) for name in cache.keys()}  # noqa: SIM118 (no mapping)
-            bundle = Bundle(tuple(json.loads(about["classes"])), tensors)
+            bundle = Bundle(tuple(json.loads(metadata["classes"])), tensors)
     except (OSError, SafetensorError, ValueError, KeyError, RecursionError):
         return None
-    return bundle if bundle.digest == about["digest"] else None
+    return bundle if bundle.digest == metadata["digest"] else None
 
 
-def write_bundle(bundle: Bundle, place: Path, fingerprint: str) -> Bundle:
-    new = place.with_name(f"{place.name}.new")  # in the same folder, so that it can replace the old one in one step
-    about = {"fingerprint": fingerprint, "digest": bundle.digest, "classes": json.dumps(bundle.classes)}
+def write_bundle(bundle: Bundle, path: Path, fingerprint: str) -> Bundle:
+    temporary = path.with_name(f"{path.name}.new")  # in the same folder, so that it can replace the old one in one step
+    metadata = {"fingerprint": fingerprint, "digest": bundle.digest, "classes": json.dumps(bundle.classes)}
     try:
-        save_file(bundle.tensors, new, about)
-        shutil.copymode(lock_path(place), new)  # as the umask says; safetensors lets the owner alone read
-        os.replace(new, place)
+        save_file(bundle.tensors, temporary, metadata)
+        shutil.copymode(lock_path(path), temporary)  # as the umask says; safetensors lets the owner alone read
+        os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
-        log.warning("no cache at %s (%s): it is made again next time", place, error)
+        log.warning("no cache at %s (%s): it is made again next time", path, error)
     finally:
         with suppress(OSError):
-            new.unlink(missing_ok=True)
-    return read_bundle(place, fingerprint) or bundle
+            temporary.unlink(missing_ok=True)
+    return read_bundle(path, fingerprint) or bundle

@@ -57,7 +57,7 @@ class Cifar(SmallImages):
         return RELEASES[self.name]
 
     @property
-    def absent(self) -> DatasetSpec | None:
+    def published_spec(self) -> DatasetSpec | None:
         if self._has_folders() or self._complete():
             return None
         return DatasetSpec(numbered_classes(self.release.classes), (3, SIDE, SIDE), TRAIN, self.val, self.batch)
@@ -106,11 +106,11 @@ class Cifar(SmallImages):
 
 def _fingerprint(sources: Mapping[Path, Sequence[str]]) -> str:
     """Of names and stamps: any change of a source makes its cache stale."""
-    whole = hashlib.sha256(b"2")  # the cache's format, and the rules by which images were read
+    digest = hashlib.sha256(b"2")  # the cache's format, and the rules by which images were read
     for folder, files in sources.items():
         for file, stamp in zip(files, stamps([f"{folder}/{file}" for file in files]).tolist(), strict=True):
-            whole.update(f"{folder.name}/{file} {stamp}\n".encode())
-    return whole.hexdigest()
+            digest.update(f"{folder.name}/{file} {stamp}\n".encode())
+    return digest.hexdigest()
 
 
 def _decode_trees(train: Tree, test: Tree) -> Bundle:

@@ -35,10 +35,10 @@ class Content:
 
 def identify(root: Path, sources: Sequence[Source], verify: str = "auto", large: int = LARGE) -> Content:
     files = [path for source in sources for path in source.files]
-    found = stamps(files)
-    if verify == "auto" and found[:, 0].sum() > large:
-        return Content(_combined_digest(sources, found.tobytes(), _sample_digests(sources)), SAMPLE)
-    return Content(_combined_digest(sources, _file_digests(root, files, found).tobytes()), WHOLE)
+    stats = stamps(files)
+    if verify == "auto" and stats[:, 0].sum() > large:
+        return Content(_combined_digest(sources, stats.tobytes(), _sample_digests(sources)), SAMPLE)
+    return Content(_combined_digest(sources, _file_digests(root, files, stats).tobytes()), WHOLE)
 
 
 def _combined_digest(sources: Sequence[Source], *parts: bytes) -> str:
@@ -47,10 +47,10 @@ def _combined_digest(sources: Sequence[Source], *parts: bytes) -> str:
 
 def _sample_digests(sources: Sequence[Source]) -> bytes:
     """The same images whatever the run's seed."""
-    everything = [(source, index) for source in sources for index in range(len(source.labels))]
-    drawn = np.random.Generator(np.random.Philox(0)).permutation(len(everything))[:SAMPLE_SIZE]
+    images = [(source, index) for source in sources for index in range(len(source.labels))]
+    sample = np.random.Generator(np.random.Philox(0)).permutation(len(images))[:SAMPLE_SIZE]
     with ThreadPoolExecutor(THREADS) as pool:
-        return b"".join(pool.map(_image_digest, (everything[each] for each in drawn)))
+        return b"".join(pool.map(_image_digest, (images[number] for number in sample)))
 
 
 def _image_digest(image: tuple[Source, int]) -> bytes:
@@ -61,15 +61,15 @@ def _image_digest(image: tuple[Source, int]) -> bytes:
         return UNREADABLE
 
 
-def _file_digests(root: Path, files: list[bytes], found: Int[np.ndarray, "n 4"]) -> UInt8[np.ndarray, "n 16"]:
+def _file_digests(root: Path, files: list[bytes], stats: Int[np.ndarray, "n 4"]) -> UInt8[np.ndarray, "n 16"]:
     """The digest of each file, those of unchanged stamps from what was kept of an earlier look."""
-    keys = np.array([_cache_key(path, stamp.tobytes()) for path, stamp in zip(files, found, strict=True)], np.int64)
-    places = [folder / ".contents.cache" for folder in (root, user_cache_folder(root))]
-    known = next((bundle for place in places if (bundle := read_bundle(place, FORMAT)) is not None), None)
-    digests, missing = _look_up(keys, known)
+    keys = np.array([_cache_key(path, stamp.tobytes()) for path, stamp in zip(files, stats, strict=True)], np.int64)
+    paths = [folder / ".contents.cache" for folder in (root, user_cache_folder(root))]
+    cache = next((bundle for cache_path in paths if (bundle := read_bundle(cache_path, FORMAT)) is not None), None)
+    digests, missing = _look_up(keys, cache)
     if missing.any():
-        digests[missing] = _read_digests([path for path, each in zip(files, missing, strict=True) if each])
-        _write_digests(places, keys, digests)
+        digests[missing] = _read_digests([path for path, is_missing in zip(files, missing, strict=True) if is_missing])
+        _write_digests(paths, keys, digests)
     return digests
 
 
@@ -78,15 +78,15 @@ def _cache_key(path: bytes, stamp: bytes) -> int:
 
 
 def _look_up(
-    keys: Int[np.ndarray, " n"], known: Bundle | None
+    keys: Int[np.ndarray, " n"], cache: Bundle | None
 ) -> tuple[UInt8[np.ndarray, "n 16"], np.ndarray[tuple[int], np.dtype[np.bool_]]]:
     digests = np.zeros((len(keys), 16), np.uint8)
-    if known is None or not len(known.tensors["keys"]):
+    if cache is None or not len(cache.tensors["keys"]):
         return digests, np.ones(len(keys), bool)
-    there = known.tensors["keys"].numpy()
-    places = np.searchsorted(there, keys).clip(max=len(there) - 1)
-    hit = there[places] == keys
-    digests[hit] = known.tensors["digests"].numpy()[places[hit]]
+    cached_keys = cache.tensors["keys"].numpy()
+    positions = np.searchsorted(cached_keys, keys).clip(max=len(cached_keys) - 1)
+    hit = cached_keys[positions] == keys
+    digests[hit] = cache.tensors["digests"].numpy()[positions[hit]]
     return digests, ~hit
 
 
@@ -103,10 +103,10 @@ def _file_digest(path: bytes) -> bytes:
         return UNREADABLE
 
 
-def _write_digests(places: list[Path], keys: Int[np.ndarray, " n"], digests: UInt8[np.ndarray, "n 16"]) -> None:
-    whole = digests.any(axis=1)
-    order = np.argsort(keys[whole])
-    tensors = {"keys": torch.from_numpy(keys[whole][order]), "digests": torch.from_numpy(digests[whole][order])}
-    with lock_first_writable(places) as place:
-        if place is not None:
-            write_bundle(Bundle((), tensors), place, FORMAT)
+def _write_digests(paths: list[Path], keys: Int[np.ndarray, " n"], digests: UInt8[np.ndarray, "n 16"]) -> None:
+    readable = digests.any(axis=1)
+    order = np.argsort(keys[readable])
+    tensors = {"keys": torch.from_numpy(keys[readable][order]), "digests": torch.from_numpy(digests[readable][order])}
+    with lock_first_writable(paths) as path:
+        if path is not None:
+            write_bundle(Bundle((), tensors), path, FORMAT)

@@ -59,8 +59,8 @@ def _pad_images(pixels: UInt8[Tensor, "n h w 3"], pad: int, flip: bool) -> UInt8
     inner = copies[:, :, pad : pad + height, pad : pad + width]
     inner[0] = pixels
     if flip:
-        for filled, part in zip(inner[1].split(1024), pixels.split(1024), strict=True):
-            filled.copy_(part.flip(2))
+        for mirrored, part in zip(inner[1].split(1024), pixels.split(1024), strict=True):
+            mirrored.copy_(part.flip(2))
     return copies
 
 

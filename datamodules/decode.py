@@ -107,8 +107,8 @@ def _open_image(content: bytes, name: str) -> Iterator[Image.Image]:
 
 def _turn_upright(image: Image.Image) -> Image.Image:
     image.load()  # Pillow turns TIFF itself, and then says so
-    found = orientation(image)
-    return image if found == 1 else image.transpose(UPRIGHT[found])
+    turn = orientation(image)
+    return image if turn == 1 else image.transpose(UPRIGHT[turn])
 
 
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:
@@ -153,8 +153,8 @@ def _tiff_tag(image: Image.Image, number: int, otherwise: int) -> int:
     return int(value[0] if isinstance(value, tuple) else value)
 
 
-def _refuse_beyond(values: np.ndarray, most: int, name: str, rule: str) -> None:
-    if not ((values >= 0) & (values <= most)).all():  # nan is neither
+def _refuse_beyond(values: np.ndarray, largest: int, name: str, rule: str) -> None:
+    if not ((values >= 0) & (values <= largest)).all():  # nan is neither
         raise BrokenImageError(
             f"{name} has values from {values.min():.6g} to {values.max():.6g}, and {rule}: convert it to 8 or 16 bits"
         )

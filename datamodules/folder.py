@@ -22,8 +22,8 @@ from datamodules.workers import Pool, WorkerLoader, available_cores
 
 
 def folder_sources(root: Path, train: str, test: str, remedy: str) -> tuple[Source, Source]:
-    first, second = scan_train_and_test(root, train, test, remedy)
-    return FolderSource(first), FolderSource(second)
+    train_tree, test_tree = scan_train_and_test(root, train, test, remedy)
+    return FolderSource(train_tree), FolderSource(test_tree)
 
 
 FORMATS = {"folder": folder_sources, "webdataset": shard_sources}
@@ -82,7 +82,7 @@ class Folder(ImageData):
         self._pools: dict[tuple[str, str], Pool] = {}
 
     @property
-    def absent(self) -> DatasetSpec | None:
+    def published_spec(self) -> DatasetSpec | None:
         if self.root is not None or self.name not in PUBLISHED:
             return None
         classes, images = PUBLISHED[self.name]
@@ -107,23 +107,24 @@ class Folder(ImageData):
 
     @property
     def remarks(self) -> list[str]:
-        return [*omission_remarks([source.omissions for source in self._sources.values()]), *self._turned()]
+        return [*omission_remarks([source.omissions for source in self._sources.values()]), *self._exif_remarks()]
 
-    def _turned(self) -> list[str]:
+    def _exif_remarks(self) -> list[str]:
         """A look at some images, evenly drawn: reading all of a large set would take minutes."""
         source = self._sources["train"]
-        some = np.unique(np.linspace(0, len(source.labels) - 1, ORIENTATION_SAMPLE, dtype=np.int64)).tolist()
-        found = sum(map(is_turned, source.contents(some)))
-        done = "they are turned upright" if self.upright else "they are taken as stored (data.exif=apply turns them)"
-        return [f"{found} of {len(some)} training images looked at carry an EXIF orientation: {done}"] if found else []
+        sample = np.unique(np.linspace(0, len(source.labels) - 1, ORIENTATION_SAMPLE, dtype=np.int64)).tolist()
+        count = sum(map(is_turned, source.contents(sample)))
+        action = "they are turned upright" if self.upright else "they are taken as stored (data.exif=apply turns them)"
+        remark = f"{count} of {len(sample)} training images looked at carry an EXIF orientation: {action}"
+        return [remark] if count else []
 
     @property
     def left_out(self) -> dict[str, list[str]]:
-        return {part: sorted(names) for part, names in self.tolerance.seen.items()}
+        return {part: sorted(names) for part, names in self.tolerance.left_out.items()}
 
     def leave_out(self, names: dict[str, list[str]]) -> None:
-        for part, each in names.items():
-            self.tolerance.seen[part].update(each)
+        for part, images in names.items():
+            self.tolerance.left_out[part].update(images)
 
     def load(self) -> None:
         _ = self._parts
@@ -173,10 +174,10 @@ class Folder(ImageData):
         from datamodules.views import Views  # imports torchvision's transforms
 
         if (part, view) not in self._pools:
-            beside = 1 if self.trainer is None else self.trainer.num_devices
-            workers = available_cores(beside) if self.workers is None else self.workers
+            processes = 1 if self.trainer is None else self.trainer.num_devices
+            workers = available_cores(processes) if self.workers is None else self.workers
             self._pools[part, view] = Pool(
-                self._sources[part], Views(self.size, self.resize), workers, self.batch, self.upright, beside
+                self._sources[part], Views(self.size, self.resize), workers, self.batch, self.upright, processes
             )
         return self._pools[part, view]
 

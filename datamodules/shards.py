@@ -58,29 +58,29 @@ def shard_sources(root: Path, train: str, test: str, remedy: str) -> tuple[Shard
     shards = {part: _find_shards(root, named, remedy) for part, named in (("train", train), ("test", test))}
     bundle = load_or_build(root, "shards", _fingerprint(shards), lambda: _index_shards(root, shards))
     indices = [bundle.tensors[part].numpy() for part in shards]
-    learned, tested = ({int(label) for label in index[:, COLUMNS.index("label")]} for index in indices)
-    if learned != tested:
+    train_labels, test_labels = ({int(label) for label in index[:, COLUMNS.index("label")]} for index in indices)
+    if train_labels != test_labels:
         raise ValueError(
             f"{root}: the shards of {train} and of {test} must hold the same classes; only in {train}: "
-            f"{list_names([*map(str, sorted(learned - tested))])}; only in {test}: "
-            f"{list_names([*map(str, sorted(tested - learned))])}: complete them"
+            f"{list_names([*map(str, sorted(train_labels - test_labels))])}; only in {test}: "
+            f"{list_names([*map(str, sorted(test_labels - train_labels))])}: complete them"
         )
-    if learned != set(range(len(bundle.classes))):
+    if train_labels != set(range(len(bundle.classes))):
         raise ValueError(
-            f"{root} must hold each of {len(bundle.classes)} classes, got labels of {len(learned)}: see {NAMES}"
+            f"{root} must hold each of {len(bundle.classes)} classes, got labels of {len(train_labels)}: see {NAMES}"
         )
-    first, second = (
+    train_source, test_source = (
         ShardSource(shards[part], index, bundle.classes, bundle.digest)
         for part, index in zip(shards, indices, strict=True)
     )
-    return first, second
+    return train_source, test_source
 
 
-def _find_shards(root: Path, named: str, remedy: str) -> list[Path]:
-    found = sorted(root.glob(f"*{named}*.tar"))
-    if not found:
-        raise FileNotFoundError(f"data.root={root} has no shards *{named}*.tar: {remedy}")
-    return found
+def _find_shards(root: Path, name: str, remedy: str) -> list[Path]:
+    shards = sorted(root.glob(f"*{name}*.tar"))
+    if not shards:
+        raise FileNotFoundError(f"data.root={root} has no shards *{name}*.tar: {remedy}")
+    return shards
 
 
 def _fingerprint(shards: dict[str, list[Path]]) -> str:

@@ -24,10 +24,10 @@ class Plan(NamedTuple):
 def free_bytes() -> int | None:
     """None where there is no such place."""
     try:
-        found = os.statvfs(SHARED)
+        filesystem = os.statvfs(SHARED)
     except OSError:
         return None
-    return found.f_bavail * found.f_frsize
+    return filesystem.f_bavail * filesystem.f_frsize
 
 
 def plan_workers(workers: int, batch_bytes: int, free: int | None, processes: int = 1) -> Plan:
@@ -43,11 +43,11 @@ def plan_workers(workers: int, batch_bytes: int, free: int | None, processes: in
     return Plan(fitting, min(PREFETCH, slots // fitting) if fitting else 0)
 
 
-def _shortage_message(wanted: int, fitting: int, batch_bytes: int, free: int | None) -> str:
+def _shortage_message(workers: int, fitting: int, batch_bytes: int, free: int | None) -> str:
     scarce = free is not None and free // POOLS < MAX_BYTES
-    room = f"{SHARED} has {free / 1e6:,.0f} MB free" if free is not None and scarce else "enough"
-    does = f"{fitting} of {wanted} workers" if fitting else "the main process itself, without workers,"
+    available = f"{SHARED} has {free / 1e6:,.0f} MB free" if free is not None and scarce else "enough"
+    preparers = f"{fitting} of {workers} workers" if fitting else "the main process itself, without workers,"
     return (
-        f"{does} prepare images, at {batch_bytes / 1e6:,.1f} MB a batch: {room}"
+        f"{preparers} prepare images, at {batch_bytes / 1e6:,.1f} MB a batch: {available}"
         " (docker run --shm-size=8g, or a smaller recipe.batch)"
     )

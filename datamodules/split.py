@@ -34,9 +34,9 @@ def validation_mask(labels: Int[np.ndarray, " n"], val: float | int, part: int =
     exact = sizes * (count / len(labels))
     quota = np.floor(exact + 1e-9).astype(int)
     quota[np.argsort(quota - exact, kind="stable")[: count - quota.sum()]] += 1
-    lot = draw(SPLIT_SEED, part, Purpose.SPLIT, np.arange(len(labels)))
-    chosen = np.zeros(len(labels), bool)
-    for label, taken in enumerate(quota):
+    random_bits = draw(SPLIT_SEED, part, Purpose.SPLIT, np.arange(len(labels)))
+    mask = np.zeros(len(labels), bool)
+    for label, images in enumerate(quota):
         members = np.flatnonzero(labels == label)
-        chosen[members[np.argsort(lot[members], kind="stable")[:taken]]] = True
-    return chosen
+        mask[members[np.argsort(random_bits[members], kind="stable")[:images]]] = True
+    return mask

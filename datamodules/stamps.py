@@ -13,22 +13,22 @@ TICK = 0.05  # seconds: file systems count in steps of up to 10 ms, and a second
 
 def stamps(paths: Sequence[str | bytes | Path]) -> Int[np.ndarray, "n 4"]:
     """Size, mtime, ctime, inode of each: a restored mtime and an equal size still leave another ctime."""
-    found = _stat(paths)
-    if len(found) and abs(time.time() - found[:, 2].max() / 1e9) < TICK:
+    table = _stat(paths)
+    if len(table) and abs(time.time() - table[:, 2].max() / 1e9) < TICK:
         time.sleep(TICK)
-        found = _stat(paths)
-    return found
+        table = _stat(paths)
+    return table
 
 
 def _stat(paths: Sequence[str | bytes | Path]) -> Int[np.ndarray, "n 4"]:
-    rows = [(each.st_size, each.st_mtime_ns, each.st_ctime_ns, each.st_ino) for each in map(os.stat, paths)]
+    rows = [(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino) for status in map(os.stat, paths)]
     return np.array(rows, np.uint64).astype(np.int64).reshape(-1, 4)
 
 
 def list_files(folder: Path) -> list[str]:
     """Every file, in order; hidden ones (caches of ours among them) apart."""
-    found = []
-    for place, folders, names in os.walk(folder):
+    paths = []
+    for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [f"{place}/{name}" for name in sorted(names) if not name.startswith(".")]
-    return [path for path in found if os.path.exists(path)]
+        paths += [f"{parent}/{name}" for name in sorted(names) if not name.startswith(".")]
+    return [path for path in paths if os.path.exists(path)]

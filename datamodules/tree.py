@@ -36,12 +36,12 @@ class Tree:
         return f"{_list_counts(self.left_out)} of {self.folder.name}/" if self.left_out.total() else ""
 
 
-def refuse_addresses(**places: str | None) -> None:
+def refuse_addresses(**values: str | None) -> None:
     """Nothing is fetched: whatever opens an address of a configuration also opens one that is a command."""
-    for key, place in places.items():
-        if place and ("://" in place or place.startswith("pipe:")):
+    for key, value in values.items():
+        if value and ("://" in value or value.startswith("pipe:")):
             raise ValueError(
-                f"data.{key}={place} is an address, and nothing is fetched: sync it into a folder first with the "
+                f"data.{key}={value} is an address, and nothing is fetched: sync it into a folder first with the "
                 f"store's own client (aws s3 sync, gsutil rsync, wget), then set data.root=FOLDER"
             )
 
@@ -70,9 +70,9 @@ def scan_tree(root: Path, part: str, remedy: str) -> Tree:
     classes = tuple(sorted(entry.name for entry in _visible_entries(folder) if entry.is_dir()))
     if not classes:
         raise FileNotFoundError(f"{folder} has no class folders: put each image into {part}/<class>/")
-    found = {name: [f"{name}/{file}" for file in _walk_files(folder / name)] for name in classes}
-    files = {name: sorted(filter(is_image, each)) for name, each in found.items()}
-    left_out = Counter(suffix(file) for each in found.values() for file in each if not is_image(file))
+    files_of_class = {name: [f"{name}/{file}" for file in _walk_files(folder / name)] for name in classes}
+    files = {name: sorted(filter(is_image, each)) for name, each in files_of_class.items()}
+    left_out = Counter(suffix(file) for each in files_of_class.values() for file in each if not is_image(file))
     left_out[BESIDE] = sum(not entry.is_dir() for entry in _visible_entries(folder))
     if empty := [name for name, images in files.items() if not images]:
         others = f" (but {_list_counts(left_out)})" if left_out.total() else ""
@@ -88,19 +88,19 @@ def scan_train_and_test(root: Path, train: str, test: str, remedy: str) -> tuple
     """
     check_folder(root, remedy)
     trees = scan_tree(root, train, remedy), scan_tree(root, test, remedy)
-    learned, tested = (set(tree.classes) for tree in trees)
-    if learned != tested:
+    train_classes, test_classes = (set(tree.classes) for tree in trees)
+    if train_classes != test_classes:
         raise ValueError(
             f"{root / train} and {root / test} must hold the same classes; "
-            f"only in {train}: {list_names(sorted(learned - tested))}; "
-            f"only in {test}: {list_names(sorted(tested - learned))}: add or remove these folders"
+            f"only in {train}: {list_names(sorted(train_classes - test_classes))}; "
+            f"only in {test}: {list_names(sorted(test_classes - train_classes))}: add or remove these folders"
         )
     return trees
 
 
-def list_names(names: list[str], most: int = 5) -> str:
-    shown = ", ".join(names[:most]) or "none"
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+def list_names(names: list[str], limit: int = 5) -> str:
+    shown = ", ".join(names[:limit]) or "none"
+    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
 
 
 def omission_remarks(omissions: list[str]) -> list[str]:
@@ -127,14 +127,14 @@ def _list_counts(left_out: Counter[str]) -> str:
 
 def _visible_entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
-        yield from (each for each in entries if not each.name.startswith(".") and each.name.lower() not in LITTER)
+        yield from (entry for entry in entries if not entry.name.startswith(".") and entry.name.lower() not in LITTER)
 
 
 def _walk_files(folder: Path | str, within: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
     """Their paths below the folder; a link to a folder above would lead round in circles."""
-    here = os.path.realpath(folder)
+    real_path = os.path.realpath(folder)
     for entry in _visible_entries(folder):
         if not entry.is_dir():
             yield within + entry.name
-        elif os.path.realpath(entry.path) not in (here, *above):
-            yield from _walk_files(entry.path, f"{within}{entry.name}/", (here, *above))
+        elif os.path.realpath(entry.path) not in (real_path, *above):
+            yield from _walk_files(entry.path, f"{within}{entry.name}/", (real_path, *above))

@@ -23,8 +23,8 @@ class Views:
     def random(self, planes: Planes, seed: int) -> UInt8[Tensor, "3 size size"]:
         """RandomResizedCrop, then RandomHorizontalFlip."""
         with _seed_generator(seed):
-            cut, mirrored = self._part.make_params([planes]), bool(torch.rand(1) < 0.5)
-        part = functional.crop(planes, **cut).permute(1, 2, 0).contiguous().permute(2, 0, 1)
+            crop, mirrored = self._part.make_params([planes]), bool(torch.rand(1) < 0.5)
+        part = functional.crop(planes, **crop).permute(1, 2, 0).contiguous().permute(2, 0, 1)
         view = functional.resize(part, [self.size, self.size], antialias=True)  # a sixth faster on interleaved colours
         return functional.horizontal_flip(view) if mirrored else view
 

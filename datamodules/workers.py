@@ -58,8 +58,8 @@ class Images(Dataset[Answer]):
             except BrokenImageError as error:
                 answer.broken.append(str(error))
                 continue
-            shown = self.views.middle(planes) if seed == PLAIN else self.views.random(planes, seed)
-            self.slots[request.slot, len(answer.labels)] = shown.permute(1, 2, 0)
+            view = self.views.middle(planes) if seed == PLAIN else self.views.random(planes, seed)
+            self.slots[request.slot, len(answer.labels)] = view.permute(1, 2, 0)
             answer.labels.append(int(self.source.labels[index]))
         return answer
 
@@ -90,20 +90,20 @@ class Pool:
     says. `processes`: of this run on this machine, each with pools of its own.
     """
 
-    def __init__(self, source: Source, views: Views, asked: int, largest: int, upright: bool, processes: int) -> None:
+    def __init__(self, source: Source, views: Views, workers: int, largest: int, upright: bool, processes: int) -> None:
         shape = (largest, views.size, views.size, 3)
-        workers, ahead = plan_workers(asked, math.prod(shape), free_bytes(), processes)
-        slots = workers * ahead + 1  # those ahead may be written to while one more is read
-        self._slots = _allocate_shared(slots, *shape) if workers else torch.empty(slots, *shape, dtype=torch.uint8)
+        usable, ahead = plan_workers(workers, math.prod(shape), free_bytes(), processes)
+        slots = usable * ahead + 1  # those ahead may be written to while one more is read
+        self._slots = _allocate_shared(slots, *shape) if usable else torch.empty(slots, *shape, dtype=torch.uint8)
         self._schedule = _Schedule()
         self._loader: DataLoader[Answer] = DataLoader(
             Images(source, views, upright, self._slots),
             batch_size=None,  # a request is a batch
             sampler=self._schedule,
-            num_workers=workers,
-            persistent_workers=workers > 0,
+            num_workers=usable,
+            persistent_workers=usable > 0,
             prefetch_factor=ahead or None,
-            worker_init_fn=_ignore_signals if workers else None,
+            worker_init_fn=_ignore_signals if usable else None,
             generator=torch.Generator(),  # else each pass would advance the generator that dropout uses
         )
         Finalize(self, _stop_workers, (self._loader,), exitpriority=BEFORE_QUEUES)
@@ -120,17 +120,17 @@ class Pool:
 
 
 def _stop_workers(loader: DataLoader[Answer]) -> None:
-    passing, loader._iterator = loader._iterator, None
-    if isinstance(passing, _MultiProcessingDataLoaderIter):
-        passing._shutdown_workers()
-        for stuck in passing._workers:
-            stuck.kill()
+    iterator, loader._iterator = loader._iterator, None
+    if isinstance(iterator, _MultiProcessingDataLoaderIter):
+        iterator._shutdown_workers()
+        for worker in iterator._workers:
+            worker.kill()
 
 
 def _ignore_signals(worker: int) -> None:
     """A cluster asks every process of a job to leave; the main one needs its workers until its next step."""
-    for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(each, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _allocate_shared(*shape: int) -> UInt8[Tensor, " ..."]:
@@ -165,10 +165,10 @@ class WorkerLoader(EpochLoader):
             self._tolerance.accept(self._part, broken, len(labels))
             if not left:  # now: who knows the number of batches does not ask for one more
                 self._tolerance.report()
-            rows = self._moved(pixels).flatten(2)
-            yield self._normalise(rows), self._moved(labels)
+            rows = self._to_device(pixels).flatten(2)
+            yield self._normalise(rows), self._to_device(labels)
 
-    def _moved(self, values: Tensor) -> Tensor:
+    def _to_device(self, values: Tensor) -> Tensor:
         """To a GPU from pinned memory, so that nobody waits for the copy."""
         ready = values.pin_memory() if self._device.type == "cuda" else values
         return ready.to(self._device, non_blocking=True)

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pruning.graph.draws import preserve_generators
+from pruning.graph.generators import preserve_generators
 from pruning.graph.tracing import float_type, skeleton
 from pruning.modes import eval_mode
 from pruning.surgery.certificate import VARIATION
@@ -120,13 +120,13 @@ def check_logits_follow_images(network: nn.Module, images: Images, classes: int)
         ValueError: they do not.
     """
     with eval_mode(network):
-        first, second = network(images), network(images)
-    check_logits(first, (len(images), classes), network)
-    name, allowed = type(network).__name__, VARIATION * first.abs().max()
-    if (first - second).abs().max() > allowed:
+        logits, repeated = network(images), network(images)
+    check_logits(logits, (len(images), classes), network)
+    name, allowed = type(network).__name__, VARIATION * logits.abs().max()
+    if (logits - repeated).abs().max() > allowed:
         raise ValueError(
             f"{name} answers the same images in two ways in eval mode: something in it draws at random there; "
             "give it a layer that looks at self.training, such as nn.Dropout"
         )
-    if first.isfinite().all() and (first - first[:1]).abs().max() <= allowed:
+    if logits.isfinite().all() and (logits - logits[:1]).abs().max() <= allowed:
         raise ValueError(f"{name} answers every image alike: its output does not depend on the image")

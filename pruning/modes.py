@@ -28,12 +28,12 @@ def exact_float32() -> Iterator[None]:
 
 
 @contextmanager
-def deterministic_algorithms(wanted: bool) -> Iterator[None]:
+def deterministic_algorithms(enabled: bool) -> Iterator[None]:
     """A GPU computes the same numbers each time for a while, by slower kernels; an operation that has none warns.
 
     cuBLAS needs CUBLAS_WORKSPACE_CONFIG=:4096:8 in the environment of the process as well.
     """
-    if not wanted:
+    if not enabled:
         yield
         return
     cudnn = torch.backends.cudnn

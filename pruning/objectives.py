@@ -68,16 +68,16 @@ class Distillation:
         return self
 
     def __call__(self, logits: Logits, labels: Labels, images: Images) -> Loss:
-        truth = F.cross_entropy(logits, labels)
+        cross_entropy = F.cross_entropy(logits, labels)
         if self.weight == 0:  # cross-entropy bit for bit, and no forward of the teacher
-            return truth
-        return (1 - self.weight) * truth + self.weight * self.imitate(logits, images)
+            return cross_entropy
+        return (1 - self.weight) * cross_entropy + self.weight * self.distillation_loss(logits, images)
 
-    def imitate(self, logits: Logits, images: Images) -> Loss:
+    def distillation_loss(self, logits: Logits, images: Images) -> Loss:
         if self.teacher is None:
             raise ValueError("objective=distillation has no teacher yet: call taught_by(dense)")
         with torch.no_grad():
-            lesson = self.teacher(images)
+            teacher_logits = self.teacher(images)
         student = F.log_softmax(logits.float() / self.temperature, dim=1)
-        teacher = F.log_softmax(lesson.float() / self.temperature, dim=1)
+        teacher = F.log_softmax(teacher_logits.float() / self.temperature, dim=1)
         return self.temperature**2 * F.kl_div(student, teacher, reduction="batchmean", log_target=True)

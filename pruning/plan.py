@@ -60,18 +60,18 @@ def plan(network: nn.Module, method: PruningMethod, image_shape: tuple[int, int,
     graph, attached = trace(network, image_shape), duplicate(network)
     method.begin_stage(attached, image_shape, steps)
     smallest = method.choose(attached, dict.fromkeys(method.widths(), 1))
-    whole, cut, least = (analyse(graph, s) for s in (Selection({}), method.select(attached), smallest))
+    before, after, least = (analyse(graph, s) for s in (Selection({}), method.select(attached), smallest))
     verdicts, readers = method.exclusion_reasons(), channel_readers(graph)
-    shown = [_row(conv, whole, cut, verdicts, readers) for conv in graph.convolutions().values()]
-    stuck = [_uncuttable_row(network, name, reason) for name, reason in graph.uncuttable().items()]
-    operations = authors_ops(whole), authors_ops(cut)
-    return Plan((*shown, *stuck), predict(whole), predict(cut), predict(least), operations, barriers(graph))
+    cuttable = [_row(conv, before, after, verdicts, readers) for conv in graph.convolutions().values()]
+    uncuttable = [_uncuttable_row(network, name, reason) for name, reason in graph.uncuttable().items()]
+    operations = authors_ops(before), authors_ops(after)
+    return Plan((*cuttable, *uncuttable), predict(before), predict(after), predict(least), operations, barriers(graph))
 
 
 def _row(
-    conv: Conv, whole: Liveness, cut: Liveness, verdicts: dict[str, str | None], readers: dict[str, tuple[str, ...]]
+    conv: Conv, before: Liveness, after: Liveness, verdicts: dict[str, str | None], readers: dict[str, tuple[str, ...]]
 ) -> Row:
-    working_kernels = cut.kernels(conv)
+    working_kernels = after.kernels(conv)
     return Row(
         conv.name,
         tuple(conv.layer.weight.shape),
@@ -79,16 +79,16 @@ def _row(
         readers[conv.name],
         (int(working_kernels.any(1).sum()), len(working_kernels)),
         (int(working_kernels.any(0).sum()), working_kernels.shape[1]),
-        _cost(whole, conv),
-        _cost(cut, conv),
+        _cost(before, conv),
+        _cost(after, conv),
     )
 
 
 def _cost(liveness: Liveness, conv: Conv) -> Cost:
     kernels, rows = kernels_and_filters(liveness, conv)
     size = conv.layer.weight[0, 0].numel()
-    places = torch.Size(liveness.graph.shape(conv.node)[2:]).numel()
-    return Cost(kernels * size * places, kernels * size + (rows if conv.layer.bias is not None else 0))
+    positions = torch.Size(liveness.graph.shape(conv.node)[2:]).numel()
+    return Cost(kernels * size * positions, kernels * size + (rows if conv.layer.bias is not None else 0))
 
 
 def _uncuttable_row(network: Any, name: str, reason: str) -> Row:
@@ -100,15 +100,15 @@ def _uncuttable_row(network: Any, name: str, reason: str) -> Row:
 
 def channel_readers(graph: Graph) -> dict[str, tuple[str, ...]]:
     """Who takes in the channels of each convolution, through channel-wise operations, additions and slices."""
-    made: dict[fx.Node, frozenset[str]] = {}
+    makers: dict[fx.Node, frozenset[str]] = {}
     readers: dict[str, list[str]] = {name: [] for name in graph.convolutions()}
     for node, op in graph.ops.items():
-        sources = frozenset[str]().union(*(made[n] for n in op.inputs))
+        sources = frozenset[str]().union(*(makers[n] for n in op.inputs))
         if isinstance(op, (Conv, Linear, Opaque)):
             for name in sources:
                 readers[name].append(_op_name(op))
-        made[node] = frozenset({op.name}) if isinstance(op, Conv) else frozenset() if _mixes_channels(op) else sources
-    return {name: tuple(dict.fromkeys(found)) for name, found in readers.items()}
+        makers[node] = frozenset({op.name}) if isinstance(op, Conv) else frozenset() if _mixes_channels(op) else sources
+    return {name: tuple(dict.fromkeys(names)) for name, names in readers.items()}
 
 
 def _mixes_channels(op: Op) -> bool:

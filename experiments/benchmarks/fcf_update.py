@@ -48,7 +48,7 @@ def measure_network(name: str, blocks: int) -> Row:
 
     def ours() -> None:
         stacked = box.stack(gates)
-        torch._foreach_copy_(pulls, box.rows(box.steered(stacked, box.stack(pulls))))
+        torch._foreach_copy_(pulls, box.rows(box.constrained_gradient(stacked, box.stack(pulls))))
         box.settle(stacked)
 
     def updates() -> None:

@@ -88,7 +88,7 @@ def fcf_update(widths: list[int]) -> Callable[[], None]:
 
     def twenty() -> None:
         for _ in range(20):
-            box.steered(gates, gates)
+            box.constrained_gradient(gates, gates)
             box.settle(gates)
 
     return twenty

@@ -119,7 +119,7 @@ def build_context(settings: schema.Config, values: dict[str, Any], data: Any, pr
     precision = settings.trainer.precision if settings.plan else resolve_precision(settings, method, device)
     if not settings.plan:
         hardware.use(device)
-        data.home = device
+        data.default_device = device
     return RunContext(
         settings,
         data,
@@ -155,9 +155,9 @@ def resolve_precision(settings: schema.Config, method: PruningMethod, device: to
 
 
 def setup_data(data: Any, plan: bool) -> Any:
-    if plan and data.absent is not None:
+    if plan and data.published_spec is not None:
         log(f"planned by the published size of {data.name}: its images are not here")
-        return data.absent
+        return data.published_spec
     data.prepare_data()
     data.setup("fit")
     for remark in data.remarks:

@@ -59,9 +59,9 @@ def round_down(share: float, digits: int = 4) -> float:
 
 def emptied_layer_message(name: str, width: int, ratio: float) -> str:
     """In words, with a ratio that this layer can bear."""
-    most = round_down(1 - 1 / width)
+    bound = round_down(1 - 1 / width)
     own = "a ratio of its own in budget.table"
-    remedy = f"use {most} or less, or give this layer {own}" if most > 0 else f"give it {own}, 0, and it stays whole"
+    remedy = f"use {bound} or less, or give this layer {own}" if bound > 0 else f"give it {own}, 0, and it stays whole"
     return f"ratio {ratio} would empty layer {name!r} of {width}: at least one must stay; {remedy}"
 
 
@@ -75,7 +75,7 @@ class Budget(ABC):
     """A share to remove, and the rule that spreads it over the sites."""
 
     @abstractmethod
-    def counts(self, demand: BudgetProblem) -> Counts:
+    def counts(self, problem: BudgetProblem) -> Counts:
         """Units to keep at each site, at least 1.
 
         Raises:
@@ -93,16 +93,16 @@ class PerLayer(Budget):
         self.ratio, self.round_to = check_ratio(ratio), check_multiple(round_to)
         self.table = {pattern: check_ratio(r, f"budget.table[{pattern}]") for pattern, r in (table or {}).items()}
 
-    def counts(self, demand: BudgetProblem) -> Counts:
-        ratios = dict.fromkeys(demand.widths, self.ratio)
+    def counts(self, problem: BudgetProblem) -> Counts:
+        ratios = dict.fromkeys(problem.widths, self.ratio)
         for pattern, ratio in self.table.items():
             ratios |= dict.fromkeys(match_patterns(list(ratios), [pattern]), ratio)
-        kept = {name: count_kept(width, ratios[name]) for name, width in demand.widths.items()}
+        kept = {name: count_kept(width, ratios[name]) for name, width in problem.widths.items()}
         for name, count in kept.items():
             if count < 1:
-                raise ValueError(emptied_layer_message(name, demand.widths[name], ratios[name]))
-        whole = {name: count for name, count in kept.items() if count == demand.widths[name]}
-        return round_to_multiples(kept, self.round_to) | whole
+                raise ValueError(emptied_layer_message(name, problem.widths[name], ratios[name]))
+        uncut = {name: count for name, count in kept.items() if count == problem.widths[name]}
+        return round_to_multiples(kept, self.round_to) | uncut
 
 
 class Global(Budget):
@@ -120,24 +120,24 @@ class Global(Budget):
             )
         self.floor, self.ceiling = floor, ceiling
 
-    def counts(self, demand: BudgetProblem) -> Counts:
+    def counts(self, problem: BudgetProblem) -> Counts:
         if self.ratio == 0:
-            return dict(demand.widths)
-        least, most = self._bounds(demand.widths)
-        wanted = count_kept(sum(demand.widths.values()), self.ratio) - sum(least.values())
+            return dict(problem.widths)
+        least, most = self._bounds(problem.widths)
+        free_units = count_kept(sum(problem.widths.values()), self.ratio) - sum(least.values())
         contested = {
             name: values.sort(descending=True).values[least[name] : most[name]]
-            for name, values in demand.magnitudes.items()
+            for name, values in problem.magnitudes.items()
         }
-        if not 0 <= wanted <= sum(len(values) for values in contested.values()):
-            raise ValueError(self._refused(sum(least.values()), sum(most.values()), sum(demand.widths.values())))
-        owners = torch.cat([torch.full((len(values),), place) for place, values in enumerate(contested.values())])
-        winners = owners[torch.cat(list(contested.values())).sort(descending=True, stable=True).indices[:wanted]]
+        if not 0 <= free_units <= sum(len(values) for values in contested.values()):
+            raise ValueError(self._unmet_message(sum(least.values()), sum(most.values()), sum(problem.widths.values())))
+        owners = torch.cat([torch.full((len(values),), site) for site, values in enumerate(contested.values())])
+        winners = owners[torch.cat(list(contested.values())).sort(descending=True, stable=True).indices[:free_units]]
         won = winners.bincount(minlength=len(contested)).tolist()
         kept = {name: least[name] + extra for name, extra in zip(contested, won, strict=True)}
         return round_to_multiples(kept, self.round_to)
 
-    def _refused(self, least: int, most: int, total: int) -> str:
+    def _unmet_message(self, least: int, most: int, total: int) -> str:
         """In words, with bounds that are met themselves, however little lies between them."""
         digits = max(4, len(str(total)))
         high = round_down(1 - least / total, digits)
@@ -168,37 +168,37 @@ class Share(Budget):
             raise ValueError(f"budget.of must be macs or params, got {of!r}")
         self.of = of
 
-    def counts(self, demand: BudgetProblem) -> Counts:
-        removals = self._removals(demand.widths)
-        whole = getattr(demand.cost(demand.widths), self.of)
-        gone = bisect_left(range(len(removals)), True, key=lambda n: self._reached(demand, removals[:n], whole))
-        counts = self._after(demand.widths, removals[:gone])
-        cut = 1 - getattr(demand.cost(counts), self.of) / whole
-        if cut < self.ratio:
+    def counts(self, problem: BudgetProblem) -> Counts:
+        removals = self._removal_order(problem.widths)
+        full = getattr(problem.cost(problem.widths), self.of)
+        steps = bisect_left(range(len(removals)), True, key=lambda n: self._reaches(problem, removals[:n], full))
+        counts = self._counts_after(problem.widths, removals[:steps])
+        removed = 1 - getattr(problem.cost(counts), self.of) / full
+        if removed < self.ratio:
             raise ValueError(
                 f"ratio {self.ratio} of {self.of} cannot be met at these sites: keeping the least of each cuts "
-                f"{round_down(cut)}; lower it, or prune more (method.joined=expand)"
+                f"{round_down(removed)}; lower it, or prune more (method.joined=expand)"
             )
         return counts
 
-    def _reached(self, demand: BudgetProblem, removals: list[str], whole: int) -> bool:
+    def _reaches(self, problem: BudgetProblem, removals: list[str], full: int) -> bool:
         """Is the cut reached? A network cut to pieces has reached any."""
         try:
-            return 1 - getattr(demand.cost(self._after(demand.widths, removals)), self.of) / whole >= self.ratio
+            return 1 - getattr(problem.cost(self._counts_after(problem.widths, removals)), self.of) / full >= self.ratio
         except ValueError:
             return True
 
-    def _removals(self, widths: Mapping[str, int]) -> list[str]:
+    def _removal_order(self, widths: Mapping[str, int]) -> list[str]:
         """The sites in the order in which each gives up one unit, evenly by share."""
         least = {name: max(1, math.ceil(self.floor * width - 1e-9)) for name, width in widths.items()}
         events = [
-            ((gone + (place + 0.5) / len(widths)) / width, name)
-            for place, (name, width) in enumerate(widths.items())
+            ((gone + (site + 0.5) / len(widths)) / width, name)
+            for site, (name, width) in enumerate(widths.items())
             for gone in range(width - least[name])
         ]
         return [name for _, name in sorted(events)]
 
-    def _after(self, widths: Mapping[str, int], removals: list[str]) -> Counts:
+    def _counts_after(self, widths: Mapping[str, int], removals: list[str]) -> Counts:
         """Removals show once they make a whole step."""
         counts = dict(widths)
         for name in removals:

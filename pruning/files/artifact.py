@@ -65,9 +65,9 @@ def save(folder: Path | str, pruned: Pruned, dense: nn.Module | None = None) -> 
         hashlib.sha256(content).hexdigest(),
         {library: version(library) for library in ("torch", "torchvision", "timm") if _is_installed(library)},
     )
-    again, _ = _rebuild(from_json(description.to_json()), dense)
-    _load_weights(again, weights)
-    _refuse_different(again, pruned.network)
+    rebuilt, _ = _rebuild(from_json(description.to_json()), dense)
+    _load_weights(rebuilt, weights)
+    _refuse_different(rebuilt, pruned.network)
     durable.make_folder(folder)
     durable.write(folder / WEIGHTS, content)
     durable.write(folder / DESCRIPTION, description.to_json())
@@ -123,15 +123,15 @@ def _read_weights(path: Path, network: nn.Module, sha256: str) -> Weights:
         raise ValueError(f"not a whole safetensors file: {error}") from error
 
 
-def _refuse_misfit(wanted: Weights, found: Mapping[str, tuple[int, ...]]) -> None:
-    lacks, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+def _refuse_misfit(own: Weights, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    lacks, extra = sorted(own.keys() - shapes.keys()), sorted(shapes.keys() - own.keys())
     if lacks or extra:
         labelled = (("lacks", lacks), ("has besides", extra))
         words = [f"{label} {', '.join(keys[:MAX_NAMES])}" for label, keys in labelled if keys]
         raise ValueError(f"{' and '.join(words)}: it is of another network than {DESCRIPTION}")
-    for key, shape in found.items():
-        if shape != tuple(wanted[key].shape):
-            raise ValueError(f"{key} has shape {shape}, the network needs {tuple(wanted[key].shape)}")
+    for key, shape in shapes.items():
+        if shape != tuple(own[key].shape):
+            raise ValueError(f"{key} has shape {shape}, the network needs {tuple(own[key].shape)}")
 
 
 def _load_weights(network: nn.Module, weights: Weights) -> None:
@@ -143,10 +143,10 @@ def _load_weights(network: nn.Module, weights: Weights) -> None:
         raise ValueError(f"{lost[0]} is a buffer that the state dict leaves out: register it with persistent=True")
 
 
-def _refuse_different(again: fx.GraphModule, network: nn.Module) -> None:
+def _refuse_different(rebuilt: fx.GraphModule, network: nn.Module) -> None:
     """Same program, same tensors, those outside the state dict (numbers of channels) included."""
-    same = isinstance(network, fx.GraphModule) and again.code == network.code
-    pairs = zip(again.named_buffers(), network.named_buffers(), strict=True) if same else ()
+    same = isinstance(network, fx.GraphModule) and rebuilt.code == network.code
+    pairs = zip(rebuilt.named_buffers(), network.named_buffers(), strict=True) if same else ()
     if not same or not all(a == b and torch.equal(x, y.cpu()) for (a, x), (b, y) in pairs):
         raise ValueError(
             "the network is not compact(dense, selection, image_shape) of this origin and selection, and so could not "

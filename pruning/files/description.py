@@ -59,8 +59,8 @@ class Description:
             ValueError: a layer that the network lacks, another shape, kernels that do not fill it.
         """
         convs = convolutions(dense)
-        if strange := [name for name in self.kernels if name not in convs]:
-            raise ValueError(f"the selection names {strange[0]!r}, which is not a convolution of the network")
+        if unknown := [name for name in self.kernels if name not in convs]:
+            raise ValueError(f"the selection names {unknown[0]!r}, which is not a convolution of the network")
         return Selection({n: unpack(n, packed, convs[n].weight.shape[:2]) for n, packed in self.kernels.items()})
 
 
@@ -108,30 +108,30 @@ def _read_preprocessing(values: Any) -> Preprocessing | None:
     if values is None:
         return None
     mean, std = _read_triple(values, "mean", float), _read_triple(values, "std", float)
-    if not all(math.isfinite(each) for each in mean + std) or min(std) <= 0:
+    if not all(math.isfinite(number) for number in mean + std) or min(std) <= 0:
         raise ValueError(f"mean must be finite and std above 0, got {mean} and {std}")
     return Preprocessing(mean, std, _read(values, "resize", int | None))
 
 
 def _read_image_shape(values: Any) -> Shape:
-    found = _read_triple(values, "image_shape", int)
-    if not 1 <= min(found) <= max(found) <= MAX_SIDE:
-        raise ValueError(f"image_shape must be three numbers from 1 to {MAX_SIDE}, got {str(found)[:60]}")
-    return found
+    shape = _read_triple(values, "image_shape", int)
+    if not 1 <= min(shape) <= max(shape) <= MAX_SIDE:
+        raise ValueError(f"image_shape must be three numbers from 1 to {MAX_SIDE}, got {str(shape)[:60]}")
+    return shape
 
 
 def _read_triple(values: Any, key: str, kind: Any) -> Any:
-    found = _read_list(values, key, kind)
-    if len(found) != 3:
-        raise ValueError(f"{key} must be three numbers, got {len(found)}")
-    return tuple(found)
+    triple = _read_list(values, key, kind)
+    if len(triple) != 3:
+        raise ValueError(f"{key} must be three numbers, got {len(triple)}")
+    return tuple(triple)
 
 
 def _read_list(values: Any, key: str, kind: Any) -> list[Any]:
-    found = _read(values, key, list)
-    if strange := [each for each in found if not isinstance(each, kind) or isinstance(each, bool)]:
-        raise ValueError(f"{key} must be a list of {_type_name(kind)}, got {str(strange[0])[:60]!r} in it")
-    return found
+    items = _read(values, key, list)
+    if misfits := [item for item in items if not isinstance(item, kind) or isinstance(item, bool)]:
+        raise ValueError(f"{key} must be a list of {_type_name(kind)}, got {str(misfits[0])[:60]!r} in it")
+    return items
 
 
 def _read(values: Any, key: str, kind: Any) -> Any:

@@ -18,7 +18,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        file = next(each for each in (path, *path.parents) if os.path.lexists(each))
+        file = next(parent for parent in (path, *path.parents) if os.path.lexists(parent))
         raise UnwritableError(f"{file} is a file where a folder is needed: move it away") from error
 
 

@@ -79,9 +79,9 @@ def _random_images(batch: int, image_shape: Shape, kind: torch.dtype) -> Tensor:
 def _relative_difference(content: bytes, network: nn.Module, batch: int, image_shape: Shape) -> float:
     images = _random_images(batch, image_shape, float_type(network))
     session = import_module("onnxruntime").InferenceSession(content, providers=["CPUExecutionProvider"])
-    (got,) = session.run(None, {"images": images.numpy()})
+    (onnx_logits,) = session.run(None, {"images": images.numpy()})
     with exact_float32():
-        wanted = network(images).numpy()
-    if got.shape != wanted.shape:
+        logits = network(images).numpy()
+    if onnx_logits.shape != logits.shape:
         return float("inf")
-    return float(np.abs(got - wanted).max() / np.abs(wanted).max())
+    return float(np.abs(onnx_logits - logits).max() / np.abs(logits).max())

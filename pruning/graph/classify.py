@@ -50,8 +50,8 @@ def _classify_node(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op:
         found = index_of(node, trace, ops)
         return found or _default_axis_op(Opaque, node, trace, tensors)
     layer = trace.layer(node)
-    made = _layer_op(node, layer, trace, ops) if layer is not None else _function_op(node, trace, ops)
-    return made if made is not None and _accepts_inputs(made, trace, ops) else _opaque_op(node, trace, ops)
+    op = _layer_op(node, layer, trace, ops) if layer is not None else _function_op(node, trace, ops)
+    return op if op is not None and _accepts_inputs(op, trace, ops) else _opaque_op(node, trace, ops)
 
 
 def _is_constant(tensor: fx.Node, ops: dict[fx.Node, Op]) -> bool:
@@ -92,13 +92,13 @@ def _default_axis_op(kind: type[Op], node: fx.Node, trace: Trace, inputs: tuple[
 
 def _input_tensors(node: fx.Node, trace: Trace) -> tuple[fx.Node, ...]:
     """The tensors that a node takes; a tuple of pieces counts as the tensor that it was cut from."""
-    found: dict[fx.Node, None] = {}
-    for given in node.all_input_nodes:
-        if given in trace.bundles and is_reshaping(given, trace):
-            found |= dict.fromkeys(_input_tensors(given, trace))
-        elif given in trace.shapes or given in trace.bundles:
-            found[given] = None
-    return tuple(found)
+    tensors: dict[fx.Node, None] = {}
+    for source in node.all_input_nodes:
+        if source in trace.bundles and is_reshaping(source, trace):
+            tensors |= dict.fromkeys(_input_tensors(source, trace))
+        elif source in trace.shapes or source in trace.bundles:
+            tensors[source] = None
+    return tuple(tensors)
 
 
 def _layer_op(node: fx.Node, layer: nn.Module, trace: Trace, ops: dict[fx.Node, Op]) -> Op | None:
@@ -168,13 +168,13 @@ def _function_op(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op | No
 
 def _cat_op(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op], tensors: tuple[fx.Node, ...]) -> Op | None:
     axis = ops[next(t for t in tensors if not _is_constant(t, ops))].axis
-    listed = node.args[0] if node.args else None
+    operands = node.args[0] if node.args else None
     dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
     from_right = len(trace.shapes[node]) - axis
-    whole = isinstance(listed, (list, tuple)) and all(_is_aligned(t, from_right, trace, ops) for t in listed)  # type: ignore[arg-type]
-    if not whole or not isinstance(dim, int) or dim % len(trace.shapes[node]) != axis:
+    aligned = isinstance(operands, (list, tuple)) and all(_is_aligned(t, from_right, trace, ops) for t in operands)  # type: ignore[arg-type]
+    if not aligned or not isinstance(dim, int) or dim % len(trace.shapes[node]) != axis:
         return None
-    return Cat(node, tuple(listed), axis, trace.shapes[node][axis])  # type: ignore[arg-type]
+    return Cat(node, tuple(operands), axis, trace.shapes[node][axis])  # type: ignore[arg-type]
 
 
 def _arithmetic_op(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op], tensors: tuple[fx.Node, ...]) -> Op | None:
@@ -217,12 +217,12 @@ def _mean_op(node: fx.Node, trace: Trace, axis: int) -> Op | None:
     rank = len(trace.shapes[source])
     if dims is None:
         return None
-    over = {int(d) % rank for d in ((dims,) if isinstance(dims, int) else dims)}  # type: ignore[union-attr, arg-type]
+    reduced = {int(d) % rank for d in ((dims,) if isinstance(dims, int) else dims)}  # type: ignore[union-attr, arg-type]
     keep = bool(node.kwargs.get("keepdim", node.args[2] if len(node.args) > 2 else False))
-    if axis in over or 0 in over:
+    if axis in reduced or 0 in reduced:
         return None
-    moved = axis if keep else axis - sum(d < axis for d in over)
-    return Channelwise(node, (source,), moved, trace.shapes[node][moved])
+    new_axis = axis if keep else axis - sum(d < axis for d in reduced)
+    return Channelwise(node, (source,), new_axis, trace.shapes[node][new_axis])
 
 
 def _pad_op(node: fx.Node, trace: Trace, axis: int) -> Op | None:
@@ -244,5 +244,5 @@ def _pad_op(node: fx.Node, trace: Trace, axis: int) -> Op | None:
 
 def channel_padding(pads: list[int], rank: int, axis: int) -> tuple[int, int]:
     """The two entries of F.pad's list that speak of the channel axis; it runs from the last axis backwards."""
-    place = 2 * (rank - 1 - axis)
-    return (pads[place], pads[place + 1]) if place + 1 < len(pads) else (0, 0)
+    position = 2 * (rank - 1 - axis)
+    return (pads[position], pads[position + 1]) if position + 1 < len(pads) else (0, 0)

@@ -40,9 +40,9 @@ def count_macs(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
     """MACs of one image through a network as it stands; nothing is computed (meta device)."""
     bare, total = skeleton(network).eval(), 0
 
-    def count(layer: Any, given: tuple[Tensor, ...], made: Tensor) -> None:
+    def count(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal total
-        total += _macs(layer, given[0].shape, made.shape)
+        total += _macs(layer, inputs[0].shape, output.shape)
 
     for layer in bare.modules():
         if isinstance(layer, COUNTED_LAYERS):
@@ -52,11 +52,11 @@ def count_macs(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
     return total
 
 
-def _macs(layer: Any, given: Shape, made: Shape) -> int:
+def _macs(layer: Any, input_shape: Shape, output_shape: Shape) -> int:
     """MACs of one image through a layer that takes and makes batches of these shapes."""
-    moves = given if isinstance(layer, TRANSPOSED) else made
-    width = moves[-1] if isinstance(layer, nn.Linear) else moves[1]
-    return layer.weight.numel() * torch.Size(moves[1:]).numel() // width
+    counted_shape = input_shape if isinstance(layer, TRANSPOSED) else output_shape
+    width = counted_shape[-1] if isinstance(layer, nn.Linear) else counted_shape[1]
+    return layer.weight.numel() * torch.Size(counted_shape[1:]).numel() // width
 
 
 def count_params(network: nn.Module) -> int:
@@ -78,13 +78,13 @@ def latencies(
     """
     times: list[list[float]] = [[] for _ in networks]
     with ExitStack() as modes:
-        ready = [modes.enter_context(eval_mode(network)) for network in networks]
-        for network in 2 * ready:
+        evaluated = [modes.enter_context(eval_mode(network)) for network in networks]
+        for network in 2 * evaluated:
             network(images)
         while len(times[0]) < least or min(map(sum, times)) < seconds:
-            for network, taken in zip(ready, times, strict=True):
-                taken.append(_time_forward(network, images))
-    return [statistics.median(taken) for taken in times]
+            for network, durations in zip(evaluated, times, strict=True):
+                durations.append(_time_forward(network, images))
+    return [statistics.median(durations) for durations in times]
 
 
 def _time_forward(network: nn.Module, images: Tensor) -> float:
@@ -157,13 +157,13 @@ def authors_ops(liveness: Liveness) -> int:
     total = predict(liveness).macs
     for node, op in liveness.graph.ops.items():
         layer = liveness.graph.trace.layer(node)
-        made = torch.Size(liveness.graph.shape(node)[1:]).numel()
+        outputs = torch.Size(liveness.graph.shape(node)[1:]).numel()
         if isinstance(op, Linear):
             total += op.layer.out_features
         elif isinstance(op, Norm) or type(layer) is nn.ReLU:
-            total += made
+            total += outputs
         elif isinstance(op, Channelwise) and "pool" in str(node.target if layer is None else type(layer)).lower():
-            total += _window_size(liveness, op) * made
+            total += _window_size(liveness, op) * outputs
     return total
 
 

@@ -34,52 +34,53 @@ def pruning_groups(graph: Graph, joined: str, only: Sequence[str] | None = None)
     """
     if joined not in JOINED:
         raise ValueError(f"method.joined must be one of {', '.join(JOINED)}, got {joined!r}")
-    found = sites(graph)
-    members, leaders = _members(graph, found, joined)
+    by_name = sites(graph)
+    members, leaders = _members(graph, by_name, joined)
     if not members:
-        raise ValueError(_nothing_to_cut_message(graph, found, joined))
+        raise ValueError(_nothing_to_cut_message(graph, by_name, joined))
     if only is not None:
         members = {name: members[name] for name in match_patterns(list(members), list(only))}
-    readers = {n: s.drops_with for n, s in found.items() if n in members and s.drops_with in members}
+    readers = {n: s.drops_with for n, s in by_name.items() if n in members and s.drops_with in members}
     return PruningGroups(members, {name: leaders[name] for name in members if name in leaders}, readers)  # type: ignore[arg-type]
 
 
-def _members(graph: Graph, found: dict[str, Site], joined: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+def _members(graph: Graph, by_name: dict[str, Site], joined: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """The members of every unit and the leaders of streams, by the unit's name."""
-    reasons = exclusion_reasons(found, joined)
+    reasons = exclusion_reasons(by_name, joined)
     members: dict[str, tuple[str, ...]] = {name: (name,) for name, why in reasons.items() if why is None}
     leaders = {}
     for stream in streams(graph) if joined == "couple" else ():
-        free = tuple(name for name in stream if not found[name].grouped)
-        if free and not any(found[name].pinned or found[name].filters == 1 for name in stream):
-            members[free[0]] = free
-            leaders[free[0]] = next((name for name in reversed(free) if found[name].shortcut), "")
+        cuttable = tuple(name for name in stream if not by_name[name].grouped)
+        if cuttable and not any(by_name[name].pinned or by_name[name].filters == 1 for name in stream):
+            members[cuttable[0]] = cuttable
+            leaders[cuttable[0]] = next((name for name in reversed(cuttable) if by_name[name].shortcut), "")
     return members, {name: leader for name, leader in leaders.items() if leader}
 
 
-def _nothing_to_cut_message(graph: Graph, found: dict[str, Site], joined: str) -> str:
+def _nothing_to_cut_message(graph: Graph, by_name: dict[str, Site], joined: str) -> str:
     """Why nothing may be cut, reason by reason, and which way with joins would cut something."""
-    kinds: dict[str, list[str]] = {}
-    for name, why in (exclusion_reasons(found, joined) | graph.uncuttable()).items():
+    by_reason: dict[str, list[str]] = {}
+    for name, why in (exclusion_reasons(by_name, joined) | graph.uncuttable()).items():
         if why is not None:
-            kinds.setdefault(why, []).append(name)
-    words = "; ".join(f"{len(names)} ({names[0]}{', ...' if names[1:] else ''}) {why}" for why, names in kinds.items())
-    ways = [f"method.joined={way} cuts {cut} of them" for way in JOINED if (cut := _count_cuttable(graph, found, way))]
+            by_reason.setdefault(why, []).append(name)
+    words = "; ".join(f"{len(n)} ({n[0]}{', ...' if n[1:] else ''}) {why}" for why, n in by_reason.items())
+    counts = {way: _count_cuttable(graph, by_name, way) for way in JOINED}
+    ways = [f"method.joined={way} cuts {count} of them" for way, count in counts.items() if count]
     advice = f"; {', '.join(ways)}" if ways else ""
     return f"no convolution of this network may be cut with method.joined={joined}: {words or 'it has none'}{advice}"
 
 
-def _count_cuttable(graph: Graph, found: dict[str, Site], joined: str) -> int:
+def _count_cuttable(graph: Graph, by_name: dict[str, Site], joined: str) -> int:
     try:
-        return len({name for members in _members(graph, found, joined)[0].values() for name in members})
+        return len({name for members in _members(graph, by_name, joined)[0].values() for name in members})
     except ValueError:  # streams that cannot be coupled
         return 0
 
 
-def exclusion_reasons(found: dict[str, Site], joined: str) -> dict[str, str | None]:
+def exclusion_reasons(by_name: dict[str, Site], joined: str) -> dict[str, str | None]:
     """For every site why it is left whole when it stands for itself; None when it may be cut."""
-    residual = any(site.joined for site in found.values())
-    return {name: exclusion_reason(site, joined, residual) for name, site in found.items()}
+    residual = any(site.joined for site in by_name.values())
+    return {name: exclusion_reason(site, joined, residual) for name, site in by_name.items()}
 
 
 def exclusion_reason(site: Site, joined: str, residual: bool) -> str | None:

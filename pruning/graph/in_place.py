@@ -23,9 +23,9 @@ def follow_in_place(module: fx.GraphModule) -> None:
         ValueError: a parameter, a buffer or another view of a tensor that is read later is changed, or `out=` is given.
     """
     views: dict[fx.Node, list[fx.Node]] = {}  # by the tensor that owns the memory, so far
-    seen: set[fx.Node] = set()
+    visited: set[fx.Node] = set()
     for node in module.graph.nodes:
-        seen.add(node)
+        visited.add(node)
         views.setdefault(_view_chain(node, module)[0], []).append(node)
         if isinstance(node.kwargs.get("out"), fx.Node):
             words = f"{node.name} writes to out=; write y = f(x) instead of f(x, out=y)"
@@ -34,8 +34,8 @@ def follow_in_place(module: fx.GraphModule) -> None:
             source = node.all_input_nodes[0]
             path = _view_chain(source, module)
             _refuse_own_state(node, path[0], module)
-            _refuse_changed_view(node, path, [view for view in views[path[0]] if view is not node], seen, module)
-            for user in [u for u in source.users if u not in seen]:
+            _refuse_changed_view(node, path, [view for view in views[path[0]] if view is not node], visited, module)
+            for user in [u for u in source.users if u not in visited]:
                 user.replace_input_with(source, node)
 
 
@@ -61,15 +61,15 @@ def bound_argument(node: fx.Node, name: str) -> Any:
     parameters = _parameters(node.target)
     if name not in parameters:
         return None
-    place = list(parameters).index(name)
-    return node.args[place] if place < len(node.args) else parameters[name]
+    position = list(parameters).index(name)
+    return node.args[position] if position < len(node.args) else parameters[name]
 
 
 @lru_cache(maxsize=1024)
 def _parameters(function: Any) -> dict[str, Any]:
     """Names and defaults of a function's parameters; none of a builtin, which does not tell."""
     try:
-        return {name: each.default for name, each in inspect.signature(function).parameters.items()}
+        return {name: parameter.default for name, parameter in inspect.signature(function).parameters.items()}
     except (ValueError, TypeError):
         return {}
 
@@ -83,11 +83,11 @@ def _refuse_own_state(node: fx.Node, root: fx.Node, module: fx.GraphModule) -> N
 
 
 def _refuse_changed_view(
-    node: fx.Node, path: list[fx.Node], views: list[fx.Node], seen: set[fx.Node], module: fx.GraphModule
+    node: fx.Node, path: list[fx.Node], views: list[fx.Node], visited: set[fx.Node], module: fx.GraphModule
 ) -> None:
     """Views of one tensor share its memory: a change of one is a change of all, and the graph cannot say so."""
     for other in views:
-        read_later = any(user not in seen and not _reads_metadata(user) for user in other.users)
+        read_later = any(user not in visited and not _reads_metadata(user) for user in other.users)
         if other is not path[-1] and read_later and not _are_disjoint(path, _view_chain(other, module)):
             raise ValueError(
                 f"{_class_name(module)}: {node.name} changes a part of {other.name} in place, and {other.name} is read "
@@ -119,14 +119,14 @@ def _shares_memory(node: fx.Node, module: fx.GraphModule) -> bool:
 
 def _are_disjoint(path: list[fx.Node], other: list[fx.Node]) -> bool:
     """Are these different pieces of one chunk, split or unbind?"""
-    for mine, theirs in zip(path, other, strict=False):
-        if mine is not theirs:
-            pieces = _piece_index(mine), _piece_index(theirs)
+    for node, twin in zip(path, other, strict=False):
+        if node is not twin:
+            pieces = _piece_index(node), _piece_index(twin)
             return None not in pieces and pieces[0] != pieces[1]
     return False
 
 
 def _piece_index(node: fx.Node) -> int | None:
-    whole = node.args[0] if node.target is operator.getitem else None
-    cut = isinstance(whole, fx.Node) and whole.target in tables.SPLITS
-    return node.args[1] if cut and isinstance(node.args[1], int) else None  # type: ignore[return-value]
+    source = node.args[0] if node.target is operator.getitem else None
+    is_piece = isinstance(source, fx.Node) and source.target in tables.SPLITS
+    return node.args[1] if is_piece and isinstance(node.args[1], int) else None  # type: ignore[return-value]

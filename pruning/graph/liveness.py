@@ -48,9 +48,9 @@ def analyse(graph: Graph, selection: Selection) -> Liveness:
     selection.check(graph.trace.bare)
     live = _propagate_live(graph, selection)
     _refuse_emptied(graph, live)
-    found = Liveness(graph, selection, live, _propagate_read(graph, live, selection))
-    _refuse_vanished(found)
-    return found
+    liveness = Liveness(graph, selection, live, _propagate_read(graph, live, selection))
+    _refuse_vanished(liveness)
+    return liveness
 
 
 def _propagate_live(graph: Graph, selection: Selection) -> dict[fx.Node, Flags]:
@@ -104,12 +104,12 @@ def _refuse_emptied(graph: Graph, live: dict[fx.Node, Flags]) -> None:
             )
 
 
-def _refuse_vanished(found: Liveness) -> None:
-    for node, op in found.graph.ops.items():
-        if not isinstance(op, (NotZeroPreserving, Opaque)) or not found.need(node).any():
+def _refuse_vanished(liveness: Liveness) -> None:
+    for node, op in liveness.graph.ops.items():
+        if not isinstance(op, (NotZeroPreserving, Opaque)) or not liveness.need(node).any():
             continue
         for source in op.inputs:
-            if len(found.live[source]) and not found.need(source).any():
+            if len(liveness.live[source]) and not liveness.need(source).any():
                 raise ValueError(
                     f"nothing is left of {source.name}, but {node.name} makes something out of its zeros; "
                     "keep more of the layers before it"

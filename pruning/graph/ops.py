@@ -70,11 +70,11 @@ class Broadcast(Op):
 
     spread: tuple[bool, ...]
 
-    def sides(self, ins: list[Flags]) -> list[Flags]:
+    def expand_operands(self, ins: list[Flags]) -> list[Flags]:
         pairs = zip(ins, self.spread, strict=True)
         return [flags.any().expand(self.width) if spread else flags for flags, spread in pairs]
 
-    def back(self, needs: list[Flags], ins: list[Flags]) -> list[Flags]:
+    def reads_of_operands(self, needs: list[Flags], ins: list[Flags]) -> list[Flags]:
         triples = zip(needs, ins, self.spread, strict=True)
         return [torch.ones_like(flags) if spread else need for need, flags, spread in triples]
 
@@ -83,20 +83,20 @@ class Add(Broadcast):
     """A sum or difference: live where either side is."""
 
     def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
-        return torch.stack(self.sides(ins)).any(0)
+        return torch.stack(self.expand_operands(ins)).any(0)
 
     def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
-        return self.back([need] * len(ins), ins)
+        return self.reads_of_operands([need] * len(ins), ins)
 
 
 class Mul(Broadcast):
     """A product: dead where either side is."""
 
     def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
-        return torch.stack(self.sides(ins)).all(0)
+        return torch.stack(self.expand_operands(ins)).all(0)
 
     def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
-        return self.back([need] * len(ins), ins)
+        return self.reads_of_operands([need] * len(ins), ins)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +143,8 @@ class Conv(Op):
     def kernels(self, live: Flags, kernels: Kernels) -> Bool[Tensor, "out in"]:
         """The kept kernels whose input channel is live."""
         rows, columns = self.layer.weight.shape[:2]
-        seen = live.view(self.layer.groups, columns).repeat_interleave(rows // self.layer.groups, 0)
-        return kernels[self.name] & seen if self.name in kernels else seen
+        live_kernels = live.view(self.layer.groups, columns).repeat_interleave(rows // self.layer.groups, 0)
+        return kernels[self.name] & live_kernels if self.name in kernels else live_kernels
 
     def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
         return self.kernels(ins[0], kernels).any(1)

@@ -57,16 +57,16 @@ def _reshaping_chain(node: fx.Node, trace: Trace) -> tuple[fx.Node, ...]:
 
 def _indexes_batch(step: fx.Node) -> bool:
     """Does an indexing touch the batch? A slice that is longer than the traced batch would look like all of it."""
-    places = step.args[1] if step.target is operator.getitem else slice(None)
-    if isinstance(places, int):  # a piece of a tuple, or one image
+    index = step.args[1] if step.target is operator.getitem else slice(None)
+    if isinstance(index, int):  # a piece of a tuple, or one image
         return False
-    first = places[0] if isinstance(places, tuple) and places else places
-    return first != slice(None) and first is not Ellipsis
+    batch_index = index[0] if isinstance(index, tuple) and index else index
+    return batch_index != slice(None) and batch_index is not Ellipsis
 
 
 def _indexes_by_tensor(step: fx.Node, trace: Trace) -> bool:
     """Does it move elements to where another tensor says?"""
-    return any(given in trace.shapes for given in step.all_input_nodes[1:])
+    return any(source in trace.shapes for source in step.all_input_nodes[1:])
 
 
 @dataclass(frozen=True)
@@ -111,15 +111,15 @@ def _is_size_independent(step: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) ->
         return type(trace.layer(step)) is nn.Flatten
     if step.target is operator.getitem:
         before = ops.get(step.args[0])  # type: ignore[arg-type]
-        places = step.args[1]
-        return before is not None and isinstance(places, tuple) and _keeps_channel_axis(places, before.axis)
+        index = step.args[1]
+        return before is not None and isinstance(index, tuple) and _keeps_channel_axis(index, before.axis)
     return step.target in tables.SIZE_INDEPENDENT
 
 
-def _keeps_channel_axis(places: tuple[Any, ...], axis: int) -> bool:
+def _keeps_channel_axis(index: tuple[Any, ...], axis: int) -> bool:
     """Does an indexing leave the channel axis alone?"""
-    plain = all(isinstance(place, slice) for place in places)
-    return plain and (len(places) <= axis or places[axis] == slice(None, None, None))
+    plain = all(isinstance(item, slice) for item in index)
+    return plain and (len(index) <= axis or index[axis] == slice(None, None, None))
 
 
 def replay(node: fx.Node, known: dict[fx.Node, Any], trace: Trace) -> Any:

@@ -44,20 +44,20 @@ class Site:
 
 def sites(graph: Graph) -> dict[str, Site]:
     """All sites of a network by name, in order of execution."""
-    tied = joined_convolutions(graph)
+    joined = joined_convolutions(graph)
     before = _convolutions_before(graph)
     shortcuts = _shortcut_convolutions(graph, before)
     gating, final = _gating_convolutions(graph), _classifier_convolutions(graph)
-    found = {}
+    by_name = {}
     for name, conv in graph.convolutions().items():
         drop = _join_before(graph, conv.inputs[0], shortcuts, before)
         rows, columns, *size = conv.layer.weight.shape
-        found[name] = Site(
+        by_name[name] = Site(
             name, rows, columns, torch.Size(size).numel(), conv.layer.groups > 1,
-            stem=not before[conv.inputs[0]], joined=name in tied, shortcut=name in shortcuts,
+            stem=not before[conv.inputs[0]], joined=name in joined, shortcut=name in shortcuts,
             gating=name in gating, final=name in final, drops_with=None if name in shortcuts else drop,
         )  # fmt: skip
-    return found
+    return by_name
 
 
 def match_patterns(names: list[str], patterns: list[str]) -> list[str]:
@@ -91,14 +91,14 @@ def _producer(graph: Graph, node: fx.Node) -> Op:
 
 def _shortcut_convolutions(graph: Graph, before: dict[fx.Node, frozenset[str]]) -> set[str]:
     """A convolution straight into an addition whose other side starts from the same tensor and goes further."""
-    found = set()
+    names = set()
     for op in graph.ops.values():
         ends = [_producer(graph, n) for n in op.inputs] if isinstance(op, Add) else []
         for end in ends:
             others = [o for o in ends if isinstance(o, Conv) and o is not end]
             if isinstance(end, Conv) and any(_passes_more_convolutions(graph, other, end, before) for other in others):
-                found.add(end.name)
-    return found
+                names.add(end.name)
+    return names
 
 
 def _passes_more_convolutions(graph: Graph, other: Conv, end: Conv, before: dict[fx.Node, frozenset[str]]) -> bool:
@@ -121,12 +121,12 @@ def _join_before(graph: Graph, node: fx.Node, shortcuts: set[str], before: dict[
 
 def _gating_convolutions(graph: Graph) -> set[str]:
     """Convolutions inside a branch of a product that starts from a global pooling: squeeze-excitation."""
-    found: set[str] = set()
+    names: set[str] = set()
     for op in graph.ops.values():
         for side in op.inputs[1:] + op.inputs[:1] if isinstance(op, Mul) else ():
             if set(graph.shape(side)[2:]) <= {1}:
-                found |= _branch_convolutions(graph, side)
-    return found
+                names |= _branch_convolutions(graph, side)
+    return names
 
 
 def _branch_convolutions(graph: Graph, node: fx.Node) -> set[str]:

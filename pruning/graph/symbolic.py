@@ -17,9 +17,9 @@ def symbolic_trace(bare: nn.Module) -> fx.GraphModule:
         ValueError: torch.fx cannot trace it (its words and the line are given), what it does hangs on a training flag
             that only a graph for each mode could hold, or forward draws random numbers.
     """
-    module, asked = _trace(bare)
+    module, reads_mode = _trace(bare)
     _refuse_training_flags(module)
-    if asked:
+    if reads_mode:
         _refuse_mode_dependence(module, bare)
     return module
 
@@ -29,20 +29,20 @@ def _trace(bare: nn.Module) -> tuple[fx.GraphModule, bool]:
     whether forward has asked for its mode."""
     try:
         tracer = Tracer(open=True)
-        graph = tracer.graph_of(bare)
+        graph = tracer.trace_graph(bare)
     except Exception as error:  # fx raises whatever the network's own forward raises on a proxy
         tracer = Tracer(open=False)
         try:
-            graph = tracer.graph_of(bare)
+            graph = tracer.trace_graph(bare)
         except Exception:
             raise ValueError(_untraceable_message(bare, error)) from error
-    if tracer.drawn is not None:
+    if tracer.drawing_module is not None:
         raise ValueError(
-            f"{type(bare).__name__}: {tracer.drawn} draws random numbers in forward, and a graph would hold that one "
-            "draw for ever; put the draw into a module of its own without parameters that reads self.training, as "
-            "torchvision.ops.StochasticDepth"
+            f"{type(bare).__name__}: {tracer.drawing_module} draws random numbers in forward, and a graph would hold "
+            "that one draw for ever; put the draw into a module of its own without parameters that reads "
+            "self.training, as torchvision.ops.StochasticDepth"
         )
-    return fx.GraphModule(bare, graph, class_name=type(bare).__name__), tracer.asked
+    return fx.GraphModule(bare, graph, class_name=type(bare).__name__), tracer.reads_mode
 
 
 def _refuse_training_flags(module: fx.GraphModule) -> None:
@@ -61,8 +61,8 @@ def _flag_message(module: fx.GraphModule, node: fx.Node) -> str:
 def _flag_has_effect(node: fx.Node) -> bool:
     """Does a training flag change anything? Not where all that it turns on has the share zero."""
     shares = [bound_argument(node, name) for name in ("p", "dropout", "dropout_p", "attention_dropout")]
-    given = [share for share in shares if share is not None]
-    return not given or any(share != 0 for share in given)
+    turned_on = [share for share in shares if share is not None]
+    return not turned_on or any(share != 0 for share in turned_on)
 
 
 def _refuse_mode_dependence(module: fx.GraphModule, bare: nn.Module) -> None:
@@ -74,21 +74,22 @@ def _refuse_mode_dependence(module: fx.GraphModule, bare: nn.Module) -> None:
         for part, mode in modes.items():
             part.training = mode
     _refuse_training_flags(other)
-    mine, theirs = list(module.graph.nodes), list(other.graph.nodes)
-    for node, twin in zip(mine, theirs, strict=False):
+    nodes, others = list(module.graph.nodes), list(other.graph.nodes)
+    for node, twin in zip(nodes, others, strict=False):
         if _describe_call(node) != _describe_call(twin):
-            flags = {bound_argument(each, "training") for each in (node, twin)}
+            flags = {bound_argument(call, "training") for call in (node, twin)}
             raise ValueError(_flag_message(module, node) if flags == {True, False} else _mode_message(module, node))
-    if len(mine) != len(theirs):
-        raise ValueError(_mode_message(module, mine[-1]))
+    if len(nodes) != len(others):
+        raise ValueError(_mode_message(module, nodes[-1]))
 
 
 def _describe_call(node: fx.Node) -> str:
     """A call in words, but for its training flag where that changes nothing."""
-    given = {"args": node.args, **node.kwargs}
+    arguments = {"args": node.args, **node.kwargs}
     if isinstance(bound_argument(node, "training"), bool) and not _flag_has_effect(node):
-        given = {"args": [value for value in node.args if not isinstance(value, bool)], **node.kwargs, "training": None}
-    return f"{node.op} {node.target} {given}"
+        arguments["args"] = [value for value in node.args if not isinstance(value, bool)]
+        arguments["training"] = None
+    return f"{node.op} {node.target} {arguments}"
 
 
 def _mode_message(module: fx.GraphModule, node: fx.Node) -> str:
@@ -101,9 +102,9 @@ def _mode_message(module: fx.GraphModule, node: fx.Node) -> str:
 
 
 def _untraceable_message(network: nn.Module, error: Exception) -> str:
-    whole = traceback.extract_tb(error.__traceback__)
-    ours = ("torch/fx", "/pruning/graph/symbolic.py", "/pruning/graph/tracer.py")
-    frames = [f for f in whole if not any(part in f.filename for part in ours)]
+    stack = traceback.extract_tb(error.__traceback__)
+    hidden = ("torch/fx", "/pruning/graph/symbolic.py", "/pruning/graph/tracer.py")
+    frames = [f for f in stack if not any(part in f.filename for part in hidden)]
     words = " ".join(str(error).split())
     where = f" at {frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}" if frames else ""
     return (

@@ -12,7 +12,7 @@ import torch
 from torch import fx, nn
 
 from pruning.graph import tables
-from pruning.graph.draws import generator_states
+from pruning.graph.generators import generator_states
 from pruning.graph.in_place import IN_PLACE
 
 # Functions that make a tensor of numbers and sizes: torch.fx by itself runs them while it traces, and fails on a size.
@@ -26,7 +26,7 @@ FACTORY_FUNCTIONS = frozenset(getattr(torch, name) for name in FACTORIES)
 class InPlaceProxy(fx.Proxy):
     """A tensor in the graph. torch.fx by itself records `x += y` as a sum: other readers of x would see the old one."""
 
-    def __setitem__(self, place: object, value: object) -> None:
+    def __setitem__(self, index: object, value: object) -> None:
         raise TypeError("a part of a tensor is assigned to: make the whole with torch.cat or torch.where instead")
 
 
@@ -45,22 +45,22 @@ class Tracer(fx.Tracer):
     """Leaves: torch's own layers, norms of other classes, and parameter-free modules that read `self.training`
     (StochasticDepth, DropPath). So are those that surgery has put into a network which is pruned once more.
 
-    `open`: buffers and tensors made in forward are nodes of the graph, and not numbers. `drawn`: the innermost module
-    whose forward has drawn from a random generator, looked for while `blaming`. `asked`: forward has asked
+    `open`: buffers and tensors made in forward are nodes of the graph, and not numbers. `drawing_module`: the innermost
+    module whose forward has drawn from a random generator, looked for while `blaming`. `reads_mode`: forward has asked
     for its mode.
     """
 
     def __init__(self, open: bool, blaming: bool = False) -> None:
         super().__init__(autowrap_functions=tuple(FACTORY_FUNCTIONS))
         self.open = self.proxy_buffer_attributes = open
-        self.drawn: str | None = None
-        self.blaming, self.asked = blaming, False
+        self.drawing_module: str | None = None
+        self.blaming, self.reads_mode = blaming, False
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        whole = _reads_training(m) or type(m).__module__ == "pruning.surgery.align"
-        bare = not any(True for _ in m.parameters())
+        stays = _reads_training(m) or type(m).__module__ == "pruning.surgery.align"
+        parameter_free = not any(True for _ in m.parameters())
         norm = isinstance(m, nn.modules.batchnorm._NormBase) or tables.class_name(m) in tables.NORM_ACTIVATIONS_BY_NAME
-        return norm or super().is_leaf_module(m, module_qualified_name) or (whole and bare)
+        return norm or super().is_leaf_module(m, module_qualified_name) or (stays and parameter_free)
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         return InPlaceProxy(node, self)
@@ -71,31 +71,31 @@ class Tracer(fx.Tracer):
         if not self.blaming or self.is_leaf_module(m, self.path_of_module(m)):
             return super().call_module(m, forward, args, kwargs)
         before = generator_states(m)
-        made = super().call_module(m, forward, args, kwargs)
-        if self.drawn is None and generator_states(m) != before:
-            self.drawn = repr(self.path_of_module(m))
-        return made
+        output = super().call_module(m, forward, args, kwargs)
+        if self.drawing_module is None and generator_states(m) != before:
+            self.drawing_module = repr(self.path_of_module(m))
+        return output
 
-    def graph_of(self, network: nn.Module) -> fx.Graph:
+    def trace_graph(self, network: nn.Module) -> fx.Graph:
         before = generator_states(network)
-        with self._factories(), self._mode():
+        with self._record_factories(), self._record_mode_reads():
             graph = self.trace(network)
-        if self.drawn is None and generator_states(network) != before:
-            self.drawn = "it" if self.blaming else self._find_drawing(network)
+        if self.drawing_module is None and generator_states(network) != before:
+            self.drawing_module = "it" if self.blaming else self._find_drawing_module(network)
         return graph
 
-    def _find_drawing(self, network: nn.Module) -> str | None:
+    def _find_drawing_module(self, network: nn.Module) -> str | None:
         """Which module draws: asked in a trace of its own, for asking module by module takes time."""
-        again = Tracer(self.open, blaming=True)
-        again.graph_of(network)
-        return again.drawn
+        tracer = Tracer(self.open, blaming=True)
+        tracer.trace_graph(network)
+        return tracer.drawing_module
 
     @contextmanager
-    def _mode(self) -> Iterator[None]:
+    def _record_mode_reads(self) -> Iterator[None]:
         """For a while it is noticed who asks for `self.training`: a property comes before what a module holds."""
 
         def training(module: nn.Module) -> bool:
-            self.asked = True
+            self.reads_mode = True
             return bool(vars(module)["training"])
 
         nn.Module.training = property(training, lambda module, mode: vars(module).update(training=mode))  # type: ignore
@@ -105,7 +105,7 @@ class Tracer(fx.Tracer):
             del nn.Module.training
 
     @contextmanager
-    def _factories(self) -> Iterator[None]:
+    def _record_factories(self) -> Iterator[None]:
         """For a while this thread's torch.arange and its like are recorded."""
         originals, thread = {name: getattr(torch, name) for name in FACTORIES}, get_ident()
 
@@ -127,9 +127,9 @@ class Tracer(fx.Tracer):
 
 
 def _has_proxy(values: Any) -> bool:
-    found: list[fx.Proxy] = []
-    fx.node.map_aggregate(values, lambda value: found.append(value) if isinstance(value, fx.Proxy) else None)
-    return bool(found)
+    proxies: list[fx.Proxy] = []
+    fx.node.map_aggregate(values, lambda value: proxies.append(value) if isinstance(value, fx.Proxy) else None)
+    return bool(proxies)
 
 
 def _reads_training(module: nn.Module) -> bool:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from pruning.graph.attachments import attachment_reasons, computed_tensors, refuse_uncopyable
-from pruning.graph.draws import preserve_generators
+from pruning.graph.generators import preserve_generators
 from pruning.graph.in_place import follow_in_place
 from pruning.graph.symbolic import symbolic_trace
 from pruning.graph.tracer import FACTORY_FUNCTIONS
@@ -128,9 +128,9 @@ class _Recorder(fx.Interpreter):
 
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
         """A norm gives the shape it takes: asking it on the meta device took most of a trace's time."""
-        layer, given = self.fetch_attr(target), (*args, *kwargs.values(), None)[0]
-        images = type(layer) is nn.BatchNorm2d and given.shape[1:-2] == (layer.num_features,)
-        return torch.empty_like(given) if images else super().call_module(target, args, kwargs)
+        layer, value = self.fetch_attr(target), (*args, *kwargs.values(), None)[0]
+        images = type(layer) is nn.BatchNorm2d and value.shape[1:-2] == (layer.num_features,)
+        return torch.empty_like(value) if images else super().call_module(target, args, kwargs)
 
     def fetch_attr(self, target: str) -> Any:
         """Constants have numbers, which a tensor without any would refuse to meet."""

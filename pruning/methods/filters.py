@@ -56,13 +56,13 @@ class FilterMethod(PruningMethod):
 
     def settle_counts(self, network: nn.Module, scores: Scores) -> None:
         """How many filters each site keeps; `scores` stand in for a choice that is yet to be learned."""
-        demand = BudgetProblem(self.widths(), self.magnitudes(network), lambda counts: self.cost(scores, counts))
-        self.counts = self.budget.counts(demand)
+        problem = BudgetProblem(self.widths(), self.magnitudes(network), lambda counts: self.cost(scores, counts))
+        self.counts = self.budget.counts(problem)
 
     def cost(self, scores: Scores, counts: Mapping[str, int]) -> Cost:
-        return predict(analyse(self.graph, self.of_scores(scores, counts)))
+        return predict(analyse(self.graph, self.select_by_scores(scores, counts)))
 
-    def of_scores(self, scores: Scores, counts: Mapping[str, int]) -> Selection:
+    def select_by_scores(self, scores: Scores, counts: Mapping[str, int]) -> Selection:
         """The selection that keeps `counts` filters with the largest scores."""
         rows = {
             member: largest_mask(scores[name], counts[name])
@@ -78,7 +78,7 @@ class FilterMethod(PruningMethod):
         return self.choose(network, self.counts)
 
     def choose(self, network: nn.Module, counts: Mapping[str, int]) -> Selection:
-        return self.of_scores(self.scores(network), counts)
+        return self.select_by_scores(self.scores(network), counts)
 
     def widths(self) -> dict[str, int]:
         convs = self.graph.convolutions()
@@ -91,9 +91,9 @@ class FilterMethod(PruningMethod):
 
     def magnitudes(self, network: nn.Module) -> Scores:
         """Mean |W| of every filter, comparable over layers."""
-        return {name: self.over_members(network, members, "mean") for name, members in self.units.members.items()}
+        return {name: self.member_norms(network, members, "mean") for name, members in self.units.members.items()}
 
-    def over_members(self, network: nn.Module, members: Sequence[str], norm: str) -> Float[Tensor, " filters"]:
+    def member_norms(self, network: nn.Module, members: Sequence[str], norm: str) -> Float[Tensor, " filters"]:
         """L1 norms (sum or mean) of the filters, added up over the members of a unit or taken from its leader."""
         names = [self.units.leaders[members[0]]] if members[0] in self.units.leaders else members
         weights = [network.get_submodule(name).get_parameter("weight").detach() for name in names]
@@ -102,6 +102,6 @@ class FilterMethod(PruningMethod):
 
 def largest_mask(scores: Float[Tensor, " filters"], count: int) -> Bool[Tensor, " filters"]:
     """The `count` largest scores; of equal ones the first."""
-    kept = torch.zeros(len(scores), dtype=torch.bool)
-    kept[scores.cpu().sort(descending=True, stable=True).indices[:count]] = True
-    return kept
+    mask = torch.zeros(len(scores), dtype=torch.bool)
+    mask[scores.cpu().sort(descending=True, stable=True).indices[:count]] = True
+    return mask

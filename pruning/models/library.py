@@ -72,8 +72,8 @@ def _near_names(name: str, known: Collection[str]) -> str:
 
 
 def _weights_message(whose: str, names: Collection[str], weights: str) -> str:
-    listed = f"one of {', '.join(names)}" if names else "null, there are none"
-    return f"model.weights of {whose} must be {listed}, got {weights!r}; a file of weights is baseline=PATH"
+    choices = f"one of {', '.join(names)}" if names else "null, there are none"
+    return f"model.weights of {whose} must be {choices}, got {weights!r}; a file of weights is baseline=PATH"
 
 
 def _fetch_weights(name: str, weights: str) -> dict[str, Tensor]:
@@ -83,17 +83,17 @@ def _fetch_weights(name: str, weights: str) -> dict[str, Tensor]:
     offered = models.get_model_weights(name)
     if weights not in offered.__members__:
         raise ValueError(_weights_message(f"torchvision's {name}", offered.__members__, weights))
-    chosen, elsewhere = offered[weights], "fetch it elsewhere and give baseline=PATH"
+    entry, remedy = offered[weights], "fetch it elsewhere and give baseline=PATH"
     try:
-        return dict(chosen.get_state_dict(progress=False, check_hash=True, weights_only=True))
+        return dict(entry.get_state_dict(progress=False, check_hash=True, weights_only=True))
     except OSError as error:
-        words = f"model.weights={weights} of {name} cannot be fetched from {chosen.url} ({error})"
-        raise OSError(f"{words}: {elsewhere}") from error
+        words = f"model.weights={weights} of {name} cannot be fetched from {entry.url} ({error})"
+        raise OSError(f"{words}: {remedy}") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:  # what was fetched once is kept by torch.hub
         words = (
-            f"model.weights={weights} of {name} cannot be read as plain weights, {chosen.url} is damaged or not theirs"
+            f"model.weights={weights} of {name} cannot be read as plain weights, {entry.url} is damaged or not theirs"
         )
-        raise ValueError(f"{words}: {elsewhere}") from error
+        raise ValueError(f"{words}: {remedy}") from error
 
 
 def _load_matching(network: nn.Module, pretrained: dict[str, Tensor], name: str) -> None:

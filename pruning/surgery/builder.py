@@ -30,7 +30,7 @@ class Builder:
         """The layers of the small network by name, and its graph."""
         for node, op in self.liveness.graph.ops.items():
             idle = op.width and not len(self.need(node)) and node.op != "placeholder"
-            self.wiring.carried[node] = NOTHING if idle else self.emit(op)
+            self.wiring.carriers[node] = NOTHING if idle else self.emit(op)
         return self.wiring.modules, self.wiring.new
 
     def need(self, node: fx.Node) -> Numbers:
@@ -45,65 +45,66 @@ class Builder:
     def replace(self, op: Op, layer: nn.Module) -> None:
         self.wiring.modules[str(op.node.target)] = layer
 
-    def on(self, op: Op, want: Numbers) -> fx.Node:
+    def apply_layer(self, op: Op, want: Numbers) -> fx.Node:
         """The node of an operation with one input, on these channels of it."""
-        return self.wiring.copied(op.node, {op.inputs[0]: self.wiring.bring(op.inputs[0], want)})
+        return self.wiring.copy_node(op.node, {op.inputs[0]: self.wiring.bring(op.inputs[0], want)})
 
     def barrier(self, op: Op) -> Carrier:
-        return Carrier(self.wiring.copied(op.node, {}), torch.arange(op.width))
+        return Carrier(self.wiring.copy_node(op.node, {}), torch.arange(op.width))
 
     def channelwise(self, op: Op) -> Carrier:
         want = self.wiring.order(op.inputs[0], self.need(op.node))
         if isinstance(op, Norm):
             self.replace(op, narrow_norm(self.layer(op), want))
-        return Carrier(self.on(op, want), want)
+        return Carrier(self.apply_layer(op, want), want)
 
     def broadcast(self, op: Broadcast) -> Carrier:
         spread, wiring = dict(zip(op.inputs, op.spread, strict=True)), self.wiring
         need = self.need(op.node)
         full = [n for n in op.inputs if not spread[n]]
-        leader = max(full, key=lambda n: wiring.held(n, need))  # the first of equals
+        leader = max(full, key=lambda n: wiring.count_held(n, need))  # the first of equals
         want = wiring.order(leader, need)
-        if self.fits(op, leader, want):
-            return self.added(op, leader, want)
-        given = {n: wiring.bring(n, wiring.every(n) if spread[n] else want) for n in op.inputs if wiring.holds(n)}
-        self.check_size(op, list(given))
-        present = next(iter(given.values()))
-        absent = {n: wiring.new.call_function(torch.zeros_like, (present,)) for n in op.inputs if n not in given}
-        return Carrier(wiring.copied(op.node, given | absent), want)
+        if self.is_narrow_sum(op, leader, want):
+            return self.scatter_add(op, leader, want)
+        held = [n for n in op.inputs if wiring.holds(n)]
+        brought = {n: wiring.bring(n, wiring.all_channels(n) if spread[n] else want) for n in held}
+        self.check_size(op, held)
+        present = next(iter(brought.values()))
+        absent = {n: wiring.new.call_function(torch.zeros_like, (present,)) for n in op.inputs if n not in brought}
+        return Carrier(wiring.copy_node(op.node, brought | absent), want)
 
-    def fits(self, op: Broadcast, leader: fx.Node, want: Numbers) -> bool:
+    def is_narrow_sum(self, op: Broadcast, leader: fx.Node, want: Numbers) -> bool:
         """Is it a sum of two tensors, of which the other than the leader holds fewer channels, or in another order?"""
         others = [n for n in op.inputs if n is not leader]
         if op.node.target not in SUMS or op.node.kwargs or len(op.node.args) != 2 or len(others) != 1 or any(op.spread):
             return False
-        held = self.wiring.carried[others[0]].channels
+        held = self.wiring.carriers[others[0]].channels
         shapes = {self.wiring.old.shape(n) for n in (*op.inputs, op.node)}
         both = self.wiring.holds(leader) and self.wiring.holds(others[0]) and len(shapes) == 1
         return both and not torch.equal(held, want) and bool(torch.isin(held, want).all())
 
     def check_size(self, op: Broadcast, present: list[fx.Node]) -> None:
         """Raises ValueError where the operand that gave the result its size holds nothing any more."""
-        shapes = [self.places(op, n) for n in present]
-        if torch.broadcast_shapes(*shapes) != self.places(op, op.node):
+        shapes = [self.outer_shape(op, n) for n in present]
+        if torch.broadcast_shapes(*shapes) != self.outer_shape(op, op.node):
             absent = next(n for n in op.inputs if n not in present)
             raise ValueError(
                 f"nothing is left of {absent.name}, which gives {op.node.name} its size; "
                 "keep more of the layers before it"
             )
 
-    def places(self, op: Broadcast, node: fx.Node) -> tuple[int, ...]:
+    def outer_shape(self, op: Broadcast, node: fx.Node) -> tuple[int, ...]:
         """The shape of a tensor but for its channels, as the result of `op` counts them from the right."""
         shape, from_right = list(self.wiring.old.shape(node)), len(self.wiring.old.shape(op.node)) - op.axis
         if len(shape) >= from_right:
             shape[-from_right] = 1
         return tuple(shape)
 
-    def added(self, op: Broadcast, leader: fx.Node, want: Numbers) -> Carrier:
+    def scatter_add(self, op: Broadcast, leader: fx.Node, want: Numbers) -> Carrier:
         """The narrow operand goes to its places in the wide one: no copy of it with zeros in between."""
         other, wiring = next(n for n in op.inputs if n is not leader), self.wiring
         module = AddAt(wiring.places(other, want).to(wiring.device), op.axis)
-        narrow = wiring.carried[other].node
+        narrow = wiring.carriers[other].node
         assert narrow is not None
         return Carrier(wiring.insert(op.node, "at", module, wiring.bring(leader, want), narrow), want)
 
@@ -121,48 +122,48 @@ class Builder:
     def linear(self, op: Linear) -> Carrier:
         want = self.wiring.order(op.inputs[0], self.need(op.inputs[0]))
         self.replace(op, narrow_linear(self.layer(op), want))
-        return Carrier(self.on(op, want), torch.arange(op.width))
+        return Carrier(self.apply_layer(op, want), torch.arange(op.width))
 
     def conv(self, op: Conv) -> Carrier:
         kernels = self.liveness.kernels(op)
         if op.layer.groups > 1:
             shape = rectangle(kernels, op.layer.groups)
             self.replace(op, narrow_grouped(self.layer(op), kernels, shape))
-            return Carrier(self.on(op, shape.columns.flatten()), shape.rows.flatten())
+            return Carrier(self.apply_layer(op, shape.columns.flatten()), shape.rows.flatten())
         parts = blocks(op.name, kernels)
         columns = self.wiring.order(op.inputs[0], torch.cat([part.columns for part in parts]).unique())
         one = len(parts) == 1
         self.replace(
             op, narrow_conv(self.layer(op), parts[0].rows, columns) if one else self.groups(op, parts, columns)
         )
-        return Carrier(self.on(op, columns), torch.cat([part.rows for part in parts]))
+        return Carrier(self.apply_layer(op, columns), torch.cat([part.rows for part in parts]))
 
     def groups(self, op: Conv, parts: list[Block], columns: Numbers) -> ColumnGroups:
-        place = torch.empty(op.layer.in_channels, dtype=torch.long)
-        place[columns] = torch.arange(len(columns))
+        position = torch.empty(op.layer.in_channels, dtype=torch.long)
+        position[columns] = torch.arange(len(columns))
         convs = [narrow_conv(self.layer(op), part.rows, part.columns) for part in parts]
-        return ColumnGroups(convs, [place[part.columns].to(self.wiring.device) for part in parts])
+        return ColumnGroups(convs, [position[part.columns].to(self.wiring.device) for part in parts])
 
     def index(self, op: Index) -> Carrier:
         source, need, wiring = op.inputs[0], self.need(op.node), self.wiring
         if op.form == "gather":
             return Carrier(wiring.bring(source, op.origin[need]), need)
         if op.form == "pad":
-            return Carrier(self.padded(op, wiring.bring(source, op.origin[need])), need)
+            return Carrier(self.pad(op, wiring.bring(source, op.origin[need])), need)
         if op.form == "opaque":
-            return Carrier(wiring.replayed(op, wiring.bring(source, wiring.every(source))), torch.arange(op.width))
+            return Carrier(wiring.replay(op, wiring.bring(source, wiring.all_channels(source))), torch.arange(op.width))
         want = op.origin[need].unique()
         x = wiring.bring(source, want)
-        node = wiring.new.call_method("flatten", (x, 1)) if op.form == "flatten" else wiring.replayed(op, x)
+        node = wiring.new.call_method("flatten", (x, 1)) if op.form == "flatten" else wiring.replay(op, x)
         return Carrier(node, torch.isin(op.origin, want).nonzero().flatten())
 
-    def padded(self, op: Index, x: fx.Node) -> fx.Node:
+    def pad(self, op: Index, x: fx.Node) -> fx.Node:
         """Pixels are padded as before; padded channels are zero, and so nobody carries them."""
         pads = list(op.node.args[1] if len(op.node.args) > 1 else op.node.kwargs["pad"])  # type: ignore[arg-type]
         rank = len(self.wiring.old.shape(op.node))
         if any(channel_padding(pads, rank, op.axis)):
-            place = 2 * (rank - 1 - op.axis)
-            pads[place : place + 2] = 0, 0
+            position = 2 * (rank - 1 - op.axis)
+            pads[position : position + 2] = 0, 0
         return self.wiring.new.call_function(F.pad, (x, tuple(pads))) if any(pads) else x
 
 

@@ -23,13 +23,13 @@ def certify(masked: nn.Module, small: nn.Module, images: Images) -> float:
     Raises:
         ValueError: above 1e-4, or the masked logits do not vary over the batch, so that they prove nothing.
     """
-    wanted, got = logits_of_both(masked, small, images)
-    if not (wanted - wanted[:1]).abs().max().item() > VARIATION * wanted.abs().max().item():
+    masked_logits, small_logits = logits_of_both(masked, small, images)
+    if not (masked_logits - masked_logits[:1]).abs().max().item() > VARIATION * masked_logits.abs().max().item():
         raise ValueError(
             f"no certificate: the masked network gives the same logits for all {len(images)} images of the batch, so "
             "equality would prove nothing; the ratio has silenced the network (lower it) or the images are constant"
         )
-    return check_equal(wanted, got)
+    return check_equal(masked_logits, small_logits)
 
 
 @torch.no_grad()
@@ -40,15 +40,15 @@ def logits_of_both(masked: nn.Module, small: nn.Module, images: Images) -> tuple
         return masked(images), small(images)
 
 
-def check_equal(wanted: Logits, got: Logits) -> float:
+def check_equal(masked: Logits, small: Logits) -> float:
     """The largest difference relative to the largest logit.
 
     Raises:
         ValueError: it is above 1e-4.
     """
-    distance = (wanted - got).abs().max().item() / wanted.abs().max().item()
+    distance = (masked - small).abs().max().item() / masked.abs().max().item()
     if not distance <= TOLERANCE:
-        image = int((wanted - got).abs().amax(1).argmax())
+        image = int((masked - small).abs().amax(1).argmax())
         raise ValueError(
             f"no certificate: small and masked network differ by {distance:.2e} of the logits' scale, "
             f"more than {TOLERANCE:.0e}, most on image {image} of the batch: a fault of compaction, please report it"

@@ -21,8 +21,8 @@ def compact(
     Raises:
         ValueError: as `analyse`; or a layer whose kernels survive in a pattern that has no small form.
     """
-    modules, built = Builder(network, analyse(graph or trace(network, image_shape), selection)).build()
-    small = fx.GraphModule(modules, built, class_name=type(network).__name__)
+    modules, small_graph = Builder(network, analyse(graph or trace(network, image_shape), selection)).build()
+    small = fx.GraphModule(modules, small_graph, class_name=type(network).__name__)
     small.graph.eliminate_dead_code()
     small.delete_all_unused_submodules()
     small.recompile()

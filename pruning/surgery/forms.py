@@ -24,14 +24,14 @@ CHANNELWISE = (nn.ReLU, nn.ReLU6, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool
 
 def to_grouped(network: nn.Module) -> nn.Module:
     """A copy of a compacted network, the same function, in which no layer is split; padding counts as MACs."""
-    made = copy.deepcopy(network)
-    for name, layer in list(made.named_modules()):
+    copied = copy.deepcopy(network)
+    for name, layer in list(copied.named_modules()):
         if isinstance(layer, ColumnGroups):
-            made.set_submodule(name, _join_column_groups(layer).train(layer.training))
-    if isinstance(made, fx.GraphModule):
-        for node in made.graph.nodes:
-            _defer_padding_removal(made, node)
-    return made
+            copied.set_submodule(name, _join_column_groups(layer).train(layer.training))
+    if isinstance(copied, fx.GraphModule):
+        for node in copied.graph.nodes:
+            _defer_padding_removal(copied, node)
+    return copied
 
 
 def to_form(network: nn.Module, form: str) -> nn.Module:
@@ -46,9 +46,9 @@ def fastest_form(network: nn.Module, images: Float[Tensor, "b 3 h w"]) -> tuple[
     """
     if not any(isinstance(layer, ColumnGroups) for layer in network.modules()):
         return "split", network
-    made = {form: to_form(network, form) for form in ("split", "grouped")}
-    times = dict(zip(made, latencies(list(made.values()), images), strict=True))
-    return min(made.items(), key=lambda pair: times[pair[0]])
+    forms = {form: to_form(network, form) for form in ("split", "grouped")}
+    times = dict(zip(forms, latencies(list(forms.values()), images), strict=True))
+    return min(forms.items(), key=lambda pair: times[pair[0]])
 
 
 def _join_column_groups(layer: ColumnGroups) -> nn.Sequential:

@@ -39,8 +39,8 @@ def silence(network: nn.Module, liveness: Liveness) -> None:
             _silence_norm(network.get_submodule(str(node.target)), live)
 
 
-def _silence_conv(layer: nn.Module, live: Flags, kept: torch.Tensor | None) -> None:
-    working = live[:, None] if kept is None else kept & live[:, None]
+def _silence_conv(layer: nn.Module, live: Flags, kernels: torch.Tensor | None) -> None:
+    working = live[:, None] if kernels is None else kernels & live[:, None]
     weight = layer.get_parameter("weight")
     weight.mul_(working.to(weight.device)[(...,) + (None,) * (weight.ndim - 2)])
     if layer.bias is not None:

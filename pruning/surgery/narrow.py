@@ -43,15 +43,15 @@ def join_groups(convs: Sequence[nn.Conv2d], rows: int) -> nn.Conv2d:
     """One grouped convolution, `rows` filters in each group, for several that are alike in all but their sizes; padding
     is stored as zeros.
     """
-    first, one = convs[0], _copy_without_parameters(convs[0])
+    first, joined = convs[0], _copy_without_parameters(convs[0])
     columns = max(conv.in_channels for conv in convs)
-    one.groups, one.in_channels, one.out_channels = len(convs), len(convs) * columns, len(convs) * rows
+    joined.groups, joined.in_channels, joined.out_channels = len(convs), len(convs) * columns, len(convs) * rows
     window = (0, 0) * len(first.kernel_size)
     missing = [(columns - conv.in_channels, rows - conv.out_channels) for conv in convs]
     weights = [F.pad(c.weight, (*window, 0, wide, 0, high)) for c, (wide, high) in zip(convs, missing, strict=True)]
     biases = [F.pad(c.bias, (0, high)) for c, (_, high) in zip(convs, missing, strict=True) if c.bias is not None]
-    _set_parameters(one, first, weight=torch.cat(weights), bias=torch.cat(biases) if biases else None)
-    return one
+    _set_parameters(joined, first, weight=torch.cat(weights), bias=torch.cat(biases) if biases else None)
+    return joined
 
 
 def narrow_norm(layer: Any, channels: Numbers) -> nn.Module:

@@ -40,7 +40,7 @@ class Wiring:
         self.network, self.old = network, graph
         self.new = fx.Graph()
         self.modules: dict[str, Any] = {}
-        self.carried: dict[fx.Node, Carrier] = {}
+        self.carriers: dict[fx.Node, Carrier] = {}
         self.sizes: dict[fx.Node, fx.Node] = {}
         self.memo = deepcopy_memo(network)  # layers that share a parameter go on sharing it
         first = next(network.parameters(), None)
@@ -49,46 +49,46 @@ class Wiring:
     # -- channels ------------------------------------------------------------------------------------------------------
 
     def holds(self, source: fx.Node) -> bool:
-        return self.carried[source].node is not None
+        return self.carriers[source].node is not None
 
-    def every(self, source: fx.Node) -> Numbers:
+    def all_channels(self, source: fx.Node) -> Numbers:
         """All channels of the full-size network at this point."""
         return torch.arange(self.old.ops[source].width)
 
     def order(self, source: fx.Node, want: Numbers) -> Numbers:
         """The wanted channels in the order in which the source holds them, if it holds them all; else ascending."""
-        held = self.carried[source].channels
-        chosen = held[torch.isin(held, want)]
-        return chosen if len(chosen) == len(want) else want
+        held = self.carriers[source].channels
+        ordered = held[torch.isin(held, want)]
+        return ordered if len(ordered) == len(want) else want
 
     def bring(self, source: fx.Node, want: Numbers) -> fx.Node:
         """A node with exactly the wanted channels of a source; those it does not hold are zero."""
-        node, held = self.carried[source].node, self.carried[source].channels
+        node, held = self.carriers[source].node, self.carriers[source].channels
         if node is None:
             raise ValueError(
                 f"nothing is left of {source.name} but its size is needed; keep more of the layers before it"
             )
         if torch.equal(held, want):
             return node
-        place = torch.full((self.old.ops[source].width,), -1)
-        place[held] = torch.arange(len(held))
-        chosen, there = place[want][place[want] >= 0], place[want] >= 0
-        if not torch.equal(chosen, torch.arange(len(held))):
-            node = self.insert(source, "choose", Choose(chosen.to(self.device), self.old.ops[source].axis), node)
-        if there.all():
+        position = torch.full((self.old.ops[source].width,), -1)
+        position[held] = torch.arange(len(held))
+        positions, is_held = position[want][position[want] >= 0], position[want] >= 0
+        if not torch.equal(positions, torch.arange(len(held))):
+            node = self.insert(source, "choose", Choose(positions.to(self.device), self.old.ops[source].axis), node)
+        if is_held.all():
             return node
-        places = there.nonzero().flatten().to(self.device)
+        places = is_held.nonzero().flatten().to(self.device)
         return self.insert(source, "spread", Spread(places, len(want), self.old.ops[source].axis), node)
 
-    def held(self, source: fx.Node, want: Numbers) -> int:
+    def count_held(self, source: fx.Node, want: Numbers) -> int:
         """How many of the wanted channels a source holds."""
-        return int(torch.isin(want, self.carried[source].channels).sum())
+        return int(torch.isin(want, self.carriers[source].channels).sum())
 
     def places(self, source: fx.Node, among: Numbers) -> Numbers:
         """Where in `among` each channel stands that the source holds; all must be there."""
-        place = torch.full((self.old.ops[source].width,), -1)
-        place[among] = torch.arange(len(among))
-        return place[self.carried[source].channels]
+        position = torch.full((self.old.ops[source].width,), -1)
+        position[among] = torch.arange(len(among))
+        return position[self.carriers[source].channels]
 
     def insert(self, source: fx.Node, verb: str, module: nn.Module, *nodes: fx.Node) -> fx.Node:
         """A module of our own after some nodes, under a name that nobody has."""
@@ -100,19 +100,19 @@ class Wiring:
 
     # -- nodes ---------------------------------------------------------------------------------------------------------
 
-    def copied(self, node: fx.Node, given: dict[fx.Node, fx.Node]) -> fx.Node:
+    def copy_node(self, node: fx.Node, brought: dict[fx.Node, fx.Node]) -> fx.Node:
         """The node in the new graph, on the tensors that are given and otherwise on full-width ones."""
         if node.op in ("call_module", "get_attr") and node.target not in self.modules:
             self.modules[str(node.target)] = copy.deepcopy(self.original(str(node.target)), self.memo)
-        return self.new.node_copy(node, lambda n: given[n] if n in given else self.whole(n))
+        return self.new.node_copy(node, lambda n: brought[n] if n in brought else self.full_width(n))
 
-    def replayed(self, op: Index, x: fx.Node) -> fx.Node:
+    def replay(self, op: Index, x: fx.Node) -> fx.Node:
         """A chain of reshapings run anew on `x`; sizes that it asks for are those of `x`."""
         known = {op.inputs[0]: x}
 
         def argument(node: fx.Node) -> fx.Node:
             if node not in known and (node in self.old.ops or node in self.old.trace.bundles):
-                return self.whole(node)
+                return self.full_width(node)
             if node not in known:
                 known[node] = self.new.node_copy(node, argument)
             return known[node]
@@ -123,20 +123,20 @@ class Wiring:
             known[step] = self.new.node_copy(step, argument)
         return known[op.chain[-1]]
 
-    def whole(self, node: fx.Node) -> fx.Node:
+    def full_width(self, node: fx.Node) -> fx.Node:
         """A full-width tensor, several tensors at once, or a size."""
         if node not in self.old.ops:
             return self.size(node)
-        bundle = self.carried[node].node
-        return bundle if node in self.old.trace.bundles and bundle else self.bring(node, self.every(node))
+        bundle = self.carriers[node].node
+        return bundle if node in self.old.trace.bundles and bundle else self.bring(node, self.all_channels(node))
 
     def size(self, node: fx.Node) -> fx.Node:
         """A question about any axis but that of the channels is put to the narrow tensor itself."""
         if node not in self.sizes:
             source = node.all_input_nodes[0]
-            spared = source in self.old.ops and self.holds(source) and reads_other_axes(node, self.old.ops[source].axis)
-            given = {source: self.carried[source].node} if spared else {}
-            self.sizes[node] = self.copied(node, given)  # type: ignore[arg-type]
+            narrow = source in self.old.ops and self.holds(source) and reads_other_axes(node, self.old.ops[source].axis)
+            brought = {source: self.carriers[source].node} if narrow else {}
+            self.sizes[node] = self.copy_node(node, brought)  # type: ignore[arg-type]
         return self.sizes[node]
 
     def original(self, name: str) -> Any:
@@ -144,23 +144,23 @@ class Wiring:
         parent, _, last = name.rpartition(".")
         if hasattr(self.network.get_submodule(parent), last):
             return getattr(self.network.get_submodule(parent), last)
-        made: Tensor = getattr(self.old.trace.module, name)
-        if made.is_meta and not self.device.type == "meta":
+        constant: Tensor = getattr(self.old.trace.module, name)
+        if constant.is_meta and not self.device.type == "meta":
             raise ValueError(
                 f"forward makes the tensor {name} from others of the network, by numbers that torch.fx cannot follow; "
                 "register it as a buffer"
             )
-        return made.clone()
+        return constant.clone()
 
 
 def reads_other_axes(node: fx.Node, axis: int) -> bool:
     """Does a node ask for sizes other than that of `axis`?"""
     if node.target == "size" and len(node.args) > 1:
         return isinstance(node.args[1], int) and 0 <= node.args[1] != axis
-    asked = node.target == "size" or (node.target is getattr and node.args[1:] == ("shape",))
-    return asked and all(_indexes_other_axis(user, axis) for user in node.users)
+    reads_size = node.target == "size" or (node.target is getattr and node.args[1:] == ("shape",))
+    return reads_size and all(_indexes_other_axis(user, axis) for user in node.users)
 
 
 def _indexes_other_axis(user: fx.Node, axis: int) -> bool:
-    place = user.args[1] if len(user.args) > 1 else None
-    return isinstance(place, int) and 0 <= place != axis
+    index = user.args[1] if len(user.args) > 1 else None
+    return isinstance(index, int) and 0 <= index != axis

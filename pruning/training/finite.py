@@ -23,9 +23,9 @@ def all_finite(gradients: list[Tensor]) -> Bool[Tensor, ""]:
     """On the device, without waiting for it, in one pass: what GradScaler does, unscaling by one."""
     if not gradients:
         return torch.tensor(True)
-    found, one = gradients[0].new_zeros((), dtype=torch.float32), gradients[0].new_ones((), dtype=torch.float32)
-    torch._amp_foreach_non_finite_check_and_unscale_(gradients, found, one)
-    return found == 0
+    found_inf, scale = gradients[0].new_zeros((), dtype=torch.float32), gradients[0].new_ones((), dtype=torch.float32)
+    torch._amp_foreach_non_finite_check_and_unscale_(gradients, found_inf, scale)
+    return found_inf == 0
 
 
 class StepCheck:
@@ -57,19 +57,19 @@ def locate_nonfinite(network: nn.Module, images: Images) -> str:
 
 def nonfinite_layers(network: nn.Module, images: Images) -> Iterator[str]:
     """Names of the layers whose output is not finite, in the order in which they run."""
-    found: list[str] = []
+    names: list[str] = []
 
-    def watch(name: str) -> None:
-        def look(layer: nn.Module, given: object, output: object) -> None:
+    def register(name: str) -> None:
+        def check(layer: nn.Module, inputs: object, output: object) -> None:
             if isinstance(output, Tensor) and not torch.isfinite(output).all():
-                found.append(name)
+                names.append(name)
 
-        copied.get_submodule(name).register_forward_hook(look)
+        copied.get_submodule(name).register_forward_hook(check)
 
     copied = copy.deepcopy(network)
     for name, layer in network.named_modules():
         if name and not list(layer.children()):
-            watch(name)
+            register(name)
     with torch.no_grad():
         copied(images)
-    yield from found
+    yield from names

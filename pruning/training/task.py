@@ -64,11 +64,11 @@ class ClassificationTask(LightningModule):
         dict[str, Any]
     ] = ()  # optimiser groups of a method; `constant` ones leave the schedule alone
 
-    compiled: Callable[[Tensor], Tensor] | None = None  # the network, for batches of `whole` images
-    whole: int = 0
+    compiled: Callable[[Tensor], Tensor] | None = None  # the network, for batches of `compiled_batch` images
+    compiled_batch: int = 0
 
     defer_check: bool | None = None  # judge a step while the next one is made; None: where the device is no CPU
-    verdict: StepCheck | None = None  # on the last step
+    step_check: StepCheck | None = None  # on the last step
 
     def __init__(
         self,
@@ -89,17 +89,17 @@ class ClassificationTask(LightningModule):
     def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
         return self.network(images)
 
-    def compile_steps(self, whole: int) -> None:
-        """Training steps over `whole` images run compiled code, with the draws that plain code makes.
+    def compile_steps(self, batch: int) -> None:
+        """Training steps over `batch` images run compiled code, with the draws that plain code makes.
 
         An epoch's last batch and validation run as they are: every size is compiled anew, and its code depends on
         which size came first, which a resumed stage could not repeat.
         """
         self.compiled = torch.compile(self.network.forward, dynamic=False, options={"fallback_random": True})
-        self.whole = whole
+        self.compiled_batch = batch
 
-    def learning(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
-        if self.compiled is None or len(images) != self.whole:
+    def training_logits(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
+        if self.compiled is None or len(images) != self.compiled_batch:
             return self(images)
         return self.compiled(images)
 
@@ -116,7 +116,7 @@ class ClassificationTask(LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Float[Tensor, ""]:
         images, labels = batch
-        logits = self.learning(images)
+        logits = self.training_logits(images)
         loss = propagate_nonfinite(self.objective(logits, labels, images))
         self.images, self.loss = images, loss.detach()
         self.train_metrics.update(logits.detach(), labels)
@@ -129,43 +129,44 @@ class ClassificationTask(LightningModule):
         A device that works by itself is not waited for: it leaves the weights alone where gradients are not sound, and
         is asked why one step later, or at the epoch's end before anything is kept.
         """
-        sound = self.soundness()
-        before, self.verdict = self.verdict, StepCheck(sound, self.global_step + 1, self.current_epoch + 1, self.images)
-        if self.defer_check or (self.defer_check is None and sound.device.type != "cpu"):
+        finite = self.finite_gradients()
+        check = StepCheck(finite, self.global_step + 1, self.current_epoch + 1, self.images)
+        last, self.step_check = self.step_check, check
+        if self.defer_check or (self.defer_check is None and finite.device.type != "cpu"):
             if self.scaler is None:  # it leaves the weights alone by itself
-                optimizer.found_inf = (~sound).float()  # type: ignore[attr-defined] # the step looks at it
-            self.judge(before)
+                optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined] # the step looks at it
+            self.raise_if_not_finite(last)
         else:
-            self.judge(self.verdict)
+            self.raise_if_not_finite(self.step_check)
 
-    def soundness(self) -> Bool[Tensor, ""]:
+    def finite_gradients(self) -> Bool[Tensor, ""]:
         """Of this step's gradients. In float16 infinite ones are normal while the loss is scaled: the step is left out,
         and the scale halved; they count once no scale is left, and a loss that is no number counts at once."""
-        sound = all_finite([p.grad for p in self.network.parameters() if p.grad is not None])
+        finite = all_finite([p.grad for p in self.network.parameters() if p.grad is not None])
         if self.scaler is None:
-            return sound
-        return self.loss.isfinite() & (sound | (self.scaler._get_scale_async() > 1))
+            return finite
+        return self.loss.isfinite() & (finite | (self.scaler._get_scale_async() > 1))
 
     @property
     def scaler(self) -> Any:
         """What scales the loss: in 16-mixed only."""
         return getattr(self.trainer.precision_plugin, "scaler", None)
 
-    def judge(self, verdict: StepCheck | None) -> None:
-        if verdict is not None and not verdict:
+    def raise_if_not_finite(self, check: StepCheck | None) -> None:
+        if check is not None and not check:
             raise FloatingPointError(
-                f"numbers that are not finite at step {verdict.step}, in epoch {verdict.epoch}, "
-                f"{locate_nonfinite(self.network, verdict.images)}: stopped before the weights change, "
+                f"numbers that are not finite at step {check.step}, in epoch {check.epoch}, "
+                f"{locate_nonfinite(self.network, check.images)}: stopped before the weights change, "
                 f"the last checkpoint is finite; try a lower learning rate than {self.recipe.lr:g}"
             )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The step before is judged first: its statistics of norms are in what is saved."""
-        self.judge(self.verdict)
+        self.raise_if_not_finite(self.step_check)
 
     def on_train_epoch_end(self) -> None:
-        self.judge(self.verdict)
-        self.verdict = None
+        self.raise_if_not_finite(self.step_check)
+        self.step_check = None
         self.log_dict(self.train_metrics.compute())
         self.train_metrics.reset()
 

@@ -65,7 +65,7 @@ class Largest(TorchDispatchMode):
 def test_without_a_trainer_batches_are_made_at_home(digits):
     """After training too, where a GPU has trained: the bytes travel, not the floats that are made of them."""
     data = digits()
-    data.home = torch.device("meta")
+    data.default_device = torch.device("meta")
     images, labels = next(iter(data.test_dataloader()))
     assert (images.device.type, labels.device.type) == ("meta", "meta")
     assert images.dtype == torch.float32

@@ -76,15 +76,15 @@ class FCF(FilterMethod):
             )
         self.survey(network, image_shape)
         self.settle_counts(network, self.magnitudes(network))
-        self.places = gate_targets(self.graph, list(self.units.members), self.gate)
-        attach_gates(network, self.places, self.starts(network))
-        widths = [len(gate_on(network, place).v) for place in self.places.values()]
-        keep = [self.counts[name] for name in self.places]
+        self.targets = gate_targets(self.graph, list(self.units.members), self.gate)
+        attach_gates(network, self.targets, self.start_values(network))
+        widths = [len(gate_on(network, target).v) for target in self.targets.values()]
+        keep = [self.counts[name] for name in self.targets]
         box = LpBox(widths, keep, self.alpha, self.rho, self.growth(steps), self.rho_max)
         self.first_gate(network).add_module(BOX, box.to(next(network.parameters())))
 
-    def starts(self, network: nn.Module) -> Scores:
-        norms = {name: self.over_members(network, (name,), "sum") for name in self.places}
+    def start_values(self, network: nn.Module) -> Scores:
+        norms = {name: self.member_norms(network, (name,), "sum") for name in self.targets}
         if self.start == "one":
             return {name: torch.ones_like(norm) for name, norm in norms.items()}
         return {name: rank_gates(norm, 1 - self.counts[name] / len(norm)) for name, norm in norms.items()}
@@ -94,26 +94,26 @@ class FCF(FilterMethod):
         return max(self.mu, (self.rho_max / self.rho) ** (2 / steps))
 
     def groups(self, network: nn.Module) -> list[dict[str, Any]]:
-        gates = [gate_on(network, place).v for place in self.places.values()]
+        gates = [gate_on(network, target).v for target in self.targets.values()]
         return [{"params": gates, "lr": self.lr, "momentum": 0.0, "weight_decay": 0.0, "constant": True}]
 
     @torch.no_grad()
     def steer(self, network: nn.Module) -> None:
         box, gates = self.box(network), self.gates(network)
         grads = [gate.grad if gate.grad is not None else torch.zeros_like(gate) for gate in gates]
-        self.weigh(network, gates, grads)
-        steered = box.steered(box.stack([gate.detach() for gate in gates]), box.stack(grads))
-        torch._foreach_copy_(grads, box.rows(steered))
+        self.measure_forces(network, gates, grads)
+        gradients = box.constrained_gradient(box.stack([gate.detach() for gate in gates]), box.stack(grads))
+        torch._foreach_copy_(grads, box.rows(gradients))
 
-    def weigh(self, network: nn.Module, gates: list[nn.Parameter], grads: list[Tensor]) -> None:
+    def measure_forces(self, network: nn.Module, gates: list[nn.Parameter], grads: list[Tensor]) -> None:
         """How much of the loss the gates feel: behind a norm the sum of U dL/dU over a filter U = v W is rounding.
 
         That sum is v dL/dv, and U dL/dU is W dL/dW of the tensors without their gates.
         """
-        box, scaled = self.box(network), [p for place in self.places.values() for p in plain_tensors(network, place)]
-        moved = [p for p in scaled if p.grad is not None]
+        box, scaled = self.box(network), [p for target in self.targets.values() for p in plain_tensors(network, target)]
+        trained = [p for p in scaled if p.grad is not None]
         box.pull = torch.stack(torch._foreach_norm(torch._foreach_mul(list(gates), grads), 1)).sum()
-        box.force = torch.stack([(p.detach() * p.grad).abs_().sum() for p in moved if p.grad is not None]).sum()
+        box.force = torch.stack([(p.detach() * p.grad).abs_().sum() for p in trained if p.grad is not None]).sum()
 
     @torch.no_grad()
     def settle(self, network: nn.Module) -> None:
@@ -121,21 +121,21 @@ class FCF(FilterMethod):
         box.settle(box.stack([gate.detach() for gate in self.gates(network)]))
 
     def scores(self, network: nn.Module) -> Scores:
-        return {name: gate_on(network, place).v.detach() for name, place in self.places.items()}
+        return {name: gate_on(network, target).v.detach() for name, target in self.targets.items()}
 
     def detach(self, network: nn.Module) -> None:
         gap = self.report(network)["gap"]
-        if gap > MAX_BINARY_GAP and self.moved(network):
+        if gap > MAX_BINARY_GAP and self.has_moved(network):
             warnings.warn(
                 f"FCF's gates are not binary at the end of their stage: mean distance {gap:.3f} from 0 or 1, more than "
                 f"{MAX_BINARY_GAP}; train them longer (recipe.prune.epochs)",
                 stacklevel=2,
             )
-        remove_gates(network, self.places, scaled=self.start == "l1")
+        remove_gates(network, self.targets, scaled=self.start == "l1")
 
-    def moved(self, network: nn.Module) -> bool:
+    def has_moved(self, network: nn.Module) -> bool:
         """Gates that were never trained, as in a dry run of a large network, have no end to be judged by."""
-        gates = [gate_on(network, place) for place in self.places.values()]
+        gates = [gate_on(network, target) for target in self.targets.values()]
         return any(not torch.equal(gate.v, gate.start) for gate in gates)
 
     @torch.no_grad()
@@ -148,7 +148,7 @@ class FCF(FilterMethod):
         box = self.box(network)
         v = box.stack([gate.detach() for gate in self.gates(network)])
         primal_box, primal_sphere = torch.linalg.vector_norm((v - box.z) * box.valid, dim=(1, 2)).tolist()
-        kept = box.stack([(gate >= PUBLISHED_THRESHOLD).float() for gate in self.gates(network)])
+        over_threshold = box.stack([(gate >= PUBLISHED_THRESHOLD).float() for gate in self.gates(network)])
         return {
             "rho": box.rho.item(),
             "primal_box": primal_box,
@@ -156,20 +156,20 @@ class FCF(FilterMethod):
             "dual": box.dual.item(),
             "gap": box.gap(v).mean().item(),
             "crossings": box.crossings.item(),
-            "over_threshold": kept.sum().item(),
+            "over_threshold": over_threshold.sum().item(),
             "gate_pull": box.pull.item(),
             "weight_force": box.force.item(),
         }
 
     def gates(self, network: nn.Module) -> list[nn.Parameter]:
-        return [gate_on(network, place).v for place in self.places.values()]
+        return [gate_on(network, target).v for target in self.targets.values()]
 
     def box(self, network: nn.Module) -> LpBox:
         return getattr(self.first_gate(network), BOX)
 
     def first_gate(self, network: nn.Module) -> Gate:
         """The gate that carries the duals of all: the root of a network may be a Sequential, which would call them."""
-        return gate_on(network, next(iter(self.places.values())))
+        return gate_on(network, next(iter(self.targets.values())))
 
 
 def _check_arguments(gate: str, start: str, alpha: float, rho: float, mu: float, rho_max: float, lr: float) -> None:

@@ -33,9 +33,9 @@ def rank_gates(norms: Float[Tensor, " filters"], ratio: float) -> Float[Tensor, 
     From equal gates the whole layer swings about 1/2 together and rounding decides who ends where; from these, a loss
     that says nothing leaves the order of the norms.
     """
-    places = torch.empty(len(norms), dtype=torch.float64)
-    places[norms.cpu().sort(descending=True, stable=True).indices] = torch.linspace(0, 1, len(norms)).double()
-    return (1 - ratio * places).to(norms)
+    ranks = torch.empty(len(norms), dtype=torch.float64)
+    ranks[norms.cpu().sort(descending=True, stable=True).indices] = torch.linspace(0, 1, len(norms)).double()
+    return (1 - ratio * ranks).to(norms)
 
 
 def gate_targets(graph: Graph, sites: list[str], kind: str) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -58,11 +58,11 @@ def _norm_after(graph: Graph, node: torch.fx.Node) -> str | None:
 
 
 def attach_gates(
-    network: nn.Module, places: dict[str, tuple[str, tuple[str, ...]]], starts: dict[str, Float[Tensor, " filters"]]
+    network: nn.Module, targets: dict[str, tuple[str, tuple[str, ...]]], starts: dict[str, Float[Tensor, " filters"]]
 ) -> dict[str, Gate]:
     """Put a gate on every place, in place; the gates by site."""
     gates = {}
-    for site, (name, tensors) in places.items():
+    for site, (name, tensors) in targets.items():
         layer = network.get_submodule(name)
         gates[site] = Gate(starts[site].to(layer.get_parameter("weight")))
         for tensor in tensors:
@@ -71,22 +71,22 @@ def attach_gates(
     return gates
 
 
-def gate_on(network: nn.Module, place: tuple[str, tuple[str, ...]]) -> Gate:
+def gate_on(network: nn.Module, target: tuple[str, tuple[str, ...]]) -> Gate:
     """The gate that sits on a place of an attached network."""
-    gate = network.get_submodule(place[0]).parametrizations.weight[0]  # type: ignore[union-attr, index]
+    gate = network.get_submodule(target[0]).parametrizations.weight[0]  # type: ignore[union-attr, index]
     assert isinstance(gate, Gate)
     return gate
 
 
-def plain_tensors(network: nn.Module, place: tuple[str, tuple[str, ...]]) -> list[nn.Parameter]:
+def plain_tensors(network: nn.Module, target: tuple[str, tuple[str, ...]]) -> list[nn.Parameter]:
     """The tensors that a gate scales, as they are without it."""
-    made = network.get_submodule(place[0]).parametrizations
-    return [made[tensor].original for tensor in place[1] if tensor in made]  # type: ignore[index, operator, union-attr]
+    parametrizations = network.get_submodule(target[0]).parametrizations
+    return [parametrizations[tensor].original for tensor in target[1] if tensor in parametrizations]  # type: ignore[index, operator, union-attr]
 
 
-def remove_gates(network: nn.Module, places: dict[str, tuple[str, tuple[str, ...]]], scaled: bool) -> None:
+def remove_gates(network: nn.Module, targets: dict[str, tuple[str, tuple[str, ...]]], scaled: bool) -> None:
     """Remove the gates, in place, order as before; the tensors are as they were trained, or `scaled` by their gates."""
-    for name, tensors in places.values():
+    for name, tensors in targets.values():
         layer = network.get_submodule(name)
         for tensor in tensors:
             if parametrize.is_parametrized(layer, tensor):

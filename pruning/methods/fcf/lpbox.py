@@ -46,7 +46,7 @@ class LpBox(nn.Module):
         for name in ("dual", "crossings", "pull", "force"):
             self.register_buffer(name, torch.zeros(()))
 
-    def steered(self, v: Gates, pull: Gates) -> Gates:
+    def constrained_gradient(self, v: Gates, pull: Gates) -> Gates:
         """The gradient of the gates: alpha of the augmented Lagrangian's, 1 - alpha of the loss's (`pull`)."""
         x = torch.addcdiv(v, self.y, self.rho)
         z = torch.stack([onto_box_with_sum(x[0], self.keep, self.valid), onto_sphere(x[1], self.valid)])

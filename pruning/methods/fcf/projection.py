@@ -32,8 +32,8 @@ def onto_box_with_sum(
 
 def onto_sphere(x: Float[Tensor, "layers units"], valid: Bool[Tensor, "layers units"]) -> Float[Tensor, "layers units"]:
     """The nearest point of |z - 1/2|^2 = m / 4 in every row of m valid places; the centre itself goes to all ones."""
-    away = (x - 0.5) * valid
-    length = torch.linalg.vector_norm(away, dim=1, keepdim=True)
+    offset = (x - 0.5) * valid
+    length = torch.linalg.vector_norm(offset, dim=1, keepdim=True)
     radius = torch.linalg.vector_norm(valid.to(x.dtype), dim=1, keepdim=True) / 2
-    nearest = torch.addcmul(valid / 2, away, radius / length)
+    nearest = torch.addcmul(valid / 2, offset, radius / length)
     return torch.where(length > 1e-12, nearest, valid.to(x.dtype))

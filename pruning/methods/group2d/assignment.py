@@ -31,21 +31,21 @@ def best_patterns(scores: Scores, groups: Groups, count: int, keep: int) -> Int[
 
 def kernel_mask(scores: Scores, groups: Groups, count: int, keep: int) -> Bool[Tensor, "filters channels"]:
     """The kernels under the patterns: every filter those channels that its group keeps."""
-    chosen = best_patterns(scores, groups, count, keep)
-    return torch.zeros(scores.shape, dtype=torch.bool).scatter(1, chosen[groups], True)
+    patterns = best_patterns(scores, groups, count, keep)
+    return torch.zeros(scores.shape, dtype=torch.bool).scatter(1, patterns[groups], True)
 
 
 def assign_balanced(gain: Float[Tensor, "filters groups"]) -> Groups:
     """Groups of equal size with the largest total gain: an assignment of filters to places, exactly solved."""
     size = len(gain) // gain.shape[1]
-    places = np.repeat(gain.double().numpy(), size, axis=1)
-    _, place = linear_sum_assignment(places, maximize=True)
-    return torch.from_numpy(place // size)
+    gains = np.repeat(gain.double().numpy(), size, axis=1)
+    _, column = linear_sum_assignment(gains, maximize=True)
+    return torch.from_numpy(column // size)
 
 
-def kept_score_share(scores: Scores, groups: Groups, chosen: Int[Tensor, "groups keep"]) -> float:
+def kept_score_share(scores: Scores, groups: Groups, patterns: Int[Tensor, "groups keep"]) -> float:
     """Share of all scores that lies on the kernels that the patterns keep."""
-    return (scores.gather(1, chosen[groups]).sum() / scores.sum()).item()
+    return (scores.gather(1, patterns[groups]).sum() / scores.sum()).item()
 
 
 def contiguous_groups(filters: int, count: int) -> Groups:
@@ -57,12 +57,12 @@ def alternate(scores: Scores, groups: Groups, count: int, keep: int) -> Groups:
     """The two steps by turns from given groups, until the objective stands still."""
     best = -1.0
     for _ in range(MAX_ROUNDS):
-        chosen = best_patterns(scores, groups, count, keep)
-        share = kept_score_share(scores, groups, chosen)
+        patterns = best_patterns(scores, groups, count, keep)
+        share = kept_score_share(scores, groups, patterns)
         if share <= best + 1e-9:
             break
         best = share
-        gain = torch.stack([scores[:, channels].sum(1) for channels in chosen], dim=1)
+        gain = torch.stack([scores[:, channels].sum(1) for channels in patterns], dim=1)
         groups = assign_balanced(gain)
     return groups
 

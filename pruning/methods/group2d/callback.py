@@ -25,10 +25,10 @@ from pruning.methods.group2d.assignment import (
     kernel_mask,
     normalise_per_filter,
 )
-from pruning.methods.group2d.evidence import SCORES, block_norms, kernel_scores
+from pruning.methods.group2d.eligible import count_groups, eligible_sites, exclusion_reasons
 from pruning.methods.group2d.gate import attach_gates, gate_on, remove_gates, ungated_weight
 from pruning.methods.group2d.lasso import START, shrink
-from pruning.methods.group2d.places import count_groups, eligible_sites, exclusion_reasons
+from pruning.methods.group2d.scores import SCORES, block_norms, kernel_scores
 from pruning.selection import Selection
 from pruning.surgery.forms import FORMS
 
@@ -78,8 +78,8 @@ class Group2D(PruningMethod):
                 f"stage has {steps}; raise recipe.prune.epochs, or take score=l1 learn=score steps=1"
             )
         self.graph, self.stage_steps = trace(network, image_shape), max(steps, 1)
-        places = eligible_sites(self.graph, self.kernels, self.only)
-        self.groups_of = {site.name: count_groups(site, self.groups_wanted, self.adapt) for site in places}
+        eligible = eligible_sites(self.graph, self.kernels, self.only)
+        self.groups_of = {site.name: count_groups(site, self.groups_wanted, self.adapt) for site in eligible}
         self.refuse_frozen(network)
         attach_gates(network, self.groups_of, watch=self.score == "activation")
         self.keep = {name: max(1, self.columns(name) // 2) for name in self.groups_of}  # until the budget has spoken
@@ -103,14 +103,14 @@ class Group2D(PruningMethod):
 
     def steer(self, network: nn.Module) -> None:
         for name in self.groups_of:
-            gate_on(network, name).witness(ungated_weight(network, name))
+            gate_on(network, name).accumulate_evidence(ungated_weight(network, name))
 
     def settle(self, network: nn.Module) -> None:
-        done = gate_on(network, next(iter(self.groups_of))).age / self.stage_steps
+        progress = gate_on(network, next(iter(self.groups_of))).total_steps / self.stage_steps
         if self.learn == "lasso":
-            self.shrink(network, done)
-        elif done < 1:
-            self.next_level(network, int(done * self.levels))
+            self.shrink(network, progress)
+        elif progress < 1:
+            self.next_level(network, int(progress * self.levels))
 
     def select(self, network: nn.Module) -> Selection:
         return self.choose(network, self.counts(network))
@@ -120,15 +120,15 @@ class Group2D(PruningMethod):
 
     def report(self, network: nn.Module) -> dict[str, float]:
         """Share of the score on the kernels kept: by these groups, by contiguous ones, by groups drawn by lot."""
-        kept = {"kept_score": 0.0, "kept_score_contiguous": 0.0, "kept_score_random": 0.0}
+        shares = {"kept_score": 0.0, "kept_score_contiguous": 0.0, "kept_score_random": 0.0}
         for name, count in self.groups_of.items():
             scores = normalise_per_filter(self.scores(network, name))
             plain = contiguous_groups(len(scores), count)
-            lot = plain[torch.randperm(len(plain), generator=torch.Generator().manual_seed(0))]
-            for key, groups in zip(kept, (self.groups_at(network, name), plain, lot), strict=True):
+            shuffled = plain[torch.randperm(len(plain), generator=torch.Generator().manual_seed(0))]
+            for key, groups in zip(shares, (self.groups_at(network, name), plain, shuffled), strict=True):
                 share = kept_score_share(scores, groups, best_patterns(scores, groups, count, self.keep[name]))
-                kept[key] += share / len(self.groups_of)
-        return kept
+                shares[key] += share / len(self.groups_of)
+        return shares
 
     # -- learning ------------------------------------------------------------------------------------------------------
 
@@ -144,14 +144,14 @@ class Group2D(PruningMethod):
                 gate.tighten(self.groups_at(network, name), kernels, level)
 
     @torch.no_grad()
-    def shrink(self, network: nn.Module, done: float) -> None:
+    def shrink(self, network: nn.Module, progress: float) -> None:
         """The proximal step of the group lasso, once the groups are known."""
         for name in self.groups_of:
             gate = gate_on(network, name)
-            if done >= START:
-                if not gate.learned:
+            if progress >= START:
+                if not gate.has_groups:
                     gate.learn(self.groups_at(network, name))
-                shrink(ungated_weight(network, name), gate, self.keep[name], done)
+                shrink(ungated_weight(network, name), gate, self.keep[name], progress)
 
     # -- choosing ------------------------------------------------------------------------------------------------------
 
@@ -167,13 +167,13 @@ class Group2D(PruningMethod):
     def scores(self, network: nn.Module, name: str) -> Float[Tensor, "out in"]:
         """What every kernel is worth now; those under a mask nothing, those of a lasso the norm of their block."""
         gate, weight = gate_on(network, name), ungated_weight(network, name)
-        if self.learn == "lasso" and gate.learned:
+        if self.learn == "lasso" and gate.has_groups:
             return block_norms(weight, gate.group, self.groups_of[name])[gate.group].float().cpu()
         return kernel_scores(self.score, weight, gate) * gate.mask[:, :, 0, 0].float().cpu()
 
     def groups_at(self, network: nn.Module, name: str) -> Groups:
         gate = gate_on(network, name)
-        if gate.learned:
+        if gate.has_groups:
             return gate.group.cpu()
         return assign_groups(self.scores(network, name), self.groups_of[name], self.keep[name])
 

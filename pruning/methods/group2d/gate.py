@@ -35,33 +35,33 @@ class KernelGate(nn.Module):
         self.register_buffer("activity", weight.new_zeros(columns))  # sum over steps of the mean |input|
         self.register_buffer("group", torch.full((out,), -1, device=weight.device))  # -1: not learned yet
         self.register_buffer("strength", weight.new_full((groups,), 0.01))  # of the group lasso
-        self.learned = False  # do the filters have their groups?
-        self.seen = 0  # steps summed over
-        self.age = 0  # steps in all
+        self.has_groups = False  # do the filters have their groups?
+        self.observed_steps = 0  # steps summed over
+        self.total_steps = 0  # steps in all
         self.level = 0  # of the ladder
 
     def get_extra_state(self) -> Tensor:
-        return torch.tensor([self.learned, self.seen, self.age, self.level], dtype=torch.long)
+        return torch.tensor([self.has_groups, self.observed_steps, self.total_steps, self.level], dtype=torch.long)
 
     def set_extra_state(self, state: Tensor) -> None:
-        learned, self.seen, self.age, self.level = state.tolist()
-        self.learned = bool(learned)
+        has_groups, self.observed_steps, self.total_steps, self.level = state.tolist()
+        self.has_groups = bool(has_groups)
 
     def forward(self, weight: Float[Tensor, "out in kh kw"]) -> Float[Tensor, "out in kh kw"]:
         return weight * self.mask
 
     @torch.no_grad()
-    def witness(self, weight: Float[Tensor, "out in kh kw"]) -> None:
+    def accumulate_evidence(self, weight: Float[Tensor, "out in kh kw"]) -> None:
         """One more step: its gradient is evidence for every kernel."""
         if weight.grad is not None:
             self.evidence += (weight * weight.grad).sum((2, 3)).abs()
-        self.seen += 1
-        self.age += 1
+        self.observed_steps += 1
+        self.total_steps += 1
 
     def learn(self, groups: Int[Tensor, " out"]) -> None:
         """Fix the groups."""
         self.group = groups.to(self.group.device)
-        self.learned = True
+        self.has_groups = True
 
     def tighten(self, groups: Int[Tensor, " out"], kernels: Bool[Tensor, "out in"], level: int) -> None:
         """Fix the groups, mask all but these kernels, and start the evidence anew."""
@@ -69,7 +69,7 @@ class KernelGate(nn.Module):
         self.mask = kernels.to(self.mask)[:, :, None, None]
         self.evidence.zero_()
         self.activity.zero_()
-        self.seen, self.level = 0, level
+        self.observed_steps, self.level = 0, level
 
 
 def attach_gates(network: nn.Module, counts: dict[str, int], watch: bool) -> None:
@@ -82,11 +82,11 @@ def attach_gates(network: nn.Module, counts: dict[str, int], watch: bool) -> Non
             layer.register_forward_pre_hook(_record_activity)
 
 
-def _record_activity(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
+def _record_activity(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     """A function, not a closure, so that it follows a copy of the network."""
     if layer.training:
         gate: Any = layer.parametrizations.weight[0]  # type: ignore[union-attr, index]
-        gate.activity += given[0].detach().abs().mean((0, 2, 3)).to(gate.activity.dtype)
+        gate.activity += inputs[0].detach().abs().mean((0, 2, 3)).to(gate.activity.dtype)
 
 
 def gate_on(network: nn.Module, name: str) -> KernelGate:

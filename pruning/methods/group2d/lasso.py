@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pruning.methods.group2d.evidence import Weight, block_norms
 from pruning.methods.group2d.gate import KernelGate
+from pruning.methods.group2d.scores import Weight, block_norms
 
 START, END = 0.15, 0.8  # share of the stage before the first block goes, and when the last has gone
 GROWTH = 1.1  # of the strength, at each step that lags behind the schedule
@@ -28,12 +28,12 @@ def shrink(weight: Weight, gate: KernelGate, keep: int, progress: float) -> None
     all by what the smallest need silences a layer whose blocks are alike.
     """
     norms = block_norms(weight, gate.group, len(gate.strength))
-    wanted = scheduled_zeros(norms.shape[1], keep, progress)
-    if not wanted:
+    zeros = scheduled_zeros(norms.shape[1], keep, progress)
+    if not zeros:
         return
-    doomed = torch.zeros_like(norms, dtype=torch.bool).scatter(1, norms.argsort(dim=1, stable=True)[:, :wanted], True)
-    loss = (gate.strength * norms.mean(1))[:, None] * doomed
+    penalised = torch.zeros_like(norms, dtype=torch.bool).scatter(1, norms.argsort(dim=1, stable=True)[:, :zeros], True)
+    loss = (gate.strength * norms.mean(1))[:, None] * penalised
     factor: Float[Tensor, "groups in"] = (1 - loss / norms.clamp(min=1e-12)).clamp(min=0)
-    left = (doomed & (norms * factor > 0)).any(1)
-    gate.strength = torch.where(left, gate.strength * GROWTH, gate.strength)
+    remaining = (penalised & (norms * factor > 0)).any(1)
+    gate.strength = torch.where(remaining, gate.strength * GROWTH, gate.strength)
     weight.mul_(factor[gate.group][:, :, None, None])

@@ -24,4 +24,4 @@ class L1(FilterMethod):
         self.settle_counts(network, self.scores(network))
 
     def scores(self, network: nn.Module) -> Scores:
-        return {name: self.over_members(network, members, "sum") for name, members in self.units.members.items()}
+        return {name: self.member_norms(network, members, "sum") for name, members in self.units.members.items()}

@@ -149,7 +149,7 @@ def test_when_the_loss_is_silent_the_start_decides(start: str, least: float, mos
                 gate -= 0.1 * gate.grad
         method.settle(network)
     made, l1 = method.select(network), ranked.select(by_norm)
-    both = [(made[name].any(1), l1[name].any(1)) for name in method.places]
+    both = [(made[name].any(1), l1[name].any(1)) for name in method.targets]
     assert least <= sum(int((a & b).sum()) for a, b in both) / sum(int(b.sum()) for _, b in both) <= most
 
 

@@ -62,10 +62,10 @@ def test_what_it_prunes_on_a_resnet() -> None:
 def test_gates_stand_behind_the_norm_or_on_the_filter_itself() -> None:
     network, method = initialise(Residual(), 0), fcf(0.5, gate="norm")
     method.attach(network, SHAPE, 1000)
-    assert all(place[0].startswith("norms.") for place in method.places.values())
+    assert all(place[0].startswith("norms.") for place in method.targets.values())
     chain, bare = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Flatten()), fcf(0.5, gate="norm")
     bare.attach(chain, SHAPE, 1000)
-    assert {place[0] for place in bare.places.values()} == {"0"}
+    assert {place[0] for place in bare.targets.values()} == {"0"}
 
 
 @pytest.mark.parametrize("start", ["one", "l1"])

@@ -44,7 +44,7 @@ def test_a_hundred_steps_of_all_layers_are_those_of_each_by_hand() -> None:
     draws = np.random.default_rng(0)
     for _ in range(100):
         pulls = [draws.normal(size=wide) * 0.3 for wide in WIDTHS]
-        v = v - LR * box.steered(v, box.stack([torch.from_numpy(pull) for pull in pulls]))
+        v = v - LR * box.constrained_gradient(v, box.stack([torch.from_numpy(pull) for pull in pulls]))
         box.settle(v)
         for layer, pull, row in zip(layers, pulls, box.rows(v), strict=True):
             assert np.abs(layer.step(pull) - row.numpy()).max() < 1e-9
@@ -59,7 +59,7 @@ def test_the_penalty_stops_growing_past_its_end() -> None:
     v = box.stack([torch.rand(4)])
     seen = []
     for _ in range(5):
-        box.steered(v, v)
+        box.constrained_gradient(v, v)
         box.settle(v)
         seen.append(box.rho.item())
     assert seen == [1.5, 2.25, 3.375, 3.375, 3.375]
@@ -84,7 +84,7 @@ def test_crossings_count_gates_that_change_sides() -> None:
     box = LpBox([3], [1], ALPHA, RHO, MU, RHO_MAX)
     for gates in ([0.9, 0.6, 0.4], [0.9, 0.4, 0.6], [0.9, 0.4, 0.6]):
         v = box.stack([torch.tensor(gates)])
-        box.steered(v, v)
+        box.constrained_gradient(v, v)
         box.settle(v)
     assert box.crossings.item() == 1 + 2  # all start above a half
 
@@ -93,7 +93,7 @@ def test_padding_never_moves() -> None:
     box = LpBox(WIDTHS, KEEP, ALPHA, RHO, MU, RHO_MAX)
     v = box.stack([torch.ones(wide) for wide in WIDTHS])
     for _ in range(20):
-        v = v - LR * box.steered(v, torch.zeros_like(v))
+        v = v - LR * box.constrained_gradient(v, torch.zeros_like(v))
         box.settle(v)
     for value in (v, *box.y, *box.z):
         assert (value[~box.valid] == 0).all()
@@ -105,6 +105,6 @@ def test_gates_that_feel_nothing_never_decide(pull: float, binary: bool) -> None
     box, draws = LpBox([16], [8], 0.99, 0.01, 600 ** (1 / 150), 6.0), torch.Generator().manual_seed(0)
     v = torch.ones(1, 16)
     for _ in range(300):
-        v = v - 0.1 * box.steered(v, pull * torch.randn(1, 16, generator=draws))
+        v = v - 0.1 * box.constrained_gradient(v, pull * torch.randn(1, 16, generator=draws))
         box.settle(v)
     assert (box.gap(v).item() < 0.01) == binary

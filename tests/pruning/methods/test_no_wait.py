@@ -8,7 +8,7 @@ from rows import METHODS, SHAPES, network
 from torch import nn
 
 from pruning.methods.base import PruningMethod
-from pruning.methods.group2d.evidence import block_norms
+from pruning.methods.group2d.scores import block_norms
 from pruning.objectives import CrossEntropy
 from pruning.training.finite import all_finite, propagate_nonfinite
 from pruning.training.task import accuracy_metrics

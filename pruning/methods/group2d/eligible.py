@@ -14,11 +14,11 @@ def eligible_sites(graph: Graph, kernels: str, only: Sequence[str] | None) -> li
     Raises:
         ValueError: none is left, or a pattern of `only` fits none.
     """
-    found = sites(graph)
-    fits = [name for name, site in found.items() if exclusion_reason(site, kernels) is None]
-    if not fits:
+    by_name = sites(graph)
+    eligible = [name for name, site in by_name.items() if exclusion_reason(site, kernels) is None]
+    if not eligible:
         raise ValueError(f"no convolution of this network may be pruned with method.kernels={kernels}")
-    return [found[name] for name in (fits if only is None else match_patterns(fits, list(only)))]
+    return [by_name[name] for name in (eligible if only is None else match_patterns(eligible, list(only)))]
 
 
 def exclusion_reason(site: Site, kernels: str) -> str | None:

@@ -17,11 +17,11 @@ def kernel_scores(kind: str, weight: Weight, gate: KernelGate) -> Float[Tensor, 
     "taylor": |sum W dL/dW| averaged over steps; "activation": mean |input| times sum |W|; "l1": sum |W|.
     """
     size = weight.detach().abs().sum((2, 3))
-    if kind == "l1" or not gate.seen:
+    if kind == "l1" or not gate.observed_steps:
         return size.float().cpu()
     if kind == "activation":
-        return (size * gate.activity / gate.seen).float().cpu()
-    return (gate.evidence / gate.seen).float().cpu()
+        return (size * gate.activity / gate.observed_steps).float().cpu()
+    return (gate.evidence / gate.observed_steps).float().cpu()
 
 
 def block_norms(weight: Weight, groups: Int[Tensor, " out"], count: int) -> Float[Tensor, "groups in"]:
