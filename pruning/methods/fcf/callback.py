@@ -10,15 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pruning.budget.targets import Budget
-from pruning.methods.fcf.gates import (
-    Gate,
-    attach_gates,
-    gate_on,
-    gate_targets,
-    plain_tensors,
-    rank_gates,
-    remove_gates,
-)
+from pruning.methods.fcf.gates import Gate, attach_gates, gate_on, gate_targets, plain_tensors, rank_gates, remove_gates
 from pruning.methods.fcf.lpbox import LpBox
 from pruning.methods.filters import FilterMethod, Scores
 

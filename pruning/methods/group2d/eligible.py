@@ -34,8 +34,7 @@ def exclusion_reason(site: Site, kernels: str) -> str | None:
 def exclusion_reasons(graph: Graph, kernels: str, pruned: Collection[str]) -> dict[str, str | None]:
     """Of every convolution why it is left alone; None for those that are pruned."""
     return {
-        n: None if n in pruned else exclusion_reason(site, kernels) or EXCLUDED_BY_PATTERN
-        for n, site in sites(graph).items()
+        n: None if n in pruned else exclusion_reason(s, kernels) or EXCLUDED_BY_PATTERN for n, s in sites(graph).items()
     }
 
 
