@@ -49,7 +49,7 @@ def test_only_what_changed_is_read_again(folder: Make, tree: Path, monkeypatch: 
     _ = folder().identity
     opened: list[str] = []
     of_file = contents._file_digest
-    monkeypatch.setattr(contents, "_of_file", lambda path: opened.append(os.fsdecode(path)) or of_file(path))
+    monkeypatch.setattr(contents, "_file_digest", lambda path: opened.append(os.fsdecode(path)) or of_file(path))
     _ = folder().identity
     assert opened == []
     change(images[3])
@@ -64,7 +64,7 @@ def sample(data: Folder, tree: Path) -> contents.Content:
 def test_of_a_large_set_a_sample_is_read_and_every_stamp_counts(
     folder: Make, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contents, "DRAWN", 2)
+    monkeypatch.setattr(contents, "SAMPLE_SIZE", 2)
     before = sample(folder(), tree)
     assert before.verified == "sample"
     assert sample(folder(), tree) == before
