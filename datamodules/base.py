@@ -12,7 +12,7 @@ from jaxtyping import Int
 from lightning.pytorch import LightningDataModule
 
 from datamodules.batches import Batch, EpochLoader
-from datamodules.counter_rng import order
+from datamodules.counter_rng import epoch_order
 from datamodules.dataset_spec import DatasetSpec
 from datamodules.shares import Shard, eval_batches, train_batches
 from datamodules.split import validation_mask
@@ -108,35 +108,35 @@ class ImageData(LightningDataModule, ABC):
         return self.default_device if self.trainer is None else self.trainer.strategy.root_device
 
     @cached_property
-    def _parts(self) -> dict[str, Int[np.ndarray, " n"]]:
+    def _indices_by_part(self) -> dict[str, Int[np.ndarray, " n"]]:
         train, test = self.labels
         held_out = validation_mask(train, self.val)
         return {"train": np.flatnonzero(~held_out), "val": np.flatnonzero(held_out), "test": np.arange(len(test))}
 
     @property
     def sizes(self) -> dict[str, int]:
-        return {part: len(indices) for part, indices in self._parts.items()}
+        return {part: len(indices) for part, indices in self._indices_by_part.items()}
 
     @cached_property
     def identity(self) -> str:
         """Equal exactly when images, labels, class names, split and normalisation are; not of seed, batch or paths."""
-        parts = (self.content, "\n".join(self.classes), self._parts["val"].tobytes().hex(), self.preparation)
+        parts = (self.content, "\n".join(self.classes), self._indices_by_part["val"].tobytes().hex(), self.preparation)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def train_dataloader(self) -> EpochLoader:
         shard = self.shard
-        indices = order(self.seed, shard.epoch, self._parts["train"])
+        indices = epoch_order(self.seed, shard.epoch, self._indices_by_part["train"])
         self._train_loader = self.train_batches(train_batches(indices, self.batch, shard), shard.epoch)
         return self._train_loader
 
     def val_dataloader(self) -> Iterable[Batch]:
         """Empty when val=0, of which Lightning warns: set its limit_val_batches=0 then."""
-        return self._plain("train", self._parts["val"]) if self.sizes["val"] else []
+        return self._plain_loader("train", self._indices_by_part["val"]) if self.sizes["val"] else []
 
     def test_dataloader(self) -> Iterable[Batch]:
-        return self._plain("test", self._parts["test"])
+        return self._plain_loader("test", self._indices_by_part["test"])
 
-    def _plain(self, part: str, indices: Int[np.ndarray, " n"]) -> Iterable[Batch]:
+    def _plain_loader(self, part: str, indices: Int[np.ndarray, " n"]) -> Iterable[Batch]:
         return self.plain_batches(part, eval_batches(indices, self.batch, self.shard))
 
     def state_dict(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from datamodules.counter_rng import flips, offsets
+from datamodules.counter_rng import crop_offsets, flip_mask
 from datamodules.crops import Crops, Normalise
 
 Batch = tuple[Float[Tensor, "b 3 h w"], Int[Tensor, " b"]]
@@ -24,8 +24,8 @@ class Augment:
     flip: bool
 
     def corners(self, crops: Crops, epoch: int, indices: Int[np.ndarray, " n"]) -> Int[Tensor, " n"]:
-        top, left = offsets(self.seed, epoch, indices, crops.choices)
-        return crops.corners(indices, top, left, flips(self.seed, epoch, indices) if self.flip else False)
+        top, left = crop_offsets(self.seed, epoch, indices, crops.choices)
+        return crops.corners(indices, top, left, flip_mask(self.seed, epoch, indices) if self.flip else False)
 
 
 class EpochLoader(ABC):

@@ -34,13 +34,13 @@ def draw(seed: int, epoch: int, purpose: Purpose, indices: Int[np.ndarray, " n"]
     return scramble(state + (indices.astype(np.uint64) + np.uint64(1)) * np.uint64(GOLDEN))
 
 
-def order(seed: int, epoch: int, indices: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+def epoch_order(seed: int, epoch: int, indices: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     """The indices in this epoch's order, whatever order they came in."""
     indices = np.sort(indices)
     return indices[np.argsort(draw(seed, epoch, Purpose.ORDER, indices), kind="stable")]
 
 
-def offsets(
+def crop_offsets(
     seed: int, epoch: int, indices: Int[np.ndarray, " n"], choices: int
 ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
     """Top and left of each image's crop, uniform in 0 .. choices - 1."""
@@ -50,6 +50,6 @@ def offsets(
     return top, left
 
 
-def flips(seed: int, epoch: int, indices: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+def flip_mask(seed: int, epoch: int, indices: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
     """Which images are mirrored this epoch: a fair coin each."""
     return draw(seed, epoch, Purpose.FLIP, indices) >> np.uint64(63) == 1

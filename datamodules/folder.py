@@ -127,7 +127,7 @@ class Folder(ImageData):
             self.tolerance.left_out[part].update(images)
 
     def load(self) -> None:
-        _ = self._parts
+        _ = self._indices_by_part
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ class SmallImages(ImageData):
         return Decoded(self._bundle.classes, **self._bundle.tensors)
 
     def load(self) -> None:
-        _ = self._parts  # reads the images, and checks `val` against their number
+        _ = self._indices_by_part  # reads the images, and checks `val` against their number
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -93,12 +93,12 @@ class SmallImages(ImageData):
     def _loader(
         self, part: str, batches: list[Int[np.ndarray, " _"]], augment: Augment | None = None, epoch: int = 0
     ) -> BatchLoader:
-        crops = self._images(part)
+        crops = self._crops_of(part)
         normalise = Normalise(self.mean, self.std, crops.width, crops.device)
         labels = self.decoded.train_labels if part == "train" else self.decoded.test_labels
         return BatchLoader(crops, normalise, labels, batches, augment, epoch)
 
-    def _images(self, part: str) -> Crops:
+    def _crops_of(self, part: str) -> Crops:
         """Copied, padded and moved once; the padded training images serve validation too, cropped in the middle."""
         key = (part, self.device)
         if key not in self._crops:

@@ -20,7 +20,7 @@ class Views:
         self._part = v2.RandomResizedCrop(size)
         self._middle = v2.Compose([v2.Resize(resize, antialias=True), v2.CenterCrop(size)])
 
-    def random(self, planes: Planes, seed: int) -> UInt8[Tensor, "3 size size"]:
+    def random_view(self, planes: Planes, seed: int) -> UInt8[Tensor, "3 size size"]:
         """RandomResizedCrop, then RandomHorizontalFlip."""
         with _seed_generator(seed):
             crop, mirrored = self._part.make_params([planes]), bool(torch.rand(1) < 0.5)
@@ -28,7 +28,7 @@ class Views:
         view = functional.resize(part, [self.size, self.size], antialias=True)  # a sixth faster on interleaved colours
         return functional.horizontal_flip(view) if mirrored else view
 
-    def middle(self, planes: Planes) -> UInt8[Tensor, "3 size size"]:
+    def middle_view(self, planes: Planes) -> UInt8[Tensor, "3 size size"]:
         return self._middle(planes)
 
 

@@ -58,7 +58,7 @@ class Images(Dataset[Answer]):
             except BrokenImageError as error:
                 answer.broken.append(str(error))
                 continue
-            view = self.views.middle(planes) if seed == PLAIN else self.views.random(planes, seed)
+            view = self.views.middle_view(planes) if seed == PLAIN else self.views.random_view(planes, seed)
             self.slots[request.slot, len(answer.labels)] = view.permute(1, 2, 0)
             answer.labels.append(int(self.source.labels[index]))
         return answer

@@ -62,13 +62,13 @@ def plan(network: nn.Module, method: PruningMethod, image_shape: tuple[int, int,
     smallest = method.choose(attached, dict.fromkeys(method.widths(), 1))
     before, after, least = (analyse(graph, s) for s in (Selection({}), method.select(attached), smallest))
     verdicts, readers = method.exclusion_reasons(), channel_readers(graph)
-    cuttable = [_row(conv, before, after, verdicts, readers) for conv in graph.convolutions().values()]
+    cuttable = [_cuttable_row(conv, before, after, verdicts, readers) for conv in graph.convolutions().values()]
     uncuttable = [_uncuttable_row(network, name, reason) for name, reason in graph.uncuttable().items()]
     operations = authors_ops(before), authors_ops(after)
     return Plan((*cuttable, *uncuttable), predict(before), predict(after), predict(least), operations, barriers(graph))
 
 
-def _row(
+def _cuttable_row(
     conv: Conv, before: Liveness, after: Liveness, verdicts: dict[str, str | None], readers: dict[str, tuple[str, ...]]
 ) -> Row:
     working_kernels = after.kernels(conv)

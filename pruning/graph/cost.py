@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pruning.graph.layout import blocks, rectangle
+from pruning.graph.layout import dense_blocks, rectangle
 from pruning.graph.liveness import Liveness
 from pruning.graph.ops import Channelwise, Conv, Linear, Norm, Op, Opaque, Source
 from pruning.graph.tracing import Shape, float_type, skeleton
@@ -42,7 +42,7 @@ def count_macs(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
 
     def count(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal total
-        total += _macs(layer, inputs[0].shape, output.shape)
+        total += _layer_macs(layer, inputs[0].shape, output.shape)
 
     for layer in bare.modules():
         if isinstance(layer, COUNTED_LAYERS):
@@ -52,7 +52,7 @@ def count_macs(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
     return total
 
 
-def _macs(layer: Any, input_shape: Shape, output_shape: Shape) -> int:
+def _layer_macs(layer: Any, input_shape: Shape, output_shape: Shape) -> int:
     """MACs of one image through a layer that takes and makes batches of these shapes."""
     counted_shape = input_shape if isinstance(layer, TRANSPOSED) else output_shape
     width = counted_shape[-1] if isinstance(layer, nn.Linear) else counted_shape[1]
@@ -127,7 +127,7 @@ def _opaque_macs(liveness: Liveness, op: Op) -> int:
     """A layer that is not cut costs what it did, if anyone still reads it."""
     layer, graph = liveness.graph.trace.layer(op.node), liveness.graph
     counts = isinstance(layer, COUNTED_LAYERS) and bool(liveness.need(op.node).any())
-    return _macs(layer, graph.shape(op.inputs[0]), graph.shape(op.node)) if counts else 0
+    return _layer_macs(layer, graph.shape(op.inputs[0]), graph.shape(op.node)) if counts else 0
 
 
 def kernels_and_filters(liveness: Liveness, conv: Conv) -> tuple[int, int]:
@@ -138,7 +138,7 @@ def kernels_and_filters(liveness: Liveness, conv: Conv) -> tuple[int, int]:
     if conv.layer.groups > 1:
         shape = rectangle(kernels, conv.layer.groups)
         return shape.kernels, shape.rows.numel()
-    parts = blocks(conv.name, kernels)
+    parts = dense_blocks(conv.name, kernels)
     return sum(part.kernels for part in parts), sum(len(part.rows) for part in parts)
 
 

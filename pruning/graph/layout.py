@@ -26,7 +26,7 @@ class Block:
         return len(self.rows) * len(self.columns)
 
 
-def blocks(name: str, kernels: Bool[Tensor, "out in"]) -> list[Block]:
+def dense_blocks(name: str, kernels: Bool[Tensor, "out in"]) -> list[Block]:
     """The pattern of working kernels as dense blocks, one for each set of columns that rows share.
 
     Raises:

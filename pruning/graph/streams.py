@@ -38,7 +38,7 @@ class ChannelUnionFind:
     def _follow(self, op: Op) -> Int[Tensor, " channels"]:
         ins = [self.at[n] for n in op.inputs]
         if isinstance(op, Conv):
-            return self._filters(op, ins[0])
+            return self._number_filters(op, ins[0])
         if isinstance(op, Broadcast):
             return self._tie(op, [numbers for numbers, spread in zip(ins, op.spread, strict=True) if not spread])
         if isinstance(op, Index):
@@ -47,7 +47,7 @@ class ChannelUnionFind:
             return torch.cat(ins)
         return ins[0] if isinstance(op, Channelwise) else torch.full((op.width,), -1)
 
-    def _filters(self, conv: Conv, before: Int[Tensor, " channels"]) -> Int[Tensor, " out"]:
+    def _number_filters(self, conv: Conv, before: Int[Tensor, " channels"]) -> Int[Tensor, " out"]:
         start, rows = len(self.parent), conv.width
         self.parent += range(start, start + rows)
         numbers = torch.arange(start, start + rows)
@@ -67,16 +67,16 @@ class ChannelUnionFind:
     def _union(self, left: Tensor, right: Tensor) -> None:
         for a, b in zip(left.tolist(), right.tolist(), strict=True):
             if a >= 0 and b >= 0:
-                self.parent[self.root(a)] = self.root(b)
+                self.parent[self.find(a)] = self.find(b)
 
-    def root(self, number: int) -> int:
+    def find(self, number: int) -> int:
         while self.parent[number] != number:
             self.parent[number] = number = self.parent[self.parent[number]]
         return number
 
     def streams(self) -> list[tuple[str, ...]]:
         classes = {
-            name: tuple(self.root(n) for n in own.tolist()) for name, own in self.own.items() if name in self.joined
+            name: tuple(self.find(n) for n in own.tolist()) for name, own in self.own.items() if name in self.joined
         }
         groups: list[list[str]] = []
         for name, roots in classes.items():

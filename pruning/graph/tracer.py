@@ -109,17 +109,17 @@ class Tracer(fx.Tracer):
         """For a while this thread's torch.arange and its like are recorded."""
         originals, thread = {name: getattr(torch, name) for name in FACTORIES}, get_ident()
 
-        def recording(original: Callable[..., Any]) -> Callable[..., Any]:
-            def made(*args: Any, **kwargs: Any) -> Any:
+        def record_calls(original: Callable[..., Any]) -> Callable[..., Any]:
+            def call_or_record(*args: Any, **kwargs: Any) -> Any:
                 if get_ident() == thread and (self.open or _has_proxy((args, kwargs))):
                     return self.create_proxy("call_function", original, args, kwargs)
                 return original(*args, **kwargs)
 
-            return made
+            return call_or_record
 
         try:
             for name, original in originals.items():
-                setattr(torch, name, recording(original))
+                setattr(torch, name, record_calls(original))
             yield
         finally:
             for name, original in originals.items():

@@ -44,14 +44,14 @@ class Origin:
         Raises:
             ValueError: an unknown builder, arguments that are not its own, or no network of that shape.
         """
-        self._check()
+        self._check_arguments()
         try:
             with Weightless():
                 return skeleton(BUILDERS[self.builder](classes=classes, image_shape=image_shape, **self.arguments))
         except (RuntimeError, OverflowError) as error:  # torch's words for sizes beyond counting
             raise ValueError(f"{self} cannot be built: {str(error).splitlines()[0]}") from error
 
-    def _check(self) -> None:
+    def _check_arguments(self) -> None:
         if self.builder not in BUILDERS:
             raise ValueError(f"network must be one of {', '.join(BUILDERS)}, got {self.builder!r}")
         known = inspect.signature(BUILDERS[self.builder]).parameters.values()

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from pruning.graph.classify import channel_padding
-from pruning.graph.layout import Block, blocks, rectangle
+from pruning.graph.layout import Block, dense_blocks, rectangle
 from pruning.graph.liveness import Liveness
 from pruning.graph.ops import Broadcast, Cat, Conv, Index, Linear, Norm, Op, Opaque, Source
 from pruning.surgery.align import AddAt, ColumnGroups
@@ -130,7 +130,7 @@ class Builder:
             shape = rectangle(kernels, op.layer.groups)
             self.replace(op, narrow_grouped(self.layer(op), kernels, shape))
             return Carrier(self.apply_layer(op, shape.columns.flatten()), shape.rows.flatten())
-        parts = blocks(op.name, kernels)
+        parts = dense_blocks(op.name, kernels)
         columns = self.wiring.order(op.inputs[0], torch.cat([part.columns for part in parts]).unique())
         one = len(parts) == 1
         self.replace(

@@ -83,7 +83,7 @@ def test_normalisation_equals_that_of_torchvision(pixels):
 def test_validation_images_are_not_moved(digits):
     data = digits()
     images, labels = next(iter(data.val_dataloader()))
-    numbers = np.flatnonzero(np.isin(np.arange(1348), data._parts["val"]))[: len(images)]
+    numbers = np.flatnonzero(np.isin(np.arange(1348), data._indices_by_part["val"]))[: len(images)]
     plain = Normalise(data.mean, data.std, 32, CPU)(data.decoded.train_pixels[numbers].flatten(2))
     torch.testing.assert_close(images, plain)
     assert labels.tolist() == data.decoded.train_labels[numbers].tolist()

@@ -8,13 +8,13 @@ def test_the_split_is_stratified_and_whole(digits):
     assert data.image_shape == (3, 32, 32)
     assert data.classes == tuple("0123456789")
     train, test = data.labels
-    for labels, size in ((train[data._parts["val"]], 270), (test, 449)):
+    for labels, size in ((train[data._indices_by_part["val"]], 270), (test, 449)):
         assert np.abs(np.bincount(labels) / size - np.bincount(np.concatenate([train, test])) / 1797).max() < 1 / size
 
 
 def test_the_split_and_identity_do_not_depend_on_seed_or_batch(digits):
     first, second = digits(), digits(seed=5, batch=32)
-    assert first._parts["val"].tolist() == second._parts["val"].tolist()
+    assert first._indices_by_part["val"].tolist() == second._indices_by_part["val"].tolist()
     assert first.identity == second.identity
 
 

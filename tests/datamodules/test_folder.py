@@ -112,7 +112,7 @@ def test_a_training_view_is_torchvisions():
     views, planes = Views(32, 40), decode_planes(jpeg(), "")
     for seed in range(20):
         torch.manual_seed(seed)
-        torch.testing.assert_close(views.random(planes, seed), composed(planes), rtol=0, atol=0)
+        torch.testing.assert_close(views.random_view(planes, seed), composed(planes), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import torch
 from tiny_images import digest, stand
 
-from datamodules.counter_rng import Purpose, draw, flips, offsets, order
+from datamodules.counter_rng import Purpose, crop_offsets, draw, epoch_order, flip_mask
 from datamodules.shares import Shard, eval_batches, train_batches
 
 
@@ -25,7 +25,7 @@ def test_another_seed_or_epoch_gives_others(digits):
 def test_draws_do_not_change_between_versions():
     """Records made with one version must be reproducible with the next."""
     assert draw(0, 0, Purpose.ORDER, np.arange(2)).tolist() == [10910317525803880485, 5396103473067506702]
-    assert order(7, 3, np.arange(8)).tolist() == [1, 5, 6, 2, 0, 3, 7, 4]
+    assert epoch_order(7, 3, np.arange(8)).tolist() == [1, 5, 6, 2, 0, 3, 7, 4]
 
 
 def test_augmentation_of_an_image_does_not_depend_on_its_batch(digits):
@@ -37,26 +37,26 @@ def test_augmentation_of_an_image_does_not_depend_on_its_batch(digits):
 
 
 def test_order_does_not_depend_on_how_the_indices_came():
-    assert order(0, 0, np.arange(50)).tolist() == order(0, 0, np.arange(50)[::-1]).tolist()
+    assert epoch_order(0, 0, np.arange(50)).tolist() == epoch_order(0, 0, np.arange(50)[::-1]).tolist()
 
 
 def test_crops_and_flips_are_uniform_and_independent():
     count, images = 81 * 400, np.arange(81 * 400)
-    top, left = offsets(0, 5, images, 9)
-    mirrored = flips(0, 5, images)
+    top, left = crop_offsets(0, 5, images, 9)
+    mirrored = flip_mask(0, 5, images)
     cells = np.bincount(top * 9 + left, minlength=81)
     chi_square = ((cells - 400) ** 2 / 400).sum()
     assert chi_square < 124.8  # 80 degrees of freedom, p = 0.001
     assert abs(mirrored.mean() - 0.5) < 3 * 0.5 / np.sqrt(count)
     assert abs(np.corrcoef(mirrored, top)[0, 1]) < 3 / np.sqrt(count)
-    assert abs(np.corrcoef(top, offsets(0, 6, images, 9)[0])[0, 1]) < 3 / np.sqrt(count)
+    assert abs(np.corrcoef(top, crop_offsets(0, 6, images, 9)[0])[0, 1]) < 3 / np.sqrt(count)
 
 
 @pytest.mark.parametrize(
     ("images", "batch", "world"), [(100, 16, 1), (101, 16, 2), (103, 12, 4), (9, 64, 2), (97, 16, 1)]
 )
 def test_processes_partition_the_training_images(images, batch, world):
-    together = order(0, 0, np.arange(images))
+    together = epoch_order(0, 0, np.arange(images))
     shares = [train_batches(together, batch, Shard(0, rank, world)) for rank in range(world)]
     assert len({tuple(len(part) for part in share) for share in shares}) == 1
     seen = np.concatenate([part for share in shares for part in share])
@@ -66,7 +66,7 @@ def test_processes_partition_the_training_images(images, batch, world):
 
 
 def test_every_image_once_in_one_process():
-    seen = np.concatenate(train_batches(order(0, 0, np.arange(100)), 16, Shard()))
+    seen = np.concatenate(train_batches(epoch_order(0, 0, np.arange(100)), 16, Shard()))
     assert sorted(seen) == list(range(100))
 
 

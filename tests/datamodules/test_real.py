@@ -43,7 +43,7 @@ def test_all_of_cifar_is_read_and_a_published_network_is_as_good_as_published(un
     data.setup()
     assert data.sizes == {"train": 45_000, "val": 5_000, "test": 10_000}
     train, _ = data.labels
-    assert np.bincount(train[data._parts["val"]]).tolist() == [500] * 10
+    assert np.bincount(train[data._indices_by_part["val"]]).tolist() == [500] * 10
     # published everywhere as the mean and deviation of CIFAR-10's training images
     pixels = data.decoded.train_pixels[:].float().div_(255).flatten(0, 2)
     torch.testing.assert_close(pixels.mean(0), torch.tensor([0.4914, 0.4822, 0.4465]), atol=1e-4, rtol=0)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pruning.graph.layout import MAX_PATTERNS, Block, blocks, rectangle
+from pruning.graph.layout import MAX_PATTERNS, Block, dense_blocks, rectangle
 
 
 def kernels(*rows: str) -> torch.Tensor:
@@ -13,17 +13,17 @@ def as_lists(parts: list[Block]) -> list[tuple[list[int], list[int]]]:
 
 
 def test_rows_that_read_the_same_are_one_block() -> None:
-    parts = blocks("a", kernels("x.x", "...", "x.x"))
+    parts = dense_blocks("a", kernels("x.x", "...", "x.x"))
     assert as_lists(parts) == [([0, 2], [0, 2])]
     assert parts[0].kernels == 4
 
 
 def test_groups_of_rows_come_in_the_order_of_their_first_row() -> None:
-    assert as_lists(blocks("a", kernels("..xx", "x..x", "x..x", "..xx"))) == [([0, 3], [2, 3]), ([1, 2], [0, 3])]
+    assert as_lists(dense_blocks("a", kernels("..xx", "x..x", "x..x", "..xx"))) == [([0, 3], [2, 3]), ([1, 2], [0, 3])]
 
 
 def test_rows_without_a_kernel_are_in_no_block() -> None:
-    assert as_lists(blocks("a", kernels("...", ".x."))) == [([1], [1])]
+    assert as_lists(dense_blocks("a", kernels("...", ".x."))) == [([1], [1])]
 
 
 def test_too_many_patterns_have_no_small_form() -> None:
@@ -32,8 +32,8 @@ def test_too_many_patterns_have_no_small_form() -> None:
     with pytest.raises(
         ValueError, match=f"'a' has an irregular pattern .*{many} different .* share {MAX_PATTERNS} patterns at most"
     ):
-        blocks("a", pattern)
-    assert len(blocks("a", pattern[:, :MAX_PATTERNS])) == MAX_PATTERNS  # the rows of zeros are gone
+        dense_blocks("a", pattern)
+    assert len(dense_blocks("a", pattern[:, :MAX_PATTERNS])) == MAX_PATTERNS  # the rows of zeros are gone
 
 
 def test_a_grouped_convolution_keeps_its_largest_rectangle() -> None:

@@ -24,8 +24,8 @@ class Random(FilterMethod):
         self.settle_counts(network, self.scores(network))
 
     def scores(self, network: nn.Module) -> Scores:
-        return {name: self.lots(name, self.graph.convolutions()[name].width) for name in self.units.members}
+        return {name: self.draw_scores(name, self.graph.convolutions()[name].width) for name in self.units.members}
 
-    def lots(self, name: str, filters: int) -> torch.Tensor:
+    def draw_scores(self, name: str, filters: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(self.seed * 2**32 + zlib.crc32(name.encode()))
         return torch.rand(filters, generator=generator)
