@@ -42,8 +42,8 @@ def experiment(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    environment.forget_others(os.environ)
-    environment.print_anything()
+    environment.forget_foreign_launchers(os.environ)
+    environment.replace_unencodable()
     redact.redact_output()
     commandline.check_quotes(sys.argv[1:])
     try:
@@ -52,7 +52,7 @@ if __name__ == "__main__":
     except preemption.Preempted:  # a sweep: its children have been asked, and have answered
         sys.exit(preemption.EXIT_CODE)
     except KeyboardInterrupt:
-        sys.exit(f"\n{preemption.advice('interrupted')}")
+        sys.exit(f"\n{preemption.add_remedy('interrupted')}")
     except SystemExit as left:
         if left.code == 1:  # Hydra's way to say no; its words do not say what was meant
             sys.stderr.writelines(f"{line}\n" for line in suggestions_for(sys.argv[1:]))

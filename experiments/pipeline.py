@@ -37,7 +37,7 @@ def run(config: DictConfig) -> Record | None:
             plan.show(context)
             return None
         run_name.check_name_is_free(context.folder)
-    preemption.request.keeps = context.store.keeps
+    preemption.request.can_resume = context.store.can_resume
     with refusals((BrokenImageError, FailedError)), ranks.process_group(context.machine):
         if context.settings.sensitivity:
             dense = baseline(context)
@@ -52,7 +52,7 @@ def run(config: DictConfig) -> Record | None:
 
 def run_rank_zero(context: RunContext) -> Record:
     with hold_lock(context.folder, ranks.broadcast_wait):
-        jobs.announce(context.folder)
+        jobs.announce_run(context.folder)
         found = read_finished(context)
         ranks.broadcast(found is None)
         kept = status.keep_status(context.folder, describe_run(context), anew=found is None)

@@ -10,7 +10,7 @@ os.environ["PRUNING_TARGETS"] = "tiny_run:saboteurs"  # a config may name the te
 import pytest
 from jaxtyping import install_import_hook
 
-from experiments.system.environment import forget_others
+from experiments.system.environment import forget_foreign_launchers
 
 SET = ("WANDB_", "HYDRA_", "SLURM_", "PL_", "LSB_", "JSM_")
 ALSO_SET = (
@@ -25,7 +25,7 @@ ALSO_SET = (
 )
 ALSO_SET += ("HTTPS_PROXY",)
 
-forget_others(os.environ)
+forget_foreign_launchers(os.environ)
 for name in list(os.environ):
     if name.startswith(SET) or name.upper() in ALSO_SET:
         del os.environ[name]

@@ -39,7 +39,7 @@ def answer(run: Callable[[DictConfig], object], config: DictConfig) -> None:
         print(left, file=sys.stderr)
         sys.exit(preemption.EXIT_CODE)
     except KeyboardInterrupt:
-        sys.exit(preemption.advice("interrupted"))
+        sys.exit(preemption.add_remedy("interrupted"))
     except SystemExit as left:
-        interrupted = preemption.by_keyboard(left)
-        sys.exit(preemption.advice("interrupted") if interrupted else words(preemption.exit_reason(left)))
+        interrupted = preemption.is_keyboard_interrupt(left)
+        sys.exit(preemption.add_remedy("interrupted") if interrupted else words(preemption.exit_reason(left)))

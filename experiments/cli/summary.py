@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.records.record import Network, Record, Stage
-from experiments.system.console import console, log, printable
+from experiments.system.console import console, log, replace_unprintable
 from experiments.system.format import clock, cut, percent, si
 from experiments.system.redact import redact
 
@@ -40,7 +40,7 @@ def networks(record: Record) -> Table:
 
 def title(record: Record) -> str:
     asked = f"ratio {record.ratio:g} ({record.budget.of}), seed {record.seed}"
-    return printable(redact(f"{record.method} on {record.model}, {record.data}, {asked}"))
+    return replace_unprintable(redact(f"{record.method} on {record.model}, {record.data}, {asked}"))
 
 
 def rows(networks: list[Network]) -> dict[str, list[tuple[float, str]]]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from hydra.errors import InstantiationException
 
-from experiments.system.console import printable
+from experiments.system.console import replace_unprintable
 from experiments.system.redact import redact
 
 
@@ -38,4 +38,4 @@ def one_line(error: BaseException) -> str:
 
 def words(text: str) -> str:
     """On one line, without secrets and without orders to the terminal."""
-    return printable(redact(" ".join(text.split())))
+    return replace_unprintable(redact(" ".join(text.split())))

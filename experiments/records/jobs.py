@@ -16,7 +16,7 @@ from experiments.records import status
 from experiments.records.record import load_checked, load_json, write_json
 from experiments.records.record import read as read_record
 from experiments.system.checksums import file_digest, matches_checksum
-from experiments.system.processes import alive
+from experiments.system.processes import is_alive
 from experiments.system.redact import redact
 from pruning.files import durable
 
@@ -68,16 +68,16 @@ def sweep_folder(folder: Path, overrides: Iterable[str]) -> Path:
     return folder / "sweep" / job_key(overrides)
 
 
-def begin(sweep: Path, command: str, jobs: list[list[str]]) -> None:
+def write_listing(sweep: Path, command: str, jobs: list[list[str]]) -> None:
     durable.make_folder(sweep)
     write_json(sweep / FILE, asdict(Listing(command, status.now(), None, jobs)))
 
 
-def end(sweep: Path) -> None:
-    write_json(sweep / FILE, asdict(replace(listing(sweep), ended=status.now())))
+def mark_ended(sweep: Path) -> None:
+    write_json(sweep / FILE, asdict(replace(read_listing(sweep), ended=status.now())))
 
 
-def listing(sweep: Path) -> Listing:
+def read_listing(sweep: Path) -> Listing:
     """Raises ValueError, which names the file, for what is not whole: the sweep's command writes it anew."""
     return load_checked(Listing, sweep / FILE, SCHEMA)
 
@@ -88,20 +88,22 @@ def write(job_folder: Path, job: Job) -> None:
 
 def read(folder: Path) -> list[Job]:
     """Every job of every sweep of a folder of results."""
-    return [job for sweep in folders(folder) for job in jobs(sweep)]
+    return [job for sweep in sweep_folders(folder) for job in read_jobs(sweep)]
 
 
-def folders(folder: Path) -> list[Path]:
+def sweep_folders(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob(f"sweep/*/{FILE}"))
 
 
-def jobs(sweep: Path, look: Callable[[Path], Job | None] | None = None) -> list[Job]:
+def read_jobs(sweep: Path, load: Callable[[Path], Job | None] | None = None) -> list[Job]:
     """In the order of the sweep, then what its sweeper thought of later."""
-    look = look or job
-    listed = {job_key(overrides): overrides for overrides in listing(sweep).jobs}
-    found = [replace(look(sweep / name) or Job([]), overrides=overrides) for name, overrides in listed.items()]
-    later = [path.parent for path in sorted(sweep.glob("*/job.json")) if path.parent.name not in listed]
-    return found + [each for each in map(look, later) if each]
+    load = load or read_job
+    overrides_by_key = {job_key(overrides): overrides for overrides in read_listing(sweep).jobs}
+    listed = [
+        replace(load(sweep / name) or Job([]), overrides=overrides) for name, overrides in overrides_by_key.items()
+    ]
+    unlisted = [path.parent for path in sorted(sweep.glob("*/job.json")) if path.parent.name not in overrides_by_key]
+    return listed + [found for found in map(load, unlisted) if found]
 
 
 class Reader:
@@ -109,28 +111,28 @@ class Reader:
 
     def __init__(self, sweep: Path) -> None:
         self.sweep = sweep
-        self.known: dict[Path, tuple[int, Job | None]] = {}
+        self.cache: dict[Path, tuple[int, Job | None]] = {}
 
     def read(self) -> list[Job]:
-        return jobs(self.sweep, self.look)
+        return read_jobs(self.sweep, self.read_cached)
 
-    def look(self, folder: Path) -> Job | None:
+    def read_cached(self, folder: Path) -> Job | None:
         try:
             stamp = (folder / "job.json").stat().st_mtime_ns
         except FileNotFoundError:
             return None
-        if self.known.get(folder, (0, None))[0] != stamp:
-            self.known[folder] = stamp, stored(folder)
-        found = self.known[folder][1]
-        return found and now(folder, found)
+        if self.cache.get(folder, (0, None))[0] != stamp:
+            self.cache[folder] = stamp, load_stored(folder)
+        stored = self.cache[folder][1]
+        return stored and correct_if_killed(folder, stored)
 
 
-def job(folder: Path) -> Job | None:
-    found = stored(folder)
-    return found and now(folder, found)
+def read_job(folder: Path) -> Job | None:
+    stored = load_stored(folder)
+    return stored and correct_if_killed(folder, stored)
 
 
-def stored(folder: Path) -> Job | None:
+def load_stored(folder: Path) -> Job | None:
     """As its driver wrote it; None where it has not begun. Of a damaged one the reason names the file."""
     path = folder / "job.json"
     try:
@@ -142,31 +144,31 @@ def stored(folder: Path) -> Job | None:
         return Job([], DAMAGED, reason=f"{path} is damaged ({error.__cause__ or error!r}): {remedy}")
 
 
-def now(folder: Path, found: Job) -> Job:
+def correct_if_killed(folder: Path, stored: Job) -> Job:
     """What was running and is gone has the end that its run's status tells."""
-    if found.state != status.RUNNING or found.host != socket.gethostname() or alive(found.pid, found.birth):
-        return found
-    told = run_status(folder, announced_run(folder), found)
-    reason = f"killed: process {found.pid} is gone, and so was who waited for it"
-    gone = replace(found, state=status.FAILED, reason=reason, run=announced_run(folder))
-    return replace(gone, state=told.state, reason=told.reason) if told else gone
+    if stored.state != status.RUNNING or stored.host != socket.gethostname() or is_alive(stored.pid, stored.birth):
+        return stored
+    run = run_status(folder, announced_run(folder), stored)
+    reason = f"killed: process {stored.pid} is gone, and so was who waited for it"
+    killed = replace(stored, state=status.FAILED, reason=reason, run=announced_run(folder))
+    return replace(killed, state=run.state, reason=run.reason) if run else killed
 
 
 def run_status(job_folder: Path, run: str | None, attempt: Job) -> status.Status | None:
     """Of this attempt's process; None where it said nothing."""
     try:
-        found = status.read(results(job_folder) / run) if run else None
+        run_state = status.read(results_folder(job_folder) / run) if run else None
     except ValueError:
         return None
-    return found if found and (found.pid, found.birth) == (attempt.pid, attempt.birth) else None
+    return run_state if run_state and (run_state.pid, run_state.birth) == (attempt.pid, attempt.birth) else None
 
 
-def results(job_folder: Path) -> Path:
+def results_folder(job_folder: Path) -> Path:
     """<folder> of <folder>/sweep/<sweep>/<job>."""
     return job_folder.parents[2]
 
 
-def announce(run_folder: Path) -> None:
+def announce_run(run_folder: Path) -> None:
     """In a sweep's child: which folder its run has."""
     if JOB in os.environ:
         durable.write(Path(os.environ[JOB]) / "run", run_folder.name.encode())
@@ -177,21 +179,21 @@ def announced_run(job_folder: Path) -> str | None:
     return path.read_text() if path.exists() else None
 
 
-def complete(job_folder: Path, run: str | None) -> bool:
+def is_complete(job_folder: Path, run: str | None) -> bool:
     """Whether a whole record of this run lies there."""
     if run is None:
         return False
     try:
-        made = read_record(results(job_folder) / run / "record.json")
+        record = read_record(results_folder(job_folder) / run / "record.json")
     except (OSError, ValueError):
         return False
-    folder, exported = results(job_folder) / run, made.config.get("export")
+    folder, exported = results_folder(job_folder) / run, record.config.get("export")
     if exported and not matches_checksum(folder / "network.onnx"):
         return False
-    return run.endswith(made.digest[:8]) and is_whole(folder / "network")
+    return run.endswith(record.digest[:8]) and is_intact(folder / "network")
 
 
-def is_whole(network: Path) -> bool:
+def is_intact(network: Path) -> bool:
     """By the digest of its weights: what `pruning.load` would refuse is not done. Takes no torch."""
     try:
         return bool(file_digest(network / "model.safetensors") == load_json(network / "model.json")["sha256"])

@@ -12,11 +12,11 @@ def read(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
     for path in paths:
         for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
             try:
-                found = json.loads(line)
+                figures = json.loads(line)
             except (ValueError, RecursionError):
                 continue
-            if isinstance(found, dict):
-                yield found
+            if isinstance(figures, dict):
+                yield figures
 
 
 def encode(lines: Iterable[dict[str, Any]]) -> bytes:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.records.record import load_checked, write_json
-from experiments.system.preemption import Preempted, by_keyboard, exit_reason
-from experiments.system.processes import alive, born
+from experiments.system.preemption import Preempted, exit_reason, is_keyboard_interrupt
+from experiments.system.processes import is_alive, process_birth
 
 SCHEMA = 1
 FILE = "status.json"
@@ -49,45 +49,45 @@ def read(folder: Path) -> Status | None:
 
     Raises ValueError, which names the file, for what is not a whole status."""
     path = folder / FILE
-    return true_now(load_checked(Status, path, SCHEMA)) if path.exists() else None
+    return correct_if_killed(load_checked(Status, path, SCHEMA)) if path.exists() else None
 
 
-def true_now(found: Status) -> Status:
-    if found.state != RUNNING or found.host != socket.gethostname() or alive(found.pid, found.birth):
-        return found
-    return replace(found, state=FAILED, reason=f"killed: process {found.pid} is gone, and it said nothing")
+def correct_if_killed(status: Status) -> Status:
+    if status.state != RUNNING or status.host != socket.gethostname() or is_alive(status.pid, status.birth):
+        return status
+    return replace(status, state=FAILED, reason=f"killed: process {status.pid} is gone, and it said nothing")
 
 
 @contextmanager
 def keep_status(folder: Path, run: Run, anew: bool = True) -> Iterator[None]:
     """status.json follows what happens inside, however it ends. A run finished before (`anew` is False) whose status
     says so is left untouched."""
-    whole = None if anew else said(folder)
-    if whole == COMPLETED:
+    earlier = None if anew else read_state(folder)
+    if earlier == COMPLETED:
         yield
         return
-    status = begun(run)
+    status = new_status(run)
     write(folder, status)
     try:
         yield
     except BaseException as error:
-        state, reason = ending(error)
+        state, reason = classify_error(error)
         write(folder, replace(status, state=state, reason=reason, ended=now()))
         raise
     write(folder, replace(status, state=COMPLETED, ended=now()))
 
 
-def said(folder: Path) -> str | None:
+def read_state(folder: Path) -> str | None:
     """The state on disk; None where it cannot be read."""
     try:
-        found = read(folder)
+        status = read(folder)
     except ValueError:
         return None
-    return found.state if found else None
+    return status.state if status else None
 
 
-def begun(run: Run) -> Status:
-    process: dict[str, Any] = {"pid": os.getpid(), "host": socket.gethostname(), "birth": born(os.getpid())}
+def new_status(run: Run) -> Status:
+    process: dict[str, Any] = {"pid": os.getpid(), "host": socket.gethostname(), "birth": process_birth(os.getpid())}
     return Status(**asdict(run), schema=SCHEMA, state=RUNNING, started=now(), ended=None, reason=None, **process)
 
 
@@ -99,19 +99,19 @@ def write(folder: Path, status: Status) -> None:
     write_json(folder / FILE, asdict(status))
 
 
-def ending(error: BaseException) -> tuple[str, str]:
+def classify_error(error: BaseException) -> tuple[str, str]:
     """The state that a run is left in, and why in one line."""
     if isinstance(error, Preempted):
-        return PREEMPTED, one_line(error)
-    if by_keyboard(error):
+        return PREEMPTED, error_reason(error)
+    if is_keyboard_interrupt(error):
         return FAILED, "interrupted by Ctrl-C"
     if isinstance(error, SystemExit):
         return FAILED, exit_reason(error)
-    return FAILED, one_line(error)
+    return FAILED, error_reason(error)
 
 
-def one_line(error: BaseException) -> str:
+def error_reason(error: BaseException) -> str:
     """The message where it was written to be read; of a fault also the kind."""
-    words = " ".join(str(error).split())
-    told: tuple[type[BaseException], ...] = (Preempted, ValueError, FloatingPointError)
-    return words if words and isinstance(error, told) else f"{type(error).__name__}: {words}".rstrip(": ")
+    message = " ".join(str(error).split())
+    readable: tuple[type[BaseException], ...] = (Preempted, ValueError, FloatingPointError)
+    return message if message and isinstance(error, readable) else f"{type(error).__name__}: {message}".rstrip(": ")

@@ -65,7 +65,11 @@ class RunContext:
     def content(self) -> dict[str, Any]:
         """What every stage depends on beside the config."""
         identities = {"data": self.data.identity, "baseline": self.baseline_digest}
-        machine = {"device": self.device.type, "processes": self.processes, "drivers": hardware.drivers(self.device)}
+        machine = {
+            "device": self.device.type,
+            "processes": self.processes,
+            "drivers": hardware.driver_versions(self.device),
+        }
         return identities | machine | {"precision": self.precision}
 
     def execution(self, recipe: str) -> Execution:

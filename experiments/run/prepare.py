@@ -62,7 +62,7 @@ def resolve(config: DictConfig) -> DictConfig:
     if ignored_without_budget(schema.plain(config)):
         chosen["ratio"] = 0.0
     if config.budget.get("round_to") == "auto":
-        chosen["budget"] = {"round_to": hardware.lanes(hardware.device(config.trainer.accelerator))}
+        chosen["budget"] = {"round_to": hardware.channel_multiple(hardware.device(config.trainer.accelerator))}
         log(f"budget.round_to={chosen['budget']['round_to']}: what this hardware computes at once")
     return OmegaConf.merge(config, chosen)  # type: ignore[return-value]
 
@@ -118,7 +118,7 @@ def build_context(settings: schema.Config, values: dict[str, Any], data: Any, pr
     device = hardware.device(settings.trainer.accelerator, settings.trainer.devices, hardware.local_rank())
     precision = settings.trainer.precision if settings.plan else resolve_precision(settings, method, device)
     if not settings.plan:
-        hardware.use(device)
+        hardware.set_current_device(device)
         data.default_device = device
     return RunContext(
         settings,
@@ -148,7 +148,7 @@ def resolve_epochs(settings: schema.Config, one_shot: bool) -> dict[str, schema.
 
 
 def resolve_precision(settings: schema.Config, method: PruningMethod, device: torch.device) -> str:
-    precision, why = hardware.precision(settings.trainer.precision, device)
+    precision, why = hardware.choose_precision(settings.trainer.precision, device)
     method.refuse_scaled(precision)
     log(f"training in {precision}: {why}")
     return precision

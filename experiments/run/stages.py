@@ -15,7 +15,7 @@ from experiments.run.store import Weights
 from experiments.system import checkout
 from experiments.system.console import log
 from experiments.system.library_warnings import suppress_warnings
-from experiments.system.preemption import postpone
+from experiments.system.preemption import postpone_exit
 from experiments.trainer import checkpoints, ranks
 from experiments.trainer.checkpoints import DurableCheckpoints, StageCheckpoint, exists, weights
 from experiments.trainer.metrics_file import MetricsFile
@@ -86,7 +86,7 @@ def fit(context: RunContext, network: nn.Module, spec: StageSpec, folder: Path, 
         network.double()  # Lightning does so after it has restored a checkpoint, which loses half of the digits
     with (
         suppress_warnings(),
-        postpone(),
+        postpone_exit(),
         deterministic_algorithms(context.device.type != "cpu" and context.settings.trainer.deterministic),
     ):
         trainer = build_trainer(context, spec, keep, folder)

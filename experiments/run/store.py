@@ -59,7 +59,7 @@ class Store:
         found = read(folder) if ranks.receive_decision() else None
         return found or Finished(*compute(folder), folder)
 
-    def keeps(self) -> bool:
+    def can_resume(self) -> bool:
         """Whether the same command finds a stage of this run, or a checkpoint in it, to go on from."""
         return self.reuse and any(
             (folder / FILE).exists() or checkpoints.exists(folder / checkpoints.LAST) for folder in self.visited

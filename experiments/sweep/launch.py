@@ -34,7 +34,7 @@ from experiments.system.checkout import ROOT
 from experiments.system.checksums import file_digest
 from experiments.system.console import log
 from experiments.system.locks import hold_lock
-from experiments.system.processes import born
+from experiments.system.processes import process_birth
 from pruning.files import durable
 
 LOG = "log.txt"
@@ -57,12 +57,12 @@ class Sweep(Callback):
         os.environ[jobs.SWEEP] = str(self.place)  # to the launcher's processes
         command = typed_overrides.shell_command(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
         with exits():
-            jobs.begin(self.place, command, expand_jobs(config))
+            jobs.write_listing(self.place, command, expand_jobs(config))
         preemption.install_handlers()
         preemption.request.children = children
         Sweep.drives = True
         self.shows = config.plan or config.sensitivity
-        preemption.request.keeps = lambda: bool(config.store and not config.plan)
+        preemption.request.can_resume = lambda: bool(config.store and not config.plan)
         self.watch = SweepMonitor(self.place)
         if not self.shows:
             self.watch.start()
@@ -70,7 +70,7 @@ class Sweep(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         with exits():
             self.watch.stop()
-            jobs.end(self.place)
+            jobs.mark_ended(self.place)
             failed = self.watch.summary()
         try:
             if not self.shows:
@@ -131,7 +131,7 @@ def begin(config: DictConfig) -> None:
         return
     preemption.request.children = children
     preemption.install_worker_handlers()
-    if preemption.request.by is None:
+    if preemption.request.signal_name is None:
         with contextlib.suppress(preemption.Preempted):  # the driver was asked itself, and waits for all its workers
             run_unless_complete(config)
 
@@ -145,14 +145,14 @@ def run_unless_complete(config: DictConfig) -> None:
     values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     with hold_lock(place):
         identity = identify(values)
-        before = jobs.job(place)
+        before = jobs.read_job(place)
         if before and before.state == jobs.DAMAGED:
             log(str(before.reason), "yellow")
-        if before and before.identity == identity and config.store and jobs.complete(place, before.run):
+        if before and before.identity == identity and config.store and jobs.is_complete(place, before.run):
             if before.state != status.COMPLETED:
                 jobs.write(place, replace(before, state=status.COMPLETED, reason=None))
             return
-        with gpus.environment(values["trainer"], folder / "sweep" / "gpus") as seen:
+        with gpus.gpu_environment(values["trainer"], folder / "sweep" / "gpus") as seen:
             run_child(place, overrides, identity, seen, trains=not (config.plan or config.sensitivity))
     if config.plan or config.sensitivity:
         log(f"\n== {' '.join(overrides)}\n{(place / LOG).read_text()}")
@@ -196,12 +196,12 @@ def run_child(place: Path, overrides: list[str], identity: str, seen: dict[str, 
     for name in ("run", LOG):
         durable.refuse_folder(place / name)
     (place / "run").unlink(missing_ok=True)
-    log_path = (place / LOG).relative_to(jobs.results(place)).as_posix()
+    log_path = (place / LOG).relative_to(jobs.results_folder(place)).as_posix()
     since = time.monotonic()
-    with preemption.postpone(), open(place / LOG, "w") as output:
+    with preemption.postpone_exit(), open(place / LOG, "w") as output:
         child = start(place, overrides, seen, output)
         CHILDREN.append(child)
-        if preemption.request.by is not None:
+        if preemption.request.signal_name is not None:
             child.terminate()
         job = running(overrides, log_path, child.pid)
         jobs.write(place, job)
@@ -220,7 +220,7 @@ def run_child(place: Path, overrides: list[str], identity: str, seen: dict[str, 
 
 
 def running(overrides: list[str], log_path: str, pid: int) -> Job:
-    process: dict[str, Any] = {"pid": pid, "birth": born(pid), "host": socket.gethostname()}
+    process: dict[str, Any] = {"pid": pid, "birth": process_birth(pid), "host": socket.gethostname()}
     return Job(
         overrides, status.RUNNING, log=log_path, command=typed_overrides.command(), started=status.now(), **process
     )
@@ -240,11 +240,13 @@ def start(place: Path, overrides: list[str], seen: dict[str, str], output: Any) 
 def ending(place: Path, code: int, attempt: Job, trains: bool) -> tuple[str, str | None]:
     """A job is complete when it said so and its record is there; anything else has a reason."""
     run = jobs.announced_run(place)
-    if code == 0 and (jobs.complete(place, run) or not trains):
+    if code == 0 and (jobs.is_complete(place, run) or not trains):
         return status.COMPLETED, None
     told = jobs.run_status(place, run, attempt)
-    if preemption.was_asked(code):
-        before = preemption.advice(f"preempted by {signal.Signals(-code).name}") if code < 0 else last_line(place / LOG)
+    if preemption.left_on_request(code):
+        before = (
+            preemption.add_remedy(f"preempted by {signal.Signals(-code).name}") if code < 0 else last_line(place / LOG)
+        )
         return status.PREEMPTED, told.reason if told and told.state == status.PREEMPTED else before
     if code < 0:
         return status.FAILED, f"killed by {signal.Signals(-code).name}"

@@ -10,7 +10,7 @@ def commit() -> str | None:
     """The short commit, with a + when files differ from it; None outside a repository."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=8", "--dirty=+", "--exclude=*"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True)
+        result = subprocess.run(command, capture_output=True, text=True)
     except OSError:
         return None
-    return done.stdout.strip() or None
+    return result.stdout.strip() or None

@@ -13,16 +13,16 @@ def file_digest(path: Path) -> str:
 
 def write_checksum(path: Path) -> None:
     """Beside the file, for `sha256sum --check`."""
-    durable.write(checksum(path), f"{file_digest(path)}  {path.name}\n".encode())
+    durable.write(checksum_path(path), f"{file_digest(path)}  {path.name}\n".encode())
 
 
 def matches_checksum(path: Path) -> bool:
     """False for what is missing, too."""
     try:
-        return checksum(path).read_text() == f"{file_digest(path)}  {path.name}\n"
+        return checksum_path(path).read_text() == f"{file_digest(path)}  {path.name}\n"
     except (OSError, ValueError):
         return False
 
 
-def checksum(path: Path) -> Path:
+def checksum_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")

@@ -8,13 +8,15 @@ from rich.text import Text
 from experiments.system import environment
 from experiments.system.redact import redact
 
-console = Console(highlight=False, soft_wrap=True, quiet=not environment.is_first(os.environ))  # one voice
+console = Console(highlight=False, soft_wrap=True, quiet=not environment.is_local_rank_zero(os.environ))  # one voice
 
 
 def log(line: str, style: str = "") -> None:
     """As it is: names and paths are other people's words, no markup and no orders to the terminal."""
-    console.print(Text(printable(redact(line)), style))
+    console.print(Text(replace_unprintable(redact(line)), style))
 
 
-def printable(line: str) -> str:
-    return "".join(mark if mark.isprintable() or mark == "\n" else "\N{REPLACEMENT CHARACTER}" for mark in line)
+def replace_unprintable(line: str) -> str:
+    return "".join(
+        character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}" for character in line
+    )

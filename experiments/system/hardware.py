@@ -10,7 +10,7 @@ import torch
 
 NATIVE_BF16 = ("avx512_bf16", "amx_bf16")
 REGISTERS = {"AVX512": 64, "AVX2": 32, "SVE256": 32}  # bytes, by torch's word for the processor; 16 otherwise
-NAMED = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "numpy", "safetensors")
+RECORDED_LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "numpy", "safetensors")
 
 
 def device(accelerator: str, devices: Any = 1, rank: int = 0) -> torch.device:
@@ -30,8 +30,8 @@ def device(accelerator: str, devices: Any = 1, rank: int = 0) -> torch.device:
 
 def device_index(devices: Any, rank: int) -> int:
     """2, "2" and "auto" count from 0; [1, 3] and "1,3" are the indices themselves, one for each process here."""
-    listed = [part for part in devices.split(",") if part] if isinstance(devices, str) and "," in devices else devices
-    return int(listed[rank % len(listed)]) if isinstance(listed, list | tuple) and listed else rank
+    indices = [part for part in devices.split(",") if part] if isinstance(devices, str) and "," in devices else devices
+    return int(indices[rank % len(indices)]) if isinstance(indices, list | tuple) and indices else rank
 
 
 def local_rank() -> int:
@@ -39,31 +39,36 @@ def local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
 
 
-def use(on: torch.device) -> None:
+def set_current_device(device: torch.device) -> None:
     """From here on a GPU without a number is this one: pinned memory, events and queries would touch the first."""
-    if on.type == "cuda":
-        torch.cuda.set_device(on)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
 
 
-def precision(asked: str, on: torch.device) -> tuple[str, str]:
+def choose_precision(requested: str, device: torch.device) -> tuple[str, str]:
     """The precision to train in, and the reason in words."""
-    if asked == "16-mixed" and on.type != "cuda":
-        raise ValueError(f"trainer.precision=16-mixed needs a GPU, and this run is on the {on.type}: take bf16-mixed")
-    if asked != "auto":
-        return asked, "as asked"
-    if on.type == "cuda":
-        with torch.cuda.device(on):
-            native, what = torch.cuda.is_bf16_supported(including_emulation=False), torch.cuda.get_device_name(on)
+    if requested == "16-mixed" and device.type != "cuda":
+        raise ValueError(
+            f"trainer.precision=16-mixed needs a GPU, and this run is on the {device.type}: take bf16-mixed"
+        )
+    if requested != "auto":
+        return requested, "as asked"
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            native, hardware = (
+                torch.cuda.is_bf16_supported(including_emulation=False),
+                torch.cuda.get_device_name(device),
+            )
     else:
-        native, what = any(flag in cpu_flags() for flag in NATIVE_BF16), "this processor"
+        native, hardware = any(flag in cpu_flags() for flag in NATIVE_BF16), "this processor"
     if native:
-        return "bf16-mixed", f"{what} has it natively (trainer.precision=32-true trains in float32)"
-    return "32-true", f"{what} has no native bf16"
+        return "bf16-mixed", f"{hardware} has it natively (trainer.precision=32-true trains in float32)"
+    return "32-true", f"{hardware} has no native bf16"
 
 
-def lanes(on: torch.device) -> int:
+def channel_multiple(device: torch.device) -> int:
     """The multiple that widths should be of: float32 numbers in a vector register, 8 half-precision ones on a GPU."""
-    if on.type != "cpu":
+    if device.type != "cpu":
         return 8
     return REGISTERS.get(torch.backends.cpu.get_cpu_capability(), 16) // 4
 
@@ -79,9 +84,9 @@ def cpu_field(field: str) -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")
 
 
-def describe(on: torch.device) -> str:
-    if on.type == "cuda":
-        return torch.cuda.get_device_name(on) + (", TF32 convolutions" if has_tf32() else "")
+def describe(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device) + (", TF32 convolutions" if has_tf32() else "")
     name = cpu_field("model name") or platform.processor() or platform.machine()
     return f"{name}, {torch.get_num_threads()} threads"
 
@@ -92,12 +97,16 @@ def has_tf32() -> bool:
     return bool(cudnn.conv.fp32_precision == "tf32")
 
 
-def versions(on: torch.device) -> dict[str, str]:
-    return {"python": platform.python_version()} | {name: version(name) for name in NAMED} | drivers(on)
+def versions(device: torch.device) -> dict[str, str]:
+    return (
+        {"python": platform.python_version()}
+        | {name: version(name) for name in RECORDED_LIBRARIES}
+        | driver_versions(device)
+    )
 
 
-def drivers(on: torch.device) -> dict[str, str]:
+def driver_versions(device: torch.device) -> dict[str, str]:
     """Of what computes on a GPU; nothing where none is used, whatever torch was built with."""
-    if on.type != "cuda":
+    if device.type != "cuda":
         return {}
     return {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}

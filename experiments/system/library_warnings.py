@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-QUIET = (  # (message, why it is no news here)
+SUPPRESSED = (  # (message, why it is no news here)
     (r"The '\w+_dataloader' does not have many workers", "batches are made in memory, by whole batches"),
     (
         r"The number of training batches \(\d+\) is smaller than the logging interval",
@@ -24,15 +24,15 @@ QUIET = (  # (message, why it is no news here)
 @contextmanager
 def suppress_warnings() -> Iterator[None]:
     """No wall of words: Lightning's notices about itself, and the warnings of QUIET."""
-    notices = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [each.level for each in notices]
-    for each in notices:
-        each.setLevel(logging.WARNING)
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
-            for message, _ in QUIET:
+            for message, _ in SUPPRESSED:
                 warnings.filterwarnings("ignore", message=message)
             yield
     finally:
-        for each, level in zip(notices, levels, strict=True):
-            each.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

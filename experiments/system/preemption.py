@@ -15,7 +15,7 @@ SIGNALS = (
     *(signal.SIGUSR1, signal.SIGUSR2),  # SLURM's --signal, submitit's
 )
 EXIT_CODE = 128 + signal.SIGTERM
-ELSEWHERE = "a signal to another process"
+OTHER_PROCESS = "a signal to another process"
 
 
 class Preempted(BaseException):
@@ -30,46 +30,46 @@ class Request:
     """The one request of this process. A signal handler has no other place to put what it was told."""
 
     def __init__(self) -> None:
-        self.by: str | None = None
-        self.can_wait = False  # somebody looks at `by` before long
+        self.signal_name: str | None = None
+        self.is_polled = False  # somebody looks at `signal_name` before long
         self.children: Callable[[], Iterable[Child]] = tuple  # who leaves with us, and is waited for before we do
-        self.keeps: Callable[[], bool] = lambda: False  # whether the same command finds something of ours to go on from
+        self.can_resume: Callable[[], bool] = lambda: False  # whether the same command finds something to go on from
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """The first one. Schedulers repeat themselves, and a second one would break into what the first makes us
         write on the way out."""
-        if self.by is None:
-            self.by = signal.Signals(number).name
-            asked = list(self.children())
-            for child in asked:
+        if self.signal_name is None:
+            self.signal_name = signal.Signals(number).name
+            children = list(self.children())
+            for child in children:
                 child.terminate()
-            if not (self.can_wait or asked):
+            if not (self.is_polled or children):
                 self.raise_if_requested()
 
     def raise_if_requested(self) -> None:
-        if self.by is not None:
-            raise Preempted(advice(f"preempted by {self.by}"))
+        if self.signal_name is not None:
+            raise Preempted(add_remedy(f"preempted by {self.signal_name}"))
 
 
-def advice(end: str) -> str:
+def add_remedy(end: str) -> str:
     """How it ended, and what to do then: true wherever it is said."""
-    left = "the same command does what is left"
-    return f"{end}: {left if request.keeps() else 'nothing new was kept, give the same command again'}"
+    remedy = "the same command does what is left"
+    return f"{end}: {remedy if request.can_resume() else 'nothing new was kept, give the same command again'}"
 
 
 request = Request()
 
 
-def by_keyboard(error: BaseException) -> bool:
+def is_keyboard_interrupt(error: BaseException) -> bool:
     """Ctrl-C, of which Lightning makes a SystemExit."""
     return isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
 
 
-def exit_reason(left: SystemExit) -> str:
+def exit_reason(error: SystemExit) -> str:
     """Who calls sys.exit(words) says why; of a number there is no more to tell."""
-    if left.code is None or isinstance(left.code, int):
-        return f"ended with exit code {int(left.code or 0)} before the run was complete"
-    return " ".join(str(left.code).split()) or "ended without a word before the run was complete"
+    if error.code is None or isinstance(error.code, int):
+        return f"ended with exit code {int(error.code or 0)} before the run was complete"
+    return " ".join(str(error.code).split()) or "ended without a word before the run was complete"
 
 
 def install_handlers() -> None:
@@ -82,23 +82,23 @@ def install_handlers() -> None:
 def install_worker_handlers() -> None:
     """In a launcher's process, which may have handlers of its own. It stays and takes no further work: launchers kill
     the other workers where one has ended."""
-    request.can_wait = True
+    request.is_polled = True
     for number in SIGNALS:
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, request.receive)
 
 
-def was_asked(exit_code: int) -> bool:
+def left_on_request(exit_code: int) -> bool:
     """Whether a child with this exit code left on request, or was asked before it could listen."""
     return exit_code == EXIT_CODE or -exit_code in SIGNALS
 
 
 @contextmanager
-def postpone() -> Iterator[None]:
+def postpone_exit() -> Iterator[None]:
     """What runs inside looks at the request itself, wherever it can leave without loss, or ends before long."""
-    before, request.can_wait = request.can_wait, True
+    was_polled, request.is_polled = request.is_polled, True
     try:
         yield
     finally:
-        request.can_wait = before
+        request.is_polled = was_polled
     request.raise_if_requested()

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 
-def alive(pid: int, birth: str | None) -> bool:
+def is_alive(pid: int, birth: str | None) -> bool:
     """Of this host. A process of another birth only has the same number; without one (older files) that counts."""
     try:
         os.kill(pid, 0)
@@ -14,11 +14,11 @@ def alive(pid: int, birth: str | None) -> bool:
         pass  # it runs, and is another user's
     if not Path("/proc/self/stat").exists():
         return True
-    found = born(pid)
-    return found is not None and birth in (None, found)
+    current = process_birth(pid)
+    return current is not None and birth in (None, current)
 
 
-def born(pid: int) -> str | None:
+def process_birth(pid: int) -> str | None:
     """When, by a clock that nobody sets: ticks since the machine started, and which start that was. None where it is
     gone, or has ended and waits for its parent to hear so."""
     try:

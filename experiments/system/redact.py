@@ -6,11 +6,11 @@ import sys
 from typing import Any, TextIO
 from urllib.parse import quote
 
-NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW(OR)?D|PASSPHRASE|CREDENTIAL", re.IGNORECASE)
-SHORTEST = 6  # characters: a shorter value stands in every text
+SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW(OR)?D|PASSPHRASE|CREDENTIAL", re.IGNORECASE)
+MIN_LENGTH = 6  # characters: a shorter value stands in every text
 STARS = "***"
-ADDRESS = re.compile(r"(\w://[^\s/:@'\"]*:|(?<![\w:.-])[A-Za-z_][\w.-]*:)(?!//)[^\s/:@'\"]+(?=@[\w.-]+)")
-TYPED = re.compile(
+URL_CREDENTIALS = re.compile(r"(\w://[^\s/:@'\"]*:|(?<![\w:.-])[A-Za-z_][\w.-]*:)(?!//)[^\s/:@'\"]+(?=@[\w.-]+)")
+SECRET_ASSIGNMENT = re.compile(
     r"(?i)([\w.+-]*(?:key|token|secret|passw(?:or)?d|credential)s?=)(\"[^\"]*\"|'[^']*'|[^\s,;(){}'\"]+)"
 )
 
@@ -22,32 +22,32 @@ def redact(value: Any) -> Any:
 
 def secrets() -> list[str]:
     """Values of variables whose names say so, the longest first. A path that is there is none."""
-    found = {text for name, text in os.environ.items() if NAME.search(name) and is_secret(text)}
-    forms = {form for text in found for form in (text, " ".join(text.split()), quote(text, safe=""), repr(text)[1:-1])}
+    values = {text for name, text in os.environ.items() if SECRET_NAME.search(name) and is_secret(text)}
+    forms = {form for text in values for form in (text, " ".join(text.split()), quote(text, safe=""), repr(text)[1:-1])}
     return sorted(forms, key=len, reverse=True)
 
 
 def is_secret(text: str) -> bool:
-    return len(text) >= SHORTEST and "\0" not in text and not os.path.exists(text)
+    return len(text) >= MIN_LENGTH and "\0" not in text and not os.path.exists(text)
 
 
-def replace_secrets(value: Any, known: list[str]) -> Any:
+def replace_secrets(value: Any, secrets: list[str]) -> Any:
     if isinstance(value, dict):
-        return {replace_secrets(key, known): entry(key, each, known) for key, each in value.items()}
+        return {replace_secrets(key, secrets): redact_entry(key, item, secrets) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(replace_secrets(each, known) for each in value)
+        return type(value)(replace_secrets(item, secrets) for item in value)
     if not isinstance(value, str):
         return value
-    for secret in known:
+    for secret in secrets:
         value = value.replace(secret, STARS)
-    return TYPED.sub(rf"\1{STARS}", ADDRESS.sub(rf"\1{STARS}", value))
+    return SECRET_ASSIGNMENT.sub(rf"\1{STARS}", URL_CREDENTIALS.sub(rf"\1{STARS}", value))
 
 
-def entry(key: Any, value: Any, known: list[str]) -> Any:
+def redact_entry(key: Any, value: Any, secrets: list[str]) -> Any:
     """A value whose key says what it is."""
-    if isinstance(key, str) and isinstance(value, str) and NAME.search(key):
+    if isinstance(key, str) and isinstance(value, str) and SECRET_NAME.search(key):
         return STARS
-    return replace_secrets(value, known)
+    return replace_secrets(value, secrets)
 
 
 def refuse_secret(key: str, value: str) -> None:
@@ -66,7 +66,7 @@ class Redacted:
         try:
             self.stream.write(redact(text))
         except BrokenPipeError:
-            self.drop()
+            self.redirect_to_devnull()
         return len(text)
 
     def writelines(self, lines: Any) -> None:
@@ -77,12 +77,12 @@ class Redacted:
         try:
             self.stream.flush()
         except BrokenPipeError:
-            self.drop()
+            self.redirect_to_devnull()
 
-    def drop(self) -> None:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self.stream.fileno())
-        os.close(nowhere)
+    def redirect_to_devnull(self) -> None:
+        null_device = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null_device, self.stream.fileno())
+        os.close(null_device)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)

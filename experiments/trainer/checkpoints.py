@@ -131,7 +131,7 @@ class StageCheckpoint(Checkpoint):
 
     def wish(self) -> Wish:
         """This process's own."""
-        if preemption.request.by is not None:
+        if preemption.request.signal_name is not None:
             return Wish.LEAVE
         return Wish.SAVE if self.is_due() else Wish.NONE
 
@@ -185,8 +185,8 @@ def exchange(trainer: Trainer, wish: Wish) -> DeferredNumber:
 def accept(exchanged: DeferredNumber) -> Wish:
     """A request to another process is one to this process too."""
     wish = Wish(int(exchanged.read()))
-    if wish == Wish.LEAVE and preemption.request.by is None:
-        preemption.request.by = preemption.ELSEWHERE
+    if wish == Wish.LEAVE and preemption.request.signal_name is None:
+        preemption.request.signal_name = preemption.OTHER_PROCESS
     return wish
 
 

@@ -22,7 +22,7 @@ def run_child_ranks(numbers: Iterable[int]) -> Iterator[None]:
     children: list[Child] = []
     try:
         ears = []
-        with preemption.postpone():  # leaving now would lose a child that is not yet known
+        with preemption.postpone_exit():  # leaving now would lose a child that is not yet known
             for number in numbers:
                 child, ear = start(number)
                 children.append(child)
@@ -53,8 +53,8 @@ def wait_until_ready(child: Child, ear: int) -> None:
         if pipe.read(1):
             return
     code = child.wait()
-    if preemption.was_asked(code):
-        preemption.request.by = preemption.ELSEWHERE
+    if preemption.left_on_request(code):
+        preemption.request.signal_name = preemption.OTHER_PROCESS
         preemption.request.raise_if_requested()
     raise RuntimeError(f"a further process of this run ended before it had begun, with exit code {code}: see above")
 
@@ -84,7 +84,7 @@ def watch_children(children: list[Child]) -> None:
     while not any(child.poll() for child in children):
         time.sleep(1)
     time.sleep(GRACE)
-    if preemption.request.by is not None:  # all were asked to leave; this one has still to write
+    if preemption.request.signal_name is not None:  # all were asked to leave; this one has still to write
         return
     print("one process of this run has died, and the others did not end: stopping them", file=sys.stderr, flush=True)
     for child in children:

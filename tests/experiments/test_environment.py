@@ -13,9 +13,9 @@ SRUN = BATCH | {"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "1", "SLURM_LOCALID
 @pytest.mark.parametrize("launched", [HAND, TORCHRUN, SRUN])
 def test_who_has_launched_this_process_is_believed(launched):
     variables = dict(launched)
-    environment.forget_others(variables)
+    environment.forget_foreign_launchers(variables)
     assert variables == launched
-    assert not environment.is_first(variables)
+    assert not environment.is_local_rank_zero(variables)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,6 @@ def test_who_has_launched_this_process_is_believed(launched):
 )
 def test_what_is_about_others_is_forgotten(there, left):
     variables = dict(there)
-    environment.forget_others(variables)
+    environment.forget_foreign_launchers(variables)
     assert variables == left
-    assert environment.is_first(variables)
+    assert environment.is_local_rank_zero(variables)

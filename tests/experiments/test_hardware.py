@@ -12,7 +12,7 @@ from experiments.system import hardware
 
 
 def test_round_to_auto_is_a_run_with_that_number(tmp_path: Path) -> None:
-    wanted = hardware.lanes(torch.device("cpu"))
+    wanted = hardware.channel_multiple(torch.device("cpu"))
     auto, written = (prepare(config(f"folder={tmp_path}", f"budget.round_to={of}")) for of in ("auto", wanted))
     assert auto.values["budget"]["round_to"] == auto.values["method"]["budget"]["round_to"] == wanted
     assert auto.digest == written.digest
@@ -21,8 +21,8 @@ def test_round_to_auto_is_a_run_with_that_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("word", "numbers"), [("AVX512", 16), ("AVX2", 8), ("DEFAULT", 4)])
 def test_a_register_holds_so_many_float32_numbers(monkeypatch: pytest.MonkeyPatch, word: str, numbers: int) -> None:
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: word)
-    assert hardware.lanes(torch.device("cpu")) == numbers
-    assert hardware.lanes(torch.device("cuda")) == 8
+    assert hardware.channel_multiple(torch.device("cpu")) == numbers
+    assert hardware.channel_multiple(torch.device("cuda")) == 8
 
 
 GPU0, GPU1 = torch.device("cuda", 0), torch.device("cuda", 1)

@@ -28,7 +28,7 @@ def signals() -> Iterator[None]:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests themselves run under: nohup, a shell's `&`
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    preemption.request.by, preemption.request.keeps = None, bool
+    preemption.request.signal_name, preemption.request.can_resume = None, bool
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -61,7 +61,7 @@ def preempted(folder: Path, *overrides: str, by: str = "SIGTERM") -> bool:
     (path,) = folder.glob("*/status.json")
     found = status.read(path.parent)
     assert found is not None
-    asked, preemption.request.by = preemption.request.by, None
+    asked, preemption.request.signal_name = preemption.request.signal_name, None
     assert code == (143 if asked else 0)
     assert found.state == ("PREEMPTED" if asked else "COMPLETED")
     assert found.reason == (f"preempted by {by}: the same command does what is left" if asked else None)
@@ -161,7 +161,7 @@ def test_what_nohup_ignores_stays_ignored() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     preemption.install_handlers()
     os.kill(os.getpid(), signal.SIGHUP)
-    assert preemption.request.by is None
+    assert preemption.request.signal_name is None
 
 
 def test_a_request_in_the_step_that_is_no_number_saves_nothing_of_it(

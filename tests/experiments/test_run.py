@@ -178,13 +178,13 @@ def test_a_damaged_network_is_mended_from_the_store(
     """Without training; and a sweep's driver does not call its job complete."""
     (folder,) = tmp_path.glob("*/network")
     job, before = tmp_path / "sweep" / "a" / "b", (folder / name).read_bytes()
-    assert jobs.complete(job, folder.parent.name)
+    assert jobs.is_complete(job, folder.parent.name)
     (folder / name).write_bytes(before[:-1] + b"!")
-    assert not jobs.complete(job, folder.parent.name)
+    assert not jobs.is_complete(job, folder.parent.name)
     assert all(stage.reused for stage in run(tmp_path).stages)
     assert (folder / name).read_bytes() == before
     assert "making it again from what the store holds" in capsys.readouterr().out
-    assert jobs.complete(job, folder.parent.name)
+    assert jobs.is_complete(job, folder.parent.name)
     assert run(tmp_path).tuned.accuracy == made.tuned.accuracy
 
 
@@ -198,10 +198,10 @@ def test_a_damaged_onnx_file_is_made_again_as_the_network_is(tmp_path: Path) -> 
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
-        assert not jobs.complete(tmp_path / "sweep" / "a" / "b", path.parent.name)
+        assert not jobs.is_complete(tmp_path / "sweep" / "a" / "b", path.parent.name)
         if not keep_store:
             shutil.rmtree(tmp_path / "store")
         again = run(tmp_path, "export=onnx")
         assert [stage.reused for stage in again.stages] == [keep_store] * 2
         assert again.tuned.accuracy == made.tuned.accuracy
-        assert jobs.complete(tmp_path / "sweep" / "a" / "b", path.parent.name)
+        assert jobs.is_complete(tmp_path / "sweep" / "a" / "b", path.parent.name)

@@ -80,8 +80,8 @@ def test_a_clock_that_was_set_declares_no_living_run_dead(tmp_path: Path, starte
         assert read(tmp_path).state == "RUNNING"
         here = {"pid": os.getpid(), "birth": read(tmp_path).birth, "host": socket.gethostname()}
         job = Job([], status.RUNNING, started=started, **here)
-        assert jobs.now(tmp_path, job) == job
-        assert jobs.now(tmp_path, replace(job, birth="another")).state == "FAILED"
+        assert jobs.correct_if_killed(tmp_path, job) == job
+        assert jobs.correct_if_killed(tmp_path, replace(job, birth="another")).state == "FAILED"
 
 
 def test_of_another_host_nothing_can_be_said(tmp_path: Path) -> None:

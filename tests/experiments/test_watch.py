@@ -50,7 +50,7 @@ def test_the_line_counts_and_estimates(jobs: list[Job], abreast: int, said: str)
 
 def test_a_log_gets_one_line_for_each_job_that_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = [["seed=0"], ["seed=1"]]
-    jobs.begin(tmp_path, "python run.py -m seed=0,1", asked)
+    jobs.write_listing(tmp_path, "python run.py -m seed=0,1", asked)
     watch = SweepMonitor(tmp_path)
     watch.show()
     for overrides in asked:
@@ -68,7 +68,7 @@ def test_a_log_gets_one_line_for_each_job_that_ends(tmp_path: Path, capsys: pyte
 
 def test_a_log_says_at_once_how_many_jobs_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = [["seed=0"], ["seed=1"], ["seed=2"]]
-    jobs.begin(tmp_path, "python run.py -m seed=0,1,2", asked)
+    jobs.write_listing(tmp_path, "python run.py -m seed=0,1,2", asked)
     place = tmp_path / jobs.job_key(asked[1])
     place.mkdir()
     jobs.write(place, Job(asked[1], status.COMPLETED, seconds=60, ended="2026-01-01"))
@@ -81,11 +81,11 @@ def test_a_log_says_at_once_how_many_jobs_there_are(tmp_path: Path, capsys: pyte
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 1}', '{"schema": 9, "overrides": ["ratio=0.5"]}'])
 def test_a_damaged_job_is_named_and_still_to_be_done(tmp_path: Path, content: str) -> None:
-    jobs.begin(tmp_path, "", [["ratio=0.5"]])
+    jobs.write_listing(tmp_path, "", [["ratio=0.5"]])
     place = tmp_path / jobs.job_key(["ratio=0.5"])
     place.mkdir()
     (place / "job.json").write_text(content)
-    (found,) = jobs.jobs(tmp_path)
+    (found,) = jobs.read_jobs(tmp_path)
     assert (found.overrides, found.state) == (["ratio=0.5"], "DAMAGED")
     assert f"{place / 'job.json'} is damaged" in str(found.reason)
     assert count([found], SINCE).left == [found]
@@ -94,14 +94,14 @@ def test_a_damaged_job_is_named_and_still_to_be_done(tmp_path: Path, content: st
 @pytest.mark.parametrize("content", ["[]", '"text"', '{"schema": 1}', '{"schema": 1, "command": "", "jobs": "ratio"}'])
 def test_a_list_of_jobs_that_is_none_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "sweep.json").write_text(content)
-    for read in (jobs.jobs, jobs.end):
+    for read in (jobs.read_jobs, jobs.mark_ended):
         with pytest.raises(ValueError, match=rf"{tmp_path}/sweep\.json is not a whole listing"):
             read(tmp_path)
 
 
 def test_a_job_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
     """And a process that is gone is noticed though no file has changed."""
-    jobs.begin(tmp_path, "", [["a=1"]])
+    jobs.write_listing(tmp_path, "", [["a=1"]])
     place = tmp_path / jobs.job_key(["a=1"])
     place.mkdir()
     reader = jobs.Reader(tmp_path)

@@ -15,7 +15,7 @@ from experiments import pipeline
 from experiments.cli import commandline
 from experiments.config.targets import refuse_foreign
 from experiments.run.context import safe_file_name
-from experiments.system.console import console, log, printable
+from experiments.system.console import console, log, replace_unprintable
 
 ROOT = Path(__file__).parents[2]
 KEY = "0123456789abcdef" * 2 + "01234567"
@@ -97,7 +97,7 @@ def test_the_terminal_gets_no_orders_and_no_markup(capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == "out[/x]/[red]\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}" + (
         "\N{REPLACEMENT CHARACTER}31m<b>\n"
     )
-    assert printable("é, 中文, two\nlines") == "é, 中文, two\nlines"
+    assert replace_unprintable("é, 中文, two\nlines") == "é, 中文, two\nlines"
     assert not console.is_terminal
 
 

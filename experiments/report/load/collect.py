@@ -115,9 +115,9 @@ def find_unfinished(folder: Path) -> list[Problem]:
     """Jobs of sweeps that did not end well, with their logs; then runs by their own status, each once."""
     failed: list[jobs.Job] = []
     broken: list[Problem] = []
-    for sweep in jobs.folders(folder):
+    for sweep in jobs.sweep_folders(folder):
         try:
-            failed += [job for job in jobs.jobs(sweep) if job.state != status.COMPLETED]
+            failed += [job for job in jobs.read_jobs(sweep) if job.state != status.COMPLETED]
         except (ValueError, OSError) as error:
             broken.append(Problem(str(sweep), "unreadable", str(error)))
     names = {job.run for job in failed}

@@ -129,7 +129,7 @@ def test_jobs_of_a_sweep_are_shown_once_with_their_logs(tmp_path: Path):
     single(tmp_path)
     asked = [["method=l1", "seed=0"], ["method=l1", "seed=1"], ["method=fcf", "name=a b"]]
     place = jobs.sweep_folder(tmp_path, ["method=l1,fcf"])
-    jobs.begin(place, "python run.py -m", asked)
+    jobs.write_listing(place, "python run.py -m", asked)
     done = jobs.Job(asked[0], state="COMPLETED", run="x", exit_code=0)
     failed = jobs.Job(asked[1], state="FAILED", run="dead", reason="exit code 7", log="sweep/log.txt", exit_code=7)
     for job in (done, failed):
