@@ -28,9 +28,9 @@ choices.register()
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(config: DictConfig) -> None:
     if HydraConfig.get().mode == RunMode.MULTIRUN:
-        launch.job(config)
+        launch.run_job(config)
     else:
-        commandline.answer(experiment, config)
+        commandline.run_and_exit(experiment, config)
 
 
 def experiment(config: DictConfig) -> None:

@@ -17,7 +17,7 @@ from experiments.records import jobs, status
 from experiments.records.record import Record
 from experiments.run import run_name
 from experiments.run.context import RunContext
-from experiments.run.failures import FailedError, failures_explained
+from experiments.run.failures import FailedError, explain_failures
 from experiments.run.prepare import prepare
 from experiments.run.stages import StageResult, StageSpec, train
 from experiments.sensitivity import sensitivity
@@ -53,11 +53,11 @@ def run(config: DictConfig) -> Record | None:
 def run_rank_zero(context: RunContext) -> Record:
     with hold_lock(context.folder, ranks.broadcast_wait):
         jobs.announce_run(context.folder)
-        found = read_finished(context)
-        ranks.broadcast(found is None)
-        kept = status.keep_status(context.folder, describe_run(context), anew=found is None)
-        with kept, track(context) as tracker, failures_explained(context):
-            tracker.record = record = found or write_outputs(context, experiment(replace(context, tracker=tracker)))
+        finished = read_finished(context)
+        ranks.broadcast(finished is None)
+        status_file = status.keep_status(context.folder, describe_run(context), anew=finished is None)
+        with status_file, track(context) as tracker, explain_failures(context):
+            tracker.record = record = finished or write_outputs(context, experiment(replace(context, tracker=tracker)))
     summary.show(record, context.folder)
     return record
 
@@ -76,10 +76,10 @@ def describe_run(context: RunContext) -> status.Run:
     )
 
 
-def write_outputs(context: RunContext, made: StageOutputs) -> Record:
-    form = measure.choose_form(made.small, context.method.form, context.probe, context.device)
-    record = write_record(context, made, form)
-    save(context, made.tuned.network, made.choice, form)
+def write_outputs(context: RunContext, outputs: StageOutputs) -> Record:
+    form = measure.choose_form(outputs.small, context.method.form, context.probe, context.device)
+    record = write_record(context, outputs, form)
+    save(context, outputs.tuned.network, outputs.choice, form)
     return record
 
 

@@ -4,8 +4,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from experiments.cli.commandline import words
-from experiments.config.modified import modified
+from experiments.config.modified import modifications
+from experiments.config.refusal import single_line
 from experiments.config.schema import Published
 from experiments.run.context import RunContext
 from experiments.system.console import console, log
@@ -19,96 +19,98 @@ NAMED = 3  # layers named in a line below it
 
 
 def show(context: RunContext) -> None:
-    made = plan(context.network, context.method, context.image_shape, context.steps("prune"))
-    console.print(convolutions(context, made))
-    if changes := modified(context.settings.choice.experiment):
+    pruning_plan = plan(context.network, context.method, context.image_shape, context.steps("prune"))
+    console.print(convolution_table(context, pruning_plan))
+    if changes := modifications(context.settings.choice.experiment):
         log(f"{'modified':<9} {' '.join(changes)}: not the setting of experiment={context.settings.choice.experiment}")
     for title, of in (("MACs", "macs"), ("params", "params")):
-        before, after = getattr(made.before, of), getattr(made.after, of)
+        before, after = getattr(pruning_plan.before, of), getattr(pruning_plan.after, of)
         log(f"{title:<9} {si(before)} -> {si(after)}   {cut(before, after)}")
-    for line in published(context, made):
+    for line in published_lines(context, pruning_plan):
         log(line)
-    log(f"{'range':<9} {feasible(made)}")
-    for verdict in dict.fromkeys(row.verdict for row in made.rows if ":" in row.verdict):
-        log(f"{head(verdict):<9}{verdict.partition(':')[2]}")
-    if went := unread(made):
-        log(f"{'unread':<9} filters that no kept kernel reads go from layers that are not cut, too: {went}")
-    if made.barriers:
-        log(f"{'barriers':<9} read every channel at full width: {', '.join(made.barriers)}")
+    log(f"{'range':<9} {feasible_range(pruning_plan)}")
+    for verdict in dict.fromkeys(row.verdict for row in pruning_plan.rows if ":" in row.verdict):
+        log(f"{verdict_word(verdict):<9}{verdict.partition(':')[2]}")
+    if shrunk := shrunk_layers(pruning_plan):
+        log(f"{'unread':<9} filters that no kept kernel reads go from layers that are not cut, too: {shrunk}")
+    if pruning_plan.barriers:
+        log(f"{'barriers':<9} read every channel at full width: {', '.join(pruning_plan.barriers)}")
     log("Nothing was trained. A method that learns may choose other filters than counted here, as many of them.")
 
 
-def published(context: RunContext, made: Plan) -> list[str]:
+def published_lines(context: RunContext, pruning_plan: Plan) -> list[str]:
     """A paper's cuts beside those of this plan, and its accuracies."""
     printed = context.settings.published
     if printed is None:
         return []
     cuts = [
         f"published {of} -{100 * theirs:.2f} % ({printed.cut_mark}), here -{100 * ours:.2f} %"
-        for of, theirs, ours in compared(printed, made)
+        for of, theirs, ours in compare_cuts(printed, pruning_plan)
     ]
-    known = [share for share in (printed.dense, printed.tuned) if share is not None]
-    accuracy = " -> ".join(f"{100 * share:.2f} %" for share in known)
-    return [*cuts, f"published accuracy {accuracy} ({printed.accuracy_mark})"] if known else cuts
+    accuracies = [share for share in (printed.dense, printed.tuned) if share is not None]
+    accuracy = " -> ".join(f"{100 * share:.2f} %" for share in accuracies)
+    return [*cuts, f"published accuracy {accuracy} ({printed.accuracy_mark})"] if accuracies else cuts
 
 
-def compared(printed: Published, made: Plan) -> list[tuple[str, float, float]]:
+def compare_cuts(printed: Published, pruning_plan: Plan) -> list[tuple[str, float, float]]:
     """What is counted, the published share that is cut, and ours by the same count."""
-    before, after = made.operations if printed.ops == "authors" else (made.before.macs, made.after.macs)
+    before, after = (
+        pruning_plan.operations if printed.ops == "authors" else (pruning_plan.before.macs, pruning_plan.after.macs)
+    )
     rows = [
         ("MACs" if printed.ops == "macs" else "operations", printed.macs_cut, 1 - after / before),
-        ("params", printed.params_cut, 1 - made.after.params / made.before.params),
+        ("params", printed.params_cut, 1 - pruning_plan.after.params / pruning_plan.before.params),
     ]
     return [(of, theirs, ours) for of, theirs, ours in rows if theirs is not None]
 
 
-def feasible(made: Plan) -> str:
+def feasible_range(pruning_plan: Plan) -> str:
     """The cuts that any ratio can reach here."""
     macs, params = (
-        f"{100 * round_down(1 - getattr(made.least, of) / getattr(made.before, of), 3):.1f} %"
+        f"{100 * round_down(1 - getattr(pruning_plan.least, of) / getattr(pruning_plan.before, of), 3):.1f} %"
         for of in ("macs", "params")
     )
     return f"0 to {macs} of the MACs, 0 to {params} of the parameters"
 
 
-def convolutions(context: RunContext, made: Plan) -> Table:
+def convolution_table(context: RunContext, pruning_plan: Plan) -> Table:
     table = Table(
-        title=Text(words(context.settings.name)), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+        title=Text(single_line(context.settings.name)), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
     )
     table.padding, table.pad_edge = (0, 1, 0, 0), False
-    table.add_column("convolution", no_wrap=True, min_width=max(len(row.name) for row in made.rows))
+    table.add_column("convolution", no_wrap=True, min_width=max(len(row.name) for row in pruning_plan.rows))
     for name, width in (("filters", 9), ("inputs", 9), ("MACs", 6), ("after", 6)):
         table.add_column(name, justify="right", no_wrap=True, min_width=width)
     table.add_column("", no_wrap=True, min_width=8)
     table.add_column("read by", no_wrap=True, overflow="ellipsis")
-    for row in made.rows:
-        table.add_row(*cells(row), style="" if row.verdict == "cut" else "dim")
+    for row in pruning_plan.rows:
+        table.add_row(*row_cells(row), style="" if row.verdict == "cut" else "dim")
     return table
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def row_cells(row: Row) -> tuple[str, ...]:
     filters, inputs = (f"{kept}/{total}" if kept < total else str(total) for kept, total in (row.rows, row.columns))
     return (
         row.name,
         filters,
         inputs,
         si(row.before.macs),
-        change(row.before, row.after),
-        head(row.verdict),
+        describe_change(row.before, row.after),
+        verdict_word(row.verdict),
         readers(row),
     )
 
 
-def change(before: Cost, after: Cost) -> str:
+def describe_change(before: Cost, after: Cost) -> str:
     return "same" if after == before else f"-{100 * (1 - after.macs / before.macs):.0f} %"
 
 
-def unread(made: Plan) -> str:
+def shrunk_layers(pruning_plan: Plan) -> str:
     """Layers that are not cut and lose filters all the same, with what they keep; grouped ones follow their input."""
-    left = [row for row in made.rows if head(row.verdict) not in ("cut", "grouped")]
-    shrunk = [row for row in left if row.rows[0] < row.rows[1]]
-    words = [f"{row.name} keeps {row.rows[0]} of {row.rows[1]}" for row in shrunk[:NAMED]]
-    return ", ".join(words) + (f" and {len(shrunk) - NAMED} more" if len(shrunk) > NAMED else "")
+    uncut = [row for row in pruning_plan.rows if verdict_word(row.verdict) not in ("cut", "grouped")]
+    shrunk = [row for row in uncut if row.rows[0] < row.rows[1]]
+    described = [f"{row.name} keeps {row.rows[0]} of {row.rows[1]}" for row in shrunk[:NAMED]]
+    return ", ".join(described) + (f" and {len(shrunk) - NAMED} more" if len(shrunk) > NAMED else "")
 
 
 def readers(row: Row) -> str:
@@ -116,6 +118,6 @@ def readers(row: Row) -> str:
     return (f"+{more} " if more > 0 else "") + ", ".join(row.readers[:SHOWN])
 
 
-def head(verdict: str) -> str:
+def verdict_word(verdict: str) -> str:
     """The word of a verdict; the rest of it stands below the table."""
     return verdict.partition(":")[0]

@@ -18,37 +18,38 @@ from pruning.sensitivity import Point, scan, tolerated_ratios
 
 def sensitivity(context: RunContext, dense: StageResult) -> Path:
     """Scan the dense network on the validation part; the folder that holds sensitivity.json and .png."""
-    loader, asked = context.data.val_dataloader(), context.settings.scan
+    loader, options = context.data.val_dataloader(), context.settings.scan
 
     def accuracy(network) -> float:  # type: ignore[no-untyped-def]
         return measure.accuracy(measure.copy_for_measuring(network, context.device), loader, context.device).top1
 
-    whole, steps = accuracy(dense.network), context.steps("prune")
-    points = scan(dense.network, context.method, context.image_shape, steps, asked.ratios, accuracy)
-    found = list(track(points, "scanning", console=console, transient=True))
-    allowed = tolerated_ratios(found, whole, asked.bound)
-    console.print(table(found, allowed, asked.ratios))
+    before, steps = accuracy(dense.network), context.steps("prune")
+    scanned = scan(dense.network, context.method, context.image_shape, steps, options.ratios, accuracy)
+    points = list(track(scanned, "scanning", console=console, transient=True))
+    allowed = tolerated(points, before, options.bound)
+    console.print(accuracy_table(points, allowed, options.ratios))
     folder = context.folder.with_name(f"sensitivity-{context.folder.name}")
-    save(folder, found, whole, allowed)
-    log(f"dense {100 * whole:.2f} % on validation; ratios that lose at most {100 * asked.bound:g} points, as a budget:")
-    log(budget(allowed))
+    save(folder, points, before, allowed)
+    bound = f"ratios that lose at most {100 * options.bound:g} points, as a budget:"
+    log(f"dense {100 * before:.2f} % on validation; {bound}")
+    log(budget_override(allowed))
     log(f"figures and plot in {folder}/sensitivity.json, sensitivity.png")
     return folder
 
 
-def table(points: list[Point], allowed: dict[str, float], ratios: list[float]) -> Table:
-    made = Table(title="validation accuracy, one layer pruned alone", box=box.SIMPLE_HEAD, title_justify="left")
-    made.add_column("layer", no_wrap=True)
+def accuracy_table(points: list[Point], allowed: dict[str, float], ratios: list[float]) -> Table:
+    result = Table(title="validation accuracy, one layer pruned alone", box=box.SIMPLE_HEAD, title_justify="left")
+    result.add_column("layer", no_wrap=True)
     for ratio in sorted(ratios):
-        made.add_column(f"{ratio:g}", justify="right")
-    made.add_column("allowed", justify="right", style="bold")
+        result.add_column(f"{ratio:g}", justify="right")
+    result.add_column("allowed", justify="right", style="bold")
     for site, ratio in allowed.items():
         row = [f"{100 * point.accuracy:.1f}" for point in points if point.site == site]
-        made.add_row(site, *row, f"{ratio:g}")
-    return made
+        result.add_row(site, *row, f"{ratio:g}")
+    return result
 
 
-def budget(allowed: dict[str, float]) -> str:
+def budget_override(allowed: dict[str, float]) -> str:
     """The override that prunes every layer by what it tolerates."""
     pairs = ",".join(f"{site}:{ratio:g}" for site, ratio in allowed.items())
     return f"  '+budget.table={{{pairs}}}'"
@@ -70,9 +71,9 @@ def plot(path: Path, points: list[Point], dense: float) -> None:
 
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
     sites = list(dict.fromkeys(point.site for point in points))
-    for place, site in enumerate(sites):
+    for index, site in enumerate(sites):
         line = [point for point in points if point.site == site]
-        colour = pyplot.colormaps["viridis"](0.9 * place / max(1, len(sites) - 1))
+        colour = pyplot.colormaps["viridis"](0.9 * index / max(1, len(sites) - 1))
         axes.plot([p.ratio for p in line], [100 * p.accuracy for p in line], "o-", ms=3, lw=1, color=colour, label=site)
     axes.axhline(100 * dense, color="0.5", lw=1, ls="--", label="dense")
     axes.set(

@@ -16,21 +16,21 @@ from experiments.tracking.panels import COLUMNS, METHOD, SECTIONS, Bars, Curves,
 NAME = "Pruning methods compared"
 
 
-def view(entity: str, project: str, name: str) -> Any:
+def build_view(entity: str, project: str, name: str) -> Any:
     """The same as wandb-workspaces wants it. Raises ImportError without the extra."""
     import wandb_workspaces.workspaces as ws
 
     order: list[Any] = [ws.Ordering(ws.Summary("tuned/accuracy"), ascending=False)]
     columns = [f"summary:{key}" for key in COLUMNS]
     sections: list[Any] = [
-        ws.Section(name=title, panels=[drawn(panel) for panel in section], is_open=True)
+        ws.Section(name=title, panels=[draw_panel(panel) for panel in section], is_open=True)
         for title, section in SECTIONS.items()
     ]
     runs = ws.RunsetSettings(order=order, pinned_columns=columns)
     return ws.Workspace(entity=entity, project=project, name=name, sections=sections, runset_settings=runs)
 
 
-def drawn(panel: Panel) -> Any:
+def draw_panel(panel: Panel) -> Any:
     import wandb_workspaces.reports.v2 as wr
 
     match panel:
@@ -49,17 +49,17 @@ def push(entity: str | None, project: str, name: str) -> str:
     """The address of a new saved view. Raises wandb.Error where nobody is logged in or the server says no."""
     import wandb
 
-    return str(view(entity or str(wandb.Api().default_entity), project, name).save().url)
+    return str(build_view(entity or str(wandb.Api().default_entity), project, name).save().url)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    asked = parser().parse_args(arguments)
-    if asked.show:
+    options = argument_parser().parse_args(arguments)
+    if options.show:
         for title, section in SECTIONS.items():
             log("\n".join([title, *(f"  {describe_panel(panel)}" for panel in section)]))
         return 0
     try:
-        log(push(asked.entity, asked.project, asked.name))
+        log(push(options.entity, options.project, options.name))
     except ImportError:
         log("wandb-workspaces is not installed: pip install -e '.[wandb]'", "red")
         return 1
@@ -72,14 +72,14 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
+def argument_parser() -> argparse.ArgumentParser:
     tracking = OmegaConf.load(ROOT / "conf" / "tracking" / "offline.yaml")
-    made = argparse.ArgumentParser(prog="python -m experiments.workspace", description=__doc__)
-    made.add_argument("--entity", default=tracking.entity, help="user or team; default: the one logged in")
-    made.add_argument("--project", default=tracking.project, help="default: %(default)s, as in conf/tracking")
-    made.add_argument("--name", default=NAME, help="of the saved view; default: %(default)s")
-    made.add_argument("--show", action="store_true", help="say what the view would hold, and stop")
-    return made
+    result = argparse.ArgumentParser(prog="python -m experiments.workspace", description=__doc__)
+    result.add_argument("--entity", default=tracking.entity, help="user or team; default: the one logged in")
+    result.add_argument("--project", default=tracking.project, help="default: %(default)s, as in conf/tracking")
+    result.add_argument("--name", default=NAME, help="of the saved view; default: %(default)s")
+    result.add_argument("--show", action="store_true", help="say what the view would hold, and stop")
+    return result
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from experiments.config.refusal import Refusal, one_line, words
+from experiments.config.refusal import Refusal, error_message, single_line
 from experiments.system import preemption
 from experiments.system.redact import redact
 from pruning.files.durable import UnwritableError
@@ -18,7 +18,7 @@ def check_quotes(arguments: list[str]) -> None:
     parser = OverridesParser.create()
     for argument in arguments:
         key, _, value = argument.partition("=")
-        plain = value.isascii() and not any(mark in value for mark in "=()")
+        plain = value.isascii() and not any(character in value for character in "=()")
         if argument.startswith("-") or plain or value[0] in "'\"[{":
             continue
         try:
@@ -28,13 +28,13 @@ def check_quotes(arguments: list[str]) -> None:
             sys.exit(redact(f"{argument}: a value with {marks} needs two pairs of quotes: '{key}=\"{value}\"'"))
 
 
-def answer(run: Callable[[DictConfig], object], config: DictConfig) -> None:
+def run_and_exit(run: Callable[[DictConfig], object], config: DictConfig) -> None:
     """One run and its exit code: 0 when it is complete, 143 when it was asked to leave, else 1 with the reason."""
     preemption.install_handlers()
     try:
         run(config)
     except (Refusal, FloatingPointError, UnwritableError) as error:
-        sys.exit(one_line(error))
+        sys.exit(error_message(error))
     except preemption.Preempted as left:
         print(left, file=sys.stderr)
         sys.exit(preemption.EXIT_CODE)
@@ -42,4 +42,4 @@ def answer(run: Callable[[DictConfig], object], config: DictConfig) -> None:
         sys.exit(preemption.add_remedy("interrupted"))
     except SystemExit as left:
         interrupted = preemption.is_keyboard_interrupt(left)
-        sys.exit(preemption.add_remedy("interrupted") if interrupted else words(preemption.exit_reason(left)))
+        sys.exit(preemption.add_remedy("interrupted") if interrupted else single_line(preemption.exit_reason(left)))

@@ -18,10 +18,10 @@ def show(record: Record, folder: Path) -> None:
     console.print(networks(record))
     if record.stages:
         console.print(stages(record))
-    for line in remarks(record):
+    for line in remark_lines(record):
         log(line)
     log(f"record       {folder / 'record.json'}")
-    log(f"{'on CIFAR-10' if record.data != 'cifar10' else 'compare':<12} {elsewhere(record)}")
+    log(f"{'on CIFAR-10' if record.data != 'cifar10' else 'compare':<12} {comparison_command(record)}")
 
 
 def networks(record: Record) -> Table:
@@ -32,31 +32,31 @@ def networks(record: Record) -> Table:
     for name in shown:
         table.add_column(name, justify="right", style="bold" if name == "fine-tuned" else "")
     table.add_column("change", justify="right", style="green")
-    table.add_row("test accuracy", *(percent(each.accuracy) for each in shown.values()), points(record))
-    for name, values in rows(list(shown.values())).items():
+    table.add_row("test accuracy", *(percent(network.accuracy) for network in shown.values()), accuracy_change(record))
+    for name, values in figure_rows(list(shown.values())).items():
         table.add_row(name, *(text for _, text in values), cut(values[0][0], values[1][0]))
     return table
 
 
 def title(record: Record) -> str:
-    asked = f"ratio {record.ratio:g} ({record.budget.of}), seed {record.seed}"
-    return replace_unprintable(redact(f"{record.method} on {record.model}, {record.data}, {asked}"))
+    request = f"ratio {record.ratio:g} ({record.budget.of}), seed {record.seed}"
+    return replace_unprintable(redact(f"{record.method} on {record.model}, {record.data}, {request}"))
 
 
-def rows(networks: list[Network]) -> dict[str, list[tuple[float, str]]]:
+def figure_rows(networks: list[Network]) -> dict[str, list[tuple[float, str]]]:
     """Each figure as a number, for the cut, and as text."""
-    found: dict[str, list[tuple[float, str]]] = {
-        "MACs": [(each.macs, si(each.macs)) for each in networks],
-        "parameters": [(each.params, si(each.params)) for each in networks],
-        "size": [(each.bytes, si(each.bytes) + "B") for each in networks],
+    figures: dict[str, list[tuple[float, str]]] = {
+        "MACs": [(network.macs, si(network.macs)) for network in networks],
+        "parameters": [(network.params, si(network.params)) for network in networks],
+        "size": [(network.bytes, si(network.bytes) + "B") for network in networks],
     }
     for batch in networks[0].latency_ms:
-        times = [each.latency_ms[batch] for each in networks]
-        found[f"latency batch {batch}"] = [(time, f"{time:.3g} ms") for time in times]
-    return found
+        times = [network.latency_ms[batch] for network in networks]
+        figures[f"latency batch {batch}"] = [(time, f"{time:.3g} ms") for time in times]
+    return figures
 
 
-def points(record: Record) -> str:
+def accuracy_change(record: Record) -> str:
     return f"{100 * (record.tuned.accuracy - record.dense.accuracy):+.2f} points"
 
 
@@ -81,24 +81,24 @@ def stage_row(stage: Stage) -> tuple[str, ...]:
     )
 
 
-def remarks(record: Record) -> list[str]:
-    found = [f"certificate  {record.certificate:.1e} (largest |masked - small| on a real batch, relative; limit 1e-4)"]
+def remark_lines(record: Record) -> list[str]:
+    lines = [f"certificate  {record.certificate:.1e} (largest |masked - small| on a real batch, relative; limit 1e-4)"]
     if record.modified:
-        found.append(f"modified     {' '.join(record.modified)}: not the setting of experiment={record.experiment}")
+        lines.append(f"modified     {' '.join(record.modified)}: not the setting of experiment={record.experiment}")
     if record.gates_accuracy is not None:
-        found.append(f"with gates   {percent(record.gates_accuracy)} (full size, before any filter was removed)")
+        lines.append(f"with gates   {percent(record.gates_accuracy)} (full size, before any filter was removed)")
     if record.unreadable:
-        found.append(f"left out     {record.unreadable} could not be read")
+        lines.append(f"left out     {record.unreadable} could not be read")
     if record.val_seen:
-        found.append("validation   may have been seen by the baseline: it selected nothing, the last epoch was taken")
-    found.append(f"measured on  {record.device}, trained in {record.precision}")
-    return found
+        lines.append("validation   may have been seen by the baseline: it selected nothing, the last epoch was taken")
+    lines.append(f"measured on  {record.device}, trained in {record.precision}")
+    return lines
 
 
-def elsewhere(record: Record) -> str:
+def comparison_command(record: Record) -> str:
     if record.data == "cifar10":
         return f"python run.py method=random model={record.model} data=cifar10 ratio={record.ratio:g}"
     if "." in record.method or "." in record.model:  # a class of the user's own: no choice to type
-        words = [each for each in shlex.split(record.command) if not each.startswith(("data=", "data."))]
+        words = [word for word in shlex.split(record.command) if not word.startswith(("data=", "data."))]
         return shlex.join([*words, "data=cifar10"])
     return f"python run.py method={record.method} model={record.model} data=cifar10"

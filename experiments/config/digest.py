@@ -44,15 +44,15 @@ def digest(stage: str, config: dict[str, Any], **content: Any) -> str:
     """`content` holds what the config does not: the parent's digest, the data's identity, the digest of a file."""
     from experiments.config import sources
 
-    seen = drop_paths(config, (*NEVER, *LATER.get(stage, FINAL), *ignored_without_budget(config)))
-    made_of = {
+    counted = drop_paths(config, (*NEVER, *LATER.get(stage, FINAL), *ignored_without_budget(config)))
+    inputs = {
         "stage": stage,
-        "config": seen,
+        "config": counted,
         "content": content,
-        "libraries": libraries(seen),
-        "sources": sources.digest_of_stage(stage, seen),
+        "libraries": libraries(counted),
+        "sources": sources.digest_of_stage(stage, counted),
     }
-    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def libraries(config: dict[str, Any]) -> dict[str, str]:
@@ -74,11 +74,11 @@ def installed(name: str) -> bool:
 
 def drop_paths(config: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
     """A copy that lacks the dotted paths."""
-    kept = {key: dict(value) if isinstance(value, dict) else value for key, value in config.items()}
+    copied = {key: dict(value) if isinstance(value, dict) else value for key, value in config.items()}
     for path in paths:
         group, _, key = path.partition(".")
         if key:
-            kept.get(group, {}).pop(key, None)
+            copied.get(group, {}).pop(key, None)
         else:
-            kept.pop(group, None)
-    return kept
+            copied.pop(group, None)
+    return copied

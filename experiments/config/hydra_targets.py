@@ -26,7 +26,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from experiments.config import targets, typed_overrides
 from experiments.config.choices import CONF
-from experiments.config.refusal import one_line
+from experiments.config.refusal import error_message
 from experiments.config.schema import leaves
 from experiments.system.redact import redact, refuse_secret
 
@@ -45,44 +45,48 @@ COMMANDS = ("setup", "additional_parameters", "srun_args", "python")  # of a lau
 PATHS = ("folder", "hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")  # made before a run begins
 LOGGING = ("job_logging", "hydra_logging")
 SEARCH = "hydra.searchpath"
-WHOLE = {"config_path": "--config-path", "config_name": "--config-name", "experimental_rerun": "--experimental-rerun"}
+FOREIGN_CONFIG = {
+    "config_path": "--config-path",
+    "config_name": "--config-name",
+    "experimental_rerun": "--experimental-rerun",
+}
 
 
 def check(arguments: list[str]) -> None:
     """Exits in words unless Hydra may act on these arguments. Composes as often as they name choices of files."""
-    asked, strange = parser().parse_known_args(arguments)
-    if strange:
-        sys.exit(redact(hyphens(strange[0])))
-    for name, flag in WHOLE.items():
-        if getattr(asked, name) is not None:
+    options, unknown = parser().parse_known_args(arguments)
+    if unknown:
+        sys.exit(redact(explain_hyphens(unknown[0])))
+    for name, flag in FOREIGN_CONFIG.items():
+        if getattr(options, name) is not None:
             sys.exit(f"{flag} takes another program's config: add files of your own by --config-dir=FOLDER")
-    if not (asked.overrides or asked.config_dir):
+    if not (options.overrides or options.config_dir):
         return
     try:
-        for whole in compositions(asked.overrides, asked.config_dir, asked.multirun):
-            refuse(whole)
+        for composition in compositions(options.overrides, options.config_dir, options.multirun):
+            refuse_composition(composition)
     except (HydraException, OmegaConfBaseException) as error:
         sys.stderr.write(redact(f"{error}\n" + (f"{error.__cause__}\n" if error.__cause__ else "")))
         sys.exit(1)
     except (ValueError, RecursionError) as error:
-        sys.exit(one_line(error))
+        sys.exit(error_message(error))
 
 
 def parser() -> argparse.ArgumentParser:
     """Takes what Hydra's own takes, its abbreviations too."""
-    made = argparse.ArgumentParser(add_help=False)
+    result = argparse.ArgumentParser(add_help=False)
     for flags in ("--help -h", "--hydra-help", "--version", "--resolve", "--run -r", "--multirun -m"):
-        made.add_argument(*flags.split(), action="store_true")
-    made.add_argument("--shell-completion", "-sc", action="store_true")
+        result.add_argument(*flags.split(), action="store_true")
+    result.add_argument("--shell-completion", "-sc", action="store_true")
     for flags in ("--cfg -c", "--package -p", "--config-path -cp", "--config-name -cn", "--config-dir -cd"):
-        made.add_argument(*flags.split())
-    made.add_argument("--experimental-rerun")
-    made.add_argument("--info", "-i", nargs="?")
-    made.add_argument("overrides", nargs="*")
-    return made
+        result.add_argument(*flags.split())
+    result.add_argument("--experimental-rerun")
+    result.add_argument("--info", "-i", nargs="?")
+    result.add_argument("overrides", nargs="*")
+    return result
 
 
-def hyphens(argument: str) -> str:
+def explain_hyphens(argument: str) -> str:
     """`wandb sweep` passes --key=value unless it is asked not to."""
     key, _, value = argument.lstrip("-").partition("=")
     return (
@@ -97,25 +101,29 @@ def compositions(overrides: list[str], folder: str | None, sweeps: bool) -> Iter
     GlobalHydra.instance().clear()
     parsed = OverridesParser.create().parse_overrides(overrides)
     added = [f"file://{Path(folder).absolute()}"] if folder else []
-    added += [path for each in parsed if each.key_or_group == SEARCH for path in each.value()]  # type: ignore[union-attr]
-    fixed = [str(each.input_line) for each in parsed if not each.is_sweep_override() and each.key_or_group != SEARCH]
+    added += [path for override in parsed if override.key_or_group == SEARCH for path in override.value()]  # type: ignore[union-attr]
+    fixed = [
+        str(override.input_line)
+        for override in parsed
+        if not override.is_sweep_override() and override.key_or_group != SEARCH
+    ]
     fixed += [f"{SEARCH}={added}"] if added else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
         first = compose("config", fixed, return_hydra_config=True)
         yield first
         if not (sweeps or first.hydra.mode == RunMode.MULTIRUN):
             return
-        places = [CONF, *(Path(path.removeprefix("file://")) for path in added)]
-        on_the_line = {each.key_or_group for each in parsed}  # goes before what a file sweeps over
-        swept = [each for each in parsed if each.is_sweep_override()]
-        swept += [each for each in own_sweep(first) if each.key_or_group not in on_the_line]
-        for chosen in product(*(choices(each, places) for each in swept)) if swept else ():
-            asked = [*fixed, *filter(None, chosen)]
-            if not all(map(is_own, asked)):
-                yield compose("config", asked, return_hydra_config=True)
+        folders = [CONF, *(Path(path.removeprefix("file://")) for path in added)]
+        typed_keys = {override.key_or_group for override in parsed}  # goes before what a file sweeps over
+        swept = [override for override in parsed if override.is_sweep_override()]
+        swept += [override for override in sweep_of_file(first) if override.key_or_group not in typed_keys]
+        for combination in product(*(swept_choices(override, folders) for override in swept)) if swept else ():
+            combined = [*fixed, *filter(None, combination)]
+            if not all(map(is_our_file, combined)):
+                yield compose("config", combined, return_hydra_config=True)
 
 
-def is_own(override: str) -> bool:
+def is_our_file(override: str) -> bool:
     """Whether it leads to no file but this program's: by a choice, or by a place where others are searched for."""
     key, _, value = override.lstrip("+/").partition("=")
     folder = CONF / key.partition("@")[0]
@@ -124,13 +132,13 @@ def is_own(override: str) -> bool:
     return key != SEARCH and (chosen or not folder.is_dir())
 
 
-def own_sweep(config: DictConfig) -> list[Override]:
+def sweep_of_file(config: DictConfig) -> list[Override]:
     """What a file sweeps over: hydra.sweeper.params."""
     params: DictConfig = config.hydra.sweeper.get("params") or OmegaConf.create()
-    return [parameter(params, str(name)) for name in params]
+    return [parse_parameter(params, str(name)) for name in params]
 
 
-def parameter(params: DictConfig, name: str) -> Override:
+def parse_parameter(params: DictConfig, name: str) -> Override:
     """Hydra's own error would show parts of a secret that stands behind a ${...}."""
     try:
         return OverridesParser.create().parse_override(f"{name}={params[name]}")
@@ -139,80 +147,82 @@ def parameter(params: DictConfig, name: str) -> Override:
         raise ValueError(f"hydra.sweeper.params.{name}={value} cannot be read as values to sweep over") from None
 
 
-def choices(swept: Override, places: list[Path]) -> list[str]:
+def swept_choices(swept: Override, folders: list[Path]) -> list[str]:
     """Each that is of a file; of numbers the first, since they change no file. A sweeper's own draws are numbers."""
     key = f"{'+' if swept.is_add() else ''}{swept.get_key_element().lstrip('+')}"
     value = swept.value()
     if not swept.is_sweep_override():
         return [str(swept.input_line)]
     if isinstance(value, Glob):
-        names = {file.stem for place in places for file in (place / swept.key_or_group).glob("*.yaml")}
+        names = {file.stem for folder in folders for file in (folder / swept.key_or_group).glob("*.yaml")}
         return [f"{key}={name}" for name in value.filter(sorted(names))]
     if not swept.is_discrete_sweep():
         return [""]
-    found = [f"{key}={each}" for each in swept.sweep_string_iterator()]
-    return found if any((place / swept.key_or_group).is_dir() for place in places) else found[:1]
+    choices = [f"{key}={choice}" for choice in swept.sweep_string_iterator()]
+    return choices if any((folder / swept.key_or_group).is_dir() for folder in folders) else choices[:1]
 
 
-def refuse(whole: DictConfig) -> None:
+def refuse_composition(composition: DictConfig) -> None:
     """Raises ValueError for the first value of a composition that may not be acted on."""
-    before = HydraConfig.instance().cfg
-    HydraConfig.instance().set_config(whole)  # for ${hydra:...}
+    previous = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(composition)  # for ${hydra:...}
     try:
-        found = dict(resolved(whole))
+        values = dict(resolved_leaves(composition))
     finally:
-        HydraConfig.instance().cfg = before
-    for path, value in found.items():
+        HydraConfig.instance().cfg = previous
+    for path, value in values.items():
         if targets.KEY in path.split("."):
             refuse_target(path, value)
     for key in PATHS:
-        refuse_secret(key, str(found.get(key)))
-    raw: dict[str, Any] = OmegaConf.to_container(whole.hydra, resolve=False)  # type: ignore[assignment]
-    typed_values = typed_overrides.typed_values(whole.hydra.overrides.hydra)
+        refuse_secret(key, str(values.get(key)))
+    raw: dict[str, Any] = OmegaConf.to_container(composition.hydra, resolve=False)  # type: ignore[assignment]
+    typed_values = typed_overrides.typed_values(composition.hydra.overrides.hydra)
     refuse_untyped({f"hydra.{path}": value for path, value in leaves(raw)}, typed_values, raw["runtime"]["choices"])
     refuse_logging(raw)
 
 
-def resolved(node: DictConfig | ListConfig, path: str = "") -> Iterator[tuple[str, Any]]:
+def resolved_leaves(node: DictConfig | ListConfig, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every scalar as it will be read: a whole node may stand behind an interpolation."""
     keys: Any = node if isinstance(node, DictConfig) else range(len(node))
     for key in keys:
-        place = f"{path}.{key}" if path else str(key)
+        node_path = f"{path}.{key}" if path else str(key)
         try:
             value = node[key]
         except OmegaConfBaseException:  # known at run time only
             value = None
         if isinstance(value, DictConfig | ListConfig):
-            yield from resolved(value, place)
+            yield from resolved_leaves(value, node_path)
         else:
-            yield place, value
+            yield node_path, value
 
 
 def refuse_target(path: str, target: Any) -> None:
-    place = path.rpartition(".")[0]
+    node_path = path.rpartition(".")[0]
     if not path.startswith("hydra."):
         targets.refuse_place(path, target)
-    elif place not in CALLED or not re.fullmatch(CALLED[place], str(target)):
+    elif node_path not in CALLED or not re.fullmatch(CALLED[node_path], str(target)):
         raise ValueError(
             f"{path}={target}: only this program's own callback, launchers and sweepers may be called here"
         )
 
 
-def refuse_untyped(found: dict[str, Any], asked: dict[str, Any], chosen: dict[str, Any]) -> None:
+def refuse_untyped(values: dict[str, Any], typed: dict[str, Any], choices: dict[str, Any]) -> None:
     """Where files are written, which variables are set and what a cluster runs is the user's to type."""
-    own = own_values(str(chosen.get("hydra/launcher")))
-    for path, value in found.items():
+    shipped = shipped_values(str(choices.get("hydra/launcher")))
+    for path, value in values.items():
         if path.startswith("hydra.launcher.") and len(str(value).splitlines()) > 1:
             raise ValueError(f"{path}: a launcher's values are single lines, got {value!r}")
-        guarded = [f"hydra.{each}" for each in TYPED] + [f"hydra.launcher.{each}" for each in COMMANDS]
-        if not any(f"{path}.".startswith(f"{each}.") for each in guarded) or value in (None, {}, []):
+        guarded = [f"hydra.{guarded_path}" for guarded_path in TYPED] + [
+            f"hydra.launcher.{guarded_path}" for guarded_path in COMMANDS
+        ]
+        if not any(f"{path}.".startswith(f"{guarded_path}.") for guarded_path in guarded) or value in (None, {}, []):
             continue
-        if own.get(path) != value and asked.get(path) != value:
+        if shipped.get(path) != value and typed.get(path) != value:
             raise ValueError(f"{path}={value} stands in a file: type it if you want it, a config may not set it")
 
 
 @cache
-def own_values(launcher_name: str) -> dict[str, Any]:
+def shipped_values(launcher_name: str) -> dict[str, Any]:
     """As Hydra and our own files have them."""
     launcher = CONF / "hydra" / "launcher" / f"{launcher_name}.yaml"
     parts = [OmegaConf.structured(HydraConf), OmegaConf.load(CONF / "config.yaml").hydra]

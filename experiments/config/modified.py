@@ -5,34 +5,36 @@ from collections.abc import Iterable, Mapping
 from hydra.core.hydra_config import HydraConfig
 
 from experiments.config.digest import NEVER
-from experiments.config.typed_overrides import as_typed
+from experiments.config.typed_overrides import unresolved
 
 # beside what changes no number: repetitions, further rows, the machine
 FREE = (*NEVER, "experiment", "seed", "hydra", "control", "trainer", "method.form", "data.download")
 
 
-def modified(experiment: str | None) -> list[str]:
+def modifications(experiment: str | None) -> list[str]:
     """The overrides, as typed, of a run of an experiment; nothing for other runs."""
     if experiment is None:
         return []
     job = HydraConfig.get()
-    return changes(as_typed(job.overrides.task), job.sweeper.get("params") or {})
+    return modifying_overrides(unresolved(job.overrides.task), job.sweeper.get("params") or {})
 
 
-def changes(overrides: Iterable[str], swept: Mapping[str, str]) -> list[str]:
+def modifying_overrides(overrides: Iterable[str], swept: Mapping[str, str]) -> list[str]:
     """Those that neither are free nor pick one of the values that the experiment itself sweeps over."""
-    return [each for each in overrides if not (free(name(each)) or picked(each, swept))]
+    return [
+        override for override in overrides if not (is_below(override_key(override)) or is_swept_value(override, swept))
+    ]
 
 
-def name(override: str) -> str:
+def override_key(override: str) -> str:
     return override.lstrip("+~").partition("=")[0].partition("@")[0]
 
 
-def free(key: str, paths: Iterable[str] = FREE) -> bool:
+def is_below(key: str, paths: Iterable[str] = FREE) -> bool:
     """Whether it is one of the paths, or lies below one."""
     return any(key == path or key.startswith((f"{path}.", f"{path}/")) for path in paths)
 
 
-def picked(override: str, swept: Mapping[str, str]) -> bool:
+def is_swept_value(override: str, swept: Mapping[str, str]) -> bool:
     key, _, value = override.partition("=")
     return key in swept and value in str(swept[key]).split(",")

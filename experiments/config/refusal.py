@@ -19,12 +19,12 @@ def refusals(kinds: tuple[type[Exception], ...] = (ValueError, OSError)) -> Iter
     try:
         yield
     except InstantiationException as error:
-        raise Refusal(one_line(reason(error))) from error
+        raise Refusal(error_message(root_cause(error))) from error
     except kinds as error:
-        raise Refusal(one_line(error)) from error
+        raise Refusal(error_message(error)) from error
 
 
-def reason(error: InstantiationException) -> BaseException:
+def root_cause(error: InstantiationException) -> BaseException:
     """Hydra wraps what a constructor raised, once for each nested `_target_`: its own words are to be read."""
     cause: BaseException = error
     while isinstance(cause, InstantiationException) and cause.__cause__ is not None:
@@ -32,10 +32,10 @@ def reason(error: InstantiationException) -> BaseException:
     return cause
 
 
-def one_line(error: BaseException) -> str:
-    return words(str(error)) or type(error).__name__
+def error_message(error: BaseException) -> str:
+    return single_line(str(error)) or type(error).__name__
 
 
-def words(text: str) -> str:
+def single_line(text: str) -> str:
     """On one line, without secrets and without orders to the terminal."""
     return replace_unprintable(redact(" ".join(text.split())))

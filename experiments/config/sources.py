@@ -21,10 +21,10 @@ from experiments.config.targets import KEY, lies_in, own_packages
 from experiments.system.checkout import ROOT
 
 OURS = ("pruning", "datamodules", "experiments")
-FACE = "pruning/__init__.py"  # re-exports on demand: whoever needs a part imports it from its own module
+PUBLIC_INIT = "pruning/__init__.py"  # re-exports on demand: whoever needs a part imports it from its own module
 # Files and whole rooms by themselves; what else they import is the programme's (locks, records, the terminal) and
 # changes no number
-ALONE = {
+WITHOUT_IMPORTS = {
     "baseline": (
         "experiments.trainer",
         "experiments.run",
@@ -37,13 +37,13 @@ ALONE = {
     "run": ("experiments.evaluate", "experiments.records.record", "pruning.files.export"),
 }
 # With all that they import
-FOLLOWED = {
+WITH_IMPORTS = {
     "baseline": ("pruning.training.task",),
     "prune": ("pruning.lightning",),
     "finetune": ("pruning.surgery",),
     "run": ("pruning.files.artifact",),
 }
-LIKE = {"scratch": "finetune", "scratch_tune": "finetune", "sweep": "run"}
+SAME_SOURCES = {"scratch": "finetune", "scratch_tune": "finetune", "sweep": "run"}
 
 
 class File(NamedTuple):
@@ -53,43 +53,47 @@ class File(NamedTuple):
 
 def digest_of_stage(stage: str, config: dict[str, Any], root: Path = ROOT) -> str:
     """`config`: as far as the stage has seen it."""
-    content = sorted((name(path, root), parse(path).digest) for path in files(stage, config, root))
+    content = sorted((portable_name(path, root), parse(path).digest) for path in files(stage, config, root))
     return hashlib.sha256(repr(content).encode()).hexdigest()
 
 
 def files(stage: str, config: dict[str, Any], root: Path) -> set[Path]:
     """A stage counts what the stages before it do."""
-    followed = [path for each in roots(FOLLOWED, stage) + targets(config) for path in modules_of(each, root)]
-    alone = {path for each in roots(ALONE, stage) for path in room(each, root)}
+    followed = [
+        path
+        for dotted in modules_up_to(WITH_IMPORTS, stage) + target_names(config)
+        for path in modules_of(dotted, root)
+    ]
+    alone = {path for dotted in modules_up_to(WITHOUT_IMPORTS, stage) for path in source_files_of(dotted, root)}
     return follow_imports(followed, root) | alone
 
 
-def room(dotted: str, root: Path) -> Iterator[Path]:
+def source_files_of(dotted: str, root: Path) -> Iterator[Path]:
     """A module's file; of a folder every file."""
     path = locate(dotted, root)
     if path is not None:
         yield from path.parent.rglob("*.py") if path.name == "__init__.py" else [path]
 
 
-def roots(table: Mapping[str, tuple[str, ...]], stage: str) -> list[str]:
+def modules_up_to(table: Mapping[str, tuple[str, ...]], stage: str) -> list[str]:
     stages = list(table)
-    upto = stages.index(LIKE.get(stage, stage))
-    return [each for before in stages[: upto + 1] for each in table[before]]
+    upto = stages.index(SAME_SOURCES.get(stage, stage))
+    return [dotted for earlier in stages[: upto + 1] for dotted in table[earlier]]
 
 
-def targets(config: dict[str, Any]) -> list[str]:
+def target_names(config: dict[str, Any]) -> list[str]:
     """What a config names and may be run: of our own rooms, or of a package that the user allows."""
     named = [str(target) for path, target in leaves(config) if path.rpartition(".")[2] == KEY]
-    return [each for each in named if lies_in(each, [*OURS, *own_packages()])]
+    return [target for target in named if lies_in(target, [*OURS, *own_packages()])]
 
 
 def libraries(config: dict[str, Any]) -> dict[str, str]:
     """Versions of what the user's own code imports and nobody here has written."""
-    own = [each for each in targets(config) if not lies_in(each, [*OURS])]
-    code = follow_imports([path for each in own for path in modules_of(each, ROOT)], ROOT)
+    own_code = [target for target in target_names(config) if not lies_in(target, [*OURS])]
+    code = follow_imports([path for target in own_code for path in modules_of(target, ROOT)], ROOT)
     tops = {module.partition(".")[0] for path in code for module in parse(path).imports}
-    known = distributions() if code else {}
-    return {each: version(each) for top in sorted(tops) for each in sorted(known.get(top, ()))}
+    by_module = distributions() if code else {}
+    return {library: version(library) for top in sorted(tops) for library in sorted(by_module.get(top, ()))}
 
 
 @cache
@@ -100,14 +104,14 @@ def distributions() -> Mapping[str, list[str]]:
 
 def follow_imports(ahead: list[Path], root: Path) -> set[Path]:
     """These files, and those behind all that they import; libraries apart."""
-    found: set[Path] = set()
+    files: set[Path] = set()
     while ahead:
         path = ahead.pop()
-        if path not in found:
-            found.add(path)
-            followed = () if path == root / FACE else parse(path).imports
+        if path not in files:
+            files.add(path)
+            followed = () if path == root / PUBLIC_INIT else parse(path).imports
             ahead += [each for name in followed for each in modules_of(name, root)]
-    return found
+    return files
 
 
 def modules_of(dotted: str, root: Path) -> Iterator[Path]:
@@ -120,7 +124,7 @@ def modules_of(dotted: str, root: Path) -> Iterator[Path]:
             yield path
     for own in own_packages():
         if lies_in(dotted, [own]):
-            yield from room(own, root)
+            yield from source_files_of(own, root)
 
 
 @cache
@@ -133,20 +137,20 @@ def is_library(path: Path) -> bool:
 def locate(module: str, root: Path = ROOT) -> Path | None:
     """Its source file; None for what is none: built in, compiled, a name within a module."""
     if module.partition(".")[0] in OURS:
-        place = root / module.replace(".", "/")
-        return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
-    found = specification(module)
-    return Path(found.origin) if found and found.origin and found.origin.endswith(".py") else None
+        base = root / module.replace(".", "/")
+        return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+    spec = find_spec(module)
+    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
 
 
 @cache
-def specification(module: str) -> ModuleSpec | None:
+def find_spec(module: str) -> ModuleSpec | None:
     """Without importing the packages above it, which importlib's own way would do."""
     above, _, _ = module.rpartition(".")
     try:
         if not above:
             return importlib.util.find_spec(module)
-        package = specification(above)
+        package = find_spec(above)
         return PathFinder.find_spec(module, package.submodule_search_locations) if package else None
     except (ImportError, ValueError):
         return None
@@ -155,13 +159,13 @@ def specification(module: str) -> ModuleSpec | None:
 @cache
 def parse(path: Path) -> File:
     """Once in a process: what it runs was read when it began."""
-    return of_text(path.read_bytes(), package(path))
+    return parse_text(path.read_bytes(), package(path))
 
 
 @cache
-def of_text(text: bytes, within: tuple[str, ...]) -> File:
+def parse_text(text: bytes, within: tuple[str, ...]) -> File:
     tree = ast.parse(text)
-    imports = tuple(dict.fromkeys(imported(tree, within)))
+    imports = tuple(dict.fromkeys(imported_names(tree, within)))
     return File(hashlib.sha256(ast.dump(strip_docstrings(tree)).encode()).hexdigest(), imports)
 
 
@@ -171,7 +175,7 @@ def package(path: Path) -> tuple[str, ...]:
     return tuple(folder.name for folder in folders)[::-1]
 
 
-def imported(tree: ast.Module, within: tuple[str, ...]) -> Iterator[str]:
+def imported_names(tree: ast.Module, within: tuple[str, ...]) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -185,7 +189,7 @@ def strip_docstrings(tree: ast.Module) -> ast.Module:
     """Without docstrings."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [each for each in node.body if not is_text(each)]
+            node.body = [statement for statement in node.body if not is_text(statement)]
     return tree
 
 
@@ -193,6 +197,6 @@ def is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def name(path: Path, root: Path) -> str:
+def portable_name(path: Path, root: Path) -> str:
     """Of our files the place, of others the name: where a user's package lies is no part of it."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else "/".join([*package(path), path.name])

@@ -33,83 +33,83 @@ def refuse_foreign(values: dict[str, Any]) -> None:
     """Raises ValueError for the first `_target_` that may not be called, before anything is."""
     for path, target in leaves(values):
         if KEY in path.split("."):
-            refuse(path, target)
+            refuse_target(path, target)
 
 
-def refuse(path: str, target: Any) -> None:
+def refuse_target(path: str, target: Any) -> None:
     package = refuse_place(path, target)
     if not defined_in(path, target, package):
         raise ValueError(
             f"{path}={target}: only what is defined in {package} itself may be called here, "
-            f"{'a class or a function' if functions_too(path, package) else 'a class'}, not what it imports"
+            f"{'a class or a function' if allows_functions(path, package) else 'a class'}, not what it imports"
         )
 
 
 def refuse_place(path: str, target: Any) -> str:
     """By the name alone, nothing is imported. The package that the target must be defined in."""
-    place, _, end = path.rpartition(".")
-    room = ROOMS.get(place.rpartition(".")[2])
+    node_path, _, end = path.rpartition(".")
+    ours = ROOMS.get(node_path.rpartition(".")[2])
     if end != KEY or not isinstance(target, str):
         raise ValueError(f"{path} must be a dotted name, got {target!r}")
-    if room is None:
+    if ours is None:
         raise ValueError(f"{path}={target}: nothing is made here; only {', '.join(ROOMS)} have a {KEY}")
-    packages = [room, *own_packages()]
-    if not (inside := [each for each in packages if lies_in(target, [each])]):
+    packages = [ours, *own_packages()]
+    if not (allowing := [package for package in packages if lies_in(target, [package])]):
         raise ValueError(
-            f"{path}={target}: only classes defined in {room} may be called here; for a package of yours set the "
+            f"{path}={target}: only classes defined in {ours} may be called here; for a package of yours set the "
             f"environment variable {OWN}=package"
         )
-    return inside[-1]
+    return allowing[-1]
 
 
 def own_packages() -> list[str]:
-    return [each for each in os.environ.get(OWN, "").split(":") if each]
+    return [package for package in os.environ.get(OWN, "").split(":") if package]
 
 
 def lies_in(name: str, packages: list[str]) -> bool:
     return any(f"{name}.".startswith(f"{package}.") for package in packages)
 
 
-def functions_too(path: str, package: str) -> bool:
+def allows_functions(path: str, package: str) -> bool:
     return package in own_packages() or path.rpartition(".")[0].rpartition(".")[2] == "model"
 
 
 def defined_in(path: str, target: str, package: str) -> bool:
     """A dotted name reaches through a module to all that it imports: where the thing itself was written counts."""
     try:
-        found = get_object(target)
+        definition = get_object(target)
     except Exception as error:  # of Hydra's many kinds
-        raise ValueError(f"{path}={target} is not to be found: {missing(target)}") from error
-    called = inspect.isclass(found) or (functions_too(path, package) and inspect.isroutine(found))
-    return called and lies_in(str(found.__module__), [package])
+        raise ValueError(f"{path}={target} is not to be found: {explain_missing(target)}") from error
+    allowed = inspect.isclass(definition) or (allows_functions(path, package) and inspect.isroutine(definition))
+    return allowed and lies_in(str(definition.__module__), [package])
 
 
-def missing(target: str) -> str:
+def explain_missing(target: str) -> str:
     """Why a name cannot be had, and what was probably meant."""
     names = target.split(".")
     for length in range(len(names) - 1, 0, -1):
         module = ".".join(names[:length])
         try:
-            found = import_module(module)
+            parent = import_module(module)
         except Exception as error:  # a user's own module may raise anything
             if isinstance(error, ModuleNotFoundError) and lies_in(module, [str(error.name)]):
                 continue
             return f"{module} cannot be imported: {type(error).__name__}: {error}"
-        below = [each.name for each in iter_modules(getattr(found, "__path__", []))]
-        known = [f"{module}.{each}" for each in {*vars(found), *below} if not each.startswith("_")]
-        close = nearest(f"{module}.{names[length]}", known)
-        return f"{module} has no {names[length]}" + (f"; did you mean {' or '.join(close)}?" if close else "")
+        submodules = [name.name for name in iter_modules(getattr(parent, "__path__", []))]
+        names_there = [f"{module}.{name}" for name in {*vars(parent), *submodules} if not name.startswith("_")]
+        candidates = nearest(f"{module}.{names[length]}", names_there)
+        return f"{module} has no {names[length]}" + (f"; did you mean {' or '.join(candidates)}?" if candidates else "")
     return f"no package {names[0]} is on Python's path: install it, or name its folder in PYTHONPATH"
 
 
 def refuse_misfits(values: dict[str, Any]) -> None:
     """Raises ValueError for the first value of a kind that its class does not take: Python's own words name no key."""
-    for path, node in nodes(values):
+    for path, node in target_nodes(values):
         refuse_signature(path, node)
-        for name, kinds in asked(node[KEY]).items():
-            if name in node and not fits(node[name], kinds):
-                words = " or ".join(KINDS[kind] for kind in kinds if not (kind is int and float in kinds))
-                raise ValueError(f"{path}.{name} must be {words}, got {node[name]!r}")
+        for name, kinds in argument_kinds(node[KEY]).items():
+            if name in node and not is_of_kind(node[name], kinds):
+                expected = " or ".join(KINDS[kind] for kind in kinds if not (kind is int and float in kinds))
+                raise ValueError(f"{path}.{name} must be {expected}, got {node[name]!r}")
 
 
 def refuse_signature(path: str, node: dict[str, Any]) -> None:
@@ -125,29 +125,29 @@ def refuse_signature(path: str, node: dict[str, Any]) -> None:
         ) from error
 
 
-def fits(value: Any, kinds: tuple[type, ...]) -> bool:
+def is_of_kind(value: Any, kinds: tuple[type, ...]) -> bool:
     return type(value) in kinds or (type(value) is int and float in kinds)
 
 
-def nodes(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+def target_nodes(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     for name, value in values.items():
         if isinstance(value, dict):
-            place = f"{path}.{name}" if path else name
+            node_path = f"{path}.{name}" if path else name
             if KEY in value:
-                yield place, value
-            yield from nodes(value, place)
+                yield node_path, value
+            yield from target_nodes(value, node_path)
 
 
-def asked(target: str) -> dict[str, tuple[type, ...]]:
+def argument_kinds(target: str) -> dict[str, tuple[type, ...]]:
     """The kinds of value that each argument takes, of those arguments that take values of a config alone."""
-    found = get_object(target)
+    callable_ = get_object(target)
     try:
-        hints = get_type_hints(found.__init__ if inspect.isclass(found) else found)
+        hints = get_type_hints(callable_.__init__ if inspect.isclass(callable_) else callable_)
     except (NameError, TypeError):  # of a package of the user's own
         return {}
-    options = {name: get_args(hint) if union(hint) else (hint,) for name, hint in hints.items()}
+    options = {name: get_args(hint) if is_union(hint) else (hint,) for name, hint in hints.items()}
     return {name: kinds for name, kinds in options.items() if set(kinds) <= KINDS.keys()}
 
 
-def union(hint: Any) -> bool:
+def is_union(hint: Any) -> bool:
     return get_origin(hint) in (Union, UnionType)

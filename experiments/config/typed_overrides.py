@@ -26,66 +26,72 @@ def is_typed(path: str) -> bool:
     return path in {*dict(leaves(of_file)), *typed_values(HydraConfig.get().overrides.task)}
 
 
-def as_typed(overrides: Any) -> list[str]:
+def unresolved(overrides: Any) -> list[str]:
     """A value put in for its ${...} may be a secret, or hold quotes, and then Hydra's error would show parts of it."""
     return OmegaConf.to_container(overrides, resolve=False)  # type: ignore[return-value]
 
 
 def typed_values(overrides: Any) -> dict[str, Any]:
     """The values of overrides by their dotted paths, those within {...} too."""
-    parsed = OverridesParser.create().parse_overrides(as_typed(overrides))
-    return {path: value for each in parsed for path, value in leaves(each.value(), each.key_or_group)}
+    parsed = OverridesParser.create().parse_overrides(unresolved(overrides))
+    return {path: value for override in parsed for path, value in leaves(override.value(), override.key_or_group)}
 
 
-def own_targets(config: DictConfig) -> dict[str, str]:
+def replaced_targets(config: DictConfig) -> dict[str, str]:
     """Where something else runs than the choice's file says, what runs instead: a record must not go by that name."""
-    run = {group: config[group].get(KEY) for group in NAMED}
-    said = {group: target(group, str(config.choice[group])) for group in NAMED}
-    return {group: run[group] for group in NAMED if said[group] is not None and run[group] not in (None, said[group])}
+    configured = {group: config[group].get(KEY) for group in NAMED}
+    declared = {group: target_of_choice(group, str(config.choice[group])) for group in NAMED}
+    return {
+        group: configured[group]
+        for group in NAMED
+        if declared[group] is not None and configured[group] not in (None, declared[group])
+    }
 
 
-def target(group: str, choice: str) -> str | None:
+def target_of_choice(group: str, choice: str) -> str | None:
     """The `_target_` of a choice's file, or of the choices that it builds upon."""
     values = file_values(group, choice)
     if KEY in values:
         return str(values[KEY])
-    above = [each for each in values.get("defaults", ()) if isinstance(each, str) and each != "_self_"]
-    return next((found for each in reversed(above) if (found := target(group, each))), None)
+    bases = [base for base in values.get("defaults", ()) if isinstance(base, str) and base != "_self_"]
+    return next((inherited for base in reversed(bases) if (inherited := target_of_choice(group, base))), None)
 
 
 def file_values(group: str, choice: str) -> dict[str, Any]:
     """As they stand in the file, ours first; nothing where there is none."""
-    paths = [place / group / f"{choice}.yaml" for place in (CONF, *places())]
-    found = next((path for path in paths if path.is_file()), None)
-    return OmegaConf.to_container(OmegaConf.load(found)) if found else {}  # type: ignore[return-value]
+    paths = [folder / group / f"{choice}.yaml" for folder in (CONF, *config_folders())]
+    file = next((path for path in paths if path.is_file()), None)
+    return OmegaConf.to_container(OmegaConf.load(file)) if file else {}  # type: ignore[return-value]
 
 
-def places(*providers: str) -> list[Path]:
+def config_folders(*providers: str) -> list[Path]:
     """Folders of configs, as Hydra searches them."""
-    sources = [each for each in HydraConfig.get().runtime.config_sources if each.schema == "file"]
-    return [Path(each.path) for each in sources if not providers or each.provider in providers]
+    sources = [source for source in HydraConfig.get().runtime.config_sources if source.schema == "file"]
+    return [Path(source.path) for source in sources if not providers or source.provider in providers]
 
 
 def command() -> str:
     """What to type for this very job, in a sweep too."""
-    return shell_command(["python", Path(sys.argv[0]).name, *switches(), *as_typed(HydraConfig.get().overrides.task)])
+    return shell_command(
+        ["python", Path(sys.argv[0]).name, *hydra_switches(), *unresolved(HydraConfig.get().overrides.task)]
+    )
 
 
 def shell_command(words: list[str]) -> str:
     """With the packages of the user's own, for a shell."""
-    own = os.environ.get(OWN)
-    return (f"{OWN}={shlex.quote(own)} " if own else "") + shlex.join(redact(list(words)))
+    packages = os.environ.get(OWN)
+    return (f"{OWN}={shlex.quote(packages)} " if packages else "") + shlex.join(redact(list(words)))
 
 
-def switches() -> list[str]:
+def hydra_switches() -> list[str]:
     """Hydra's own, by which other configs than ours were found."""
     name = HydraConfig.get().job.config_name
-    found = [f"--config-path={path}" for path in places("main") if path != CONF]
-    found += [f"--config-name={name}"] if name not in (None, "config") else []
-    return found + [f"--config-dir={path}" for path in places("command-line")]
+    switches = [f"--config-path={path}" for path in config_folders("main") if path != CONF]
+    switches += [f"--config-name={name}"] if name not in (None, "config") else []
+    return switches + [f"--config-dir={path}" for path in config_folders("command-line")]
 
 
 def overrides(command: str) -> list[str]:
     """Of a command that was recorded."""
     words = shlex.split(command)
-    return [each for each in words[words.index("python") + 2 :] if not each.startswith("--")]
+    return [word for word in words[words.index("python") + 2 :] if not word.startswith("--")]

@@ -20,10 +20,10 @@ NETWORK, ONNX = "network", "network.onnx"
 def save(context: RunContext, network: nn.Module, choice: Selection, form: str) -> Path:
     """Write `network/` (and `network.onnx`, in this form) into the run's folder."""
     folder, origin = context.folder / NETWORK, origin_of(context.values["model"])
-    made = artifact.Pruned(
+    pruned = artifact.Pruned(
         network, choice, origin, context.image_shape, tuple(context.data.classes), preprocessing(context.values["data"])
     )
-    artifact.save(folder, made, dense=None if origin else context.network)
+    artifact.save(folder, pruned, dense=None if origin else context.network)
     if context.settings.export == "onnx":
         distance = export.onnx(to_form(network, form), context.image_shape, context.folder / ONNX)
         write_checksum(context.folder / ONNX)
@@ -34,8 +34,8 @@ def save(context: RunContext, network: nn.Module, choice: Selection, form: str) 
 def origin_of(model: dict[str, Any]) -> Origin | None:
     """How the full-size network is built by name; None for a network of the user's own."""
     builder = model["_target_"].rpartition(".")[2]
-    known = model["_target_"].startswith("pruning.models.") and builder in BUILDERS
-    return Origin.of(builder, {key: value for key, value in model.items() if key != "_target_"}) if known else None
+    is_ours = model["_target_"].startswith("pruning.models.") and builder in BUILDERS
+    return Origin.of(builder, {key: value for key, value in model.items() if key != "_target_"}) if is_ours else None
 
 
 def preprocessing(data: dict[str, Any]) -> Preprocessing:

@@ -22,59 +22,62 @@ MOST_IMAGES = 8192  # of a batch
 Images = Float[Tensor, "batch channels height width"]
 
 
-def networks(
-    given: Sequence[nn.Module], loader: Any, images: Images, classes: int, device: torch.device, form: str
+def measure_all(
+    originals: Sequence[nn.Module], loader: Any, images: Images, classes: int, device: torch.device, form: str
 ) -> list[record.Network]:
     """In float32, whatever they were trained in. `images`: some of the data, repeated to fill what is timed, in this
     `form`, all networks by turns; all other figures are those of what is stored."""
-    measured = [copy_for_measuring(each, device) for each in given]
-    times = time_networks([forms.to_form(each, form) for each in measured], images.to(device))
-    return [figures(each, loader, images, classes, device, taken) for each, taken in zip(measured, times, strict=True)]
+    measured = [copy_for_measuring(network, device) for network in originals]
+    times = time_networks([forms.to_form(network, form) for network in measured], images.to(device))
+    return [
+        figures(network, loader, images, classes, device, latency)
+        for network, latency in zip(measured, times, strict=True)
+    ]
 
 
 def figures(
     measured: nn.Module, loader: Any, images: Images, classes: int, device: torch.device, times: dict[str, float]
 ) -> record.Network:
     _, channels, height, width = images.shape
-    found = accuracy(measured, loader, device)
+    answers = accuracy(measured, loader, device)
     return record.Network(
         macs=count_macs(measured, (channels, height, width)),
         params=count_params(measured),
         bytes=count_bytes(measured),
         latency_ms=times,
-        **found.figures(with_top5=classes >= MANY_CLASSES),
+        **answers.figures(with_top5=classes >= MANY_CLASSES),
     )
 
 
-def time_networks(given: Sequence[nn.Module], images: Images) -> list[dict[str, float]]:
+def time_networks(timed: Sequence[nn.Module], images: Images) -> list[dict[str, float]]:
     """For each network milliseconds by batch size: on a GPU channels-last, and also a batch that fills it."""
     batches: tuple[int, ...] = BATCHES
     if images.device.type != "cpu":
-        given = [copy.deepcopy(each).to(memory_format=torch.channels_last) for each in given]  # type: ignore[call-overload]
+        timed = [copy.deepcopy(network).to(memory_format=torch.channels_last) for network in timed]  # type: ignore[call-overload]
         images = images.contiguous(memory_format=torch.channels_last)
-        full = batch_that_fills(lambda batch: latencies(given[:1], repeat_to(images, batch))[0], BATCHES[-1])
+        full = batch_that_fills(lambda batch: latencies(timed[:1], repeat_to(images, batch))[0], BATCHES[-1])
         batches = tuple(dict.fromkeys((*BATCHES, full)))
-    found = {str(batch): latencies(given, repeat_to(images, batch)) for batch in batches}
-    return [{batch: 1000 * seconds[place] for batch, seconds in found.items()} for place in range(len(given))]
+    by_batch = {str(batch): latencies(timed, repeat_to(images, batch)) for batch in batches}
+    return [{batch: 1000 * seconds[index] for batch, seconds in by_batch.items()} for index in range(len(timed))]
 
 
 def batch_that_fills(seconds: Callable[[int], float], batch: int) -> int:
     """The first batch, doubling from `batch`, whose double brings hardly more images a second, or finds no memory."""
-    taken = seconds(batch)
+    single = seconds(batch)
     while batch < MOST_IMAGES:
         try:
             doubled = seconds(2 * batch)
         except torch.OutOfMemoryError:
             return batch
-        if 2 * taken < GAIN * doubled:
+        if 2 * single < GAIN * doubled:
             return batch
-        batch, taken = 2 * batch, doubled
+        batch, single = 2 * batch, doubled
     return batch
 
 
-def choose_form(small: nn.Module, asked: str, images: Images, device: torch.device) -> str:
+def choose_form(small: nn.Module, requested: str, images: Images, device: torch.device) -> str:
     """The form to time and to export: `asked`, or what "auto" finds on this device."""
-    return forms.fastest_form(copy_for_measuring(small, device), images.to(device))[0] if asked == "auto" else asked
+    return forms.fastest_form(copy_for_measuring(small, device), images.to(device))[0] if requested == "auto" else requested
 
 
 def copy_for_measuring(network: nn.Module, device: torch.device) -> nn.Module:
@@ -101,13 +104,13 @@ def accuracy(network: nn.Module, loader: Any, device: torch.device) -> Accuracy:
     for images, labels in loader:
         logits = network(images.to(device)).cpu()
         hits.append(logits.topk(min(5, logits.shape[1])).indices == labels.cpu()[:, None])
-    found = torch.cat(hits)
-    right, within = found[:, 0], found.sum(dim=1)
+    ranked = torch.cat(hits)
+    right, within = ranked[:, 0], ranked.sum(dim=1)
     return Accuracy(right.double().mean().item(), within.double().mean().item(), right)
 
 
 def repeat_to(images: Images, batch: int) -> Images:
     """In the memory format that the images have on a GPU, and channels first on a CPU."""
     filled = images.repeat(-(-batch // len(images)), 1, 1, 1)[:batch]
-    kept = torch.contiguous_format if images.device.type == "cpu" else torch.channels_last
-    return filled.contiguous(memory_format=kept)
+    layout = torch.contiguous_format if images.device.type == "cpu" else torch.channels_last
+    return filled.contiguous(memory_format=layout)

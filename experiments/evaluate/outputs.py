@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from experiments.config.digest import libraries
-from experiments.config.modified import modified
+from experiments.config.modified import modifications
 from experiments.config.typed_overrides import command
 from experiments.evaluate import measure
 from experiments.evaluate.artifacts import NETWORK, ONNX, origin_of
@@ -14,7 +14,7 @@ from experiments.records import record
 from experiments.records.record import Budget, Layer, Record
 from experiments.run.context import RunContext
 from experiments.run.stages import StageResult
-from experiments.run.store import say_reused
+from experiments.run.store import log_reused
 from experiments.system import checkout, hardware
 from experiments.system.checksums import matches_checksum
 from experiments.system.console import log
@@ -47,19 +47,19 @@ def read_finished(context: RunContext) -> Record | None:
     for name in (path.name, "metrics.jsonl", ONNX):
         durable.refuse_folder(context.folder / name)  # before the training, not when they are written
     wanted = [path, context.folder / NETWORK, *([context.folder / ONNX] if context.settings.export else [])]
-    if not (context.settings.store and all(each.exists() for each in wanted)):
+    if not (context.settings.store and all(wanted_path.exists() for wanted_path in wanted)):
         return None
     try:
-        made = record.read(path)
+        finished = record.read(path)
     except ValueError as error:
         log(f"{error}: making it again", "yellow")
         return None
     if damage := describe_damage(context):
         log(f"{damage}: making it again from what the store holds", "yellow")
         return None
-    for stage in made.stages:
-        say_reused(stage)
-    return made
+    for stage in finished.stages:
+        log_reused(stage)
+    return finished
 
 
 def describe_damage(context: RunContext) -> str | None:
@@ -73,45 +73,49 @@ def describe_damage(context: RunContext) -> str | None:
     return None
 
 
-def write_record(context: RunContext, made: StageOutputs, form: str) -> Record:
+def write_record(context: RunContext, outputs: StageOutputs, form: str) -> Record:
     """`form`: the small form that is timed."""
-    dense, pruned = measure_networks(context, [made.dense.network, made.small], form)
-    made_record = Record(
+    dense, pruned = measure_networks(context, [outputs.dense.network, outputs.small], form)
+    result = Record(
         schema=record.SCHEMA,
         digest=context.digest,
-        budget=measure_budget(context, made.choice, dense, pruned),
+        budget=measure_budget(context, outputs.choice, dense, pruned),
         classes=list(context.data.classes),
         val_seen=context.settings.baseline is not None and context.data.sizes["val"] > 0,
         dense=dense,
         pruned=pruned,
-        tuned=measure_retrained(context, pruned, made.tuned.network),
-        scratch=measure_retrained(context, pruned, made.scratch.network) if made.scratch else None,
-        gates_accuracy=made.gates.accuracy,
-        certificate=made.certificate,
-        layers=count_layers(made.choice),
-        stages=[*made.tuned.stages, *(made.scratch.stages if made.scratch else ())],
-        epochs_total=sum(stage.epochs for stage in made.tuned.stages),
-        method_figures=made.gates.figures | timing_figures(context, form),
+        tuned=measure_retrained(context, pruned, outputs.tuned.network),
+        scratch=measure_retrained(context, pruned, outputs.scratch.network) if outputs.scratch else None,
+        gates_accuracy=outputs.gates.accuracy,
+        certificate=outputs.certificate,
+        layers=count_layers(outputs.choice),
+        stages=[*outputs.tuned.stages, *(outputs.scratch.stages if outputs.scratch else ())],
+        epochs_total=sum(stage.epochs for stage in outputs.tuned.stages),
+        method_figures=outputs.gates.figures | timing_figures(context, form),
         baseline_digest=context.baseline_digest,
         data_verified=context.data.verified,
-        left_out=count_left_out(context, made),
-        **requested(context),
+        left_out=count_left_out(context, outputs),
+        **requested_fields(context),
         **describe_surroundings(context),
     )
-    made_record.write(context.folder / "record.json")
-    return made_record
+    result.write(context.folder / "record.json")
+    return result
 
 
-def requested(context: RunContext) -> dict[str, Any]:
+def requested_fields(context: RunContext) -> dict[str, Any]:
     """What the user chose, and the command that says it again."""
     settings = context.settings
     names = ("method", "model", "data", "recipe", "objective", "experiment")
-    said = {name: getattr(settings, name) for name in ("name", "seed", "ratio", "control")}
-    chosen = {name: getattr(settings.choice, name) for name in names}
+    settings_fields = {name: getattr(settings, name) for name in ("name", "seed", "ratio", "control")}
+    choices = {name: getattr(settings.choice, name) for name in names}
     return (
-        said
-        | chosen
-        | {"command": command(), "modified": modified(context.settings.choice.experiment), "config": context.values}
+        settings_fields
+        | choices
+        | {
+            "command": command(),
+            "modified": modifications(context.settings.choice.experiment),
+            "config": context.values,
+        }
     )
 
 
@@ -123,10 +127,10 @@ def describe_surroundings(context: RunContext) -> dict[str, Any]:
     return made_with | {"device": device, "precision": context.precision}
 
 
-def count_left_out(context: RunContext, made: StageOutputs) -> dict[str, int]:
+def count_left_out(context: RunContext, outputs: StageOutputs) -> dict[str, int]:
     """Of training as every stage has counted them; of the test set as they were met while measuring."""
-    met = {part: len(names) for part, names in context.data.left_out.items()}
-    return met | {"train": max([met["train"], *(stage.left_out or 0 for stage in made.tuned.stages)])}
+    counts = {part: len(names) for part, names in context.data.left_out.items()}
+    return counts | {"train": max([counts["train"], *(stage.left_out or 0 for stage in outputs.tuned.stages)])}
 
 
 def timing_figures(context: RunContext, form: str) -> dict[str, float | None]:
@@ -136,13 +140,13 @@ def timing_figures(context: RunContext, form: str) -> dict[str, float | None]:
 
 def measure_networks(context: RunContext, networks: list[nn.Module], form: str) -> list[record.Network]:
     loader, classes = context.data.test_dataloader(), len(context.data.classes)
-    return measure.networks(networks, loader, context.probe, classes, context.device, form)
+    return measure.measure_all(networks, loader, context.probe, classes, context.device, form)
 
 
 def measure_retrained(context: RunContext, shape: record.Network, network: nn.Module) -> record.Network:
     """Other weights in the same shape: only the answers are new, and two timings of one shape would differ by noise."""
-    found = measure_accuracy(context, network)
-    return replace(shape, **found.figures(with_top5=shape.accuracy_top5 is not None))
+    answers = measure_accuracy(context, network)
+    return replace(shape, **answers.figures(with_top5=shape.accuracy_top5 is not None))
 
 
 def measure_gates(context: RunContext, learned: nn.Module) -> Gates:

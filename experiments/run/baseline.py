@@ -20,7 +20,7 @@ SHOWN = 3  # keys named in a refusal
 
 def load(network: nn.Module, path: Path) -> None:
     """In place. Raises ValueError unless every weight is there with its shape and nothing else is."""
-    weights = strip_prefix(network.state_dict(), read(path), path)
+    weights = strip_prefix(network.state_dict(), read_weights(path), path)
     refuse_misfit(network.state_dict(), weights, path)
     for key, value in weights.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
@@ -28,11 +28,11 @@ def load(network: nn.Module, path: Path) -> None:
     network.load_state_dict(weights, strict=False)
 
 
-def read(path: Path) -> Weights:
+def read_weights(path: Path) -> Weights:
     if not path.is_file():
         raise FileNotFoundError(f"baseline={path} is not a file: give a .safetensors file or a weights-only state dict")
     try:
-        found = (
+        loaded = (
             load_file(path)
             if path.suffix == ".safetensors"
             else torch.load(path, map_location="cpu", weights_only=True)
@@ -44,54 +44,54 @@ def read(path: Path) -> Weights:
         raise ValueError(
             f"baseline={path} cannot be read as safetensors or a weights-only state dict: {first}"
         ) from error
-    return state_dict(found, path)
+    return extract_state_dict(loaded, path)
 
 
-def state_dict(found: Any, path: Path) -> Weights:
+def extract_state_dict(loaded: Any, path: Path) -> Weights:
     """Of what people save: the weights themselves, or a checkpoint that holds them under a name."""
-    held = [name for name in HOLDERS if is_weights(found.get(name))] if isinstance(found, dict) else []
-    if held:
-        if len(held) > 1 or held[0] in AVERAGES:
-            log(f"baseline={path} holds {' and '.join(held)}: {held[0]} is taken")
-        return found[held[0]]  # type: ignore[no-any-return]
-    if not is_weights(found):
+    holders = [name for name in HOLDERS if is_weights(loaded.get(name))] if isinstance(loaded, dict) else []
+    if holders:
+        if len(holders) > 1 or holders[0] in AVERAGES:
+            log(f"baseline={path} holds {' and '.join(holders)}: {holders[0]} is taken")
+        return loaded[holders[0]]  # type: ignore[no-any-return]
+    if not is_weights(loaded):
         raise ValueError(f"baseline={path} holds no state dict (names to tensors): save network.state_dict()")
-    return found  # type: ignore[no-any-return]
+    return loaded  # type: ignore[no-any-return]
 
 
 def is_weights(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value) and all(isinstance(each, Tensor) for each in value.values())
+    return isinstance(value, dict) and bool(value) and all(isinstance(tensor, Tensor) for tensor in value.values())
 
 
-def strip_prefix(wanted: Weights, found: Weights, path: Path) -> Weights:
+def strip_prefix(expected: Weights, weights: Weights, path: Path) -> Weights:
     """The network's weights without the prefix that all of them stand behind; a checkpoint's other parts stay away."""
-    fitting = prefixes(wanted, found)
-    if not fitting or "" in fitting:
-        return found
-    plain = [each for each in fitting if "ema" not in each] or fitting
-    if len(plain) > 1:
+    behind = prefixes(expected, weights)
+    if not behind or "" in behind:
+        return weights
+    without_ema = [prefix for prefix in behind if "ema" not in prefix] or behind
+    if len(without_ema) > 1:
         raise ValueError(
-            f"baseline={path} holds this network behind each of {', '.join(plain)}: save one of them alone"
+            f"baseline={path} holds this network behind each of {', '.join(without_ema)}: save one of them alone"
         )
-    if len(fitting) > 1:
-        log(f"baseline={path} holds {' and '.join(fitting)}: {plain[0]} is taken")
-    return {key.removeprefix(plain[0]): value for key, value in found.items() if key.startswith(plain[0])}
+    if len(behind) > 1:
+        log(f"baseline={path} holds {' and '.join(behind)}: {without_ema[0]} is taken")
+    return {key.removeprefix(without_ema[0]): value for key, value in weights.items() if key.startswith(without_ema[0])}
 
 
-def prefixes(wanted: Weights, found: Weights) -> list[str]:
+def prefixes(expected: Weights, weights: Weights) -> list[str]:
     """Behind which every weight of the network is found: `module.`, `model.`, `_orig_mod.`, whatever it is."""
-    keys = [key for key in wanted if not key.endswith(COUNTER)]
+    keys = [key for key in expected if not key.endswith(COUNTER)]
     first = keys[0] if keys else ""
-    starts = sorted({key.removesuffix(first) for key in found if key == first or key.endswith(f".{first}")})
-    return [start for start in starts if all(start + key in found for key in keys)]
+    candidates = sorted({key.removesuffix(first) for key in weights if key == first or key.endswith(f".{first}")})
+    return [prefix for prefix in candidates if all(prefix + key in weights for key in keys)]
 
 
-def refuse_misfit(wanted: Weights, found: Weights, path: Path) -> None:
-    for key in wanted:
-        if key in found and wanted[key].shape != found[key].shape:
-            raise ValueError(describe_shapes(key, wanted, found, path))
-    missing = sorted(key for key in wanted.keys() - found.keys() if not key.endswith(COUNTER))
-    extra = sorted(found.keys() - wanted.keys())
+def refuse_misfit(expected: Weights, weights: Weights, path: Path) -> None:
+    for key in expected:
+        if key in weights and expected[key].shape != weights[key].shape:
+            raise ValueError(describe_shapes(key, expected, weights, path))
+    missing = sorted(key for key in expected.keys() - weights.keys() if not key.endswith(COUNTER))
+    extra = sorted(weights.keys() - expected.keys())
     if missing or extra:
         words = [f"{label} {first_keys(keys)}" for label, keys in (("lacks", missing), ("has besides", extra)) if keys]
         raise ValueError(
@@ -99,16 +99,16 @@ def refuse_misfit(wanted: Weights, found: Weights, path: Path) -> None:
         )
 
 
-def describe_shapes(key: str, wanted: Weights, found: Weights, path: Path) -> str:
-    mine, theirs = wanted[key], found[key]
-    shapes = f"baseline={path}: {key} has shape {tuple(theirs.shape)}, this network needs {tuple(mine.shape)}"
-    if key.rpartition(".")[0] == classifier(wanted) and mine.shape[1:] == theirs.shape[1:]:
-        classes = f"trained for {len(theirs)} classes, data= has {len(mine)}"
+def describe_shapes(key: str, expected: Weights, weights: Weights, path: Path) -> str:
+    needed, given = expected[key], weights[key]
+    shapes = f"baseline={path}: {key} has shape {tuple(given.shape)}, this network needs {tuple(needed.shape)}"
+    if key.rpartition(".")[0] == classifier_name(expected) and needed.shape[1:] == given.shape[1:]:
+        classes = f"trained for {len(given)} classes, data= has {len(needed)}"
         return f"{shapes}: {classes}; choose the data it was trained on"
     return f"{shapes}; set model= to the network it was trained as"
 
 
-def classifier(weights: Weights) -> str:
+def classifier_name(weights: Weights) -> str:
     """The last module with a matrix, by its name: what has one output for each class."""
     matrices = [key for key, value in weights.items() if value.ndim >= 2]
     return matrices[-1].rpartition(".")[0] if matrices else ""

@@ -18,7 +18,7 @@ from experiments.run.store import Store
 from experiments.system import hardware
 from experiments.system.checksums import file_digest
 from experiments.system.redact import redact
-from experiments.trainer.execution import Execution, execution
+from experiments.trainer.execution import Execution, choose_execution
 from pruning.methods.base import PruningMethod
 from pruning.objectives import Objective
 
@@ -74,15 +74,15 @@ class RunContext:
 
     def execution(self, recipe: str) -> Execution:
         images = self.recipes[recipe].epochs * self.data.sizes["train"]
-        return execution(self.precision, self.settings.trainer.compile, self.device, images)
+        return choose_execution(self.precision, self.settings.trainer.compile, self.device, images)
 
     def steps(self, recipe: str) -> int:
         return self.recipes[recipe].epochs * len(self.data.train_dataloader())
 
-    def chooses(self, recipe: str) -> bool:
+    def chooses_epoch(self, recipe: str) -> bool:
         """Whether validation picks the epoch. Gates are never picked half-way to their values."""
-        seen = recipe == "prune" or self.settings.baseline is not None
-        return self.settings.recipe.choose == "best" and self.data.sizes["val"] > 0 and not seen
+        fixed = recipe == "prune" or self.settings.baseline is not None
+        return self.settings.recipe.choose == "best" and self.data.sizes["val"] > 0 and not fixed
 
     @cached_property
     def probe(self) -> Float[Tensor, "b 3 h w"]:
@@ -99,11 +99,13 @@ class RunContext:
 
 def trainer_arguments(settings: schema.Config) -> dict[str, Any]:
     """Where to train, in Lightning's words."""
-    asked = settings.trainer
-    return {name: getattr(asked, name) for name in ("accelerator", "devices", "strategy", "num_nodes")}
+    trainer = settings.trainer
+    return {name: getattr(trainer, name) for name in ("accelerator", "devices", "strategy", "num_nodes")}
 
 
 def safe_file_name(name: str) -> str:
     """One path component, whatever a user writes: no separators, no leading dot, at most 100 characters."""
-    safe = "".join(mark if mark.isascii() and (mark.isalnum() or mark in "-_.+") else "_" for mark in name)
+    safe = "".join(
+        character if character.isascii() and (character.isalnum() or character in "-_.+") else "_" for character in name
+    )
     return safe.lstrip(".")[:100] or "run"

@@ -71,17 +71,17 @@ def run_once(context: RunContext) -> None:
     graph = trace(context.network, context.image_shape)
     macs = count_macs(context.network, context.image_shape)
     forward, steps = macs * images_run(context.network) <= FORWARD_MOST, macs <= STEPS_MOST
-    say_left_out(macs, forward, steps)
+    log_skipped(macs, forward, steps)
     if steps and context.recipes["baseline"].epochs and context.baseline_digest is None:
         train_step(context, copy.deepcopy(context.network), "baseline", CrossEntropy())
     if forward:
         check_dense(context)
-    plain, choice = choose(context, steps)
+    plain, choice = choose_filters(context, steps)
     if forward:
         randomise(context, plain)
     small = compact(plain, choice, context.image_shape, graph)
     if forward:
-        compare(context, mask(plain, choice, context.image_shape, graph), small, double=macs <= DOUBLE_MOST)
+        check_compact(context, mask(plain, choice, context.image_shape, graph), small, double=macs <= DOUBLE_MOST)
     if steps and context.recipes["finetune"].epochs:
         train_step(context, small, "finetune", context.objective.taught_by(plain))
 
@@ -91,49 +91,49 @@ def images_run(network: nn.Module) -> int:
     return 2 * (6 if has_running_statistics(network) else 4)
 
 
-def say_left_out(macs: int, forward: bool, steps: bool) -> None:
+def log_skipped(macs: int, forward: bool, steps: bool) -> None:
     if not steps:
-        what = "a training step" if forward else "running the networks"
-        log(f"dry run without {what}: {macs / 1e9:.1f} G multiply-adds an image would take too long", "yellow")
+        skipped = "a training step" if forward else "running the networks"
+        log(f"dry run without {skipped}: {macs / 1e9:.1f} G multiply-adds an image would take too long", "yellow")
 
 
 def check_dense(context: RunContext) -> None:
     network = copy.deepcopy(context.network)
     randomise(context, network)
-    with naming("running", context):
-        check_logits_follow_images(network, random_images(network, context.image_shape), len(context.data.classes))
+    with name_failures("running", context):
+        check_answers(network, random_images(network, context.image_shape), len(context.data.classes))
 
 
 def randomise(context: RunContext, network: nn.Module) -> None:
-    with naming("running", context):
+    with name_failures("running", context):
         randomise_norms(network, random_images(network, context.image_shape))
 
 
-def choose(context: RunContext, steps: bool) -> tuple[nn.Module, Selection]:
+def choose_filters(context: RunContext, steps: bool) -> tuple[nn.Module, Selection]:
     """A plain copy of the network, and the method's choice on it: where it learns, with gates at random."""
     network, method = copy.deepcopy(context.network), context.method
     method.begin_stage(network, context.image_shape, context.steps("prune"))
     if method.needs_training and steps:
         train_step(context, network, "prune", CrossEntropy(), method)
-    shuffle(method.groups(network))
+    perturb_gates(method.groups(network))
     choice = method.select(network)
     method.detach(network)
     return network, choice
 
 
 @torch.no_grad()
-def shuffle(groups: list[dict[str, Any]]) -> None:
+def perturb_gates(groups: list[dict[str, Any]]) -> None:
     """Gates that all stand where they began would choose by index."""
     for gate in (gate for group in groups for gate in group["params"]):
         gate += 0.1 * torch.randn_like(gate)
 
 
-def compare(context: RunContext, masked: nn.Module, small: fx.GraphModule, double: bool) -> None:
+def check_compact(context: RunContext, masked: nn.Module, small: fx.GraphModule, double: bool) -> None:
     """The certificate's promise, before there is anything to certify."""
-    with naming("running", context):
-        wanted, got = answers_of_both(masked, small, random_images(masked, context.image_shape), double)
-    if wanted.isfinite().all() and wanted.any():
-        check_equal(wanted, got)
+    with name_failures("running", context):
+        expected, actual = answers_of_both(masked, small, random_images(masked, context.image_shape), double)
+    if expected.isfinite().all() and expected.any():
+        check_equal(expected, actual)
 
 
 def answers_of_both(masked: nn.Module, small: fx.GraphModule, images: Tensor, double: bool) -> tuple[Tensor, Tensor]:
@@ -149,7 +149,7 @@ def train_step(
     """One, as the stage would make it, on as few images as one of its batches may have."""
     count = min(2, context.settings.recipe.batch // context.processes)
     classes = len(context.data.classes)
-    with naming(f"a training step of stage {recipe} by", context):
+    with name_failures(f"a training step of stage {recipe} by", context):
         images, labels = random_images(network, context.image_shape, count), torch.arange(count) % classes
         logits = network.train()(images)
         check_logits(logits, (count, classes), network)
@@ -157,10 +157,12 @@ def train_step(
         if not torch.isfinite(loss):
             raise ValueError(f"the first loss of stage {recipe} is {loss.item():g}: no training can begin with it")
         loss.backward()
-        update(context, network, context.recipes[recipe], objective, method)
+        optimiser_step(context, network, context.recipes[recipe], objective, method)
 
 
-def update(context: RunContext, network: nn.Module, recipe: Stage, objective: Objective, method: PruningMethod) -> None:
+def optimiser_step(
+    context: RunContext, network: nn.Module, recipe: Stage, objective: Objective, method: PruningMethod
+) -> None:
     """The optimiser's step between the method's two verbs."""
     task = ClassificationTask(
         network, objective, recipe, len(context.data.classes), context.image_shape, context.settings.seed
@@ -172,32 +174,32 @@ def update(context: RunContext, network: nn.Module, recipe: Stage, objective: Ob
 
 
 @contextmanager
-def naming(what: str, context: RunContext) -> Iterator[None]:
+def name_failures(action: str, context: RunContext) -> Iterator[None]:
     """Whatever the network's own code raises is said in a line, with the place."""
     try:
         yield
     except ValueError as error:
-        if raised_here(error):
+        if is_own_check(error):
             raise
-        raise ValueError(in_a_line(what, context, error)) from error
+        raise ValueError(describe_failure(action, context, error)) from error
     except Exception as error:
-        raise ValueError(in_a_line(what, context, error)) from error
+        raise ValueError(describe_failure(action, context, error)) from error
 
 
-def raised_here(error: Exception) -> bool:
+def is_own_check(error: Exception) -> bool:
     """By a check of ours, whose words are for the user already."""
-    return not of_torch(traceback.extract_tb(error.__traceback__)[-1])
+    return not is_torch_frame(traceback.extract_tb(error.__traceback__)[-1])
 
 
-def of_torch(frame: traceback.FrameSummary) -> bool:
+def is_torch_frame(frame: traceback.FrameSummary) -> bool:
     return frame.filename.startswith(TORCH)
 
 
-def in_a_line(what: str, context: RunContext, error: Exception) -> str:
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not of_torch(frame)]
+def describe_failure(action: str, context: RunContext, error: Exception) -> str:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_torch_frame(frame)]
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "torch"
-    words = (str(error).splitlines() or [""])[0]
+    message = (str(error).splitlines() or [""])[0]
     return (
-        f"{what} {type(context.network).__name__} on random images of {context.image_shape} fails at {where}: "
-        f"{type(error).__name__}: {words}"
+        f"{action} {type(context.network).__name__} on random images of {context.image_shape} fails at {where}: "
+        f"{type(error).__name__}: {message}"
     )

@@ -17,7 +17,7 @@ class FailedError(ValueError):
 
 
 @contextmanager
-def failures_explained(context: RunContext) -> Iterator[None]:
+def explain_failures(context: RunContext) -> Iterator[None]:
     """Of a ValueError one line is enough; a fault of ours keeps its traceback on the terminal too."""
     path = context.folder / FILE
     durable.refuse_folder(path)

@@ -50,8 +50,8 @@ class StageSpec:
 def train(context: RunContext, start: StageResult, spec: StageSpec) -> StageResult:
     """`start` stays as it is."""
     recipe, network = context.recipes[spec.recipe], copy.deepcopy(start.network)
-    trained = {"recipe": asdict(recipe), "compiled": context.execution(spec.recipe).compiled}
-    key = digest(spec.stage, context.values, parent=start.digest, **trained, **context.content())
+    training = {"recipe": asdict(recipe), "compiled": context.execution(spec.recipe).compiled}
+    key = digest(spec.stage, context.values, parent=start.digest, **training, **context.content())
     if not recipe.epochs:  # a one-shot method decides on the network as it is
         if spec.method is not None:
             spec.method.begin_stage(network, context.image_shape, 0)
@@ -59,7 +59,9 @@ def train(context: RunContext, start: StageResult, spec: StageSpec) -> StageResu
     finished = context.store.stage(spec.stage, key, lambda folder: fit(context, network, spec, folder, key))
     ranks.barrier()  # all have read what is cleared now
     if ranks.is_rank_zero():
-        checkpoints.clear(finished.folder)  # only now: a kill before the result is stored goes on from them
+        checkpoints.remove_checkpoints(
+            finished.folder
+        )  # only now: a kill before the result is stored goes on from them
     if finished.stage.reused:
         load_reused(context, network, spec, finished.weights)
     return StageResult(network, key, (*start.stages, finished.stage))
@@ -78,10 +80,12 @@ def fit(context: RunContext, network: nn.Module, spec: StageSpec, folder: Path, 
     task = ClassificationTask(
         network, spec.objective, recipe, len(context.data.classes), context.image_shape, context.settings.seed
     )
-    keep = StageCheckpoint(folder, context.chooses(spec.recipe), context.settings.trainer.checkpoint_minutes)
-    how = context.execution(spec.recipe)
-    log(f"{spec.stage}: {how}")
-    network.to(memory_format=how.layout)
+    checkpoint = StageCheckpoint(
+        folder, context.chooses_epoch(spec.recipe), context.settings.trainer.checkpoint_minutes
+    )
+    execution = context.execution(spec.recipe)
+    log(f"{spec.stage}: {execution}")
+    network.to(memory_format=execution.layout)
     if context.precision == "64-true":
         network.double()  # Lightning does so after it has restored a checkpoint, which loses half of the digits
     with (
@@ -89,35 +93,37 @@ def fit(context: RunContext, network: nn.Module, spec: StageSpec, folder: Path, 
         postpone_exit(),
         deterministic_algorithms(context.device.type != "cpu" and context.settings.trainer.deterministic),
     ):
-        trainer = build_trainer(context, spec, keep, folder)
-        if how.compiled:
+        trainer = build_trainer(context, spec, checkpoint, folder)
+        if execution.compiled:
             task.compile_steps(context.settings.recipe.batch // trainer.world_size)
-        trainer.fit(task, datamodule=context.data, ckpt_path=checkpoint_to_resume(keep.last), weights_only=True)
+        trainer.fit(
+            task, datamodule=context.data, ckpt_path=checkpoint_to_resume(checkpoint.last_checkpoint), weights_only=True
+        )
     context.data.trainer = None  # measuring is the work of one process, and it needs all images
-    keep.restore(task)
+    checkpoint.restore(task)
     network.cpu().to(memory_format=torch.contiguous_format)
     images = recipe.epochs * context.data.sizes["train"]
     return weights(network), Stage(
         name=spec.stage,
         epochs=recipe.epochs,
-        chosen_epoch=keep.epoch + 1,
-        val_accuracy=keep.accuracy if keep.accuracy >= 0 else None,
-        seconds=keep.seconds,
-        images_per_second=images / keep.seconds,
+        chosen_epoch=checkpoint.epoch + 1,
+        val_accuracy=checkpoint.accuracy if checkpoint.accuracy >= 0 else None,
+        seconds=checkpoint.seconds,
+        images_per_second=images / checkpoint.seconds,
         train_macs=macs * images,
         digest=key,
         commit=checkout.commit(),
         reused=False,
         left_out=len(context.data.left_out["train"]),
-        compiled=how.compiled,
+        compiled=execution.compiled,
     )
 
 
 def train_macs(context: RunContext, network: nn.Module, spec: StageSpec) -> int:
     """Per image: forward once, backward twice, the teacher's forward once."""
     teacher = spec.objective.teacher
-    taught = count_macs(teacher, context.image_shape) if teacher is not None else 0
-    return 3 * count_macs(network, context.image_shape) + taught
+    teacher_macs = count_macs(teacher, context.image_shape) if teacher is not None else 0
+    return 3 * count_macs(network, context.image_shape) + teacher_macs
 
 
 def checkpoint_to_resume(checkpoint: Path) -> str | None:
@@ -127,9 +133,9 @@ def checkpoint_to_resume(checkpoint: Path) -> str | None:
     return str(checkpoint)
 
 
-def build_trainer(context: RunContext, spec: StageSpec, keep: StageCheckpoint, folder: Path) -> Trainer:
-    asked = context.settings.trainer
-    bar = StageBar(spec.stage, asked.progress)
+def build_trainer(context: RunContext, spec: StageSpec, checkpoint: StageCheckpoint, folder: Path) -> Trainer:
+    settings = context.settings.trainer
+    bar = StageBar(spec.stage, settings.progress)
     trainer = Trainer(
         **context.machine,
         precision=context.precision,  # type: ignore[arg-type]
@@ -139,7 +145,7 @@ def build_trainer(context: RunContext, spec: StageSpec, keep: StageCheckpoint, f
             bar,
             ranks.SyncBuffers(),
             *([PruningCallback(spec.method)] if spec.method else []),
-            keep,
+            checkpoint,
             context.tracker,
         ],
         plugins=[DurableCheckpoints()],
@@ -151,7 +157,8 @@ def build_trainer(context: RunContext, spec: StageSpec, keep: StageCheckpoint, f
         enable_model_summary=False,
         use_distributed_sampler=False,  # the data splits itself over processes, by (seed, epoch, index)
     )
-    # Requests to leave are ours: its handler broadcasts in the middle of whatever a process does, and hangs
+    # Requests to leave are ours: its handler broadcasts in the middle of whatever a process does, and hangs. No public
+    # hook is early enough: between its registration and on_train_start lie a barrier and the making of loaders
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
     # and every step of its loop waits for the device to hear of one
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]

@@ -41,23 +41,23 @@ class Store:
         folder = self.root / f"{name}-{digest[:16]}"
         self.visited.append(folder)
         if not ranks.is_rank_zero():
-            return self.followed(folder, compute)
+            return self.follow_rank_zero(folder, compute)
         with hold_lock(folder, ranks.broadcast_wait):
             if not self.reuse:
                 clear(folder)
-            found = read(folder)
-            ranks.broadcast(found is not None)
-            if found is not None:
-                say_reused(found.stage)
-                return found
+            finished = read(folder)
+            ranks.broadcast(finished is not None)
+            if finished is not None:
+                log_reused(finished.stage)
+                return finished
             weights, stage = compute(folder)
             write(folder, weights, stage)
         return Finished(weights, stage, folder)
 
-    def followed(self, folder: Path, compute: Callable[[Path], tuple[Weights, Stage]]) -> Finished:
+    def follow_rank_zero(self, folder: Path, compute: Callable[[Path], tuple[Weights, Stage]]) -> Finished:
         """In the other processes of a run: as the first has decided."""
-        found = read(folder) if ranks.receive_decision() else None
-        return found or Finished(*compute(folder), folder)
+        finished = read(folder) if ranks.receive_decision() else None
+        return finished or Finished(*compute(folder), folder)
 
     def can_resume(self) -> bool:
         """Whether the same command finds a stage of this run, or a checkpoint in it, to go on from."""
@@ -66,15 +66,15 @@ class Store:
         )
 
 
-def say_reused(stage: Stage) -> None:
+def log_reused(stage: Stage) -> None:
     log(f"reused {stage.name} {stage.digest[:8]} (made at commit {stage.commit})", "green")
 
 
 def write(folder: Path, weights: Weights, stage: Stage) -> None:
     content = save(weights)
     durable.write(folder / "weights.safetensors", content)
-    facts = {**asdict(stage), "weights_sha256": hashlib.sha256(content).hexdigest()}
-    durable.write(folder / FILE, json.dumps(facts, indent=1).encode())
+    fields = {**asdict(stage), "weights_sha256": hashlib.sha256(content).hexdigest()}
+    durable.write(folder / FILE, json.dumps(fields, indent=1).encode())
 
 
 def read(folder: Path) -> Finished | None:
@@ -82,11 +82,11 @@ def read(folder: Path) -> Finished | None:
     if not (folder / FILE).exists():
         return None
     try:
-        facts = load_json(folder / FILE)
+        fields = load_json(folder / FILE)
         content = (folder / "weights.safetensors").read_bytes()
-        if hashlib.sha256(content).hexdigest() != facts.pop("weights_sha256"):
+        if hashlib.sha256(content).hexdigest() != fields.pop("weights_sha256"):
             raise ValueError("weights.safetensors is not what was written")
-        return Finished(load(content), replace(Stage(**facts), reused=True), folder)
+        return Finished(load(content), replace(Stage(**fields), reused=True), folder)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         log(f"{folder} is damaged ({error}): made again", "yellow")
         clear(folder)

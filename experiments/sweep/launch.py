@@ -15,16 +15,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, final
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
+from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from datamodules.stamps import list_files, stamps
 from experiments.config import typed_overrides
 from experiments.config.digest import digest
-from experiments.config.refusal import one_line
+from experiments.config.refusal import error_message
 from experiments.config.schema import leaves
 from experiments.records import jobs, status
 from experiments.records.jobs import Job
@@ -44,37 +44,37 @@ LOG = "log.txt"
 class Sweep(Callback):
     """In the process that was started with -m, around all jobs, whatever launcher runs them."""
 
-    drives: ClassVar[bool] = False  # in this process
+    in_driver: ClassVar[bool] = False  # in this process
 
     def __getstate__(self) -> dict[str, Any]:
         """Joblib sends callbacks along; a thread cannot travel, and only the driver's own process has work for this."""
         return {}
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        arguments = typed_overrides.as_typed(config.hydra.overrides.task)
+        arguments = typed_overrides.unresolved(config.hydra.overrides.task)
         self.folder = Path(config.folder).absolute()
-        self.place = jobs.sweep_folder(self.folder, arguments)
-        os.environ[jobs.SWEEP] = str(self.place)  # to the launcher's processes
+        self.sweep_folder = jobs.sweep_folder(self.folder, arguments)
+        os.environ[jobs.SWEEP] = str(self.sweep_folder)  # to the launcher's processes
         command = typed_overrides.shell_command(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
-        with exits():
-            jobs.write_listing(self.place, command, expand_jobs(config))
+        with exit_on_error():
+            jobs.write_listing(self.sweep_folder, command, expand_jobs(config))
         preemption.install_handlers()
-        preemption.request.children = children
-        Sweep.drives = True
-        self.shows = config.plan or config.sensitivity
+        preemption.request.children = list_children
+        Sweep.in_driver = True
+        self.only_shows = config.plan or config.sensitivity
         preemption.request.can_resume = lambda: bool(config.store and not config.plan)
-        self.watch = SweepMonitor(self.place)
-        if not self.shows:
-            self.watch.start()
+        self.monitor = SweepMonitor(self.sweep_folder)
+        if not self.only_shows:
+            self.monitor.start()
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        with exits():
-            self.watch.stop()
-            jobs.mark_ended(self.place)
-            failed = self.watch.summary()
+        with exit_on_error():
+            self.monitor.stop()
+            jobs.mark_ended(self.sweep_folder)
+            failed = self.monitor.summary()
         try:
-            if not self.shows:
-                report(self.folder)
+            if not self.only_shows:
+                write_report(self.folder)
         finally:  # as `exits`
             preemption.request.raise_if_requested()
             if failed:
@@ -82,15 +82,15 @@ class Sweep(Callback):
 
 
 @contextlib.contextmanager
-def exits() -> Iterator[None]:
+def exit_on_error() -> Iterator[None]:
     """Hydra makes a warning of what a callback raises, and the exit code would be 0."""
     try:
         yield
     except (ValueError, OSError) as error:
-        sys.exit(one_line(error))
+        sys.exit(error_message(error))
 
 
-def report(folder: Path) -> None:
+def write_report(folder: Path) -> None:
     from experiments import report
 
     try:
@@ -103,33 +103,36 @@ def expand_jobs(config: DictConfig) -> list[list[str]]:
     """The jobs that Hydra's own sweeper will make; of another sweeper they are known when they come."""
     if not config.hydra.sweeper._target_.endswith("BasicSweeper"):
         return []
+    sweeper: Any = get_class(config.hydra.sweeper._target_)
     params = [f"{name}={value}" for name, value in (config.hydra.sweeper.params or {}).items()]
-    parsed = OverridesParser.create().parse_overrides([*params, *typed_overrides.as_typed(config.hydra.overrides.task)])
-    return [list(each) for each in BasicSweeper.split_arguments(parsed, None)[0]]
+    parsed = OverridesParser.create().parse_overrides(
+        [*params, *typed_overrides.unresolved(config.hydra.overrides.task)]
+    )
+    return [list(job) for job in sweeper.split_arguments(parsed, None)[0]]
 
 
 CHILDREN: list[subprocess.Popen[bytes]] = []  # of this process; a signal handler has no other way to them
 
 
-def children() -> list[preemption.Child]:
+def list_children() -> list[preemption.Child]:
     """The job of this process, and the workers that joblib has started."""
     return [*CHILDREN, *multiprocessing.active_children()]
 
 
-def job(config: DictConfig) -> None:
+def run_job(config: DictConfig) -> None:
     """In the driver, or in a process of its launcher. Never raises for what the child did, nor where nothing can be
     written of it: the other jobs are tried."""
     try:
-        begin(config)
+        run_in_driver_or_worker(config)
     except OSError as error:
-        log(one_line(error), "red")
+        log(error_message(error), "red")
 
 
-def begin(config: DictConfig) -> None:
-    if Sweep.drives:
+def run_in_driver_or_worker(config: DictConfig) -> None:
+    if Sweep.in_driver:
         run_unless_complete(config)
         return
-    preemption.request.children = children
+    preemption.request.children = list_children
     preemption.install_worker_handlers()
     if preemption.request.signal_name is None:
         with contextlib.suppress(preemption.Preempted):  # the driver was asked itself, and waits for all its workers
@@ -138,24 +141,24 @@ def begin(config: DictConfig) -> None:
 
 def run_unless_complete(config: DictConfig) -> None:
     """One job of the sweep, unless it is complete."""
-    overrides = typed_overrides.as_typed(HydraConfig.get().overrides.task)
+    overrides = typed_overrides.unresolved(HydraConfig.get().overrides.task)
     folder = Path(config.folder).absolute()
     sweep = Path(os.environ.get(jobs.SWEEP) or jobs.sweep_folder(folder, overrides))
-    place = sweep / jobs.job_key(overrides)
+    job_folder = sweep / jobs.job_key(overrides)
     values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    with hold_lock(place):
+    with hold_lock(job_folder):
         identity = identify(values)
-        before = jobs.read_job(place)
-        if before and before.state == jobs.DAMAGED:
-            log(str(before.reason), "yellow")
-        if before and before.identity == identity and config.store and jobs.is_complete(place, before.run):
-            if before.state != status.COMPLETED:
-                jobs.write(place, replace(before, state=status.COMPLETED, reason=None))
+        previous = jobs.read_job(job_folder)
+        if previous and previous.state == jobs.DAMAGED:
+            log(str(previous.reason), "yellow")
+        if previous and previous.identity == identity and config.store and jobs.is_complete(job_folder, previous.run):
+            if previous.state != status.COMPLETED:
+                jobs.write(job_folder, replace(previous, state=status.COMPLETED, reason=None))
             return
-        with gpus.gpu_environment(values["trainer"], folder / "sweep" / "gpus") as seen:
-            run_child(place, overrides, identity, seen, trains=not (config.plan or config.sensitivity))
+        with gpus.gpu_environment(values["trainer"], folder / "sweep" / "gpus") as variables:
+            run_child(job_folder, overrides, identity, variables, trains=not (config.plan or config.sensitivity))
     if config.plan or config.sensitivity:
-        log(f"\n== {' '.join(overrides)}\n{(place / LOG).read_text()}")
+        log(f"\n== {' '.join(overrides)}\n{(job_folder / LOG).read_text()}")
 
 
 def identify(values: dict[str, Any]) -> str:
@@ -175,13 +178,13 @@ def data_paths(data: dict[str, Any]) -> list[Path]:
     return outermost([root, *(f"{root}/{data[part]}" for part in ("train", "test") if part in data)]) if root else []
 
 
-def outermost(named: Iterable[str]) -> list[Path]:
+def outermost(names: Iterable[str]) -> list[Path]:
     """Those that exist, each once: a path below another one comes with it."""
-    found: list[Path] = []
-    for path in (Path(each).expanduser().resolve() for each in named):
-        if path.exists() and not any(path.is_relative_to(other) for other in found):
-            found.append(path)
-    return found
+    paths: list[Path] = []
+    for path in (Path(name).expanduser().resolve() for name in names):
+        if path.exists() and not any(path.is_relative_to(other) for other in paths):
+            paths.append(path)
+    return paths
 
 
 @cache
@@ -192,19 +195,19 @@ def stamp(path: Path, changed: int) -> str:
     return hashlib.sha256(repr((files, stamps(files).tolist())).encode()).hexdigest()
 
 
-def run_child(place: Path, overrides: list[str], identity: str, seen: dict[str, str], trains: bool) -> None:
+def run_child(job_folder: Path, overrides: list[str], identity: str, variables: dict[str, str], trains: bool) -> None:
     for name in ("run", LOG):
-        durable.refuse_folder(place / name)
-    (place / "run").unlink(missing_ok=True)
-    log_path = (place / LOG).relative_to(jobs.results_folder(place)).as_posix()
-    since = time.monotonic()
-    with preemption.postpone_exit(), open(place / LOG, "w") as output:
-        child = start(place, overrides, seen, output)
+        durable.refuse_folder(job_folder / name)
+    (job_folder / "run").unlink(missing_ok=True)
+    log_path = (job_folder / LOG).relative_to(jobs.results_folder(job_folder)).as_posix()
+    began = time.monotonic()
+    with preemption.postpone_exit(), open(job_folder / LOG, "w") as output:
+        child = start_child(job_folder, overrides, variables, output)
         CHILDREN.append(child)
         if preemption.request.signal_name is not None:
             child.terminate()
-        job = running(overrides, log_path, child.pid)
-        jobs.write(place, job)
+        job = running_job(overrides, log_path, child.pid)
+        jobs.write(job_folder, job)
         try:
             code = child.wait()
         except BaseException:  # Ctrl-C, a launcher's own way to leave: the child leaves by its next step
@@ -213,51 +216,55 @@ def run_child(place: Path, overrides: list[str], identity: str, seen: dict[str, 
             raise
         finally:
             CHILDREN.remove(child)
-            state, reason = ending(place, code, job, trains)
-            ended = replace(job, state=state, reason=reason, run=jobs.announced_run(place), exit_code=code)
-            seconds = round(time.monotonic() - since, 3)
-            jobs.write(place, replace(ended, seconds=seconds, ended=status.now(), identity=identity))
+            state, reason = end_state(job_folder, code, job, trains)
+            ended = replace(job, state=state, reason=reason, run=jobs.announced_run(job_folder), exit_code=code)
+            seconds = round(time.monotonic() - began, 3)
+            jobs.write(job_folder, replace(ended, seconds=seconds, ended=status.now(), identity=identity))
 
 
-def running(overrides: list[str], log_path: str, pid: int) -> Job:
+def running_job(overrides: list[str], log_path: str, pid: int) -> Job:
     process: dict[str, Any] = {"pid": pid, "birth": process_birth(pid), "host": socket.gethostname()}
     return Job(
         overrides, status.RUNNING, log=log_path, command=typed_overrides.command(), started=status.now(), **process
     )
 
 
-def start(place: Path, overrides: list[str], seen: dict[str, str], output: Any) -> subprocess.Popen[bytes]:
+def start_child(
+    job_folder: Path, overrides: list[str], variables: dict[str, str], output: Any
+) -> subprocess.Popen[bytes]:
     """In a session of its own: a terminal's Ctrl-C reaches the driver alone, which then asks the child to leave."""
     hydra = HydraConfig.get()
-    command = [sys.executable, str(ROOT / "run.py"), *typed_overrides.switches(), *overrides]
-    names = {jobs.JOB: str(place), jobs.NAME: f"sweep-{place.parent.name}", "PYTHONUNBUFFERED": "1"}
-    environment = {name: value for name, value in os.environ.items() if name != jobs.SWEEP} | names | seen
+    command = [sys.executable, str(ROOT / "run.py"), *typed_overrides.hydra_switches(), *overrides]
+    names = {jobs.JOB: str(job_folder), jobs.NAME: f"sweep-{job_folder.parent.name}", "PYTHONUNBUFFERED": "1"}
+    environment = {name: value for name, value in os.environ.items() if name != jobs.SWEEP} | names | variables
     return subprocess.Popen(
         command, cwd=hydra.runtime.cwd, env=environment, stdout=output, stderr=output, start_new_session=True
     )
 
 
-def ending(place: Path, code: int, attempt: Job, trains: bool) -> tuple[str, str | None]:
+def end_state(job_folder: Path, code: int, attempt: Job, trains: bool) -> tuple[str, str | None]:
     """A job is complete when it said so and its record is there; anything else has a reason."""
-    run = jobs.announced_run(place)
-    if code == 0 and (jobs.is_complete(place, run) or not trains):
+    run = jobs.announced_run(job_folder)
+    if code == 0 and (jobs.is_complete(job_folder, run) or not trains):
         return status.COMPLETED, None
-    told = jobs.run_status(place, run, attempt)
+    run_state = jobs.run_status(job_folder, run, attempt)
     if preemption.left_on_request(code):
-        before = (
-            preemption.add_remedy(f"preempted by {signal.Signals(-code).name}") if code < 0 else last_line(place / LOG)
+        reason = (
+            preemption.add_remedy(f"preempted by {signal.Signals(-code).name}")
+            if code < 0
+            else last_line(job_folder / LOG)
         )
-        return status.PREEMPTED, told.reason if told and told.state == status.PREEMPTED else before
+        return status.PREEMPTED, run_state.reason if run_state and run_state.state == status.PREEMPTED else reason
     if code < 0:
         return status.FAILED, f"killed by {signal.Signals(-code).name}"
-    if told and told.state == status.FAILED and not str(told.reason).startswith("killed"):
-        return status.FAILED, told.reason
+    if run_state and run_state.state == status.FAILED and not str(run_state.reason).startswith("killed"):
+        return status.FAILED, run_state.reason
     if code == 0:
         return status.FAILED, "exit code 0 without a complete record"
-    return status.FAILED, last_line(place / LOG) if not told else f"exit code {code} without a word"
+    return status.FAILED, last_line(job_folder / LOG) if not run_state else f"exit code {code} without a word"
 
 
 def last_line(path: Path) -> str:
     lines = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
-    said = [line for line in lines if "HYDRA_FULL_ERROR" not in line]
-    return said[-1] if said else "it said nothing"
+    messages = [line for line in lines if "HYDRA_FULL_ERROR" not in line]
+    return messages[-1] if messages else "it said nothing"

@@ -43,12 +43,12 @@ class Offline(Tracker):
 
     def finish(self, record: Record | None) -> None:
         super().finish(record)
-        written = self.folder / "wandb"
-        if any(written.glob("offline-run-*")) and not self.context.store.visited:  # the same finished run again
+        folder = self.folder / "wandb"
+        if any(folder.glob("offline-run-*")) and not self.context.store.visited:  # the same finished run again
             return
         with warn_on_error("nothing is written for it; metrics.jsonl has all figures"):
-            shutil.rmtree(written, ignore_errors=True)
-            write(open_run(self.context, "offline"), self.lines(), record)
+            shutil.rmtree(folder, ignore_errors=True)
+            write_run(open_run(self.context, "offline"), self.lines(), record)
 
 
 class Online(Offline):
@@ -66,14 +66,14 @@ class Online(Offline):
 
     @contextmanager
     def dropped_on_error(self) -> Iterator[None]:
-        ended = False
+        succeeded = False
         with warn_on_error("going on offline"):
             yield
-            ended = True
-        if not ended:
+            succeeded = True
+        if not succeeded:
             self.run = None
             with suppress(Exception):
-                call_with_timeout(release)
+                call_with_timeout(release_run)
 
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         if self.run is not None:
@@ -84,7 +84,7 @@ class Online(Offline):
         if self.run is not None:
             Tracker.finish(self, record)
             with self.dropped_on_error():
-                call_with_timeout(lambda: write(self.run, self.lines(), record))
+                call_with_timeout(lambda: write_run(self.run, self.lines(), record))
         if self.run is None:
             super().finish(record)
 
@@ -132,7 +132,7 @@ def track(context: RunContext) -> Iterator[Tracker]:
         tracker.finish(tracker.record)
 
 
-def release() -> None:
+def release_run() -> None:
     """Whatever a failed run still holds: its id, its process."""
     import wandb
 
@@ -144,12 +144,12 @@ def open_run(context: RunContext, mode: str) -> Any:
     os.environ["WANDB_DATA_DIR"] = os.environ["WANDB_CACHE_DIR"] = str((context.folder / "wandb").absolute())
     import wandb
 
-    asked, choice = context.settings.tracking, context.settings.choice
+    tracking, choice = context.settings.tracking, context.settings.choice
     arguments: dict[str, Any] = redact(
         {
-            "project": asked.project,
-            "entity": asked.entity,
-            "group": asked.group,
+            "project": tracking.project,
+            "entity": tracking.entity,
+            "group": tracking.group,
             "name": context.folder.name,
             "id": context.digest[:16],
             "tags": [choice.method, choice.model, choice.data],
@@ -167,7 +167,7 @@ def open_run(context: RunContext, mode: str) -> Any:
     return run
 
 
-def write(run: Any, lines: list[dict[str, Any]], record: Record | None) -> None:
+def write_run(run: Any, lines: list[dict[str, Any]], record: Record | None) -> None:
     """The rest of the lines, the figures, and the end."""
     try:
         publish(run, lines)
@@ -188,31 +188,31 @@ def summarise(run: Any, record: Record) -> None:
 
     columns: list[str | int] = ["layer", "filters kept", "filters", "kernels kept", "kernels"]
     rows = [
-        [name, each.filters_kept, each.filters_total, each.kernels_kept, each.kernels_total]
-        for name, each in record.layers.items()
+        [name, layer.filters_kept, layer.filters_total, layer.kernels_kept, layer.kernels_total]
+        for name, layer in record.layers.items()
     ]
     run.log({"layers": wandb.Table(columns=columns, data=rows)})
-    run.summary.update(redact(figures(record)))
+    run.summary.update(redact(summary_figures(record)))
 
 
-def figures(record: Record) -> dict[str, Any]:
+def summary_figures(record: Record) -> dict[str, Any]:
     """The record's figures, flat, and what `tuned` cost in all, without what stands elsewhere in a W&B run."""
     values = asdict(record)
-    elsewhere = ("config", "layers", "stages", "classes", "versions", "command", "modified")
-    flat = dict(flatten({key: value for key, value in values.items() if key not in elsewhere}))
+    written_elsewhere = ("config", "layers", "stages", "classes", "versions", "command", "modified")
+    flat = dict(flatten_figures({key: value for key, value in values.items() if key not in written_elsewhere}))
     stages = {
         f"{stage['name']}/{key}": stage[key]
         for stage in values["stages"]
         for key in ("epochs", "seconds", "train_macs")
     }
-    own = [stage for stage in record.stages if stage.name not in SCRATCH]
-    total = {key: sum(getattr(stage, key) for stage in own) for key in ("seconds", "train_macs")}
+    tuned_stages = [stage for stage in record.stages if stage.name not in SCRATCH]
+    total = {key: sum(getattr(stage, key) for stage in tuned_stages) for key in ("seconds", "train_macs")}
     return flat | stages | total
 
 
-def flatten(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+def flatten_figures(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         if isinstance(value, dict):
-            yield from flatten(value, f"{path}{key}/")
+            yield from flatten_figures(value, f"{path}{key}/")
         elif key != "answers":
             yield path + key, value

@@ -33,31 +33,31 @@ class DurableCheckpoints(CheckpointIO):
         torch.save(checkpoint, buffer)
         path, content = Path(path), buffer.getvalue()
         if path.exists():
-            durable.move(path, previous(path))
+            durable.move(path, previous_path(path))
         durable.write(path, hashlib.sha256(content).hexdigest().encode() + content)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True
     ) -> dict[str, Any]:
         """To the CPU, wherever it was written; Lightning moves what belongs on a device to this process's own."""
-        return torch.load(io.BytesIO(newest(Path(path))), map_location=map_location or "cpu", weights_only=True)
+        return torch.load(io.BytesIO(read_newest(Path(path))), map_location=map_location or "cpu", weights_only=True)
 
     def remove_checkpoint(self, path: str | Path) -> None:
-        for each in (Path(path), previous(Path(path))):
-            each.unlink(missing_ok=True)
+        for candidate in (Path(path), previous_path(Path(path))):
+            candidate.unlink(missing_ok=True)
 
 
-def previous(path: Path) -> Path:
+def previous_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
 def exists(path: Path) -> bool:
-    return path.exists() or previous(path).exists()
+    return path.exists() or previous_path(path).exists()
 
 
-def newest(path: Path) -> bytes:
+def read_newest(path: Path) -> bytes:
     """The content of the newest undamaged checkpoint; says so by name when that is not the last one written."""
-    candidates = [each for each in (path, previous(path)) if each.exists()]
+    candidates = [candidate for candidate in (path, previous_path(path)) if candidate.exists()]
     for candidate in candidates:
         content = read_verified(candidate)
         if content is not None:
@@ -73,7 +73,7 @@ def read_verified(path: Path) -> bytes | None:
     return content if hashlib.sha256(content).hexdigest().encode() == digest else None
 
 
-class Wish(IntEnum):
+class StepAction(IntEnum):
     """What is to be done at the end of a step; the larger one wins."""
 
     NONE = 0
@@ -87,56 +87,58 @@ class StageCheckpoint(Checkpoint):
     weights so far where validation chooses them."""
 
     def __init__(self, folder: Path, best: bool, minutes: float) -> None:
-        self.last, self.weights = folder / LAST, folder / BEST
-        self.choose_best, self.minutes = best, minutes
+        self.last_checkpoint, self.best_weights = folder / LAST, folder / BEST
+        self.chooses_best, self.minutes = best, minutes
         self.accuracy, self.epoch = -1.0, 0
-        self.seconds, self.since = 0.0, 0.0  # of all attempts; when the last checkpoint was written, or training began
-        self.place: dict[str, Any] = {}  # in the data
+        self.seconds, self.saved_at = (
+            0.0,
+            0.0,
+        )  # of all attempts; when the last checkpoint was written, or training began
+        self.data_state: dict[str, Any] = {}  # how far the epoch had come
         self.leaving = False  # asked to, and the checkpoint is written
-        self.exchanged: DeferredNumber | None = None  # the strongest wish of all processes after the step before
+        self.pending: DeferredNumber | None = None  # the strongest action of all processes after the step before
 
     def state_dict(self) -> dict[str, Any]:
-        return {"accuracy": self.accuracy, "epoch": self.epoch, "seconds": self.seconds, "place": self.place}
+        return {"accuracy": self.accuracy, "epoch": self.epoch, "seconds": self.seconds, "place": self.data_state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.accuracy, self.epoch, self.seconds = state["accuracy"], state["epoch"], state["seconds"]
-        self.place = state["place"]
+        self.data_state = state["place"]
 
     def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:
         """What a killed process wrote after its last checkpoint is written again; here the steps are restored."""
         if isinstance(trainer.logger, MetricsFile) and trainer.is_global_zero:
             trainer.logger.rewind(trainer.global_step)
-        datamodule(trainer).load_state_dict(
-            self.place
-        )  # Lightning restores it before it makes the first epoch's loader
-        self.since = time.monotonic()
+        # Lightning restores it before it makes the first epoch's loader
+        datamodule(trainer).load_state_dict(self.data_state)
+        self.saved_at = time.monotonic()
 
     def on_train_batch_end(
         self, trainer: Trainer, task: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """A checkpoint of this step. The last step of an epoch waits for the epoch's own."""
-        wish, last = self.agreed_wish(trainer), trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
-        if wish > Wish.NONE and not last:
+        action = self.agreed_action(trainer)
+        if action > StepAction.NONE and not trainer.is_last_batch:
             self.save(trainer)
-            self.leaving = wish == Wish.LEAVE
-        if trainer.world_size > 1 and not (last or self.leaving):
-            self.exchanged = exchange(trainer, self.wish())
+            self.leaving = action == StepAction.LEAVE
+        if trainer.world_size > 1 and not (trainer.is_last_batch or self.leaving):
+            self.pending = all_reduce_action(trainer, self.action())
 
-    def agreed_wish(self, trainer: Trainer) -> Wish:
+    def agreed_action(self, trainer: Trainer) -> StepAction:
         """Among several processes that of the step before, which has come by now: no step waits for an exchange."""
         if trainer.world_size == 1:
-            return self.wish()
-        exchanged, self.exchanged = self.exchanged, None
-        return Wish.NONE if exchanged is None else accept(exchanged)
+            return self.action()
+        pending, self.pending = self.pending, None
+        return StepAction.NONE if pending is None else read_action(pending)
 
-    def wish(self) -> Wish:
+    def action(self) -> StepAction:
         """This process's own."""
         if preemption.request.signal_name is not None:
-            return Wish.LEAVE
-        return Wish.SAVE if self.is_due() else Wish.NONE
+            return StepAction.LEAVE
+        return StepAction.SAVE if self.is_due() else StepAction.NONE
 
     def is_due(self) -> bool:
-        return self.minutes > 0 and time.monotonic() - self.since >= 60 * self.minutes
+        return self.minutes > 0 and time.monotonic() - self.saved_at >= 60 * self.minutes
 
     def on_train_batch_start(self, trainer: Trainer, task: LightningModule, batch: Any, batch_idx: int) -> None:
         """Here the figures of the saved step are written too."""
@@ -145,28 +147,28 @@ class StageCheckpoint(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         accuracy = float(trainer.callback_metrics.get("val_accuracy", -1.0))
-        if not self.choose_best:
+        if not self.chooses_best:
             self.epoch = trainer.current_epoch
         elif accuracy > self.accuracy:  # the first of equals
             self.accuracy, self.epoch = accuracy, trainer.current_epoch
             if trainer.is_global_zero:
-                durable.write(self.weights, save(weights(network_of(task))))
-        self.leaving = accept(exchange(trainer, self.wish())) == Wish.LEAVE
+                durable.write(self.best_weights, save(weights(network_of(task))))
+        self.leaving = read_action(all_reduce_action(trainer, self.action())) == StepAction.LEAVE
         self.save(trainer)
 
     def save(self, trainer: Trainer) -> None:
         now = time.monotonic()
-        self.seconds, self.since = self.seconds + now - self.since, now
-        self.place = datamodule(trainer).state_dict()
-        trainer.save_checkpoint(self.last)
+        self.seconds, self.saved_at = self.seconds + now - self.saved_at, now
+        self.data_state = datamodule(trainer).state_dict()
+        trainer.save_checkpoint(self.last_checkpoint)
 
     def restore(self, task: LightningModule) -> None:
         """Puts the chosen epoch's weights into the trained network."""
-        if self.choose_best:
-            network_of(task).load_state_dict(load(self.weights.read_bytes()))
+        if self.chooses_best:
+            network_of(task).load_state_dict(load(self.best_weights.read_bytes()))
 
 
-def clear(folder: Path) -> None:
+def remove_checkpoints(folder: Path) -> None:
     DurableCheckpoints().remove_checkpoint(folder / LAST)
     (folder / BEST).unlink(missing_ok=True)
 
@@ -175,19 +177,19 @@ def datamodule(trainer: Trainer) -> LightningDataModule:
     return trainer.datamodule  # type: ignore[attr-defined]
 
 
-def exchange(trainer: Trainer, wish: Wish) -> DeferredNumber:
-    """The strongest wish of any process, in all of them, since all take part in a checkpoint."""
-    strongest = torch.full((), int(wish), device=trainer.strategy.root_device)  # torch.tensor waits for the device
+def all_reduce_action(trainer: Trainer, action: StepAction) -> DeferredNumber:
+    """The strongest action of any process, in all of them, since all take part in a checkpoint."""
+    strongest = torch.full((), int(action), device=trainer.strategy.root_device)  # torch.tensor waits for the device
     work = dist.all_reduce(strongest, dist.ReduceOp.MAX, async_op=True) if trainer.world_size > 1 else None
     return DeferredNumber(strongest, work)
 
 
-def accept(exchanged: DeferredNumber) -> Wish:
+def read_action(pending: DeferredNumber) -> StepAction:
     """A request to another process is one to this process too."""
-    wish = Wish(int(exchanged.read()))
-    if wish == Wish.LEAVE and preemption.request.signal_name is None:
+    action = StepAction(int(pending.read()))
+    if action == StepAction.LEAVE and preemption.request.signal_name is None:
         preemption.request.signal_name = preemption.OTHER_PROCESS
-    return wish
+    return action
 
 
 def network_of(task: LightningModule) -> nn.Module:

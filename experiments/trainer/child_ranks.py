@@ -1,4 +1,8 @@
-"""The further processes of one run on this machine: started, met, and never left behind. Imports no torch."""
+"""The further processes of one run on this machine: started, met, and never left behind. Imports no torch.
+
+Started by hand: Lightning's launcher has an observer that kills (SIGKILL) all processes within 5 s of a child's death,
+a checkpoint that is being written included, and its rendezvous hears no signal.
+"""
 
 import os
 import subprocess
@@ -11,7 +15,7 @@ from contextlib import contextmanager
 from experiments.system import preemption
 
 GRACE = 10  # seconds in which the others may end by themselves
-ARRIVED = "CNN_PRUNING_ARRIVED"  # environment of a further process: where it says that it has come as far as we
+READY_PIPE = "CNN_PRUNING_ARRIVED"  # environment of a further process: where it says that it has come as far as we
 
 Child = subprocess.Popen[bytes]
 
@@ -21,35 +25,35 @@ def run_child_ranks(numbers: Iterable[int]) -> Iterator[None]:
     """Within, the same command runs once more for each number, and has met us; afterwards it has ended."""
     children: list[Child] = []
     try:
-        ears = []
+        read_ends = []
         with preemption.postpone_exit():  # leaving now would lose a child that is not yet known
             for number in numbers:
-                child, ear = start(number)
+                child, read_end = start_child(number)
                 children.append(child)
-                ears.append(ear)
-        for child, ear in zip(children, ears, strict=True):
-            wait_until_ready(child, ear)
+                read_ends.append(read_end)
+        for child, read_end in zip(children, read_ends, strict=True):
+            wait_until_ready(child, read_end)
         threading.Thread(target=watch_children, args=(children,), daemon=True).start()
         yield
     except BaseException:  # they would wait for this process
-        stop(children)
+        stop_children(children)
         raise
     for child in children:
         child.wait()
 
 
-def start(number: int) -> tuple[Child, int]:
+def start_child(number: int) -> tuple[Child, int]:
     """And the end of a pipe at which it is heard."""
-    ear, mouth = os.pipe()
-    environment = os.environ | {"LOCAL_RANK": str(number), ARRIVED: str(mouth)}
-    child = subprocess.Popen(sys.orig_argv, env=environment, pass_fds=[mouth])
-    os.close(mouth)
-    return child, ear
+    read_end, write_end = os.pipe()
+    environment = os.environ | {"LOCAL_RANK": str(number), READY_PIPE: str(write_end)}
+    child = subprocess.Popen(sys.orig_argv, env=environment, pass_fds=[write_end])
+    os.close(write_end)
+    return child, read_end
 
 
-def wait_until_ready(child: Child, ear: int) -> None:
+def wait_until_ready(child: Child, read_end: int) -> None:
     """Here and not in torch's rendezvous, which hears no signal and waits half an hour for one that has died."""
-    with open(ear, "rb") as pipe:
+    with open(read_end, "rb") as pipe:
         if pipe.read(1):
             return
     code = child.wait()
@@ -61,13 +65,13 @@ def wait_until_ready(child: Child, ear: int) -> None:
 
 def signal_ready() -> None:
     """In a further process. Raises BrokenPipeError where the one that started it is gone."""
-    mouth = os.environ.pop(ARRIVED, None)
-    if mouth is not None:
-        with open(int(mouth), "wb") as pipe:
+    write_end = os.environ.pop(READY_PIPE, None)
+    if write_end is not None:
+        with open(int(write_end), "wb") as pipe:
             pipe.write(b".")
 
 
-def stop(children: list[Child]) -> None:
+def stop_children(children: list[Child]) -> None:
     for child in children:
         child.terminate()
     limit = time.monotonic() + GRACE

@@ -14,7 +14,7 @@ import torch
 
 # Images of a whole stage, by device. ResNet-20 saves 0.15 ms an image in bf16 and 0.12 in float32, VGG-16 0.20, and
 # compiling takes 84 to 100 s of a busy machine (LOG.md). Never measured on a GPU, so there only where it is asked for.
-PAYS_FROM = {"cpu": 700_000}
+COMPILE_FROM = {"cpu": 700_000}
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Execution:
         return f"{self.precision}, {order}, {step}, {'' if self.compiled else 'not '}compiled ({self.why})"
 
 
-def execution(precision: str, compile: bool | str, device: torch.device, images: int) -> Execution:
+def choose_execution(precision: str, compile: bool | str, device: torch.device, images: int) -> Execution:
     compiled, why = is_worth_compiling(device.type, images) if compile == "auto" else (bool(compile), "as asked")
-    return Execution(precision, layout(precision, device), compiled, why)
+    return Execution(precision, choose_layout(precision, device), compiled, why)
 
 
-def layout(precision: str, device: torch.device) -> torch.memory_format:
+def choose_layout(precision: str, device: torch.device) -> torch.memory_format:
     """Channels-last pays on GPUs and in float32 (VGG-16, two cores: 155 to 116 images/s), not in bf16 on a CPU."""
     pays = device.type != "cpu" or precision == "32-true"
     return torch.channels_last if pays else torch.contiguous_format
@@ -43,14 +43,14 @@ def layout(precision: str, device: torch.device) -> torch.memory_format:
 
 def is_worth_compiling(kind: str, images: int) -> tuple[bool, str]:
     """Whether training on so many images earns back what compiling takes."""
-    if kind not in PAYS_FROM:
+    if kind not in COMPILE_FROM:
         return False, f"not measured on {kind}; trainer.compile=true tries it"
-    if kind == "cpu" and not compiler():
+    if kind == "cpu" and not has_compiler():
         return False, "no C++ compiler with Python's headers here"
-    return images >= PAYS_FROM[kind], f"{images:,} images; worth it from {PAYS_FROM[kind]:,}"
+    return images >= COMPILE_FROM[kind], f"{images:,} images; worth it from {COMPILE_FROM[kind]:,}"
 
 
-def compiler() -> bool:
+def has_compiler() -> bool:
     """What torch.compile needs on a CPU."""
     headers = Path(sysconfig.get_path("include"), "Python.h")
     return headers.exists() and any(map(which, (os.environ.get("CXX") or "g++", "clang++")))

@@ -19,7 +19,7 @@ class StageBar(ProgressBar):
         super().__init__()
         self.stage, self.enabled = stage, enabled
         self.bar: Progress | None = None
-        self.drawn = self.started = 0.0
+        self.drawn_at = self.started_at = 0.0
         self.words = ""
 
     def disable(self) -> None:
@@ -29,7 +29,7 @@ class StageBar(ProgressBar):
         self.enabled = True
 
     def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:
-        self.started = time.monotonic()
+        self.started_at = time.monotonic()
         if self.enabled and console.is_terminal:
             self.bar = open_bar()
             total = int(trainer.estimated_stepping_batches)
@@ -39,14 +39,14 @@ class StageBar(ProgressBar):
     def on_train_batch_end(
         self, trainer: Trainer, task: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if self.bar is None or time.monotonic() - self.drawn < REFRESH:
+        if self.bar is None or time.monotonic() - self.drawn_at < REFRESH:
             return
-        self.drawn = time.monotonic()
+        self.drawn_at = time.monotonic()
         words = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  loss {outputs['loss'].item():.3f}{self.words}"
         self.bar.update(self.bar.task_ids[0], completed=trainer.global_step, words=words)
 
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
-        self.words = accuracy(trainer.callback_metrics)
+        self.words = format_accuracy(trainer.callback_metrics)
         if self.enabled and self.bar is None:
             log(self.line(trainer))
 
@@ -56,7 +56,7 @@ class StageBar(ProgressBar):
 
     def line(self, trainer: Trainer) -> str:
         epoch = f"epoch {min(trainer.current_epoch + 1, int(trainer.max_epochs or 0))}/{trainer.max_epochs}"
-        loss, seconds = float(trainer.callback_metrics["loss"]), time.monotonic() - self.started
+        loss, seconds = float(trainer.callback_metrics["loss"]), time.monotonic() - self.started_at
         return f"{self.stage:<9} {epoch}  loss {loss:.3f}{self.words}  {seconds:.0f} s"
 
     def teardown(self, trainer: Trainer, task: LightningModule, stage: str) -> None:
@@ -77,5 +77,5 @@ def open_bar() -> Progress:
     return Progress(*columns, *times, console=console, transient=True, refresh_per_second=4)
 
 
-def accuracy(metrics: dict[str, Tensor]) -> str:
+def format_accuracy(metrics: dict[str, Tensor]) -> str:
     return f"  val {100 * float(metrics['val_accuracy']):.2f} %" if "val_accuracy" in metrics else ""

@@ -18,12 +18,13 @@ from experiments.system.library_warnings import suppress_warnings
 from experiments.trainer.child_ranks import run_child_ranks, signal_ready
 from pruning.selection import Selection
 
-Told = TypeVar("Told")
+Value = TypeVar("Value")
 
 
 @contextmanager
 def process_group(machine: Mapping[str, Any]) -> Iterator[None]:
     """Within, all processes that `machine` (Lightning's accelerator, devices, strategy, nodes) asks for are there."""
+    # 6 to 11 ms: only a Trainer has the strategy, and who starts its processes, as a stage will have them
     with suppress_warnings():
         trainer = Trainer(logger=False, enable_checkpointing=False, **machine)
     if trainer.world_size == 1 or not isinstance(trainer.strategy, ParallelStrategy):
@@ -63,20 +64,20 @@ def end_group() -> bool:
 
     Not at exit: there NCCL waits for all processes of the group, and the first for those that it has started.
     """
-    first = is_rank_zero()
+    is_first = is_rank_zero()
     if dist.is_initialized():
         dist.barrier()
         dist.destroy_process_group()
-    return first
+    return is_first
 
 
-def broadcast(value: Told) -> Told:
+def broadcast(value: Value) -> Value:
     """The first process's value, in every process."""
     if not dist.is_initialized():
         return value
-    carried = [value]
-    dist.broadcast_object_list(carried, src=0)
-    return carried[0]
+    values = [value]
+    dist.broadcast_object_list(values, src=0)
+    return values[0]
 
 
 def broadcast_wait() -> None:
@@ -91,13 +92,13 @@ def receive_decision() -> bool:
     return bool(decision)
 
 
-def all_gather(value: Told) -> list[Told]:
+def all_gather(value: Value) -> list[Value]:
     """Each process's value, in every process."""
     if not dist.is_initialized():
         return [value]
-    found: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(found, value)
-    return found
+    values: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return values
 
 
 def check_same_selection(choice: Selection) -> Selection:
@@ -110,12 +111,12 @@ def refuse_differing(tensors: Mapping[str, Tensor], what: str) -> None:
     """Raises RuntimeError, in all processes alike, that names the first tensor that is not the same everywhere."""
     if not dist.is_initialized():
         return
-    found = all_gather({name: fingerprint(value) for name, value in tensors.items()})
-    names = dict.fromkeys(name for each in found for name in each)
+    gathered = all_gather({name: fingerprint(value) for name, value in tensors.items()})
+    names = dict.fromkeys(name for fingerprints in gathered for name in fingerprints)
     for name in names:
-        if len({each.get(name) for each in found}) > 1:
+        if len({fingerprints.get(name) for fingerprints in gathered}) > 1:
             raise RuntimeError(
-                f"{what} of layer {name!r} is not the same in all {len(found)} processes: something was done in "
+                f"{what} of layer {name!r} is not the same in all {len(gathered)} processes: something was done in "
                 "one of them only; the last checkpoint is from before"
             )
 
@@ -131,7 +132,7 @@ class SyncBuffers(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, task: LightningModule, *_: Any) -> None:
         if dist.is_initialized():
-            average(task.get_submodule("network").buffers())
+            average_buffers(task.get_submodule("network").buffers())
 
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         """And the same list of images that could not be read: each has met those of its share."""
@@ -142,7 +143,7 @@ class SyncBuffers(Callback):
 
 
 @torch.no_grad()
-def average(buffers: Iterable[Tensor]) -> None:
+def average_buffers(buffers: Iterable[Tensor]) -> None:
     """In place, over all processes, in double: what is equal stays equal to the bit.
 
     By way of one flat copy: a kernel for each of some hundred buffers would take a GPU longer than their sum.

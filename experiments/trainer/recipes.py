@@ -8,13 +8,16 @@ from experiments.config.schema import Recipe, Stage
 STAGES = ("baseline", "prune", "finetune")
 
 
-def stages(recipe: Recipe, one_shot: bool, typed: Collection[str] = ()) -> dict[str, Stage]:
+def stage_recipes(recipe: Recipe, one_shot: bool, typed: Collection[str] = ()) -> dict[str, Stage]:
     """`typed`: stages whose epochs the user gave; these are neither scaled nor added to."""
-    made = scale_recipe(recipe, typed)
+    recipes = scale_recipe(recipe, typed)
     if one_shot:
-        total = made["finetune"].epochs + granted_epochs(recipe, one_shot, typed)
-        made |= {"prune": replace(made["prune"], epochs=0), "finetune": replace(made["finetune"], epochs=total)}
-    return made
+        total = recipes["finetune"].epochs + granted_epochs(recipe, one_shot, typed)
+        recipes |= {
+            "prune": replace(recipes["prune"], epochs=0),
+            "finetune": replace(recipes["finetune"], epochs=total),
+        }
+    return recipes
 
 
 def granted_epochs(recipe: Recipe, one_shot: bool, typed: Collection[str] = ()) -> int:
@@ -25,12 +28,12 @@ def granted_epochs(recipe: Recipe, one_shot: bool, typed: Collection[str] = ()) 
 
 
 def scale_recipe(recipe: Recipe, typed: Collection[str]) -> dict[str, Stage]:
-    given = {name: getattr(recipe, name) for name in STAGES}
-    return {name: stage if name in typed else scaled(stage, recipe.scale) for name, stage in given.items()}
+    stages = {name: getattr(recipe, name) for name in STAGES}
+    return {name: stage if name in typed else scale_stage(stage, recipe.scale) for name, stage in stages.items()}
 
 
-def scaled(stage: Stage, scale: float) -> Stage:
+def scale_stage(stage: Stage, scale: float) -> Stage:
     """Milestones below 1 are shares of the stage and scale by themselves. A stage that trains keeps one epoch."""
     epochs = max(1, round(stage.epochs * scale)) if stage.epochs else 0
-    marks = [mark if mark < 1 else mark * scale for mark in stage.milestones]
-    return replace(stage, epochs=epochs, milestones=marks, warmup=stage.warmup * scale)
+    milestones = [milestone if milestone < 1 else milestone * scale for milestone in stage.milestones]
+    return replace(stage, epochs=epochs, milestones=milestones, warmup=stage.warmup * scale)

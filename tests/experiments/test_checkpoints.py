@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.trainer.checkpoints import DurableCheckpoints, exists, previous
+from experiments.trainer.checkpoints import DurableCheckpoints, exists, previous_path
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def step(path: Path) -> int:
 
 def test_the_newest_is_read(two: Path) -> None:
     assert step(two) == 2
-    assert sorted(two.parent.iterdir()) == sorted([two, previous(two)])
+    assert sorted(two.parent.iterdir()) == sorted([two, previous_path(two)])
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
@@ -48,7 +48,7 @@ def test_a_kill_between_the_two_renames_loses_nothing(two: Path) -> None:
 
 
 def test_all_torn_is_an_error_that_deletes_nothing(two: Path) -> None:
-    for path in (two, previous(two)):
+    for path in (two, previous_path(two)):
         path.write_bytes(b"")
     with pytest.raises(ValueError, match=r"no checkpoint of .* is intact: delete"):
         step(two)

@@ -4,9 +4,9 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from experiments.cli.commandline import answer, check_quotes
+from experiments.cli.commandline import check_quotes, run_and_exit
 from experiments.config.choices import explain
-from experiments.config.refusal import Refusal, one_line, refusals
+from experiments.config.refusal import Refusal, error_message, refusals
 from experiments.system import preemption
 
 
@@ -58,7 +58,7 @@ def fetched() -> None:
 
 
 def test_an_empty_message_still_says_something() -> None:
-    assert one_line(PermissionError()) == "PermissionError"
+    assert error_message(PermissionError()) == "PermissionError"
 
 
 def test_ctrl_c_is_answered_as_such_where_lightning_makes_an_exit_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +71,7 @@ def test_ctrl_c_is_answered_as_such_where_lightning_makes_an_exit_of_it(monkeypa
             sys.exit(1)
 
     with pytest.raises(SystemExit, match=r"^interrupted: nothing new was kept, give the same command again$"):
-        answer(stopped, OmegaConf.create())
+        run_and_exit(stopped, OmegaConf.create())
 
 
 @pytest.mark.parametrize(
@@ -80,4 +80,4 @@ def test_ctrl_c_is_answered_as_such_where_lightning_makes_an_exit_of_it(monkeypa
 )
 def test_whoever_ends_the_run_is_quoted_in_its_own_words(code: object, said: str) -> None:
     with pytest.raises(SystemExit, match=f"^{said}$"):
-        answer(lambda config: sys.exit(code), OmegaConf.create())  # type: ignore[arg-type]
+        run_and_exit(lambda config: sys.exit(code), OmegaConf.create())  # type: ignore[arg-type]

@@ -141,7 +141,7 @@ def test_a_learned_choice_is_tried_on_moved_gates_and_says_nothing(tmp_path: Pat
         bench: RunContext = prepare.prepare(config(f"folder={tmp_path}", *GATED, "method.start=one"))
     with fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        _, choice = dry_run.choose(bench, steps=True)
+        _, choice = dry_run.choose_filters(bench, steps=True)
     assert [choice.kept(name) for name in choice] == [4, 4]
     assert any(not choice[name][:4].any(1).all() for name in choice)
 
@@ -163,7 +163,7 @@ def test_a_users_file_below_a_folder_named_torch_is_not_torchs_own() -> None:
     code = compile("raise ValueError('of the user')", "/home/me/torch/network.py", "exec")
     with pytest.raises(ValueError, match="of the user") as found:
         exec(code)
-    assert dry_run.raised_here(found.value)
+    assert dry_run.is_own_check(found.value)
     with pytest.raises(ValueError, match="must be") as found:
         torch.nn.Conv2d(3, 3, 1, groups=2)
-    assert not dry_run.raised_here(found.value)
+    assert not dry_run.is_own_check(found.value)

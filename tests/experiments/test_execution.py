@@ -9,36 +9,36 @@ from tiny_run import config
 from experiments import pipeline
 from experiments.run.prepare import prepare
 from experiments.trainer import execution as chosen
-from experiments.trainer.execution import execution
+from experiments.trainer.execution import choose_execution
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_what_is_asked_for_is_done(asked: bool) -> None:
-    assert execution("32-true", asked, CPU, 1).compiled is asked
-    assert execution("32-true", asked, GPU, 10**6).compiled is asked
+    assert choose_execution("32-true", asked, CPU, 1).compiled is asked
+    assert choose_execution("32-true", asked, GPU, 10**6).compiled is asked
 
 
 def test_float16_is_said_to_step_unfused() -> None:
-    assert str(execution("16-mixed", False, GPU, 1)).startswith("16-mixed, channels last, SGD, ")
+    assert str(choose_execution("16-mixed", False, GPU, 1)).startswith("16-mixed, channels last, SGD, ")
 
 
-@pytest.mark.skipif(not chosen.compiler(), reason="no C++ compiler here")
+@pytest.mark.skipif(not chosen.has_compiler(), reason="no C++ compiler here")
 def test_a_stage_is_compiled_from_the_images_on_that_pay_for_it() -> None:
-    short, long = (execution("bf16-mixed", "auto", CPU, images) for images in (699_999, 700_000))
+    short, long = (choose_execution("bf16-mixed", "auto", CPU, images) for images in (699_999, 700_000))
     assert str(short) == ("bf16-mixed, channels first, fused SGD, not compiled (699,999 images; worth it from 700,000)")
     assert str(long) == "bf16-mixed, channels first, fused SGD, compiled (700,000 images; worth it from 700,000)"
 
 
 def test_without_a_compiler_nothing_is_compiled_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    assert not execution("32-true", "auto", CPU, 10**6).compiled
-    assert execution("32-true", "auto", CPU, 10**6).why.startswith("no C++ compiler")
+    assert not choose_execution("32-true", "auto", CPU, 10**6).compiled
+    assert choose_execution("32-true", "auto", CPU, 10**6).why.startswith("no C++ compiler")
 
 
 def test_where_nothing_was_measured_nothing_is_compiled_by_itself() -> None:
-    assert not execution("bf16-mixed", "auto", GPU, 10**6).compiled
+    assert not choose_execution("bf16-mixed", "auto", GPU, 10**6).compiled
 
 
 def test_a_stage_says_how_it_runs_and_the_record_keeps_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,7 +52,7 @@ def test_a_stage_says_how_it_runs_and_the_record_keeps_it(tmp_path: Path, capsys
         )
 
 
-@pytest.mark.skipif(not chosen.compiler(), reason="no C++ compiler here")
+@pytest.mark.skipif(not chosen.has_compiler(), reason="no C++ compiler here")
 def test_another_choice_is_another_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The same config on a machine that chooses otherwise: nothing made there is taken for made here."""
     digests = []

@@ -74,8 +74,8 @@ def test_a_file_that_a_sweep_chooses_is_judged_too(strangers: str, asked: tuple[
 def test_own_files_are_judged_here_and_not_at_every_start(strangers: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Six methods by two objectives: all are, once a stranger's file might be among them."""
     judged: list[DictConfig] = []
-    refuse = hydra_targets.refuse
-    monkeypatch.setattr(hydra_targets, "refuse", lambda whole: judged.append(whole) or refuse(whole))
+    refuse = hydra_targets.refuse_composition
+    monkeypatch.setattr(hydra_targets, "refuse_composition", lambda whole: judged.append(whole) or refuse(whole))
     asked = ["-m", "experiment=compare/cifar10_vgg16"]
     hydra_targets.check(asked)
     assert len(judged) == 1
@@ -109,7 +109,7 @@ def test_a_file_reached_by_steps_out_of_our_folder_is_a_strangers(strangers: str
     ],
 )
 def test_what_leads_to_our_own_files_alone(strangers: str, override: str, own: bool) -> None:
-    assert hydra_targets.is_own(override.format(theirs=Path("theirs").absolute())) == own
+    assert hydra_targets.is_our_file(override.format(theirs=Path("theirs").absolute())) == own
 
 
 def test_run_py_refuses_before_hydra_calls(strangers: str) -> None:

@@ -1,6 +1,6 @@
 """A published experiment with an override that changes it is not the published experiment."""
 
-from experiments.config.modified import changes
+from experiments.config.modified import modifying_overrides
 
 
 def test_repetitions_and_places_do_not_modify_an_experiment() -> None:
@@ -17,13 +17,13 @@ def test_repetitions_and_places_do_not_modify_an_experiment() -> None:
         "+hydra/launcher=x",
     ]
     changing = ["ratio=0.2", "recipe.finetune.epochs=3", "data.val=0.1", "recipe=short", "+budget.table={a:0}", "~only"]
-    assert changes([*free, *changing], {}) == changing
+    assert modifying_overrides([*free, *changing], {}) == changing
 
 
 def test_a_sweep_of_the_experiment_itself_does_not_modify_it_but_another_value_does() -> None:
     swept = {"ratio": "0.3,0.5", "method": "dense,l1", "seed": "0,1"}
-    assert changes(["ratio=0.5", "method=l1", "seed=7"], swept) == []
-    assert changes(["ratio=0.55", "method=fcf", "objective=distillation"], swept) == [
+    assert modifying_overrides(["ratio=0.5", "method=l1", "seed=7"], swept) == []
+    assert modifying_overrides(["ratio=0.55", "method=fcf", "objective=distillation"], swept) == [
         "ratio=0.55",
         "method=fcf",
         "objective=distillation",

@@ -49,7 +49,7 @@ def at(call: int, method: Callable, number: int = signal.SIGTERM) -> Callable:
 
 def exit_code(folder: Path, *overrides: str) -> int | str | None:
     try:
-        commandline.answer(pipeline.run, config(f"folder={folder}", *overrides))
+        commandline.run_and_exit(pipeline.run, config(f"folder={folder}", *overrides))
     except SystemExit as left:
         return left.code
     return 0

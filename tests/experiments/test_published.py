@@ -26,9 +26,9 @@ def test_the_cut_is_the_published_one(name: str, tmp_path: Path) -> None:
     printed = made.settings.published
     assert printed is not None
     found = planned(made.network, made.method, made.image_shape, made.steps("prune"))
-    assert [ours for _, _, ours in plan.compared(printed, found)] == [
+    assert [ours for _, _, ours in plan.compare_cuts(printed, found)] == [
         pytest.approx(theirs, abs=0.0015 if "modern" in name else 0.001)  # theirs of an unknown counter
-        for _, theirs, _ in plan.compared(printed, found)
+        for _, theirs, _ in plan.compare_cuts(printed, found)
     ]
 
 

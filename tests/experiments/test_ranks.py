@@ -38,7 +38,7 @@ def test_averaging_copies_once_and_keeps_every_bit(group: None) -> None:
     buffers = [torch.randn(3, 5).to(kinds[number % 4]) for number in range(114)]
     before = [buffer.clone() for buffer in buffers]
     with Calls() as calls:
-        ranks.average(buffers)
+        ranks.average_buffers(buffers)
     assert all(torch.equal(buffer, old) for buffer, old in zip(buffers, before, strict=True))
     assert calls.count < 10
 

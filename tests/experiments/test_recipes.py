@@ -1,5 +1,5 @@
 from experiments.config.schema import Recipe, Stage
-from experiments.trainer.recipes import stages
+from experiments.trainer.recipes import stage_recipes
 
 
 def stage(epochs: int, milestones: tuple[float, ...] = ()) -> Stage:
@@ -11,7 +11,7 @@ def recipe(scale: float = 1.0, grant: bool = True) -> Recipe:
 
 
 def epochs(one_shot: bool, **changes: object) -> list[int]:
-    return [each.epochs for each in stages(recipe(**changes), one_shot).values()]  # type: ignore[arg-type]
+    return [each.epochs for each in stage_recipes(recipe(**changes), one_shot).values()]  # type: ignore[arg-type]
 
 
 def test_a_one_shot_method_trains_for_the_same_total() -> None:
@@ -21,7 +21,7 @@ def test_a_one_shot_method_trains_for_the_same_total() -> None:
 
 
 def test_scale_shrinks_epochs_and_milestones_alike() -> None:
-    scaled = stages(recipe(scale=0.1), one_shot=False)
+    scaled = stage_recipes(recipe(scale=0.1), one_shot=False)
     assert [each.epochs for each in scaled.values()] == [2, 3, 12]
     assert scaled["baseline"].milestones == [1.0]
     assert scaled["finetune"].milestones == [0.5, 0.75]

@@ -41,7 +41,7 @@ from experiments.sweep import launch
 def test_a_refusal_is_one_line_and_nothing_is_written(tmp_path: Path, overrides: tuple[str, ...], said: str) -> None:
     folder = tmp_path / "new"
     with pytest.raises(SystemExit, match=said) as refused:
-        commandline.answer(pipeline.run, config(f"folder={folder}", *overrides))
+        commandline.run_and_exit(pipeline.run, config(f"folder={folder}", *overrides))
     assert "\n" not in str(refused.value)
     assert not folder.exists()
 
@@ -55,7 +55,7 @@ def test_advice_reads_keys_whose_default_hydra_resolves(given: str) -> None:
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit, match="is not a folder"):
-        commandline.answer(pipeline.run, config(f"folder={tmp_path / 'file' / 'below'}"))
+        commandline.run_and_exit(pipeline.run, config(f"folder={tmp_path / 'file' / 'below'}"))
 
 
 @pytest.mark.parametrize("name", ["record.json", "status.json", "lock", "error.txt", "metrics.jsonl"])
@@ -67,17 +67,19 @@ def test_a_folder_where_a_file_is_needed_is_named_before_the_training(
     in_the_way = prepare(asked).folder / name
     in_the_way.mkdir(parents=True)
     with pytest.raises(SystemExit, match=f"^{in_the_way} is a folder where a file is needed: move it away$"):
-        commandline.answer(pipeline.run, asked)
+        commandline.run_and_exit(pipeline.run, asked)
 
 
 def test_a_file_where_a_folder_is_needed_is_named(tmp_path: Path) -> None:
     (tmp_path / "store").touch()
     with pytest.raises(SystemExit, match=f"^{tmp_path}/store is a file where a folder is needed: move it away$"):
-        commandline.answer(pipeline.run, config(f"folder={tmp_path}"))
+        commandline.run_and_exit(pipeline.run, config(f"folder={tmp_path}"))
     (tmp_path / "store").unlink()
     (tmp_path / "baseline.safetensors").mkdir()
     with pytest.raises(SystemExit, match=r"baseline=.*/baseline\.safetensors is not a file: give a \.safetensors file"):
-        commandline.answer(pipeline.run, config(f"folder={tmp_path}", f"baseline={tmp_path}/baseline.safetensors"))
+        commandline.run_and_exit(
+            pipeline.run, config(f"folder={tmp_path}", f"baseline={tmp_path}/baseline.safetensors")
+        )
 
 
 def test_a_sweep_whose_folder_is_a_file_ends_before_its_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +93,7 @@ def test_a_sweep_whose_folder_is_a_file_ends_before_its_jobs(tmp_path: Path, mon
 
 def test_a_rate_that_diverges_is_one_line_too(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"not finite at step 2, in epoch 1, first in the gradient of layer 'body\.4'"):
-        commandline.answer(pipeline.run, config(f"folder={tmp_path}", "recipe.baseline.lr=1e20"))
+        commandline.run_and_exit(pipeline.run, config(f"folder={tmp_path}", "recipe.baseline.lr=1e20"))
 
 
 @pytest.mark.sweeps
@@ -112,4 +114,4 @@ def test_a_baseline_that_is_not_finite_is_refused(tmp_path: Path) -> None:
     weights["head.bias"][0] = float("nan")
     save_file(weights, tmp_path / "broken.safetensors")
     with pytest.raises(SystemExit, match=r"head\.bias is not finite"):
-        commandline.answer(pipeline.run, config(f"folder={tmp_path}", f"baseline={tmp_path}/broken.safetensors"))
+        commandline.run_and_exit(pipeline.run, config(f"folder={tmp_path}", f"baseline={tmp_path}/broken.safetensors"))

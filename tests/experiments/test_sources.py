@@ -34,7 +34,7 @@ def copied(tmp_path: Path) -> Path:
 def digests(root: Path, **targets: str) -> dict[str, str]:
     sources.parse.cache_clear()
     sources.locate.cache_clear()
-    sources.specification.cache_clear()
+    sources.find_spec.cache_clear()
     return {stage: digest_of_stage(stage, config(stage, **targets), root) for stage in STAGES}
 
 
@@ -118,7 +118,7 @@ def test_a_library_that_own_code_imports_counts_by_its_version(own: Path) -> Non
 
 def test_a_package_that_the_user_has_not_named_is_not_looked_at(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PRUNING_TARGETS")
-    assert sources.targets(config("run", model="mine.Thing")) == [CONFIG["data"], CONFIG["method"]]
+    assert sources.target_names(config("run", model="mine.Thing")) == [CONFIG["data"], CONFIG["method"]]
 
 
 # What a stage runs beside what it counts: none of it can change a number
@@ -165,6 +165,6 @@ def test_all_that_a_stage_runs_is_counted(ran: Ran, tmp_path: Path) -> None:
     assert {"baseline", "prune", "finetune"} == ran.files.keys()
     for stage, files in ran.files.items():
         values = made.config if stage != "baseline" else {key: made.config[key] for key in ("data", "model")}
-        counted = {sources.name(path, ROOT) for path in sources.files(stage, values, ROOT)}
+        counted = {sources.portable_name(path, ROOT) for path in sources.files(stage, values, ROOT)}
         ran_beside = {file for file in files - counted if not file.startswith((*HARMLESS, "tests/"))}
         assert ran_beside == set(), stage

@@ -8,7 +8,7 @@ from running import run
 
 from experiments.records import metrics
 from experiments.tracking import tracker as tracking
-from experiments.tracking.tracker import figures
+from experiments.tracking.tracker import summary_figures
 
 
 def test_offline_writes_one_run_and_not_again(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_offline_writes_one_run_and_not_again(tmp_path: Path) -> None:
     assert written.name == f"{made.name}-{made.digest[:8]}"
     assert written.exit_code == 0
     assert written.config["recipe"] == made.config["recipe"]
-    assert figures(made).items() <= written.summary.items()
+    assert summary_figures(made).items() <= written.summary.items()
 
 
 def test_offline_curves_are_the_metrics_file(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def own(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_summary_has_the_figures_under_stable_names(tmp_path: Path) -> None:
-    shown = figures(run(tmp_path))
+    shown = summary_figures(run(tmp_path))
     assert {
         "dense/accuracy",
         "tuned/macs",

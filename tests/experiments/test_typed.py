@@ -61,12 +61,12 @@ def test_a_record_has_the_name_of_what_ran(override: str, group: str, name: str)
     settled = prepare.resolve(composed(*DIGITS, "method=l1", override))
     assert settled.choice[group] == name
     assert (name in settled.name) == (group in ("method", "model", "data"))
-    assert modified.changes([override], {}) == [override]
+    assert modified.modifying_overrides([override], {}) == [override]
 
 
 @pytest.mark.parametrize("method", ["l1", "fcf", "fcf_ours", "group2d", "dense", "random"])
 def test_a_choice_as_its_file_says_keeps_its_name(method: str) -> None:
-    assert typed_overrides.own_targets(composed(*DIGITS, f"method={method}")) == {}
+    assert typed_overrides.replaced_targets(composed(*DIGITS, f"method={method}")) == {}
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_older_commands_are_read_too() -> None:
 def test_an_own_choice_of_a_config_dir_is_found(elsewhere: Path) -> None:
     (elsewhere / "method").mkdir()
     (elsewhere / "method" / "fpgm.yaml").write_text("defaults: [l1, _self_]\n_target_: mine.FPGM\n")
-    assert typed_overrides.target("method", "fpgm") == "mine.FPGM"
+    assert typed_overrides.target_of_choice("method", "fpgm") == "mine.FPGM"
 
 
 def test_a_secret_with_a_quote_is_not_read_as_grammar(monkeypatch: pytest.MonkeyPatch) -> None:

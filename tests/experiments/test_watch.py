@@ -9,7 +9,7 @@ import pytest
 
 from experiments.records import jobs, status
 from experiments.records.jobs import Job
-from experiments.sweep.monitor import SweepMonitor, count, line
+from experiments.sweep.monitor import SweepMonitor, group_jobs, progress_line
 
 SINCE = "2026-01-02"
 
@@ -45,7 +45,7 @@ def done(seconds: float, ended: str = "2026-01-03") -> Job:
     ],
 )
 def test_the_line_counts_and_estimates(jobs: list[Job], abreast: int, said: str) -> None:
-    assert line(count(jobs, SINCE), abreast) == f"sweep  {said}"
+    assert progress_line(group_jobs(jobs, SINCE), abreast) == f"sweep  {said}"
 
 
 def test_a_log_gets_one_line_for_each_job_that_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,7 +88,7 @@ def test_a_damaged_job_is_named_and_still_to_be_done(tmp_path: Path, content: st
     (found,) = jobs.read_jobs(tmp_path)
     assert (found.overrides, found.state) == (["ratio=0.5"], "DAMAGED")
     assert f"{place / 'job.json'} is damaged" in str(found.reason)
-    assert count([found], SINCE).left == [found]
+    assert group_jobs([found], SINCE).left == [found]
 
 
 @pytest.mark.parametrize("content", ["[]", '"text"', '{"schema": 1}', '{"schema": 1, "command": "", "jobs": "ratio"}'])

@@ -30,7 +30,7 @@ def test_every_key_is_in_a_real_run(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # wandb-workspaces 0.4 uses pydantic's old decorators
 def test_the_view_is_what_the_data_say() -> None:
     pytest.importorskip("wandb_workspaces")
-    made = workspace.view("someone", "project", "view")
+    made = workspace.build_view("someone", "project", "view")
     assert {section.name: len(section.panels) for section in made.sections} == {
         name: len(held) for name, held in panels.SECTIONS.items()
     }

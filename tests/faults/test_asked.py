@@ -14,7 +14,7 @@ from tiny_run import composed, config
 from experiments import pipeline
 from experiments.cli import commandline
 from experiments.config import refusal
-from experiments.config.suggestions import letters, numbers, suggestions_for
+from experiments.config.suggestions import edit_distance, number_distance, suggestions_for
 from experiments.run.prepare import prepare
 from experiments.trainer.checkpoints import DurableCheckpoints
 from pruning.graph.cost import count_macs
@@ -55,8 +55,8 @@ def test_right_names_need_no_advice() -> None:
 
 
 def test_distances_by_hand() -> None:
-    assert [letters("kitten", each) for each in ("sitting", "kitten", "kit", "")] == [3, 0, 3, 6]
-    assert [numbers("resnet21", each) for each in ("resnet20", "resnet110", "vgg")] == [1, 89, 21]
+    assert [edit_distance("kitten", each) for each in ("sitting", "kitten", "kit", "")] == [3, 0, 3, 6]
+    assert [number_distance("resnet21", each) for each in ("resnet20", "resnet110", "vgg")] == [1, 89, 21]
 
 
 def test_the_command_says_so_in_five_seconds() -> None:
@@ -91,7 +91,7 @@ def test_a_rate_that_diverges_later_keeps_the_last_finite_checkpoint(tmp_path: P
     """Warm-up lets the first epoch pass; then the step is too long for any float."""
     late = ("recipe.baseline.lr=1e38", "recipe.baseline.warmup=2.9", "recipe.baseline.momentum=0")
     with pytest.raises(SystemExit, match=r"at step (\d+), in epoch \d, first in .*the last checkpoint is finite"):
-        commandline.answer(pipeline.run, config(f"folder={tmp_path}", *late, "recipe.baseline.weight_decay=0"))
+        commandline.run_and_exit(pipeline.run, config(f"folder={tmp_path}", *late, "recipe.baseline.weight_decay=0"))
     for path in tmp_path.glob("store/*/last.ckpt"):
         state = DurableCheckpoints().load_checkpoint(path)
         assert all(value.isfinite().all() for value in state["state_dict"].values())

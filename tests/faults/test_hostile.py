@@ -63,7 +63,7 @@ def test_nothing_is_called_where_nothing_is_made(values: dict[str, object]) -> N
 def test_a_run_refuses_it_before_anything_is_called(tmp_path: Path) -> None:
     asked = ("model._target_=os.mkdir", f"+model.path={tmp_path / 'made'}")
     with pytest.raises(SystemExit, match=r"model\._target_=os\.mkdir: only classes defined in pruning\.models may"):
-        commandline.answer(pipeline.run, config(f"folder={tmp_path / 'run'}", *asked))
+        commandline.run_and_exit(pipeline.run, config(f"folder={tmp_path / 'run'}", *asked))
     assert not list(tmp_path.iterdir())
 
 

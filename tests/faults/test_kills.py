@@ -14,7 +14,7 @@ from tiny_run import POWER_CUT, config
 
 from experiments import pipeline
 from experiments.config.refusal import Refusal
-from experiments.trainer.checkpoints import DurableCheckpoints, previous, read_verified
+from experiments.trainer.checkpoints import DurableCheckpoints, previous_path, read_verified
 
 
 @pytest.mark.faults
@@ -68,14 +68,14 @@ def test_with_every_checkpoint_damaged_nothing_starts_anew_and_nothing_is_delete
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     last = cut(tmp_path, monkeypatch)
-    for path in (last, previous(last)):
+    for path in (last, previous_path(last)):
         path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(
         Refusal, match=r"stage baseline failed: no checkpoint of .*baseline-\w+ is intact: delete that folder"
     ):
         pipeline.run(config(f"folder={tmp_path}"))
     assert last.exists()
-    assert previous(last).exists()
+    assert previous_path(last).exists()
 
 
 def test_a_torn_checkpoint_costs_an_epoch_and_no_number(

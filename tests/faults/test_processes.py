@@ -14,7 +14,7 @@ from harness import PAIR, Job, children, litter, numbers, pair, record, typed
 from safetensors.torch import load_file
 from tiny_run import POWER_CUT
 
-from experiments.trainer.checkpoints import DurableCheckpoints, previous, read_verified
+from experiments.trainer.checkpoints import DurableCheckpoints, previous_path, read_verified
 
 pytestmark = pytest.mark.faults
 
@@ -183,7 +183,7 @@ def test_a_request_before_the_first_step_ends_all_after_it(tmp_path: Path, asked
 def saved(folder: Path) -> list[int]:
     """Steps of the checkpoints that are kept, the newest first."""
     (last,) = folder.glob("store/*/last.ckpt")
-    kept = [each for each in (last, previous(last)) if each.exists()]
+    kept = [each for each in (last, previous_path(last)) if each.exists()]
     return [torch.load(io.BytesIO(read_verified(each) or b""), weights_only=True)["global_step"] for each in kept]
 
 

@@ -110,7 +110,7 @@ def test_a_job_is_told_what_was_typed_and_finds_the_secret_itself(
         started.append(overrides)
         return subprocess.Popen(["true"])
 
-    monkeypatch.setattr(launch, "start", start)
+    monkeypatch.setattr(launch, "start_child", start)
     launch.run_unless_complete(config(f"folder={tmp_path}", "name=${oc.env:HF_TOKEN}"))
     assert "name=${oc.env:HF_TOKEN}" in started[0]
     assert not any("hf_Abc123" in path.read_text() for path in tmp_path.rglob("*") if path.is_file())
@@ -134,7 +134,7 @@ def test_a_network_named_by_a_secret_is_refused(tmp_path: Path) -> None:
     tiny = [each for each in TINY if not each.startswith("model")]
     asked = composed(*tiny, f"folder={tmp_path}", "model=timm", "model.name=${oc.env:HF_TOKEN}")
     with pytest.raises(SystemExit, match=r"^model\.name=\*\*\* holds a secret"):
-        commandline.answer(pipeline.run, asked)
+        commandline.run_and_exit(pipeline.run, asked)
 
 
 def test_a_folder_that_holds_a_secret_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch.distributed as dist
 from harness import record, typed
 from running import run
 
-from experiments.trainer.checkpoints import Wish, accept, exchange
+from experiments.trainer.checkpoints import StepAction, all_reduce_action, read_action
 
 PLAIN = "model._target_=saboteurs.plain"
 
@@ -49,10 +49,10 @@ def test_an_exchange_of_wishes_waits_for_nothing(device: torch.device, tmp_path:
     several: Any = SimpleNamespace(world_size=2, strategy=SimpleNamespace(root_device=device))
     dist.init_process_group("nccl" if on_gpu else "gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
     try:
-        exchange(several, Wish.NONE).read()
+        all_reduce_action(several, StepAction.NONE).read()
         on_wait("error")
-        exchanged = exchange(several, Wish.SAVE)
+        exchanged = all_reduce_action(several, StepAction.SAVE)
         on_wait("default")
-        assert accept(exchanged) == Wish.SAVE
+        assert read_action(exchanged) == StepAction.SAVE
     finally:
         dist.destroy_process_group()
