@@ -45,11 +45,7 @@ COMMANDS = ("setup", "additional_parameters", "srun_args", "python")  # of a lau
 PATHS = ("folder", "hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")  # made before a run begins
 LOGGING = ("job_logging", "hydra_logging")
 SEARCH = "hydra.searchpath"
-FOREIGN_CONFIG = {
-    "config_path": "--config-path",
-    "config_name": "--config-name",
-    "experimental_rerun": "--experimental-rerun",
-}
+FOREIGN = {"config_path": "--config-path", "config_name": "--config-name", "experimental_rerun": "--experimental-rerun"}
 
 
 def check(arguments: list[str]) -> None:
@@ -57,7 +53,7 @@ def check(arguments: list[str]) -> None:
     options, unknown = parser().parse_known_args(arguments)
     if unknown:
         sys.exit(redact(explain_hyphens(unknown[0])))
-    for name, flag in FOREIGN_CONFIG.items():
+    for name, flag in FOREIGN.items():
         if getattr(options, name) is not None:
             sys.exit(f"{flag} takes another program's config: add files of your own by --config-dir=FOLDER")
     if not (options.overrides or options.config_dir):
@@ -102,11 +98,8 @@ def compositions(overrides: list[str], folder: str | None, sweeps: bool) -> Iter
     parsed = OverridesParser.create().parse_overrides(overrides)
     added = [f"file://{Path(folder).absolute()}"] if folder else []
     added += [path for override in parsed if override.key_or_group == SEARCH for path in override.value()]  # type: ignore[union-attr]
-    fixed = [
-        str(override.input_line)
-        for override in parsed
-        if not override.is_sweep_override() and override.key_or_group != SEARCH
-    ]
+    chosen = [override for override in parsed if not override.is_sweep_override() and override.key_or_group != SEARCH]
+    fixed = [str(override.input_line) for override in chosen]
     fixed += [f"{SEARCH}={added}"] if added else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
         first = compose("config", fixed, return_hydra_config=True)
@@ -212,10 +205,8 @@ def refuse_untyped(values: dict[str, Any], typed: dict[str, Any], choices: dict[
     for path, value in values.items():
         if path.startswith("hydra.launcher.") and len(str(value).splitlines()) > 1:
             raise ValueError(f"{path}: a launcher's values are single lines, got {value!r}")
-        guarded = [f"hydra.{guarded_path}" for guarded_path in TYPED] + [
-            f"hydra.launcher.{guarded_path}" for guarded_path in COMMANDS
-        ]
-        if not any(f"{path}.".startswith(f"{guarded_path}.") for guarded_path in guarded) or value in (None, {}, []):
+        guarded = [f"hydra.{key}" for key in TYPED] + [f"hydra.launcher.{key}" for key in COMMANDS]
+        if not any(f"{path}.".startswith(f"{key}.") for key in guarded) or value in (None, {}, []):
             continue
         if shipped.get(path) != value and typed.get(path) != value:
             raise ValueError(f"{path}={value} stands in a file: type it if you want it, a config may not set it")

@@ -110,7 +110,7 @@ def follow_imports(ahead: list[Path], root: Path) -> set[Path]:
         if path not in files:
             files.add(path)
             followed = () if path == root / PUBLIC_INIT else parse(path).imports
-            ahead += [each for name in followed for each in modules_of(name, root)]
+            ahead += [module for name in followed for module in modules_of(name, root)]
     return files
 
 

@@ -20,11 +20,7 @@ MAX_SUGGESTIONS = 3  # names offered
 
 def suggestions_for(arguments: Iterable[str]) -> list[str]:
     """One line for each override of a key or a choice that does not exist, or with a value of the wrong kind."""
-    overrides = [
-        override
-        for override in arguments
-        if "=" in override and override[0] not in "-+~" and not override.startswith("hydra")
-    ]
+    overrides = [word for word in arguments if "=" in word and word[0] not in "-+~" and not word.startswith("hydra")]
     pairs = [override.partition("=")[::2] for override in overrides]
     groups = {key: value for key, value in pairs if (CONF / key).is_dir()}
     config = compose_config(groups)
@@ -68,23 +64,15 @@ def parsed_values(override: str) -> list[str]:
 def did_you_mean(name: str, known: list[str]) -> str:
     """By the whole name, else by its last part: the right word in the wrong place."""
     last_part = name.rpartition(".")[2]
-    candidates = (
-        nearest(name, known)
-        or [candidate for candidate in known if candidate.endswith(f".{last_part}")][:MAX_SUGGESTIONS]
-    )
+    candidates = nearest(name, known) or [key for key in known if key.endswith(f".{last_part}")][:MAX_SUGGESTIONS]
     return f"did you mean {' or '.join(candidates)}?" if candidates else "python run.py --help shows what there is"
 
 
 def nearest(name: str, known: list[str]) -> list[str]:
     """Names with few other letters, and of those with equally many the nearest number: resnet21 is resnet20."""
-    distances = {
-        candidate: (edit_distance(name, candidate), number_distance(name, candidate), candidate) for candidate in known
-    }
-    near = sorted(
-        (candidate for candidate in known if 3 * distances[candidate][0] < max(len(name), len(candidate)) + 3),
-        key=distances.__getitem__,
-    )
-    return [candidate for candidate in near if distances[candidate][0] <= distances[near[0]][0] + 1][:MAX_SUGGESTIONS]
+    far = {other: (edit_distance(name, other), number_distance(name, other), other) for other in known}
+    near = sorted((key for key in known if 3 * far[key][0] < max(len(name), len(key)) + 3), key=far.__getitem__)
+    return [key for key in near if far[key][0] <= far[near[0]][0] + 1][:MAX_SUGGESTIONS]
 
 
 def edit_distance(a: str, b: str) -> int:

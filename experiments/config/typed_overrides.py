@@ -39,13 +39,10 @@ def typed_values(overrides: Any) -> dict[str, Any]:
 
 def replaced_targets(config: DictConfig) -> dict[str, str]:
     """Where something else runs than the choice's file says, what runs instead: a record must not go by that name."""
-    configured = {group: config[group].get(KEY) for group in NAMED}
+    used = {group: config[group].get(KEY) for group in NAMED}
     declared = {group: target_of_choice(group, str(config.choice[group])) for group in NAMED}
-    return {
-        group: configured[group]
-        for group in NAMED
-        if declared[group] is not None and configured[group] not in (None, declared[group])
-    }
+    differing = [group for group in NAMED if declared[group] is not None and used[group] not in (None, declared[group])]
+    return {group: used[group] for group in differing}
 
 
 def target_of_choice(group: str, choice: str) -> str | None:

@@ -59,9 +59,7 @@ def train(context: RunContext, start: StageResult, spec: StageSpec) -> StageResu
     finished = context.store.stage(spec.stage, key, lambda folder: fit(context, network, spec, folder, key))
     ranks.barrier()  # all have read what is cleared now
     if ranks.is_rank_zero():
-        checkpoints.remove_checkpoints(
-            finished.folder
-        )  # only now: a kill before the result is stored goes on from them
+        checkpoints.remove_checkpoints(finished.folder)  # only now: a kill before the result is stored needs them
     if finished.stage.reused:
         load_reused(context, network, spec, finished.weights)
     return StageResult(network, key, (*start.stages, finished.stage))
@@ -80,9 +78,8 @@ def fit(context: RunContext, network: nn.Module, spec: StageSpec, folder: Path, 
     task = ClassificationTask(
         network, spec.objective, recipe, len(context.data.classes), context.image_shape, context.settings.seed
     )
-    checkpoint = StageCheckpoint(
-        folder, context.chooses_epoch(spec.recipe), context.settings.trainer.checkpoint_minutes
-    )
+    minutes = context.settings.trainer.checkpoint_minutes
+    checkpoint = StageCheckpoint(folder, context.chooses_epoch(spec.recipe), minutes)
     execution = context.execution(spec.recipe)
     log(f"{spec.stage}: {execution}")
     network.to(memory_format=execution.layout)
@@ -96,9 +93,8 @@ def fit(context: RunContext, network: nn.Module, spec: StageSpec, folder: Path, 
         trainer = build_trainer(context, spec, checkpoint, folder)
         if execution.compiled:
             task.compile_steps(context.settings.recipe.batch // trainer.world_size)
-        trainer.fit(
-            task, datamodule=context.data, ckpt_path=checkpoint_to_resume(checkpoint.last_checkpoint), weights_only=True
-        )
+        resumed = checkpoint_to_resume(checkpoint.last_checkpoint)
+        trainer.fit(task, datamodule=context.data, ckpt_path=resumed, weights_only=True)
     context.data.trainer = None  # measuring is the work of one process, and it needs all images
     checkpoint.restore(task)
     network.cpu().to(memory_format=torch.contiguous_format)
