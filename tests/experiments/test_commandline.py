@@ -62,7 +62,7 @@ def test_an_empty_message_still_says_something() -> None:
 
 
 def test_ctrl_c_is_answered_as_such_where_lightning_makes_an_exit_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preemption.request, "keeps", bool)
+    monkeypatch.setattr(preemption.request, "can_resume", bool)
 
     def stopped(config: object) -> None:
         try:

@@ -57,7 +57,7 @@ def test_another_choice_is_another_run(monkeypatch: pytest.MonkeyPatch, tmp_path
     """The same config on a machine that chooses otherwise: nothing made there is taken for made here."""
     digests = []
     for pays, compiled in ((700_000, False), (150, True)):
-        monkeypatch.setattr(chosen, "PAYS_FROM", {"cpu": pays})
+        monkeypatch.setattr(chosen, "COMPILE_FROM", {"cpu": pays})
         bench = prepare(config(f"folder={tmp_path}"))
         assert bench.execution("baseline").compiled is compiled
         assert not bench.execution("finetune").compiled
