@@ -26,7 +26,7 @@ def sensitivity(context: RunContext, dense: StageResult) -> Path:
     before, steps = accuracy(dense.network), context.steps("prune")
     scanned = scan(dense.network, context.method, context.image_shape, steps, options.ratios, accuracy)
     points = list(track(scanned, "scanning", console=console, transient=True))
-    allowed = tolerated(points, before, options.bound)
+    allowed = tolerated_ratios(points, before, options.bound)
     console.print(accuracy_table(points, allowed, options.ratios))
     folder = context.folder.with_name(f"sensitivity-{context.folder.name}")
     save(folder, points, before, allowed)

@@ -101,7 +101,7 @@ def check_dense(context: RunContext) -> None:
     network = copy.deepcopy(context.network)
     randomise(context, network)
     with name_failures("running", context):
-        check_answers(network, random_images(network, context.image_shape), len(context.data.classes))
+        check_logits_follow_images(network, random_images(network, context.image_shape), len(context.data.classes))
 
 
 def randomise(context: RunContext, network: nn.Module) -> None:
