@@ -2,14 +2,15 @@
 program is at ease there is for faults/test_elsewhere.py to show), and checks the shapes in `pruning`'s signatures."""
 
 import os
-from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch loads; processes side by side are faster than threads
-os.environ["PRUNING_TARGETS"] = "tiny_run:saboteurs"  # a config may name the tests' own classes, as a user's package
+# A config may name the tests' own classes, as a user's package
+os.environ["PRUNING_TARGETS"] = "support.tiny_run:support.saboteurs"
 
 import pytest
 from jaxtyping import install_import_hook
 
+from experiments.system.checkout import ROOT
 from experiments.system.environment import forget_foreign_launchers
 
 SET = ("WANDB_", "HYDRA_", "SLURM_", "PL_", "LSB_", "JSM_")
@@ -31,7 +32,6 @@ for name in list(os.environ):
         del os.environ[name]
 os.environ["WANDB_MODE"] = "offline"
 
-ROOT = Path(__file__).parents[1]
 TRACED = ("pruning/models", "pruning/surgery/align.py")  # torch.fx runs these on symbols, which have no shape
 
 

@@ -10,9 +10,8 @@ from hydra.utils import get_class, get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.config import schema, targets
-from experiments.config.choices import INNER, headline, register
+from experiments.config.choices import CONF, INNER, headline, register
 
-CONF = Path(__file__).parents[1] / "conf"
 GROUPS = ("objective", "recipe", "tracking", "budget", "data", "model", "method", "experiment")
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from experiments.system.checkout import ROOT
+
 DOCS = ROOT / "docs"
 PAGES = [
     ROOT / "README.md",

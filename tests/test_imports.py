@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from experiments.system.checkout import ROOT
+
 ROOMS = ("pruning", "datamodules", "experiments")
 FORBIDDEN = {
     "pruning": {"experiments", "datamodules", "hydra", "omegaconf", "wandb", "wandb_workspaces", "run"},

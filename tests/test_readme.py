@@ -10,11 +10,11 @@ from torch import nn
 
 from experiments.cli import summary
 from experiments.records.record import read
+from experiments.system.checkout import ROOT
 from pruning.budget.targets import PerLayer
 from pruning.models import resnet
 from pruning.surgery import certify, compact, mask
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 OWN = (ROOT / "docs" / "own.md").read_text()
 SHAPE = (3, 32, 32)

@@ -3,11 +3,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tiny_images import CIFAR10, KINDS, add, picture, write_images
 
 from datamodules.cifar import Cifar
 from datamodules.digits import Digits
 from datamodules.folder import Folder
+from support.tiny_images import CIFAR10, KINDS, add, picture, write_images
 
 
 @pytest.fixture(autouse=True)

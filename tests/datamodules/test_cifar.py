@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_images import CIFAR10
 
 from datamodules import cifar as cifar_module
+from support.tiny_images import CIFAR10
 
 
 def test_what_is_read_is_what_was_written(cifar, root):

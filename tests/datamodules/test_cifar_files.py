@@ -12,9 +12,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_images import CIFAR10, add, digest, served
 
 from datamodules.cifar_files import RELEASES, unpickle
+from support.tiny_images import CIFAR10, add, digest, served
 
 
 class Python2Pickler(pickle._Pickler):

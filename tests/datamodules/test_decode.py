@@ -6,9 +6,9 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from tiny_images import KINDS, jpeg, picture
 
 from datamodules.decode import BrokenImageError, decode_planes
+from support.tiny_images import KINDS, jpeg, picture
 
 
 @pytest.mark.parametrize("mode", KINDS)

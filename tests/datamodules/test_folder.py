@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_images import digest, jpeg, picture, stand
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from datamodules.decode import decode_planes
 from datamodules.views import Views
 from datamodules.workers import PLAIN
+from support.tiny_images import digest, jpeg, picture, stand
 
 
 def test_sizes_names_and_shapes(folder):

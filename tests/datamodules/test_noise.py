@@ -1,7 +1,7 @@
 import pytest
-from tiny_images import digest
 
 from datamodules.noise import Noise
+from support.tiny_images import digest
 
 VALUES = {"size": 16, "classes": 5, "train": 40, "test": 20, "batch": 8, "val": 0.25, "seed": 0, "pad": 2, "flip": True}
 VALUES |= {"mean": [0.5] * 3, "std": [0.289] * 3}

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from tiny_images import digest, stand
 
 from datamodules.counter_rng import Purpose, crop_offsets, draw, epoch_order, flip_mask
 from datamodules.shares import Shard, eval_batches, train_batches
+from support.tiny_images import digest, stand
 
 
 def test_same_seed_and_epoch_give_the_same_batches(digits):

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_images import stand
 
 from datamodules.cifar import Cifar
 from datamodules.folder import Folder
 from experiments.run import baseline
+from experiments.system.checkout import ROOT
 from pruning.models.resnet import resnet
+from support.tiny_images import stand
 
-SHARED = Path(os.environ.get("PRUNING_SHARED", Path(__file__).parents[3] / "shared"))
+SHARED = Path(os.environ.get("PRUNING_SHARED", ROOT.parent / "shared"))
 DATA = SHARED / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no real data at {DATA}: set PRUNING_SHARED=FOLDER")
 

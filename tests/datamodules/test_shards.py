@@ -3,9 +3,9 @@
 import tarfile
 
 import pytest
-from tiny_images import add, digest, jpeg
 
 from datamodules.decode import BrokenImageError
+from support.tiny_images import add, digest, jpeg
 
 
 def test_shards_hold_the_same_data(folder, shards):

@@ -6,9 +6,9 @@ import shutil
 import pytest
 import torch
 from PIL import Image
-from tiny_images import add, picture
 
 from datamodules.tree import SUFFIXES, scan_tree
+from support.tiny_images import add, picture
 
 
 def test_nested_folders_are_read_as_torchvisions_imagefolder_reads_them(folder, tree):

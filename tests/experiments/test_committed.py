@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_run import composed
 
 from experiments import pipeline
 from experiments.records.record import Network, Record, read
+from support.tiny_run import composed
 
 KEPT = Path(__file__).parent / "committed.json"
 ASKED = (

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from tiny_run import composed, config
 
 from experiments import pipeline
+from support.tiny_run import composed, config
 
 
 def test_a_plan_trains_nothing_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

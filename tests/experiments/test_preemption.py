@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import metrics, run, untimed
-from tiny_run import GATED, config
 
 from experiments import pipeline
 from experiments.cli import commandline
@@ -17,6 +15,8 @@ from experiments.records import status
 from experiments.system import preemption
 from experiments.trainer.checkpoints import DurableCheckpoints
 from pruning.training.task import ClassificationTask
+from support.running import metrics, run, untimed
+from support.tiny_run import GATED, config
 
 LASSO = ("method=group2d", "method.groups=2", "method.learn=lasso", "recipe.prune.epochs=2")
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 from hydra.core.hydra_config import HydraConfig
-from tiny_run import CONF, composed
 
 from experiments import plan
+from experiments.config.choices import CONF
 from experiments.run import prepare
 from pruning.plan import plan as planned
+from support.tiny_run import composed
 
 EXPERIMENTS = sorted(
     path.relative_to(CONF / "experiment").with_suffix("").as_posix() for path in CONF.glob("experiment/*/*.yaml")

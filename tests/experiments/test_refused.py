@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import save_file
-from tiny_run import CONF, GATED, TINY, config, whole_config
 
 from experiments import pipeline
 from experiments.cli import commandline
@@ -15,6 +14,8 @@ from experiments.config.suggestions import suggestions_for
 from experiments.records import jobs, record
 from experiments.run.prepare import prepare
 from experiments.sweep import launch
+from experiments.system.checkout import ROOT
+from support.tiny_run import GATED, PATHS, TINY, config, whole_config
 
 
 @pytest.mark.parametrize(
@@ -100,10 +101,7 @@ def test_a_rate_that_diverges_is_one_line_too(tmp_path: Path) -> None:
 def test_a_failing_job_leaves_the_other_jobs_of_a_sweep_alone(tmp_path: Path) -> None:
     overrides = [each for each in TINY if not each.startswith("hydra")]
     command = [sys.executable, "run.py", "-m", *overrides, f"folder={tmp_path}", "ratio=0.95,0.5"]
-    paths = os.pathsep.join([str(Path(__file__).parent), str(CONF.parent)])
-    done = subprocess.run(
-        command, cwd=CONF.parent, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True
-    )
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": PATHS}, capture_output=True, text=True)
     assert done.returncode == 1
     assert "would empty layer" in done.stdout
     assert [record.read(path).ratio for path in tmp_path.glob("*/record.json")] == [0.5]

@@ -5,9 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from running import metrics, run, untimed
 from safetensors.torch import load_file
-from tiny_run import GATED, POWER_CUT, config
 
 import pruning
 from experiments.evaluate import measure
@@ -16,6 +14,8 @@ from experiments.run.prepare import prepare
 from experiments.system.checksums import file_digest
 from pruning.files import bitmap
 from pruning.files.export import EXTRA
+from support.running import metrics, run, untimed
+from support.tiny_run import GATED, POWER_CUT, config
 
 
 @pytest.fixture(scope="module")

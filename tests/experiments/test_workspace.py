@@ -6,12 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import offline_run
 import pytest
-from tiny_run import CONF, config
 
 from experiments import pipeline, workspace
+from experiments.system.checkout import ROOT
 from experiments.tracking import panels
+from support import offline_run
+from support.tiny_run import config
 
 EVERYTHING = ("method=fcf", "method.lr=0.1", "recipe.batch=4", "recipe.prune.epochs=10", "control=scratch")
 
@@ -56,7 +57,7 @@ def test_without_the_extra_or_a_login_it_says_so(tmp_path: Path, hidden: str, sa
     kept = {name: value for name, value in os.environ.items() if name not in ("WANDB_API_KEY", "NETRC")}
     done = subprocess.run(
         [sys.executable, "-c", f"{code}sys.exit(workspace.main(['--entity', 'someone']))"],
-        cwd=CONF.parent,
+        cwd=ROOT,
         env=kept | home,
         capture_output=True,
         text=True,

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests/experiments")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from harness import litter, numbers  # noqa: E402 (run as a program, it has no other way to find them)
+from support.harness import litter, numbers  # noqa: E402 (run as a program, it has no other way to find them)
 
 Start = Callable[[Path], Any]  # a process with wait() and kill()
 

@@ -9,18 +9,17 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny_run import composed, config
 
 from experiments import pipeline
 from experiments.cli import commandline
 from experiments.config import refusal
 from experiments.config.suggestions import edit_distance, number_distance, suggestions_for
 from experiments.run.prepare import prepare
+from experiments.system.checkout import ROOT
 from experiments.trainer.checkpoints import DurableCheckpoints
 from pruning.graph.cost import count_macs
 from pruning.plan import Plan, plan
-
-ROOT = Path(__file__).parents[2]
+from support.tiny_run import composed, config
 
 
 @pytest.mark.parametrize(
@@ -101,7 +100,7 @@ CHOICES = {
     "model": [
         "resnet20",
         "resnet20 model.shortcut=B",
-        "vgg16 model._target_=saboteurs.narrow",
+        "vgg16 model._target_=support.saboteurs.narrow",
         "torchvision model.name=squeezenet1_1",
     ],
     "budget": ["layer", "global", "macs", "params"],

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import Job, litter, numbers, whole
 
 from experiments.trainer.checkpoints import read_verified
+from support.harness import Job, litter, numbers, whole
 
 pytestmark = pytest.mark.faults
-WIDE = ("model._target_=saboteurs.wide", "recipe.baseline.epochs=4")
+WIDE = ("model._target_=support.saboteurs.wide", "recipe.baseline.epochs=4")
 NAMESPACES = [["--user", "--map-root-user", "--mount"], ["--mount"]]  # anyone's, where the kernel allows; root's
 
 

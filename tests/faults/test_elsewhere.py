@@ -3,9 +3,10 @@ following of docs/faults.md."""
 
 from pathlib import Path
 
-import elsewhere
 import pytest
-from harness import PAIR, numbers, record, typed, whole
+
+from faults import elsewhere
+from support.harness import PAIR, numbers, record, typed, whole
 
 pytestmark = pytest.mark.faults
 WRITTEN = ("tracking=offline",)

@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter
-from pathlib import Path
 
-TESTS = Path(__file__).parents[1]
-TABLE = (TESTS.parent / "docs" / "faults.md").read_text()
+from experiments.system.checkout import ROOT
+
+TESTS = ROOT / "tests"
+TABLE = (ROOT / "docs" / "faults.md").read_text()
 FEWEST = {"A": 15, "B": 8, "C": 8, "D": 9, "E": 12, "F": 8}  # rows that may not be lost
 
 

@@ -7,17 +7,17 @@ from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
-from harness import Job
 from packaging.requirements import Requirement
-from tiny_run import config
 
 from experiments import pipeline
 from experiments.cli import commandline
 from experiments.config.targets import refuse_foreign
 from experiments.run.context import safe_file_name
+from experiments.system.checkout import ROOT
 from experiments.system.console import console, log, replace_unprintable
+from support.harness import Job
+from support.tiny_run import config
 
-ROOT = Path(__file__).parents[2]
 KEY = "0123456789abcdef" * 2 + "01234567"
 FOREIGN = [
     "torch.load",
@@ -68,7 +68,7 @@ def test_a_run_refuses_it_before_anything_is_called(tmp_path: Path) -> None:
 
 
 def test_a_package_of_the_users_own_is_named_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {"model": {"_target_": "tiny_run.chain"}}
+    values = {"model": {"_target_": "support.tiny_run.chain"}}
     refuse_foreign(values)
     monkeypatch.setenv("PRUNING_TARGETS", "tiny_running:other")
     with pytest.raises(ValueError, match="PRUNING_TARGETS=package"):

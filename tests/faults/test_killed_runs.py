@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-import killed
 import pytest
-from harness import GATED, Job, numbers
+
+from faults import killed
+from support.harness import GATED, Job, numbers
 
 
 def begin(folder: Path) -> None:

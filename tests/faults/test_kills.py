@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import GATED, SHORT, Job, litter, numbers, whole
-from tiny_run import POWER_CUT, config
 
 from experiments import pipeline
 from experiments.config.refusal import Refusal
 from experiments.trainer.checkpoints import DurableCheckpoints, previous_path, read_verified
+from support.harness import GATED, SHORT, Job, litter, numbers, whole
+from support.tiny_run import POWER_CUT, config
 
 
 @pytest.mark.faults
@@ -90,7 +90,7 @@ def test_a_torn_checkpoint_costs_an_epoch_and_no_number(
 
 
 def test_an_exception_in_a_callback_leaves_the_last_checkpoint(tmp_path: Path) -> None:
-    broken = ("method._target_=saboteurs.Raising", "recipe.prune.epochs=3")
+    broken = ("method._target_=support.saboteurs.Raising", "recipe.prune.epochs=3")
     with pytest.raises(RuntimeError, match="a callback broke"):
         pipeline.run(config(f"folder={tmp_path}", *broken))
     (last,) = tmp_path.glob("store/prune-*/last.ckpt")
@@ -102,7 +102,7 @@ def test_an_exception_in_a_callback_leaves_the_last_checkpoint(tmp_path: Path) -
 def test_every_pair_of_interruptions_is_exact(tmp_path: Path) -> None:
     """Steps around and within the baseline's two epochs; the second attempt begins where the first one ended."""
     epochs = ("recipe.baseline.epochs=2", "recipe.finetune.epochs=1", "recipe.grant=false")
-    eight = ("data._target_=saboteurs.Stopping", *epochs)
+    eight = ("data._target_=support.saboteurs.Stopping", *epochs)
     wanted = whole(tmp_path / "whole", *eight)
     for first, *later in ((1, 3, 4, 5, 7), (3, 4, 5, 7), (4, 5, 7), (5, 7)):
         once = tmp_path / str(first)
@@ -135,7 +135,7 @@ def interrupted(folder: Path, *overrides: str, **env: str) -> Job:
 
 @pytest.mark.faults
 def test_a_request_in_validation_keeps_the_epochs_accuracy(tmp_path: Path) -> None:
-    validating = ("data._target_=saboteurs.Validating",)
+    validating = ("data._target_=support.saboteurs.Validating",)
     wanted = whole(tmp_path / "whole", *validating)
     interrupted(tmp_path / "cut", *validating, EVALUATION="2")
     Job(tmp_path / "cut", *validating).finish()
@@ -156,7 +156,7 @@ PLACES = {"EVALUATION": ("4", "7", "9"), "READING": ("1",)}  # between stages, w
 @pytest.mark.faults
 @pytest.mark.parametrize(("what", "when"), [(what, when) for what, whens in PLACES.items() for when in whens])
 def test_a_request_outside_training_goes_on_at_that_stage(tmp_path: Path, what: str, when: str) -> None:
-    validating = ("data._target_=saboteurs.Validating",)
+    validating = ("data._target_=support.saboteurs.Validating",)
     wanted = whole(tmp_path / "whole", *validating)
     job = Job(tmp_path / "cut", *validating, env={what: when})
     assert job.wait() == 143, job.said()
@@ -168,7 +168,7 @@ def test_a_request_outside_training_goes_on_at_that_stage(tmp_path: Path, what: 
 
 @pytest.mark.faults
 def test_a_signal_between_the_two_updates_of_admm_saves_both_or_none(tmp_path: Path) -> None:
-    between = (*GATED, *SHORT, "method._target_=saboteurs.Between")
+    between = (*GATED, *SHORT, "method._target_=support.saboteurs.Between")
     wanted = whole(tmp_path / "whole", *between)
     interrupted(tmp_path / "cut", *between, BETWEEN="61")
     Job(tmp_path / "cut", *between).finish()
@@ -179,7 +179,7 @@ def test_a_signal_between_the_two_updates_of_admm_saves_both_or_none(tmp_path: P
 @pytest.mark.parametrize("blanked", ["box.y", "box.rho", ".v"])
 def test_without_a_part_of_its_state_the_end_is_another(tmp_path: Path, blanked: str) -> None:
     """What the tests of exactness above would not see if it did not matter."""
-    between = (*GATED, *SHORT, "method._target_=saboteurs.Between")
+    between = (*GATED, *SHORT, "method._target_=support.saboteurs.Between")
     wanted = whole(tmp_path / "whole", *between)
     interrupted(tmp_path / "cut", *between, BETWEEN="61")
     (last,) = tmp_path.glob("cut/store/prune-*/last.ckpt")

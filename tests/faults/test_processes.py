@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 import torch
-from harness import PAIR, Job, children, litter, numbers, pair, record, typed
 from safetensors.torch import load_file
-from tiny_run import POWER_CUT
 
 from experiments.trainer.checkpoints import DurableCheckpoints, previous_path, read_verified
+from support.harness import PAIR, Job, children, litter, numbers, pair, record, typed
+from support.tiny_run import POWER_CUT
 
 pytestmark = pytest.mark.faults
 
-PLAIN = ("model._target_=saboteurs.plain",)
+PLAIN = ("model._target_=support.saboteurs.plain",)
 FCF = ("method=fcf", "recipe.prune.epochs=38", "method.lr=0.1", "ratio=0.5")
-EXACT = ("model._target_=saboteurs.plain", "trainer.precision=64-true", "data.val=15")  # 8 images and 7
+EXACT = ("model._target_=support.saboteurs.plain", "trainer.precision=64-true", "data.val=15")  # 8 images and 7
 
 
 def weights(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
@@ -63,21 +63,23 @@ def test_the_command_starts_its_own_second_process(tmp_path: Path) -> None:
 
 def test_no_process_waits_at_its_exit_for_one_that_waits_for_it(tmp_path: Path) -> None:
     """The first waits for the second's end; the second's exit hook waits for the first, were there still a group."""
-    Job(tmp_path / "run", *PAIR, *PLAIN, "data._target_=saboteurs.Clinging").finish()
+    Job(tmp_path / "run", *PAIR, *PLAIN, "data._target_=support.saboteurs.Clinging").finish()
     assert record(tmp_path / "run")["tuned"]["accuracy"] > 0.9
 
 
 def test_another_selection_in_one_process_stops_both_and_names_the_layer(tmp_path: Path) -> None:
-    assert_both_stop(pair(tmp_path / "run", *PLAIN, "method._target_=saboteurs.OneSided"), "selection of layer '2'")
+    assert_both_stop(
+        pair(tmp_path / "run", *PLAIN, "method._target_=support.saboteurs.OneSided"), "selection of layer '2'"
+    )
 
 
 def test_a_mask_in_one_process_stops_both_before_it_is_kept(tmp_path: Path) -> None:
-    masked = ("method._target_=saboteurs.OneMasked", "recipe.prune.epochs=2")
+    masked = ("method._target_=support.saboteurs.OneMasked", "recipe.prune.epochs=2")
     assert_both_stop(pair(tmp_path / "run", *PLAIN, *masked), r"state of layer '2\.weight'")
     assert not list(tmp_path.glob("run/store/prune-*/last.ckpt"))
 
 
-POISONED = (*PLAIN, "data._target_=saboteurs.Poisoned")
+POISONED = (*PLAIN, "data._target_=support.saboteurs.Poisoned")
 
 
 @pytest.mark.parametrize("place", ["0", "1"])
@@ -131,7 +133,7 @@ def left_behind(folder: Path) -> tuple[list[str], list[bool]]:
     return states, [read_verified(path) is not None for path in folder.glob("store/*/last.ckpt")]
 
 
-BEGINNING = (*PLAIN, "data._target_=saboteurs.Beginning")
+BEGINNING = (*PLAIN, "data._target_=support.saboteurs.Beginning")
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +214,7 @@ def test_kills_of_both_between_timed_checkpoints_make_way(tmp_path: Path, undist
 
 def test_no_step_broadcasts(tmp_path: Path) -> None:
     """As Lightning's loop does, waiting for the device, to hear of a SIGTERM that is ours."""
-    for each in pair(tmp_path / "run", *PLAIN, "data._target_=saboteurs.Unbroadcast"):
+    for each in pair(tmp_path / "run", *PLAIN, "data._target_=support.saboteurs.Unbroadcast"):
         each.finish()
 
 

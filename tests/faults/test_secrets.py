@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_run import TINY, composed, config
 
 from experiments import pipeline
 from experiments.cli import commandline
@@ -17,6 +16,7 @@ from experiments.records import record
 from experiments.records.jobs import job_key
 from experiments.sweep import launch
 from experiments.system.redact import redact
+from support.tiny_run import TINY, composed, config
 
 SECRETS = {"HF_TOKEN": "hf_Abc123", "AWS_SECRET_ACCESS_KEY": "wJalr/XU+tnFEMI", "MY_db_password": "hunter22"}
 

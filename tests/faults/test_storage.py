@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
-from harness import Job, children, litter, numbers, whole
-from tiny_run import POWER_CUT
-from wandb_server import server
 
 from experiments.trainer.checkpoints import read_verified
 from pruning.files import durable
+from support.harness import Job, children, litter, numbers, whole
+from support.tiny_run import POWER_CUT
+from support.wandb_server import server
 
 pytestmark = pytest.mark.faults
 MEEK = {"MEEK": ""}  # root may write everywhere
@@ -21,7 +21,7 @@ MEEK = {"MEEK": ""}  # root may write everywhere
 
 def test_a_full_disk_keeps_the_checkpoint_before_and_says_what_it_needed(tmp_path: Path) -> None:
     """The limit is on the size of one file, where no test may mount a disk. Room comes back, and the run goes on."""
-    wide = ("model._target_=saboteurs.wide", "recipe.baseline.epochs=4")
+    wide = ("model._target_=support.saboteurs.wide", "recipe.baseline.epochs=4")
     Job(tmp_path / "whole", *wide).finish()
     cut = tmp_path / "cut"
     assert Job(cut, *wide, env={POWER_CUT: "4:2"}).wait() == 1
@@ -67,7 +67,7 @@ def test_a_folder_closed_in_mid_run_ends_it_with_its_name(tmp_path: Path) -> Non
 
 def test_a_kill_leaves_every_line_in_our_own_file(tmp_path: Path) -> None:
     """W&B offline would have lost them. Killed in step 83; lines are due at each tenth step and each epoch's end."""
-    stopping = ("tracking=offline", "recipe.baseline.epochs=300", "data._target_=saboteurs.Stopping")
+    stopping = ("tracking=offline", "recipe.baseline.epochs=300", "data._target_=support.saboteurs.Stopping")
     job = Job(tmp_path / "run", *stopping, env={"STOP": f"83:{signal.SIGKILL}"})
     assert job.wait() == -9, job.said()
     (path,) = tmp_path.glob("run/store/*/metrics.jsonl")

@@ -6,10 +6,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from harness import GATED, SHORT, Job, begun, image_files, numbers, pair, record, typed, whole
+
+from support.harness import GATED, SHORT, Job, begun, image_files, numbers, pair, record, typed, whole
 
 pytestmark = pytest.mark.faults
-STOPPING = ("data._target_=saboteurs.Stopping",)
+STOPPING = ("data._target_=support.saboteurs.Stopping",)
 
 
 def test_another_start_seed_changes_no_number(tmp_path: Path) -> None:

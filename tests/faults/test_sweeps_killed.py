@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
-from sweeping import finish, start
 
 from experiments.records import jobs, record, status
+from support.sweeping import finish, start
 
 
 @pytest.mark.sweeps

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-from harness import record, typed
-from running import run
 
 from experiments.trainer.checkpoints import StepAction, all_reduce_action, read_action
+from support.harness import record, typed
+from support.running import run
 
-PLAIN = "model._target_=saboteurs.plain"
+PLAIN = "model._target_=support.saboteurs.plain"
 
 
 @pytest.fixture

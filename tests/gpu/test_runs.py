@@ -5,23 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from harness import numbers
-from running import run as run_here
-from tiny_run import POWER_CUT
 
 from experiments.records.record import Record
+from support.gpu_runs import METHODS, asked
+from support.harness import numbers
+from support.running import run as run_here
+from support.tiny_run import POWER_CUT
 
-LONG = ("recipe.prune.epochs=38", "method.lr=0.1")
-METHODS = {
-    "dense": ("method=dense",),
-    "random": ("method=random",),
-    "l1": ("method=l1",),
-    "fcf": ("method=fcf", *LONG),
-    "fcf_ours": ("method=fcf_ours", *LONG),
-    "group2d": ("method=group2d", "recipe.prune.epochs=2"),
-    "group2d, ladder": ("method=group2d", "recipe.prune.epochs=2", "method.steps=3"),
-    "group2d, lasso": ("method=group2d", "recipe.prune.epochs=2", "method.learn=lasso"),
-}
 EXPORT = ("export=onnx",) if all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))) else ()
 
 
@@ -29,11 +19,6 @@ def run(folder: Path, *overrides: str) -> Record:
     """As in a process of its own: what was compiled before decides on what is compiled, and whether anything is."""
     torch.compiler.reset()
     return run_here(folder, *overrides)
-
-
-def asked(device: torch.device, method: str, precision: str, compiled: bool = False) -> tuple[str, ...]:
-    where = (f"trainer.accelerator={device.type}", f"trainer.precision={precision}", f"trainer.compile={compiled}")
-    return (*METHODS[method], *where)
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])

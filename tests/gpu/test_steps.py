@@ -10,11 +10,6 @@ from typing import Any
 import pytest
 import torch
 from lightning import Callback
-from promise import images
-from rows import METHODS, SHAPES, network
-from test_runs import METHODS as RUNS
-from test_runs import asked
-from tiny_run import config
 from torch import nn
 
 from experiments.run import stages
@@ -22,6 +17,11 @@ from experiments.run.prepare import prepare
 from experiments.run.stages import StageResult, StageSpec
 from pruning.modes import exact_float32
 from pruning.objectives import CrossEntropy
+from support.gpu_runs import METHODS as RUNS
+from support.gpu_runs import asked
+from support.promise import images
+from support.rows import METHODS, SHAPES, network
+from support.tiny_run import config
 
 
 def two_steps(row: str, plain: str, device: torch.device) -> nn.Module:

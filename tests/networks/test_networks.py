@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from promise import Shape, images, random_rows, randomised, relative
 from torch import Tensor, nn
 
 from pruning.graph.cost import Cost, count_macs, count_params, predict
@@ -16,6 +15,7 @@ from pruning.graph.sites import sites
 from pruning.models import initialise, torchvision_network
 from pruning.selection import Selection
 from pruning.surgery import compact, mask
+from support.promise import Shape, images, random_rows, randomised, relative
 
 pytestmark = pytest.mark.networks
 

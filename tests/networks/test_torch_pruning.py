@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from promise import images, randomised, relative
 
 from pruning.graph.graph import trace
 from pruning.graph.sites import sites
@@ -12,6 +11,7 @@ from pruning.graph.streams import streams
 from pruning.models import torchvision_network
 from pruning.selection import Selection
 from pruning.surgery import compact
+from support.promise import images, randomised, relative
 
 peer = pytest.importorskip("torch_pruning")
 pytestmark = pytest.mark.networks

@@ -17,8 +17,7 @@ from experiments.report.analyse.configurations import Configuration
 from experiments.report.load.runs import Run
 from experiments.report.load.text import csv_cell, escape_markdown, printable, slug
 from experiments.report.render.series import Point, mean_series
-
-ROOT = Path(__file__).parents[3]
+from experiments.system.checkout import ROOT
 
 
 def test_the_page_the_tables_and_the_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

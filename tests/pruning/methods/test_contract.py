@@ -6,8 +6,6 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from promise import assert_small_is_masked, images
-from rows import METHODS, SHAPES, STEPS, disturb, network
 from torch import nn
 
 from pruning.budget.targets import PerLayer, count_kept
@@ -17,6 +15,8 @@ from pruning.methods.base import PruningMethod
 from pruning.methods.random import Random
 from pruning.selection import Selection, convolutions
 from pruning.surgery import compact
+from support.promise import assert_small_is_masked, images
+from support.rows import METHODS, SHAPES, STEPS, disturb, network
 
 
 @pytest.fixture(params=METHODS)

@@ -1,7 +1,6 @@
 """What the drop across joins is worth (METHODS section 1). The papers' tables: tests/experiments/test_published.py."""
 
 import pytest
-from rows import fcf
 
 from pruning.budget.targets import PerLayer
 from pruning.graph.cost import predict
@@ -10,6 +9,7 @@ from pruning.methods.filters import FilterMethod
 from pruning.methods.l1 import L1
 from pruning.models import resnet
 from pruning.selection import Selection
+from support.rows import fcf
 
 SHAPE = (3, 32, 32)
 

@@ -2,9 +2,6 @@
 
 import pytest
 import torch
-from devices import GPU, WaitError, move, nobody_waits, on_gpu
-from promise import images
-from rows import METHODS, SHAPES, network
 from torch import nn
 
 from pruning.methods.base import PruningMethod
@@ -12,6 +9,9 @@ from pruning.methods.group2d.scores import block_norms
 from pruning.objectives import CrossEntropy
 from pruning.training.finite import all_finite, propagate_nonfinite
 from pruning.training.task import accuracy_metrics
+from support.devices import GPU, WaitError, move, nobody_waits, on_gpu
+from support.promise import images
+from support.rows import METHODS, SHAPES, network
 
 
 def step(method: PruningMethod, attached: nn.Module, seed: int) -> None:

@@ -7,8 +7,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 from lightning import Trainer
-from promise import images
-from rows import Chain, fcf
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 from torch.utils.data import DataLoader
@@ -17,6 +15,8 @@ from pruning.lightning import PruningCallback
 from pruning.models import initialise
 from pruning.objectives import CrossEntropy
 from pruning.training.task import ClassificationTask
+from support.promise import images
+from support.rows import Chain, fcf
 
 SHAPE = (3, 8, 8)
 RECIPE = SimpleNamespace(

@@ -2,7 +2,6 @@ import copy
 
 import pytest
 import torch
-from promise import assert_small_is_masked, images, random_rows, randomised, relative
 from torch import nn
 
 from pruning.graph.cost import count_params
@@ -11,6 +10,7 @@ from pruning.models import resnet, vgg16
 from pruning.selection import Selection
 from pruning.surgery import compact, mask
 from pruning.surgery.align import AddAt, ColumnGroups, Spread
+from support.promise import assert_small_is_masked, images, random_rows, randomised, relative
 
 SHAPE = (3, 32, 32)
 

@@ -4,12 +4,12 @@ import copy
 
 import pytest
 import torch
-from promise import Around, assert_small_is_masked, random_rows, randomised
 from torch import nn
 
 from pruning.graph.graph import trace
 from pruning.models import initialise
 from pruning.selection import Selection
+from support.promise import Around, assert_small_is_masked, random_rows, randomised
 
 
 def behind(*layers: nn.Module, then: int = 8) -> nn.Module:

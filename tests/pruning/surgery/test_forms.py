@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from promise import images, random_rows, randomised, relative
 from torch import nn
 
 from pruning.files import export
@@ -16,6 +15,7 @@ from pruning.selection import Selection
 from pruning.surgery import compact
 from pruning.surgery.align import ColumnGroups
 from pruning.surgery.forms import fastest_form, to_grouped
+from support.promise import images, random_rows, randomised, relative
 
 SHAPE = (3, 32, 32)
 

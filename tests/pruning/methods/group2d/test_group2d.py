@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from grouped_chain import SHAPE, attached, chain, method
 
 from pruning.budget.targets import Share
 from pruning.graph.cost import count_macs
@@ -12,6 +11,7 @@ from pruning.methods.group2d import Group2D
 from pruning.models import resnet
 from pruning.selection import Selection
 from pruning.surgery import compact, mask
+from support.grouped_chain import SHAPE, attached, chain, method
 
 
 def test_every_group_keeps_the_same_number_and_no_filter_goes():

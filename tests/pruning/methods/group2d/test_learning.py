@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from grouped_chain import SHAPE, attached, chain, method, step
 
 from pruning.methods.group2d.gate import gate_on, ungated_weight
 from pruning.methods.group2d.lasso import END, START, scheduled_zeros, shrink
 from pruning.methods.group2d.scores import block_norms, kernel_scores
+from support.grouped_chain import SHAPE, attached, chain, method, step
 
 
 def test_taylor_score_is_the_mean_over_steps_of_weight_times_gradient():

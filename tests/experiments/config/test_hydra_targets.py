@@ -1,0 +1,163 @@
+"""What a stranger's file may not have Hydra do. Each would make the folder `sprung`."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig
+
+from experiments.config import choices, hydra_targets, schema
+from experiments.system.checkout import ROOT
+
+FILES = {
+    "callback": "hydra: {callbacks: {x: {_target_: os.mkdir, path: sprung}}}",
+    "hidden": 'method: {_target_: os.mkdir, path: sprung}\nhydra: {callbacks: {x: "${method}"}}',
+    "sampler": "hydra: {sweeper: {sampler: {_target_: os.mkdir, path: sprung}}}",
+    "variable": "hydra: {job: {env_set: {PRUNING_TARGETS: os}}}",
+    "logging": 'hydra: {job_logging: {root: {handlers: []}, formatters: {x: {"()": os.mkdir, path: sprung}}}}',
+    "setup": "defaults: [{override /hydra/launcher: submitit_slurm}]\nhydra: {launcher: {setup: [mkdir sprung]}}",
+    "lines": 'defaults: [{override /hydra/launcher: submitit_slurm}]\nhydra: {launcher: {partition: "a\\nmkdir b"}}',
+    "folder": "hydra: {run: {dir: sprung}}",
+    "target": "data: {_target_: os.mkdir, path: sprung}",
+    "sweeps": 'hydra: {mode: MULTIRUN, sweeper: {params: {method: "l1,theirs"}}}',
+    "good": 'hydra: {mode: MULTIRUN, sweeper: {params: {ratio: "0.1,0.2"}}}',
+}
+KEYS = {
+    "callback": r"hydra\.callbacks\.x\._target_=os\.mkdir",
+    "hidden": r"hydra\.callbacks\.x\._target_=os\.mkdir",
+    "sampler": r"sampler",  # Hydra's basic sweeper has none
+    "variable": r"hydra\.job\.env_set\.PRUNING_TARGETS=os stands in a file",
+    "logging": r"hydra\.job_logging is changed by a file",
+    "setup": r"hydra\.launcher\.setup\.0=mkdir sprung stands in a file",
+    "lines": r"hydra\.launcher\.partition: a launcher's values are single lines",
+    "folder": r"hydra\.run\.dir=sprung stands in a file",
+    "target": r"data\._target_=os\.mkdir",
+    "sweeps": r"hydra\.callbacks\.x\._target_=os\.mkdir",
+}
+
+
+@pytest.fixture
+def strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    schema.register()
+    choices.register()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "theirs" / "experiment").mkdir(parents=True)
+    for name, text in FILES.items():
+        (tmp_path / "theirs" / "experiment" / f"{name}.yaml").write_text(f"# @package _global_\n{text}\n")
+    (tmp_path / "theirs" / "method").mkdir()
+    (tmp_path / "theirs" / "method" / "theirs.yaml").write_text(f"# @package _global_\n{FILES['callback']}\n")
+    return f"--config-dir={tmp_path / 'theirs'}"
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_file_may_not_have_hydra_act(strangers: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        hydra_targets.check([strangers, f"experiment={name}"])
+    said = capsys.readouterr().err or str(refused.value)
+    assert re.search(KEYS[name], said)
+    assert name == "sampler" or "\n" not in said
+
+
+SWEEPS = [("-m", "experiment=good,callback"), ("-m", "experiment=glob(c*)"), ("-m", "ratio=0.1,0.2", "seed=1,2")]
+
+
+@pytest.mark.parametrize("asked", SWEEPS)
+def test_a_file_that_a_sweep_chooses_is_judged_too(strangers: str, asked: tuple[str, ...]) -> None:
+    chosen = asked if "experiment" in asked[1] else (*asked, "experiment=callback")
+    with pytest.raises(SystemExit, match=KEYS["callback"]):
+        hydra_targets.check([strangers, *chosen])
+
+
+def test_own_files_are_judged_here_and_not_at_every_start(strangers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six methods by two objectives: all are, once a stranger's file might be among them."""
+    judged: list[DictConfig] = []
+    refuse = hydra_targets.refuse_composition
+    monkeypatch.setattr(hydra_targets, "refuse_composition", lambda whole: judged.append(whole) or refuse(whole))
+    asked = ["-m", "experiment=compare/cifar10_vgg16"]
+    hydra_targets.check(asked)
+    assert len(judged) == 1
+    hydra_targets.check([*asked, strangers])
+    assert len(judged) == 1 + 1 + 12
+    chosen = [each.hydra.runtime.choices for each in judged[2:]]
+    assert len({(each.method, each.objective) for each in chosen}) == 12
+
+
+@pytest.mark.parametrize("step", ["..", "../experiment/.."])
+def test_a_file_reached_by_steps_out_of_our_folder_is_a_strangers(strangers: str, step: str) -> None:
+    theirs = os.path.relpath("theirs/experiment/callback", choices.CONF / "experiment" / step)
+    for asked in (f"experiment={step}/{theirs}", f"experiment=l1/vgg16_a,{step}/{theirs}"):
+        with pytest.raises(SystemExit, match=KEYS["callback"]):
+            hydra_targets.check(["-m", "seed=0,1", asked])
+
+
+@pytest.mark.parametrize(
+    ("override", "own"),
+    [
+        ("experiment=l1/vgg16_a", True),
+        ("+experiment@_global_=l1/vgg16_a", True),
+        ("hydra/launcher=submitit_slurm", True),
+        ("hydra/launcher=joblib", False),  # a plugin has it
+        ("ratio=0.5", True),
+        ("experiment=theirs", False),
+        ("experiment='l1/vgg16_a'", False),  # as it is written, no file of that name
+        ("experiment=l1/../l1/vgg16_a", False),
+        ("experiment={theirs}/experiment/callback", False),
+        ("hydra.searchpath=[file:///theirs]", False),
+    ],
+)
+def test_what_leads_to_our_own_files_alone(strangers: str, override: str, own: bool) -> None:
+    assert hydra_targets.is_our_file(override.format(theirs=Path("theirs").absolute())) == own
+
+
+def test_run_py_refuses_before_hydra_calls(strangers: str) -> None:
+    command = [sys.executable, str(ROOT / "run.py"), strangers, "experiment=callback"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("hydra.callbacks.x._target_=os.mkdir: only this program's own")
+    assert {path.name for path in Path().iterdir()} == {"theirs"}
+
+
+TYPED = [
+    ("experiment=good",),
+    ("hydra.run.dir=elsewhere",),
+    ("hydra/job_logging=default", "+hydra.job.env_set.A=b"),
+    ("-m", "hydra/launcher=submitit_slurm", "hydra.launcher.setup=[module load cuda]", "method=l1,random"),
+    ("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "ratio=interval(0,1)"),
+]
+
+
+@pytest.mark.parametrize("asked", TYPED)
+def test_what_the_user_types_is_the_users(strangers: str, asked: tuple[str, ...]) -> None:
+    hydra_targets.check([strangers, *asked])
+
+
+FLAGS = [
+    "--config-name=theirs",
+    "-cp=elsewhere",
+    "--experimental-rerun=config.pickle",
+    "--experimental-r=config.pickle",
+]
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_flags_that_take_another_programs_config_are_refused(flag: str) -> None:
+    with pytest.raises(SystemExit, match="takes another program's config: add files of your own by --config-dir"):
+        hydra_targets.check([flag, "method=l1"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "form"), [(["--method=l1", "--ratio=0.5"], "method=l1"), (["--ratio", "0.5"], "ratio=VALUE")]
+)
+def test_hyphens_as_wandb_sweep_types_them_are_named(asked: list[str], form: str) -> None:
+    with pytest.raises(SystemExit, match=rf"keys have no hyphens here: {form}; .*\$\{{args_no_hyphens\}}"):
+        hydra_targets.check(asked)
+
+
+def test_whatever_does_not_compose_is_said_in_hydras_words(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        hydra_targets.check(["method=typo"])
+    assert refused.value.code == 1  # run.py adds what was probably meant
+    assert "Could not find 'method/typo'" in capsys.readouterr().err

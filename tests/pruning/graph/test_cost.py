@@ -1,0 +1,98 @@
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from pruning.graph.cost import Cost, count_bytes, count_macs, count_params, latencies, predict
+from pruning.graph.graph import trace
+from pruning.graph.liveness import analyse
+from pruning.models import resnet, vgg16
+from pruning.selection import Selection
+from pruning.surgery import compact
+from support.promise import random_rows
+from support.residual import Bottleneck, Gated
+
+SHAPE = (3, 32, 32)
+NETWORKS = {
+    "vgg16": lambda: vgg16(10, SHAPE),
+    "A": lambda: resnet(20, 10, SHAPE, "A"),
+    "B": lambda: resnet(20, 10, SHAPE, "B"),
+    "bottleneck": Bottleneck,
+    "gated": Gated,
+}
+
+
+def flops(network: nn.Module) -> int:
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network.eval()(torch.randn(1, *SHAPE))
+    return counter.get_total_flops()
+
+
+def test_by_hand() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2, padding=1),  # 8 * 3 * 9 * 4 * 4 = 3456
+        nn.BatchNorm2d(8),
+        nn.Conv2d(8, 8, 3, groups=4),  # 8 * 2 * 9 * 2 * 2 = 576
+        nn.ConvTranspose2d(8, 2, 2, bias=False),  # 8 * 2 * 4 * 2 * 2 = 256
+        nn.Flatten(),
+        nn.Linear(18, 5),  # 90
+    )
+    assert count_macs(network, (3, 8, 8)) == 3456 + 576 + 256 + 90
+    assert count_params(network) == (216 + 8) + 16 + (144 + 8) + 64 + (90 + 5)
+    assert count_bytes(network) == 4 * (count_params(network) + 16) + 8  # statistics, and their step count in int64
+
+
+def test_published_sizes() -> None:
+    """He et al. 2016, section 4.2: 0.27 M parameters; 40.55 M MACs and 313 M for VGG-16 by the usual count."""
+    assert count_params(resnet(20, 10, SHAPE)) == 269722
+    assert count_macs(resnet(20, 10, SHAPE), SHAPE) == 40551040
+    assert round(count_macs(vgg16(10, SHAPE), SHAPE) / 1e6) == 313
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_half_of_torchs_own_flops(name: str) -> None:
+    network = NETWORKS[name]()
+    assert count_macs(network, SHAPE) == flops(network) // 2
+    choice = random_rows(trace(network, SHAPE), 0.4, 0, spared=("classes",))
+    small = compact(network, choice, SHAPE)
+    assert count_macs(small, SHAPE) == flops(small) // 2
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_is_predicted_is_built(name: str) -> None:
+    network = NETWORKS[name]()
+    graph = trace(network, SHAPE)
+    assert predict(analyse(graph, Selection({}))) == Cost(count_macs(network, SHAPE), count_params(network))
+    for seed in range(5):
+        choice = random_rows(graph, 0.15 * (seed + 1), seed, spared=("excite", "classes"))
+        small = compact(network, choice, SHAPE, graph)
+        assert predict(analyse(graph, choice)) == Cost(count_macs(small, SHAPE), count_params(small))
+
+
+def test_counting_computes_nothing_and_changes_nothing() -> None:
+    network = resnet(20, 10, SHAPE).train()
+    before = network.bn1.num_batches_tracked.item()
+    count_macs(network, (3, 2048, 2048))
+    assert network.training
+    assert network.bn1.num_batches_tracked.item() == before
+
+
+def test_latencies_are_seconds_of_a_batch_in_eval_by_turns() -> None:
+    runs: list[str] = []
+
+    class Slow(nn.Module):
+        def __init__(self, name: str, side: int) -> None:
+            super().__init__()
+            self.name, self.side = name, side
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            assert not self.training
+            runs.append(self.name)
+            torch.mm(torch.ones(self.side, self.side), torch.ones(self.side, self.side))
+            return x
+
+    networks = [Slow("large", 1000).train(), Slow("small", 10).train()]
+    large, small = latencies(networks, torch.randn(1, *SHAPE), least=3, seconds=0.0)
+    assert 0 < small < large < 5
+    assert runs == 5 * ["large", "small"]  # two to warm up, three that count
+    assert all(network.training for network in networks)

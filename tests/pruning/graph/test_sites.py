@@ -1,0 +1,72 @@
+import itertools
+
+import pytest
+from torch import nn
+
+from pruning.graph.graph import trace
+from pruning.graph.sites import Site, match_patterns, sites
+from pruning.models import resnet, vgg16
+from support.residual import Bottleneck, Gated
+
+SHAPE = (3, 32, 32)
+
+
+def found(network: nn.Module) -> dict[str, Site]:
+    return sites(trace(network, SHAPE))
+
+
+def having(where: dict[str, Site], what: str) -> list[str]:
+    return [name for name, site in where.items() if getattr(site, what)]
+
+
+def test_a_chain_is_free_but_for_its_stem() -> None:
+    where = found(vgg16(10, SHAPE))
+    assert having(where, "stem") == ["features.0"]
+    assert len(where) == 13
+    for what in ("joined", "shortcut", "gating", "grouped", "final", "drops_with", "pinned"):
+        assert having(where, what) == []
+    site = where["features.3"]
+    assert (site.filters, site.columns, site.kernel) == (64, 64, 9)
+
+
+@pytest.mark.parametrize("kind", ["A", "B"])
+def test_a_cifar_resnet(kind: str) -> None:
+    where = found(resnet(20, 10, SHAPE, kind))
+    assert having(where, "stem") == ["conv1"]
+    last = [f"layer{stage}.{block}.conv2" for stage in (1, 2, 3) for block in (0, 1, 2)]
+    shortcuts = ["layer2.0.shortcut.0", "layer3.0.shortcut.0"] if kind == "B" else []
+    assert sorted(having(where, "joined")) == sorted(["conv1", *last, *shortcuts])
+    assert having(where, "shortcut") == shortcuts
+    assert having(where, "final") == []
+
+
+@pytest.mark.parametrize("kind", ["A", "B"])
+def test_the_first_convolution_of_a_block_drops_with_the_last_of_the_one_before(kind: str) -> None:
+    """Also over the border of a stage; the very first block comes after the stem, which drops nothing."""
+    where = found(resnet(20, 10, SHAPE, kind))
+    blocks = [f"layer{stage}.{block}" for stage in (1, 2, 3) for block in (0, 1, 2)]
+    drops = {name: site.drops_with for name, site in where.items() if site.drops_with}
+    assert drops == {f"{this}.conv1": f"{before}.conv2" for before, this in itertools.pairwise(blocks)}
+
+
+def test_a_bottleneck() -> None:
+    where = found(Bottleneck())
+    assert having(where, "joined") == ["first.2", "projection", "second.2"]
+    assert having(where, "shortcut") == ["projection"]
+    assert {name: site.drops_with for name, site in where.items() if site.drops_with} == {"second.0": "first.2"}
+
+
+def test_squeeze_excitation() -> None:
+    where = found(Gated())
+    assert having(where, "gating") == ["reduce", "excite"]
+    assert having(where, "grouped") == ["depthwise.0"]
+    assert having(where, "final") == ["classes"]
+    assert having(where, "pinned") == ["reduce", "excite", "classes"]
+    assert having(where, "joined") == ["stem.0", "project.0"]
+
+
+def test_patterns_of_names() -> None:
+    names = ["layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1"]
+    assert match_patterns(names, ["layer2*", "*conv1"]) == ["layer1.0.conv1", "layer2.0.conv1"]
+    with pytest.raises(ValueError, match=r"'layer9.\*' fits no convolution .* layer1.0.conv1, layer1.0.conv2"):
+        match_patterns(names, ["*conv1", "layer9.*"])

@@ -1,0 +1,163 @@
+"""FCF's own promises: binary gates through a real fit, exact resumes, early refusals."""
+
+import warnings
+from types import SimpleNamespace
+
+import pytest
+import torch
+from lightning import Trainer
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset, default_collate
+
+from pruning.lightning import PruningCallback
+from pruning.methods.fcf.gates import Gate
+from pruning.models import initialise, resnet
+from pruning.objectives import CrossEntropy
+from pruning.training.task import ClassificationTask
+from support.promise import images
+from support.rows import Chain, Residual, fcf
+
+SHAPE = (3, 8, 8)
+
+
+def data(count: int = 256, batch: int = 32) -> DataLoader:
+    labels = torch.arange(count) % 4
+    examples = TensorDataset(images(SHAPE, count).float(), labels)
+    return DataLoader(examples, batch, collate_fn=lambda pairs: tuple(default_collate(pairs)))
+
+
+def fit(method: nn.Module, network: nn.Module, epochs: int) -> Trainer:
+    recipe = SimpleNamespace(
+        epochs=epochs, lr=0.05, momentum=0.0, weight_decay=0.0, schedule="step", milestones=[], factor=0.1, warmup=0
+    )
+    task = ClassificationTask(network, CrossEntropy(), recipe, classes=4, image_shape=SHAPE, seed=0)
+    trainer = Trainer(
+        max_epochs=epochs, accelerator="cpu", callbacks=[PruningCallback(method)], logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*(many workers|val_dataloader|LeafSpec).*")
+        trainer.fit(task, data())
+    return trainer
+
+
+@pytest.mark.parametrize(("gate", "ratio"), [("filter", 0.5), ("norm", 0.25)])
+def test_gates_become_binary_through_a_real_fit(gate: str, ratio: float) -> None:
+    """Where the loss can feel the gate: on filters without a norm behind them, or behind the norm."""
+    network = initialise(Chain() if gate == "filter" else Residual(), 0)
+    method = fcf(ratio, cross=False, gate=gate)
+    before = next(network.parameters()).detach().clone()
+    trainer = fit(method, network, epochs=28)  # 224 steps
+    figures = method.report(network)
+    assert figures["gap"] < 0.01
+    assert figures["over_threshold"] == sum(method.counts.values())
+    assert figures["rho"] == pytest.approx(6.0, rel=0.03)
+    assert figures["primal_box"] < 0.1
+    assert figures["primal_sphere"] < 0.1
+    assert trainer.callback_metrics["gap"] < 0.01
+    choice = method.select(network)
+    for name, gates in method.scores(network).items():
+        kept = choice[name].any(1)
+        assert kept.sum() == method.counts[name]
+        assert gates[kept].min() > gates[~kept].max()
+    method.detach(network)  # without a warning
+    assert not torch.equal(next(network.parameters()), before), "the weights are trained beside the gates"
+    assert not [module for module in network.modules() if isinstance(module, Gate)]
+
+
+def test_gates_that_are_not_binary_at_the_end_are_told() -> None:
+    network, method = initialise(Residual(), 0), fcf(0.5)
+    method.attach(network, SHAPE, 1000)
+    with torch.no_grad():
+        method.gates(network)[0].fill_(0.5)
+    with pytest.warns(UserWarning, match=r"gates are not binary .* mean distance 0.1\d\d .* train them longer"):
+        method.detach(network)
+
+
+def test_gates_that_were_never_trained_are_not_complained_of() -> None:
+    network, method = initialise(Residual(), 0), fcf(0.5, gate="norm", start="l1")
+    method.attach(network, SHAPE, 1000)
+    assert method.report(network)["gap"] > 0.1
+    method.detach(network)  # warnings are errors here
+
+
+def steps(method: nn.Module, network: nn.Module, first: int, last: int) -> None:
+    gates = method.groups(network)[0]
+    own = {id(gate) for gate in gates["params"]}
+    rest = [parameter for parameter in network.parameters() if id(parameter) not in own]
+    optimiser = torch.optim.SGD([{"params": rest, "lr": 0.01}, {"params": gates["params"], "lr": gates["lr"]}])
+    for seed in range(first, last):
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(network(images(SHAPE, 8, seed).float()), torch.arange(8) % 4).backward()
+        method.steer(network)
+        optimiser.step()
+        method.settle(network)
+
+
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit() -> None:
+    """Duals, penalty, gates and weights are all in the state dict; without the duals the end is another."""
+    through, method = initialise(Residual(), 0), fcf(0.5, gate="norm")
+    method.attach(through, SHAPE, 200)
+    steps(method, through, 0, 20)
+    saved = {name: value.clone() for name, value in through.state_dict().items()}
+    duals = [name for name in saved if name.endswith("box.y")]
+    assert duals
+    steps(method, through, 20, 40)
+
+    def resumed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        network, fresh = initialise(Residual(), 1), fcf(0.5, gate="norm")
+        fresh.attach(network, SHAPE, 200)
+        network.load_state_dict(state)
+        steps(fresh, network, 20, 40)
+        return network.state_dict()
+
+    end = through.state_dict()
+    assert all(torch.equal(end[name], value) for name, value in resumed(saved).items())
+    blank = saved | {name: torch.zeros_like(saved[name]) for name in duals}
+    gates = [name for name in end if name.endswith(".v")]
+    assert any(not torch.equal(end[name], value) for name, value in resumed(blank).items() if name in gates)
+
+
+@pytest.mark.parametrize(("gate", "felt"), [("filter", False), ("norm", True)])
+def test_before_a_norm_the_loss_cannot_feel_the_gate(gate: str, felt: bool) -> None:
+    """METHODS section 1: the norm divides the scale out."""
+    network, method = initialise(Residual(), 0).train(), fcf(0.5, gate=gate, joined="keep", cross=False)
+    method.attach(network, SHAPE, 200)
+    steps(method, network, 0, 1)
+    figures = method.report(network)
+    share = figures["gate_pull"] / figures["weight_force"]
+    assert figures["weight_force"] > 0
+    assert share > 1e-2 if felt else share < 2e-3
+
+
+@pytest.mark.parametrize(("start", "least", "most"), [("l1", 0.95, 1.0), ("one", 0.4, 0.6)])
+def test_when_the_loss_is_silent_the_start_decides(start: str, least: float, most: float) -> None:
+    """From the order of the L1 norms their choice comes out; from equal gates and rounding noise, chance."""
+    network, method = resnet(20, 10, (3, 32, 32)), fcf(0.5, start=start)
+    method.attach(network, (3, 32, 32), 300)
+    ranked = fcf(0.5, start="l1")
+    ranked.attach(by_norm := resnet(20, 10, (3, 32, 32)), (3, 32, 32), 300)
+    noise = torch.Generator().manual_seed(0)
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    for _ in range(300):
+        for gate in method.gates(network):
+            gate.grad = 1e-6 * torch.randn(gate.shape, generator=noise)
+        method.steer(network)
+        with torch.no_grad():
+            for gate in method.gates(network):
+                gate -= 0.1 * gate.grad
+        method.settle(network)
+    made, l1 = method.select(network), ranked.select(by_norm)
+    both = [(made[name].any(1), l1[name].any(1)) for name in method.targets]
+    assert least <= sum(int((a & b).sum()) for a, b in both) / sum(int(b.sum()) for _, b in both) <= most
+
+
+def test_a_stage_that_is_too_short_is_refused_with_the_remedy() -> None:
+    network = initialise(Residual(), 0)
+    with pytest.raises(ValueError, match=r"needs 150 steps or more .*, got 149; raise recipe.prune.epochs or lower"):
+        fcf(0.5).attach(network, SHAPE, 149)
+    with pytest.raises(ValueError, match="got 24"):
+        fit(fcf(0.5), network, epochs=3)
+    assert list(network.state_dict()) == list(Residual().state_dict())
+    fcf(0.5).attach(network, SHAPE, 150)
