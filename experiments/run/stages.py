@@ -78,18 +78,15 @@ def fit(context: RunContext, network: nn.Module, spec: StageSpec, folder: Path, 
     task = ClassificationTask(
         network, spec.objective, recipe, len(context.data.classes), context.image_shape, context.settings.seed
     )
-    minutes = context.settings.trainer.checkpoint_minutes
-    checkpoint = StageCheckpoint(folder, context.chooses_epoch(spec.recipe), minutes)
+    asked = context.settings.trainer
+    checkpoint = StageCheckpoint(folder, context.chooses_epoch(spec.recipe), asked.checkpoint_minutes)
     execution = context.execution(spec.recipe)
     log(f"{spec.stage}: {execution}")
     network.to(memory_format=execution.layout)
     if context.precision == "64-true":
         network.double()  # Lightning does so after it has restored a checkpoint, which loses half of the digits
-    with (
-        suppress_warnings(),
-        postpone_exit(),
-        deterministic_algorithms(context.device.type != "cpu" and context.settings.trainer.deterministic),
-    ):
+    on_gpu = context.device.type != "cpu"
+    with suppress_warnings(), postpone_exit(), deterministic_algorithms(on_gpu and asked.deterministic):
         trainer = build_trainer(context, spec, checkpoint, folder)
         if execution.compiled:
             task.compile_steps(context.settings.recipe.batch // trainer.world_size)

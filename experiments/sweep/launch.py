@@ -1,7 +1,6 @@
 """`-m`: each job of a sweep is a child process with the same overrides, so that it may die in any way. No torch."""
 
 import contextlib
-import hashlib
 import multiprocessing
 import os
 import signal
@@ -9,9 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, final
 
@@ -21,17 +19,14 @@ from hydra.experimental.callback import Callback
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
-from datamodules.stamps import list_files, stamps
 from experiments.config import typed_overrides
-from experiments.config.digest import digest
 from experiments.config.refusal import error_message
-from experiments.config.schema import leaves
 from experiments.records import jobs, status
 from experiments.records.jobs import Job
+from experiments.sweep import job_identity
 from experiments.sweep.monitor import SweepMonitor
 from experiments.system import gpus, preemption
 from experiments.system.checkout import ROOT
-from experiments.system.checksums import file_digest
 from experiments.system.console import log
 from experiments.system.locks import hold_lock
 from experiments.system.processes import process_birth
@@ -147,7 +142,7 @@ def run_unless_complete(config: DictConfig) -> None:
     job_folder = sweep / jobs.job_key(overrides)
     values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     with hold_lock(job_folder):
-        identity = identify(values)
+        identity = job_identity.identify(values)
         previous = jobs.read_job(job_folder)
         if previous and previous.state == jobs.DAMAGED:
             log(str(previous.reason), "yellow")
@@ -159,40 +154,6 @@ def run_unless_complete(config: DictConfig) -> None:
             run_child(job_folder, overrides, identity, variables, trains=not (config.plan or config.sensitivity))
     if config.plan or config.sensitivity:
         log(f"\n== {' '.join(overrides)}\n{(job_folder / LOG).read_text()}")
-
-
-def identify(values: dict[str, Any]) -> str:
-    """What the parent can know of the run's digest without loading the data."""
-    baseline = values["baseline"]
-    content = file_digest(Path(baseline)) if baseline and Path(baseline).is_file() else baseline
-    stamped = [stamp(path, path.stat().st_mtime_ns) for path in data_paths(values["data"])]
-    images = {"stamps": stamped, "root": values["data"].get("root")}
-    return digest("sweep", values, **images, baseline=content, export=values["export"])
-
-
-def data_paths(data: dict[str, Any]) -> list[Path]:
-    """Of our data sets the root, and parts that lie elsewhere; of a user's own whatever a value names that is there."""
-    if not data["_target_"].startswith("datamodules."):
-        return outermost(value for _, value in leaves(data) if isinstance(value, str) and value)
-    root = data.get("root")
-    return outermost([root, *(f"{root}/{data[part]}" for part in ("train", "test") if part in data)]) if root else []
-
-
-def outermost(names: Iterable[str]) -> list[Path]:
-    """Those that exist, each once: a path below another one comes with it."""
-    paths: list[Path] = []
-    for path in (Path(name).expanduser().resolve() for name in names):
-        if path.exists() and not any(path.is_relative_to(other) for other in paths):
-            paths.append(path)
-    return paths
-
-
-@cache
-def stamp(path: Path, changed: int) -> str:
-    """Changes when a file below does. Once in a driver: its jobs read the data, or fetch it, and then the folder itself
-    has `changed`."""
-    files = list_files(path) if path.is_dir() else [str(path)]
-    return hashlib.sha256(repr((files, stamps(files).tolist())).encode()).hexdigest()
 
 
 def run_child(job_folder: Path, overrides: list[str], identity: str, variables: dict[str, str], trains: bool) -> None:

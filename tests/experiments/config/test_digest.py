@@ -8,7 +8,7 @@ import torch
 from datamodules.stamps import stamps
 from experiments.config.digest import digest, drop_paths, libraries
 from experiments.run.context import RunContext
-from experiments.sweep import launch
+from experiments.sweep import job_identity
 from experiments.system import hardware
 
 CONFIG: dict[str, Any] = {
@@ -129,13 +129,13 @@ def test_a_job_whose_images_changed_is_not_complete(tmp_path: Path) -> None:
     image.parent.mkdir(parents=True)
     image.write_bytes(b"black")
     values = job(tmp_path)
-    before, stat = launch.identify(values), image.stat()
+    before, stat = job_identity.identify(values), image.stat()
     (tmp_path / ".contents.cache").touch()
-    assert launch.identify(values) == before
+    assert job_identity.identify(values) == before
     image.write_bytes(b"white")
     os.utime(image, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    launch.stamp.cache_clear()  # as in the next command
-    assert launch.identify(values) != before
+    job_identity.stamp.cache_clear()  # as in the next command
+    assert job_identity.identify(values) != before
 
 
 def test_the_jobs_of_a_sweep_stamp_their_images_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,13 +146,13 @@ def test_the_jobs_of_a_sweep_stamp_their_images_once(tmp_path: Path, monkeypatch
         image.touch()
     (root / "test").symlink_to(elsewhere)
     looked_at: list[str] = []
-    monkeypatch.setattr(launch, "stamps", lambda paths: looked_at.extend(map(str, paths)) or stamps(paths))
+    monkeypatch.setattr(job_identity, "stamps", lambda paths: looked_at.extend(map(str, paths)) or stamps(paths))
     values = job(root)
-    first = [launch.identify(values | {"seed": seed}) for seed in range(3)]
+    first = [job_identity.identify(values | {"seed": seed}) for seed in range(3)]
     assert len(set(first)) == 3
     assert looked_at == [str(root / "train" / "1.png"), str(elsewhere / "2.png")]
     (root / "fetched.tar").touch()
-    assert launch.identify(values | {"seed": 0}) != first[0]
+    assert job_identity.identify(values | {"seed": 0}) != first[0]
 
 
 def test_a_word_of_the_data_is_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +161,6 @@ def test_a_word_of_the_data_is_no_path(tmp_path: Path, monkeypatch: pytest.Monke
     for name in ("train", "root"):
         (tmp_path / name).mkdir()
     ours = job(Path("root"))["data"] | {"exif": "train"}
-    assert launch.data_paths(ours) == [tmp_path / "root"]
-    assert launch.data_paths(ours | {"root": None}) == []
-    assert launch.data_paths({"_target_": "mine.Data", "labels": {"of": "train"}}) == [tmp_path / "train"]
+    assert job_identity.data_paths(ours) == [tmp_path / "root"]
+    assert job_identity.data_paths(ours | {"root": None}) == []
+    assert job_identity.data_paths({"_target_": "mine.Data", "labels": {"of": "train"}}) == [tmp_path / "train"]

@@ -1,0 +1,46 @@
+"""What a sweep's driver knows of a job before it runs: whether it would come out as a finished one. No torch."""
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from datamodules.stamps import list_files, stamps
+from experiments.config.digest import digest
+from experiments.config.schema import leaves
+from experiments.system.checksums import file_digest
+
+
+def identify(values: dict[str, Any]) -> str:
+    """What the parent can know of the run's digest without loading the data."""
+    baseline = values["baseline"]
+    content = file_digest(Path(baseline)) if baseline and Path(baseline).is_file() else baseline
+    stamped = [stamp(path, path.stat().st_mtime_ns) for path in data_paths(values["data"])]
+    images = {"stamps": stamped, "root": values["data"].get("root")}
+    return digest("sweep", values, **images, baseline=content, export=values["export"])
+
+
+def data_paths(data: dict[str, Any]) -> list[Path]:
+    """Of our data sets the root, and parts that lie elsewhere; of a user's own whatever a value names that is there."""
+    if not data["_target_"].startswith("datamodules."):
+        return outermost(value for _, value in leaves(data) if isinstance(value, str) and value)
+    root = data.get("root")
+    return outermost([root, *(f"{root}/{data[part]}" for part in ("train", "test") if part in data)]) if root else []
+
+
+def outermost(names: Iterable[str]) -> list[Path]:
+    """Those that exist, each once: a path below another one comes with it."""
+    paths: list[Path] = []
+    for path in (Path(name).expanduser().resolve() for name in names):
+        if path.exists() and not any(path.is_relative_to(other) for other in paths):
+            paths.append(path)
+    return paths
+
+
+@cache
+def stamp(path: Path, changed: int) -> str:
+    """Changes when a file below does. Once in a driver: its jobs read the data, or fetch it, and then the folder itself
+    has `changed`."""
+    files = list_files(path) if path.is_dir() else [str(path)]
+    return hashlib.sha256(repr((files, stamps(files).tolist())).encode()).hexdigest()
