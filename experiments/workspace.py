@@ -1,4 +1,4 @@
-"""`python -m experiments.workspace`: the W&B project's saved view, made of the figures that tracking.py writes.
+"""`python -m experiments.workspace`: the W&B project's saved view, made of the figures that tracker.py writes.
 
 The view is data (panels.py); only `push` knows wandb, and needs the extra `wandb` and a login. Imports no torch.
 """

@@ -27,7 +27,7 @@ from datamodules.folder import Folder
 from experiments.benchmarks.bench import Row, run_benchmark
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-BATCH, TURNS, TIMED_IMAGES = 128, 5, 1000  # TIMED: ImageNet images of one turn
+BATCH, TURNS, TIMED_IMAGES = 128, 5, 1000  # TIMED_IMAGES: ImageNet images of one turn
 NORMALISE = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
 AUGMENT = [v2.RandomResizedCrop(224, antialias=True), v2.RandomHorizontalFlip()]
 

@@ -13,7 +13,7 @@ PROJECT_LACKS, PROJECT_LONGEST = "/\\#?%:", 128
 
 def one_of(*choices: Any) -> Rule:
     def rule(path: str, value: Any) -> None:
-        if value not in choices:
+        if (type(value), value) not in [(type(choice), choice) for choice in choices]:
             raise ValueError(f"{path} must be one of {', '.join(map(str, choices))}, got {value}")
 
     return rule
@@ -38,7 +38,7 @@ def above(bound: float) -> Rule:
 def share(why: str = "") -> Rule:
     def rule(path: str, value: float) -> None:
         if not 0 <= value < 1:
-            raise ValueError(f"{path} must lie in [0, 1), got {value:g}" + (f": {why}" if why else ""))
+            raise ValueError(f"{path} must lie in [0, 1), got {value:g}" + (f": {why}" if why and value >= 1 else ""))
 
     return rule
 

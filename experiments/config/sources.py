@@ -69,10 +69,12 @@ def files(stage: str, config: dict[str, Any], root: Path) -> set[Path]:
 
 
 def source_files_of(dotted: str, root: Path) -> Iterator[Path]:
-    """A module's file; of a folder every file."""
+    """A module's file; of a folder every file, with __init__.py or without."""
     path = locate(dotted, root)
     if path is not None:
         yield from path.parent.rglob("*.py") if path.name == "__init__.py" else [path]
+    elif (spec := find_spec(dotted)) and spec.origin is None:
+        yield from (file for folder in spec.submodule_search_locations or () for file in Path(folder).rglob("*.py"))
 
 
 def modules_up_to(table: Mapping[str, tuple[str, ...]], stage: str) -> list[str]:

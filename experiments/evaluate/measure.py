@@ -76,7 +76,7 @@ def batch_that_fills(seconds: Callable[[int], float], batch: int) -> int:
 
 
 def choose_form(small: nn.Module, requested: str, images: Images, device: torch.device) -> str:
-    """The form to time and to export: `asked`, or what "auto" finds on this device."""
+    """The form to time and to export: `requested`, or what "auto" finds on this device."""
     return (
         forms.fastest_form(copy_for_measuring(small, device), images.to(device))[0]
         if requested == "auto"

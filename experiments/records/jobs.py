@@ -51,7 +51,7 @@ class Job:
     exit_code: int | None = None
     seconds: float | None = None
     pid: int = 0
-    birth: str | None = None  # of the process (processes.born)
+    birth: str | None = None  # of the process (processes.process_birth)
     host: str = ""
     started: str = ""
     ended: str | None = None
@@ -141,7 +141,7 @@ def load_stored(folder: Path) -> Job | None:
         return None
     except (OSError, ValueError) as error:
         remedy = "move it away" if path.is_dir() else "the job is made again"
-        return Job([], DAMAGED, reason=f"{path} is damaged ({error.__cause__ or error!r}): {remedy}")
+        return Job([], DAMAGED, reason=f"{path} is damaged ({error}): {remedy}")
 
 
 def correct_if_killed(folder: Path, stored: Job) -> Job:

@@ -140,13 +140,16 @@ def load_checked(kind: type[Kind], path: Path, schema: int) -> Kind:
     from pydantic import ValidationError  # a tenth of a second that --help need not pay
 
     try:
-        text = path.read_bytes()
-        if (version := json.loads(text)["schema"]) != schema:
+        values = json.loads(path.read_bytes())
+        if (version := values["schema"]) != schema:
             raise ValueError(f"schema {version}, this program reads {schema}")
+        text = json.dumps(values, ensure_ascii=False).encode(
+            errors="replace"
+        )  # a path may be no UTF-8, and still named
         return adapter(kind).validate_json(text, strict=True, extra="forbid")  # type: ignore[no-any-return, arg-type]
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        reason = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
         raise ValueError(f"{path} is not a whole {kind.__name__.lower()}: {reason}") from error
     except (ValueError, KeyError, TypeError, *NO_JSON) as error:
         raise ValueError(f"{path} is not a whole {kind.__name__.lower()}: {type(error).__name__}: {error}") from error

@@ -41,7 +41,7 @@ class Status(Run):
     started: str  # ISO 8601, UTC
     ended: str | None
     reason: str | None  # one line
-    birth: str | None = None  # of the process (processes.born); older files lack it
+    birth: str | None = None  # of the process (processes.process_birth); older files lack it
 
 
 def read(folder: Path) -> Status | None:

@@ -16,7 +16,6 @@ from experiments.config import schema
 from experiments.config.digest import digest
 from experiments.run.store import Store
 from experiments.system import hardware
-from experiments.system.checksums import file_digest
 from experiments.system.redact import redact
 from experiments.trainer.execution import Execution, choose_execution
 from pruning.methods.base import PruningMethod
@@ -29,6 +28,7 @@ PROBE = 64  # images of the certificate and of the latency
 class RunContext:
     settings: schema.Config
     data: ImageData
+    baseline_digest: str | None  # of the file whose weights the network has
     network: nn.Module
     method: PruningMethod
     objective: Objective
@@ -51,10 +51,6 @@ class RunContext:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         return self.data.image_shape
-
-    @cached_property
-    def baseline_digest(self) -> str | None:
-        return file_digest(Path(self.settings.baseline)) if self.settings.baseline else None
 
     @cached_property
     def digest(self) -> str:

@@ -18,6 +18,7 @@ from experiments.run.context import RunContext, trainer_arguments
 from experiments.run.dry_run import dry_run, refuse_unfit
 from experiments.run.store import Store
 from experiments.system import hardware
+from experiments.system.checksums import file_digest
 from experiments.system.console import log
 from experiments.system.library_warnings import suppress_warnings
 from experiments.system.redact import refuse_secret
@@ -114,6 +115,7 @@ def build_context(settings: schema.Config, values: dict[str, Any], data: Any, pr
         model_values(settings, values), classes=len(data.classes), image_shape=data.image_shape, seed=settings.seed
     )
     refuse_computed_weights(network)
+    baseline_digest = file_digest(Path(settings.baseline)) if settings.baseline else None
     if settings.baseline:
         baseline.load(network, Path(settings.baseline))
     method = instantiate(values["method"], _convert_="all")
@@ -125,6 +127,7 @@ def build_context(settings: schema.Config, values: dict[str, Any], data: Any, pr
     return RunContext(
         settings,
         data,
+        baseline_digest,
         network,
         method,
         instantiate(values["objective"], _convert_="all"),

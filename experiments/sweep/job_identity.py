@@ -26,7 +26,11 @@ def data_paths(data: dict[str, Any]) -> list[Path]:
     if not data["_target_"].startswith("datamodules."):
         return outermost(value for _, value in leaves(data) if isinstance(value, str) and value)
     root = data.get("root")
-    return outermost([root, *(f"{root}/{data[part]}" for part in ("train", "test") if part in data)]) if root else []
+    return (
+        outermost([root, *(str(Path(root) / data[part]) for part in ("train", "test") if data.get(part))])
+        if root
+        else []
+    )
 
 
 def outermost(names: Iterable[str]) -> list[Path]:

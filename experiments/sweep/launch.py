@@ -70,7 +70,7 @@ class Sweep(Callback):
         try:
             if not self.only_shows:
                 write_report(self.folder)
-        finally:  # as `exits`
+        finally:  # as `exit_on_error`
             preemption.request.raise_if_requested()
             if failed:
                 sys.exit(1)

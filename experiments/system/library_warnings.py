@@ -23,7 +23,7 @@ SUPPRESSED = (  # (message, why it is no news here)
 
 @contextmanager
 def suppress_warnings() -> Iterator[None]:
-    """No wall of words: Lightning's notices about itself, and the warnings of QUIET."""
+    """No wall of words: Lightning's notices about itself, and the warnings of SUPPRESSED."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""The panels of the W&B project's view, as data: which figures of tracking.py, drawn how. Imports no torch."""
+"""The panels of the W&B project's view, as data: which figures of tracker.py, drawn how. Imports no torch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

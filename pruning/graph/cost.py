@@ -149,7 +149,7 @@ def _positions(liveness: Liveness, op: Conv | Linear) -> int:
 
 
 def authors_ops(liveness: Liveness) -> int:
-    """Operations of one image as the FCF authors count them (METHODS section 1).
+    """Operations of one image as the FCF authors count them (pruning/methods/fcf/card.md).
 
     MACs of convolutions and linear layers, biases of linear layers, inputs of batch norms and of activation modules
     at full width, and window x outputs of pooling.

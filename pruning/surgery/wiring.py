@@ -34,7 +34,7 @@ NOTHING = Carrier(None, torch.empty(0, dtype=torch.long))
 
 
 class Wiring:
-    """The new graph; `modules` are its layers by name; `carried`: what stands for each node of the old one."""
+    """The new graph; `modules` are its layers by name; `carriers`: what stands for each node of the old one."""
 
     def __init__(self, network: nn.Module, graph: Graph) -> None:
         self.network, self.old = network, graph

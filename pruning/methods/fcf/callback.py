@@ -14,7 +14,7 @@ from pruning.methods.fcf.gates import Gate, attach_gates, gate_on, gate_targets,
 from pruning.methods.fcf.lpbox import LpBox
 from pruning.methods.filters import FilterMethod, Scores
 
-MIN_STEPS = 150  # fewer, and gates end near 1/2 (METHODS section 1)
+MIN_STEPS = 150  # fewer, and gates end near 1/2 (card.md)
 UNSTABLE_STEP = 4 / 3  # the gate step with its duals diverges from lr * alpha * 2 rho_max = 4/3 on
 MAX_BINARY_GAP = 0.05  # mean distance from {0, 1} under which gates count as binary
 PUBLISHED_THRESHOLD = 0.1  # the authors keep v >= 0.1, whatever number that gives

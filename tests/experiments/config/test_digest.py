@@ -163,4 +163,6 @@ def test_a_word_of_the_data_is_no_path(tmp_path: Path, monkeypatch: pytest.Monke
     ours = job(Path("root"))["data"] | {"exif": "train"}
     assert job_identity.data_paths(ours) == [tmp_path / "root"]
     assert job_identity.data_paths(ours | {"root": None}) == []
+    apart = {"root": str(tmp_path / "root"), "test": str(tmp_path / "train")}  # an absolute path lies elsewhere
+    assert job_identity.data_paths(ours | apart) == [tmp_path / "root", tmp_path / "train"]
     assert job_identity.data_paths({"_target_": "mine.Data", "labels": {"of": "train"}}) == [tmp_path / "train"]

@@ -34,6 +34,8 @@ def test_the_default_is_accepted() -> None:
             "trainer.precision=16-true",
             r"trainer\.precision must be one of auto, 32-true, bf16-mixed, 16-mixed, 64-true",
         ),
+        ("trainer.compile=1", r"trainer\.compile must be one of auto, True, False, got 1"),
+        ("recipe.finetune.momentum=-0.5", r"momentum must lie in \[0, 1\), got -0\.5$"),
         ("recipe.finetune.momentum=1", r"recipe\.finetune\.momentum must lie in \[0, 1\), got 1"),
         ("seed=-1", r"seed must lie in 0 \.\.\. 4294967295, got -1"),
         (f"seed={2**63}", r"seed must lie in 0 \.\.\. 4294967295, got 9223372036854775808"),

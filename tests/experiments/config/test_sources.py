@@ -111,6 +111,16 @@ def test_every_file_of_an_own_package_counts_and_none_of_it_is_run(own: Path) ->
     assert "theirs" not in sys.modules
 
 
+def test_a_folder_without_init_is_an_own_package_too(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (own / "bare").mkdir()
+    (own / "bare" / "nets.py").write_text("from .blocks import PART\ndef net(): ...\n")
+    (own / "bare" / "blocks.py").write_text("PART = 1\n")
+    monkeypatch.setenv("PRUNING_TARGETS", "bare")
+    before = digests(ROOT, model="bare.nets.net")
+    (own / "bare" / "blocks.py").write_text("PART = 2\n")
+    assert digests(ROOT, model="bare.nets.net") != before
+
+
 def test_a_library_that_own_code_imports_counts_by_its_version(own: Path) -> None:
     assert sources.libraries(config("run", model="mine.Thing")).keys() == {"safetensors"}
     assert sources.libraries(config("run")) == {}

@@ -112,3 +112,9 @@ def test_deep_json_and_a_folder_are_named_by_every_reader(tmp_path: Path) -> Non
     ):
         with pytest.raises(ValueError, match=rf"{name}\.json is not .*{kind}"):
             reader(tmp_path / f"{name}.json")
+
+
+def test_a_path_that_is_no_utf8_is_read_back(tmp_path: Path) -> None:
+    """As Python has it from the command line, and JSON writes it."""
+    replace(RECORD, command="python run.py folder=\udcfc").write(tmp_path / "record.json")
+    assert read(tmp_path / "record.json").command == "python run.py folder=?"
