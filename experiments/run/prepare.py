@@ -115,9 +115,9 @@ def build_context(settings: schema.Config, values: dict[str, Any], data: Any, pr
         model_values(settings, values), classes=len(data.classes), image_shape=data.image_shape, seed=settings.seed
     )
     refuse_computed_weights(network)
-    baseline_digest = file_digest(Path(settings.baseline)) if settings.baseline else None
     if settings.baseline:
         baseline.load(network, Path(settings.baseline))
+    baseline_digest = file_digest(Path(settings.baseline)) if settings.baseline else None
     method = instantiate(values["method"], _convert_="all")
     device = hardware.device(settings.trainer.accelerator, settings.trainer.devices, hardware.local_rank())
     precision = settings.trainer.precision if settings.plan else resolve_precision(settings, method, device)
