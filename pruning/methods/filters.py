@@ -49,6 +49,11 @@ class FilterMethod(PruningMethod):
     def scores(self, network: nn.Module) -> Scores:
         """A figure for every filter of every unit, by the unit's name; the largest stay."""
 
+    def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
+        """Decides at once, on the network as it is; a method that learns has an `attach` of its own."""
+        self.survey(network, image_shape)
+        self.settle_counts(network, self.scores(network))
+
     def survey(self, network: nn.Module, image_shape: tuple[int, int, int]) -> None:
         """Trace a plain network and find the sites."""
         self.graph = trace(network, image_shape)

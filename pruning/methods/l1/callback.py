@@ -19,9 +19,5 @@ class L1(FilterMethod):
     def __init__(self, budget: Budget, joined: str = "keep", only: Sequence[str] | None = None) -> None:
         super().__init__(budget, joined, only)
 
-    def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
-        self.survey(network, image_shape)
-        self.settle_counts(network, self.scores(network))
-
     def scores(self, network: nn.Module) -> Scores:
         return {name: self.member_norms(network, members, "sum") for name, members in self.units.members.items()}

@@ -19,10 +19,6 @@ class Random(FilterMethod):
         super().__init__(budget, joined, only)
         self.seed = seed
 
-    def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
-        self.survey(network, image_shape)
-        self.settle_counts(network, self.scores(network))
-
     def scores(self, network: nn.Module) -> Scores:
         return {name: self.draw_scores(name, self.graph.convolutions()[name].width) for name in self.units.members}
 
