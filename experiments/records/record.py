@@ -140,12 +140,12 @@ def load_checked(kind: type[Kind], path: Path, schema: int) -> Kind:
     from pydantic import ValidationError  # a tenth of a second that --help need not pay
 
     try:
-        values = json.loads(path.read_bytes())
+        text = path.read_bytes()
+        values = json.loads(text)
         if (version := values["schema"]) != schema:
             raise ValueError(f"schema {version}, this program reads {schema}")
-        text = json.dumps(values, ensure_ascii=False).encode(
-            errors="replace"
-        )  # a path may be no UTF-8, and still named
+        if b"\\ud" in text:  # perhaps half a character, of a path that is no UTF-8 and still named
+            text = json.dumps(values, ensure_ascii=False).encode(errors="replace")
         return adapter(kind).validate_json(text, strict=True, extra="forbid")  # type: ignore[no-any-return, arg-type]
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
