@@ -10,12 +10,17 @@ PROCESS = Path("/proc/self")
 
 def peak_megabytes(work: Callable[[], object]) -> float:
     """Megabytes resident at the peak, over what was resident before."""
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # what was freed goes back to the system, or it would be taken again unseen
-    (PROCESS / "clear_refs").write_text("5")  # the peak is counted from here on
+    reset_peak()
     before = read_kilobytes("VmRSS")
     work()
     return (read_kilobytes("VmHWM") - before) / 1000
+
+
+def reset_peak() -> None:
+    """VmHWM is counted from here on."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed goes back to the system, or it would be taken again unseen
+    (PROCESS / "clear_refs").write_text("5")
 
 
 def read_kilobytes(field: str) -> int:

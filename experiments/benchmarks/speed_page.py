@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from experiments.report.table import insert_table
 from experiments.system.checkout import ROOT
 
 PAGE = ROOT / "docs" / "speed.md"
@@ -16,10 +17,8 @@ def write_table(record: Path, page: Path = PAGE) -> str:
     """Puts the table into its place; says what was done."""
     if not record.exists():
         return f"left alone, there is no {record.name}"
-    text = page.read_text()
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{speed_table(json.loads(record.read_text()))}\n{END}{after}")
+    table = speed_table(json.loads(record.read_text()))
+    page.write_text(insert_table(page.read_text(), table, BEGIN, END))
     return "table of pruned networks written"
 
 

@@ -7,7 +7,6 @@ sweep may be driven by several processes, by two commands at once, or again afte
 import hashlib
 import json
 import os
-import socket
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from experiments.records import status
 from experiments.records.record import load_checked, load_json, write_json
 from experiments.records.record import read as read_record
 from experiments.system.checksums import file_digest, matches_checksum
-from experiments.system.processes import is_alive
+from experiments.system.processes import has_ended
 from experiments.system.redact import redact
 from pruning.files import durable
 
@@ -146,7 +145,7 @@ def load_stored(folder: Path) -> Job | None:
 
 def correct_if_killed(folder: Path, stored: Job) -> Job:
     """What was running and is gone has the end that its run's status tells."""
-    if stored.state != status.RUNNING or stored.host != socket.gethostname() or is_alive(stored.pid, stored.birth):
+    if stored.state != status.RUNNING or not has_ended(stored.host, stored.pid, stored.birth):
         return stored
     run = run_status(folder, announced_run(folder), stored)
     reason = f"killed: process {stored.pid} is gone, and so was who waited for it"

@@ -11,7 +11,7 @@ from typing import Any
 
 from experiments.records.record import load_checked, write_json
 from experiments.system.preemption import Preempted, exit_reason, is_keyboard_interrupt
-from experiments.system.processes import is_alive, process_birth
+from experiments.system.processes import has_ended, process_birth
 
 SCHEMA = 1
 FILE = "status.json"
@@ -53,7 +53,7 @@ def read(folder: Path) -> Status | None:
 
 
 def correct_if_killed(status: Status) -> Status:
-    if status.state != RUNNING or status.host != socket.gethostname() or is_alive(status.pid, status.birth):
+    if status.state != RUNNING or not has_ended(status.host, status.pid, status.birth):
         return status
     return replace(status, state=FAILED, reason=f"killed: process {status.pid} is gone, and it said nothing")
 

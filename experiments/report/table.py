@@ -58,8 +58,7 @@ def markdown_table(table_rows: Sequence[Row]) -> str:
     """Markdown: one row for each setting, mean and standard deviation over its seeds."""
     if not table_rows:
         return "None yet."
-    lines = [HEAD, tuple("---" for _ in HEAD), *(table_line(*row) for row in table_rows)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in lines)
+    return join_cells(HEAD, [table_line(*row) for row in table_rows])
 
 
 def table_line(title: str, configuration: Configuration) -> tuple[str, ...]:
@@ -80,8 +79,12 @@ def short_table(table_rows: Sequence[Row]) -> str:
         if title == "resnet20 on cifar10" and cells.budget_text(configuration) == "70 % of MACs":
             chosen.setdefault((configuration.method, configuration.first.record.objective), configuration)
     best = sorted(chosen.values(), key=lambda configuration: -configuration.accuracy.mean)
-    lines = [SHORT, tuple("---" for _ in SHORT), *map(short_table_line, best)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return join_cells(SHORT, [short_table_line(configuration) for configuration in best])
+
+
+def join_cells(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def short_table_line(configuration: Configuration) -> tuple[str, ...]:
@@ -106,11 +109,11 @@ def percent_text(shares: Sequence[float]) -> str:
     return f"{100 * mean_estimate.mean:.2f}{spread} %"
 
 
-def insert_table(text: str, table: str) -> str:
+def insert_table(text: str, table: str, begin: str = BEGIN, end: str = END) -> str:
     """A text with the table between its two marks."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def updated_pages(table_rows: Sequence[Row]) -> dict[Path, str]:

@@ -1,7 +1,13 @@
 """Whether a process that a file names still runs. Imports no torch."""
 
 import os
+import socket
 from pathlib import Path
+
+
+def has_ended(host: str, pid: int, birth: str | None) -> bool:
+    """Of what a file says is running; on another host nobody knows, and it counts as running."""
+    return host == socket.gethostname() and not is_alive(pid, birth)
 
 
 def is_alive(pid: int, birth: str | None) -> bool:

@@ -14,6 +14,7 @@ from experiments import pipeline
 from experiments.config.refusal import Refusal
 from experiments.trainer.checkpoints import DurableCheckpoints, previous_path, read_verified
 from support.harness import GATED, SHORT, Job, litter, numbers, whole
+from support.running import metrics
 from support.tiny_run import POWER_CUT, config
 
 
@@ -140,14 +141,9 @@ def test_a_request_in_validation_keeps_the_epochs_accuracy(tmp_path: Path) -> No
     interrupted(tmp_path / "cut", *validating, EVALUATION="2")
     Job(tmp_path / "cut", *validating).finish()
     assert numbers(tmp_path / "cut") == wanted
-    (made, again) = (curves(tmp_path / each) for each in ("whole", "cut"))
+    (made, again) = (metrics(tmp_path / each) for each in ("whole", "cut"))
     assert again == made
     assert sum("val_accuracy" in line for line in again) == 3 + 2
-
-
-def curves(folder: Path) -> list[dict[str, object]]:
-    (path,) = (each for each in folder.glob("*/metrics.jsonl") if "store" not in each.parts)
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 PLACES = {"EVALUATION": ("4", "7", "9"), "READING": ("1",)}  # between stages, while scoring and measuring; in set-up

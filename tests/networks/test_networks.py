@@ -2,12 +2,12 @@
 
 import gc
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from experiments.benchmarks.memory import read_kilobytes, reset_peak
 from pruning.graph.cost import Cost, count_macs, count_params, predict
 from pruning.graph.graph import Graph, trace
 from pruning.graph.liveness import analyse
@@ -128,29 +128,16 @@ def table_row(name: str, examined: Examined, costs: dict[str, Cost], worst: floa
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
-def memory(of: str) -> float:
-    """In GB: VmRSS, what this process has now; VmHWM, the most that it had since `memory_since_now`."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(of)) / 2**20
-
-
-def memory_since_now() -> float:
-    """What it has now, whichever networks were tried here before: the peak is counted anew."""
-    gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")
-    return memory("VmRSS")
-
-
 @pytest.mark.parametrize("name", SIDES)
 def test_small_is_masked(name: str, record_property: Callable[[str, object], None]) -> None:
-    before = memory_since_now()
+    reset_peak()  # whichever networks were tried in this process before
     examined = Examined(name)
     assert examined.whole == Cost(count_macs(examined.network, examined.shape), count_params(examined.network))
     checked = {case: examined.check(case) for case in CASES}
     costs = {case: cost for case, (cost, _) in checked.items()}
     worst = max(distance for _, distance in checked.values())
     record_property("row", (list(SIDES).index(name), table_row(name, examined, costs, worst)))
-    assert memory("VmHWM") - before < LIMIT_GB
+    assert read_kilobytes("VmHWM") / 2**20 < LIMIT_GB
 
 
 @pytest.mark.parametrize("name", ["shufflenet_v2_x1_0", "resnext50_32x4d", "efficientnet_b0", "mobilenet_v2"])
