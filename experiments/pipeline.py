@@ -57,7 +57,8 @@ def run_rank_zero(context: RunContext) -> Record:
         ranks.broadcast(finished is None)
         status_file = status.keep_status(context.folder, describe_run(context), anew=finished is None)
         with status_file, track(context) as tracker, explain_failures(context):
-            tracker.record = record = finished or write_outputs(context, experiment(replace(context, tracker=tracker)))
+            tracked = replace(context, tracker=tracker)
+            tracker.record = record = finished or write_outputs(tracked, experiment(tracked))
     summary.show(record, context.folder)
     return record
 

@@ -106,17 +106,10 @@ def requested_fields(context: RunContext) -> dict[str, Any]:
     """What the user chose, and the command that says it again."""
     settings = context.settings
     names = ("method", "model", "data", "recipe", "objective", "experiment")
-    settings_fields = {name: getattr(settings, name) for name in ("name", "seed", "ratio", "control")}
-    choices = {name: getattr(settings.choice, name) for name in names}
-    return (
-        settings_fields
-        | choices
-        | {
-            "command": command(),
-            "modified": modifications(context.settings.choice.experiment),
-            "config": context.values,
-        }
-    )
+    typed = {name: getattr(settings, name) for name in ("name", "seed", "ratio", "control")}
+    typed |= {name: getattr(settings.choice, name) for name in names}
+    modified = modifications(settings.choice.experiment)
+    return typed | {"command": command(), "modified": modified, "config": context.values}
 
 
 def describe_surroundings(context: RunContext) -> dict[str, Any]:

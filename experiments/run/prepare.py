@@ -43,9 +43,7 @@ def prepare(config: DictConfig) -> RunContext:
     data = setup_data(instantiate(values["data"], _convert_="all"), settings.plan)
     context = build_context(settings, values, data, processes)
     refuse_unfit(context)
-    if (
-        not settings.plan and child_ranks.READY_PIPE not in os.environ
-    ):  # whoever started a further process has tried it all
+    if not settings.plan and child_ranks.READY_PIPE not in os.environ:  # else the first process has tried it all
         dry_run(context)
     if settings.sensitivity:
         refuse_scan(context)
@@ -115,9 +113,10 @@ def build_context(settings: schema.Config, values: dict[str, Any], data: Any, pr
         model_values(settings, values), classes=len(data.classes), image_shape=data.image_shape, seed=settings.seed
     )
     refuse_computed_weights(network)
+    baseline_digest = None
     if settings.baseline:
         baseline.load(network, Path(settings.baseline))
-    baseline_digest = file_digest(Path(settings.baseline)) if settings.baseline else None
+        baseline_digest = file_digest(Path(settings.baseline))
     method = instantiate(values["method"], _convert_="all")
     device = hardware.device(settings.trainer.accelerator, settings.trainer.devices, hardware.local_rank())
     precision = settings.trainer.precision if settings.plan else resolve_precision(settings, method, device)

@@ -23,7 +23,6 @@ from experiments.config import typed_overrides
 from experiments.config.refusal import error_message
 from experiments.records import jobs, status
 from experiments.records.jobs import Job
-from experiments.sweep import job_identity
 from experiments.sweep.monitor import SweepMonitor
 from experiments.system import gpus, preemption
 from experiments.system.checkout import ROOT
@@ -136,6 +135,10 @@ def run_in_driver_or_worker(config: DictConfig) -> None:
 
 def run_unless_complete(config: DictConfig) -> None:
     """One job of the sweep, unless it is complete."""
+    from experiments.sweep import (
+        job_identity,
+    )  # brings numpy and jaxtyping, a quarter of a second that --help need not pay
+
     overrides = typed_overrides.unresolved(HydraConfig.get().overrides.task)
     folder = Path(config.folder).absolute()
     sweep = Path(os.environ.get(jobs.SWEEP) or jobs.sweep_folder(folder, overrides))
