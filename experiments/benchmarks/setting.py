@@ -8,7 +8,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 
-from experiments.config import choices, schema
+from experiments.config import schema
 from experiments.run.context import RunContext
 from experiments.run.prepare import prepare
 from experiments.system.checkout import ROOT
@@ -26,7 +26,6 @@ QUIETLY = (
 def build_context(*overrides: str) -> RunContext:
     """Random images instead of data, and what the overrides say."""
     schema.register()
-    choices.register()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         config = compose("config", [*QUIETLY, *overrides, "hydra.mode=RUN"], return_hydra_config=True)

@@ -1,9 +1,6 @@
 """The choices of conf/, each with the first comment of its file: the words of --help. Imports no torch."""
 
-import warnings
 from pathlib import Path
-
-from omegaconf import OmegaConf
 
 from experiments.system.checkout import ROOT
 
@@ -25,11 +22,3 @@ def headline(path: Path) -> str:
     """The first comment of a file, on a line of its own or behind a value."""
     comments = (line.partition("#")[2].strip() for line in path.read_text().splitlines() if "#" in line)
     return next((line for line in comments if not line.startswith("@package")), "")
-
-
-def register() -> None:
-    OmegaConf.register_new_resolver("explain", explain, replace=True)
-    # Our launchers' files have the plugin's names, and its schema checks them: wanted, and no news for the user.
-    warnings.filterwarnings("ignore", r"\s*'hydra/launcher/submitit_\w+' is validated against")
-    # torch and wandb keep folders until the interpreter ends; with PYTHONWARNINGS=error that would be a traceback.
-    warnings.filterwarnings("ignore", "Implicitly cleaning up", ResourceWarning)

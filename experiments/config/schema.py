@@ -1,6 +1,7 @@
 """The type and the rule of every value in conf/, at its field. A default has one home, the YAML. Imports no torch."""
 
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, get_args, get_type_hints
@@ -125,6 +126,8 @@ class Config:
 
 def register() -> None:
     ConfigStore.instance().store(name="schema", node=Config)
+    # Our launchers' files have the plugin's names, and its schema checks them: wanted, and no news for the user.
+    warnings.filterwarnings("ignore", r"\s*'hydra/launcher/submitit_\w+' is validated against")
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

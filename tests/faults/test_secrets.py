@@ -10,7 +10,7 @@ import pytest
 
 from experiments import pipeline
 from experiments.cli import commandline
-from experiments.config import choices, hydra_targets, schema
+from experiments.config import hydra_targets, schema
 from experiments.config.refusal import Refusal
 from experiments.records import record
 from experiments.records.jobs import job_key
@@ -87,7 +87,6 @@ def test_what_a_file_sweeps_over_shows_no_secret(
 ) -> None:
     """Where its values are put in and read as Hydra will read them; no stream here is redacted."""
     schema.register()
-    choices.register()
     monkeypatch.setenv("QUOTED", "it's \"hush, (hush")
     monkeypatch.setenv("ADDRESS", "me:pass2word@host.org")
     (tmp_path / "experiment").mkdir()
@@ -139,7 +138,6 @@ def test_a_network_named_by_a_secret_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_that_holds_a_secret_is_refused(tmp_path: Path) -> None:
     schema.register()
-    choices.register()
     with pytest.raises(SystemExit, match=r"folder=.*/\*\*\* holds a secret") as refused:
         hydra_targets.check([f"folder={tmp_path}/" + "${oc.env:HF_TOKEN}"])
     assert SECRETS["HF_TOKEN"] not in str(refused.value)

@@ -95,7 +95,6 @@ def launcher(name: str, *overrides: str) -> dict[str, Any]:
 
 def whole_config(*overrides: str) -> DictConfig:
     schema.register()
-    choices.register()
     with initialize_config_dir(str(choices.CONF), version_base="1.3"):
         return compose("config", [*overrides], return_hydra_config=True)
 

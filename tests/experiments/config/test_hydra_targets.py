@@ -42,7 +42,6 @@ KEYS = {
 @pytest.fixture
 def strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     schema.register()
-    choices.register()
     monkeypatch.chdir(tmp_path)
     (tmp_path / "theirs" / "experiment").mkdir(parents=True)
     for name, text in FILES.items():

@@ -1,0 +1,51 @@
+"""What a command line asks of Hydra: one run, or with -m a sweep. Imports no torch before a value is accepted."""
+
+import sys
+import warnings
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from experiments.cli import commandline
+from experiments.config import hydra_targets, schema
+from experiments.config.choices import CONF
+from experiments.config.refusal import refusals
+from experiments.config.suggestions import suggestions_for
+from experiments.sweep import launch
+from experiments.system import preemption
+
+
+def start(arguments: list[str]) -> None:
+    # torch and wandb keep folders until the interpreter ends; with PYTHONWARNINGS=error that would be a traceback.
+    warnings.filterwarnings("ignore", "Implicitly cleaning up", ResourceWarning)
+    schema.register()
+    commandline.check_quotes(arguments)
+    try:
+        hydra_targets.check(arguments)
+        main()
+    except preemption.Preempted:  # a sweep: its children have been asked, and have answered
+        sys.exit(preemption.EXIT_CODE)
+    except KeyboardInterrupt:
+        sys.exit(f"\n{preemption.add_remedy('interrupted')}")
+    except SystemExit as left:
+        if left.code == 1:  # Hydra's way to say no; its words do not say what was meant
+            sys.stderr.writelines(f"{line}\n" for line in suggestions_for(arguments))
+        raise
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+def main(config: DictConfig) -> None:
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        launch.run_job(config)
+    else:
+        commandline.run_and_exit(experiment, config)
+
+
+def experiment(config: DictConfig) -> None:
+    with refusals():
+        schema.check(schema.plain(config))
+    from experiments.pipeline import run  # torch loads here, neither for --help nor for a value that is refused
+
+    run(config)
