@@ -2,7 +2,7 @@
 
 import torch
 
-from experiments.benchmarks.bench import Row, run_benchmark, time_paired
+from experiments.benchmarks.harness import Row, run_benchmark, time_paired
 from pruning.graph.graph import trace
 from pruning.models.library import torchvision_network
 from pruning.selection import Selection, convolutions

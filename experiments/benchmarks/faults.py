@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
-from experiments.benchmarks.bench import Aim, Row, run_benchmark, time_paired
+from experiments.benchmarks.harness import Aim, Row, run_benchmark, time_paired
 from experiments.trainer.checkpoints import DurableCheckpoints
 from pruning.models import resnet
 from pruning.training.finite import all_finite, propagate_nonfinite

@@ -12,7 +12,7 @@ import osqp
 import torch
 from scipy import sparse
 
-from experiments.benchmarks.bench import Aim, Row, run_benchmark, time_paired
+from experiments.benchmarks.harness import Aim, Row, run_benchmark, time_paired
 from pruning.budget.targets import count_kept
 from pruning.methods.fcf.lpbox import LpBox
 

@@ -9,7 +9,7 @@ import copy
 import torch
 from torch import nn
 
-from experiments.benchmarks.bench import Row, run_benchmark, time_paired
+from experiments.benchmarks.harness import Row, run_benchmark, time_paired
 from experiments.benchmarks.runtimes import Shape, runtimes, synchronised
 from experiments.system import hardware
 from pruning.budget.targets import Share

@@ -20,8 +20,8 @@ from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
 from experiments import report
-from experiments.benchmarks.bench import Aim, Row, run_benchmark
 from experiments.benchmarks.growth_plot import Key, group_curves, render_png
+from experiments.benchmarks.harness import Aim, Row, run_benchmark
 from experiments.benchmarks.memory import peak_megabytes
 from experiments.system.checkout import ROOT
 from pruning.graph.graph import trace

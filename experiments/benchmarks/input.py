@@ -24,7 +24,7 @@ from torchvision.transforms import v2
 
 from datamodules.cifar import Cifar
 from datamodules.folder import Folder
-from experiments.benchmarks.bench import Row, run_benchmark
+from experiments.benchmarks.harness import Row, run_benchmark
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 BATCH, TURNS, TIMED_IMAGES = 128, 5, 1000  # TIMED_IMAGES: ImageNet images of one turn

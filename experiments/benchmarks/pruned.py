@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from experiments.benchmarks.bench import Aim, Row, run_benchmark, time_paired
+from experiments.benchmarks.harness import Aim, Row, run_benchmark, time_paired
+from experiments.benchmarks.run_context import build_context
 from experiments.benchmarks.runtimes import runtimes, synchronised
-from experiments.benchmarks.setting import build_context
 from pruning.graph.cost import count_macs
 from pruning.surgery import compact
 

@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 from experiments.benchmarks import synthetic_runs
-from experiments.benchmarks.bench import Row, run_benchmark
 from experiments.benchmarks.browser import open_browser, open_page
+from experiments.benchmarks.harness import Row, run_benchmark
 from experiments.report import write_report
 
 RATIOS = [percent / 100 for percent in range(5, 89)]

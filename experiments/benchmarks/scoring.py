@@ -4,8 +4,8 @@ import time
 
 import torch
 
-from experiments.benchmarks.bench import Aim, Row, run_benchmark, time_paired
-from experiments.benchmarks.setting import build_context
+from experiments.benchmarks.harness import Aim, Row, run_benchmark, time_paired
+from experiments.benchmarks.run_context import build_context
 from pruning.selection import convolutions
 
 NETWORKS = ("resnet56", "vgg16", "resnet50")

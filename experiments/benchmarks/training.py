@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from experiments.benchmarks.bench import Aim, Row, run_benchmark
-from experiments.benchmarks.setting import build_context
+from experiments.benchmarks.harness import Aim, Row, run_benchmark
+from experiments.benchmarks.run_context import build_context
 from experiments.run.context import RunContext
 from experiments.run.stages import StageSpec, fit
 from pruning.objectives import CrossEntropy

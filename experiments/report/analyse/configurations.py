@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from experiments.report.analyse.estimate import Estimate, estimate
-from experiments.report.load import keys, labels
-from experiments.report.load.keys import group_by
+from experiments.report.load import grouping, labels
+from experiments.report.load.grouping import group_by
 from experiments.report.load.runs import Figure, Run, figures
 from experiments.report.load.text import printable
 
@@ -92,7 +92,7 @@ class Comparison:
 
 def build_comparisons(runs: Iterable[Run]) -> list[Comparison]:
     """Of runs with one file for each setting and seed."""
-    sections = list(group_by(runs, lambda run: keys.comparison_key(run.record)).values())
+    sections = list(group_by(runs, lambda run: grouping.comparison_key(run.record)).values())
     titles = labels.comparison_titles([group[0].record for group in sections])
     unsorted = [
         Comparison(title, build_configurations(group), figures(batch_sizes(group)))
@@ -117,7 +117,7 @@ def build_configuration(key: tuple[str, bool], runs: list[Run], curve_names: dic
     repeated, scratch = key
     label = curve_names[runs[0].curve] + (", its shape from scratch" if scratch else "")
     ordered = tuple(sorted(runs, key=lambda run: run.record.seed))
-    return Configuration(keys.short_hash(repeated + scratch * "scratch"), label, ordered)
+    return Configuration(grouping.short_hash(repeated + scratch * "scratch"), label, ordered)
 
 
 def batch_sizes(runs: list[Run]) -> list[str]:

@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import Any, TypeVar
 
 from experiments.records.record import Record
-from experiments.report.analyse.bases import Baseline, baseline
+from experiments.report.analyse.baselines import Baseline, baseline
 
 LEVELS = ("S1", "S2", "S3.1", "S3.2", "S4.1", "S4.2")
 FAIR = "fair"

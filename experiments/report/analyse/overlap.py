@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.records.record import Layer, Record
-from experiments.report.analyse import bases
+from experiments.report.analyse import baselines
 from experiments.report.analyse.configurations import Configuration
 from pruning.files import bitmap
 
@@ -37,7 +37,7 @@ Masks = dict[str, np.ndarray]  # of each layer that lost a filter, which it keep
 def filter_overlap(configuration: Configuration) -> Overlap | None:
     """None unless two runs of one dense network hold their masks: filters of others have no common order."""
     masks_by_baseline = [
-        (bases.baseline(run.record), masks)
+        (baselines.baseline(run.record), masks)
         for run in configuration.runs
         if (masks := pruned_masks(run.record)) is not None
     ]

@@ -7,11 +7,11 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from experiments.report.analyse import bases, testset
+from experiments.report.analyse import baselines, sampling_error
 from experiments.report.analyse.configurations import Configuration
 from experiments.report.analyse.estimate import Estimate, estimate
-from experiments.report.analyse.judgement import FEWEST, Judgement, judge
-from experiments.report.analyse.testset import Rows
+from experiments.report.analyse.sampling_error import Rows
+from experiments.report.analyse.significance import FEWEST, Judgement, judge
 from experiments.report.load.runs import Answers, Run
 
 
@@ -57,17 +57,17 @@ class Verdict:
 
     @property
     def images(self) -> int | None:
-        return testset.fewest_images(self.answers)
+        return sampling_error.fewest_images(self.answers)
 
     @property
     def by_image(self) -> bool:
         """Every network kept its answer to each image."""
-        return testset.right_answers(self.answers) is not None
+        return sampling_error.right_answers(self.answers) is not None
 
     @property
     def one_base(self) -> bool:
         """All runs are fine-tunings of one dense network: nothing is known of another."""
-        return bases.all_same(bases.baseline(run.record) for row in self.runs for run in row)
+        return baselines.all_same(baselines.baseline(run.record) for row in self.runs for run in row)
 
     def lead(self, ours: int, theirs: int) -> Estimate:
         """With the interval that the verdict goes by: beside all other leads, test set included."""
@@ -88,7 +88,9 @@ class Verdict:
 
 def judge_answers(rows: Rows) -> Judgement:
     """The one decision: with the seeds' error and that of the test set."""
-    return judge(np.array([[answers.accuracy for answers in row] for row in rows]), testset.standard_errors(rows))
+    return judge(
+        np.array([[answers.accuracy for answers in row] for row in rows]), sampling_error.standard_errors(rows)
+    )
 
 
 def build_verdict(rows: Sequence[Configuration], beside: Sequence[Configuration], level: str | None) -> Verdict:

@@ -10,8 +10,8 @@ from typing import Any
 
 from experiments.records import jobs, status
 from experiments.records.record import read
+from experiments.report.load.record_checks import check_record
 from experiments.report.load.runs import Run
-from experiments.report.load.soundness import check_record
 
 SKIPPED = {"store", "wandb", "network", "benchmarks", "sweep"}  # folders that hold no records of runs
 NO_RECORDS = {"status.json", "stage.json", "sensitivity.json", "report.json"}

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 from experiments.records.record import Record
-from experiments.report.load.keys import canonical_json, curve_key, distinguishing_settings, leaves, short_hash
+from experiments.report.load.grouping import canonical_json, curve_key, distinguishing_settings, leaves, short_hash
 from experiments.report.load.text import printable
 
 DEFAULT_OBJECTIVE = "cross_entropy"

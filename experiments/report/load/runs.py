@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from experiments.records.record import Network, Record, Stage
-from experiments.report.load import keys
+from experiments.report.load import grouping
 from pruning.files import bitmap
 
 LEARNING = ("prune", "finetune")
@@ -35,11 +35,11 @@ class Run:
 
     @cached_property
     def curve(self) -> str:
-        return keys.curve_key(self.record)
+        return grouping.curve_key(self.record)
 
     @cached_property
     def repeated(self) -> str:
-        return keys.repetition_key(self.record)
+        return grouping.repetition_key(self.record)
 
     @property
     def final(self) -> Network:

@@ -8,7 +8,7 @@ from experiments.report.analyse import claims
 from experiments.report.analyse.configurations import Comparison
 from experiments.report.analyse.fairness import FAIR
 from experiments.report.load.text import slug
-from experiments.report.render import charts, data, pareto, view
+from experiments.report.render import chart_data, charts, pareto, section_view
 from pruning.files import durable
 
 WIDTH, DENSITY = 640, 3  # points; pixels for each of them in a PNG
@@ -29,17 +29,17 @@ def write_figures(folder: Path, sections: list[Comparison]) -> list[Path]:
 
 def figure_specs(sections: list[Comparison]) -> Iterator[tuple[str, charts.Spec]]:
     """File names without their endings, and whole specs."""
-    styles = view.curve_styles(sections)
+    styles = section_view.curve_styles(sections)
     for comparison in sections:
-        curves = view.section_styles(comparison, styles)
-        for axis in view.chart_axes(comparison):
+        curves = section_view.section_styles(comparison, styles)
+        for axis in section_view.chart_axes(comparison):
             yield (
                 slug(f"{comparison.title}-{axis.key}"),
                 paper_spec(pareto.pareto_chart(axis, curves, legend=True), pareto_datasets(comparison, axis.key)),
             )
         for rate, rows in heat_rows(comparison).items():
             height = charts.STRIP * len({row["curve"] for row in rows})
-            spec = charts.heat_map(data.layer_names(comparison)) | {"height": height}
+            spec = charts.heat_map(chart_data.layer_names(comparison)) | {"height": height}
             yield slug(f"{comparison.title}-layers-{rate}"), paper_spec(spec, {"layers": rows})
 
 
@@ -47,20 +47,26 @@ def paper_spec(spec: charts.Spec, datasets: dict[str, Any]) -> charts.Spec:
     return spec | {"width": WIDTH, "background": "white", "datasets": datasets}
 
 
-def pareto_datasets(comparison: Comparison, axis: str) -> dict[str, data.Rows]:
+def pareto_datasets(comparison: Comparison, axis: str) -> dict[str, chart_data.Rows]:
     """With the front that the page shows at first."""
     protocols = claims.build_protocols(comparison)
-    fronts = data.rank_configurations(comparison, protocols, FAIR)["fronts"][axis]
-    settings = [row | {"front": fronts.get(row["id"], -1)} for row in data.configuration_rows(comparison, protocols)]
-    return {"settings": settings, "runs": data.run_rows(comparison), "dense": data.dense_lines(comparison, protocols)}
+    fronts = chart_data.rank_configurations(comparison, protocols, FAIR)["fronts"][axis]
+    settings = [
+        row | {"front": fronts.get(row["id"], -1)} for row in chart_data.configuration_rows(comparison, protocols)
+    ]
+    return {
+        "settings": settings,
+        "runs": chart_data.run_rows(comparison),
+        "dense": chart_data.dense_lines(comparison, protocols),
+    }
 
 
-def heat_rows(comparison: Comparison) -> dict[str, data.Rows]:
+def heat_rows(comparison: Comparison) -> dict[str, chart_data.Rows]:
     """By rate, as the page's own script lays them out."""
-    protocols, names = claims.build_protocols(comparison), data.layer_names(comparison)
-    rates = view.mean_rates(comparison, protocols)
-    by_rate: dict[str, data.Rows] = {}
-    for row in data.configuration_rows(comparison, protocols):
+    protocols, names = claims.build_protocols(comparison), chart_data.layer_names(comparison)
+    rates = section_view.mean_rates(comparison, protocols)
+    by_rate: dict[str, chart_data.Rows] = {}
+    for row in chart_data.configuration_rows(comparison, protocols):
         rows = by_rate.setdefault(f"{100 * rates[row['rate']]:.0f}", [])
         rows += [
             {"curve": row["curve"], "layer": name, "kept": kept} for name, kept in zip(names, row["kept"], strict=True)

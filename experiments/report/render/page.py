@@ -10,19 +10,19 @@ import jinja2
 from experiments.report.analyse.configurations import Comparison
 from experiments.report.analyse.estimate import COVERED
 from experiments.report.analyse.fairness import LEVELS, SAME_RATE
-from experiments.report.analyse.judgement import FEWEST
+from experiments.report.analyse.significance import FEWEST
 from experiments.report.load.collect import Collected, Problem
 from experiments.report.load.runs import Run
 from experiments.report.load.text import printable
-from experiments.report.render import data, view
+from experiments.report.render import chart_data, section_view
 
 MOST_LINES = 20  # of a reason
 HERE = Path(__file__).parent / "template"
 
 
 def render_page(collected: Collected, comparisons: list[Comparison]) -> str:
-    styles = view.curve_styles(comparisons)
-    views = [view.section_view(comparison, styles) for comparison in comparisons]
+    styles = section_view.curve_styles(comparisons)
+    views = [section_view.section_view(comparison, styles) for comparison in comparisons]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -30,7 +30,7 @@ def render_page(collected: Collected, comparisons: list[Comparison]) -> str:
     return environment.get_template("page.html").render(
         sections=views,
         troubles=[problem_texts(problem) for problem in collected.troubles],
-        data=[data.section_data(comparison, styles) for comparison in comparisons],
+        data=[chart_data.section_data(comparison, styles) for comparison in comparisons],
         claims=[claim_values(comparison, section) for comparison, section in zip(comparisons, views, strict=True)],
         made_on=provenance(collected.runs),
         levels=LEVELS,
@@ -41,7 +41,7 @@ def render_page(collected: Collected, comparisons: list[Comparison]) -> str:
     )
 
 
-def claim_values(comparison: Comparison, section: view.View) -> view.View:
+def claim_values(comparison: Comparison, section: section_view.View) -> section_view.View:
     """All that the page claims, for whoever recomputes it, with the digests of the records that it rests on."""
     settings = {
         configuration.id: [run.record.digest for run in configuration.runs]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from experiments.report.analyse.judgement import FEWEST
+from experiments.report.analyse.significance import FEWEST
 from experiments.report.analyse.verdict import Verdict
 from experiments.report.load.text import join_words
 from experiments.report.render import cells

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.benchmarks.__main__ import FOLDER, format_aim
-from experiments.benchmarks.bench import Aim
+from experiments.benchmarks.harness import Aim
 from experiments.benchmarks.speed_page import BEGIN, END, PAGE, speed_table, write_table
 
 RECORD = {

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from experiments.benchmarks.bench import Row
 from experiments.benchmarks.growth import draw_plot, exponents
 from experiments.benchmarks.growth_plot import plot_spec
+from experiments.benchmarks.harness import Row
 from experiments.benchmarks.memory import peak_megabytes
 
 ROWS: list[Row] = [

@@ -16,7 +16,7 @@ from experiments.report.__main__ import main
 from experiments.report.analyse.configurations import Configuration
 from experiments.report.load.runs import Run
 from experiments.report.load.text import csv_cell, escape_markdown, printable, slug
-from experiments.report.render.series import Point, mean_series
+from experiments.report.render.training_curves import Point, mean_series
 from experiments.system.checkout import ROOT
 
 

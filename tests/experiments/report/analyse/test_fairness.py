@@ -9,7 +9,7 @@ import pytest
 
 from experiments.benchmarks.synthetic_runs import synthetic_record
 from experiments.records.record import Record, Stage
-from experiments.report.analyse import claims, treatment
+from experiments.report.analyse import claims
 from experiments.report.analyse.configurations import build_comparisons
 from experiments.report.analyse.fairness import (
     FAIR,
@@ -24,6 +24,7 @@ from experiments.report.analyse.fairness import (
     trait_values,
 )
 from experiments.report.load.runs import Run
+from experiments.report.render import fairness_section
 
 RECIPE = {"epochs": 3, "lr": 0.01, "schedule": "cosine"}
 
@@ -164,7 +165,7 @@ def test_what_no_level_names_is_listed_beside_them():
     (comparison,) = build_comparisons(runs)
     listed = {
         each["what"]: each["values"]
-        for each in treatment.difference_views(comparison, claims.build_protocols(comparison))
+        for each in fairness_section.difference_views(comparison, claims.build_protocols(comparison))
     }
     assert listed["method joined"] == {"expand": ["fcf (gate=filter)", "fcf (gate=norm)"], "keep": ["l1"]}
     assert listed["method gate"] == {"filter": ["fcf (gate=filter)"], "norm": ["fcf (gate=norm)"]}

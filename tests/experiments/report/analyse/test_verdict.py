@@ -13,7 +13,7 @@ from experiments.report.analyse.configurations import Comparison, build_comparis
 from experiments.report.analyse.fairness import FAIR, TOGETHER
 from experiments.report.analyse.verdict import Verdict
 from experiments.report.load.runs import Run
-from experiments.report.render import data, sentences
+from experiments.report.render import chart_data, sentences
 from pruning.files import bitmap
 
 
@@ -215,7 +215,7 @@ def test_dense_is_one_line_for_each_comparison():
         run("random", 0.5, 0, 0.8, dense=0.9),
     ]
     found = comparison(*ours, run("fcf", 0.5, 0, 0.3, dense=0.5))
-    lines = data.dense_lines(found, claims.build_protocols(found))
+    lines = chart_data.dense_lines(found, claims.build_protocols(found))
     assert [(round(line["accuracy"], 6), line["label"]) for line in lines] == [
         (0.91, "dense 91.00 %"),
         (0.5, "dense 50.00 %"),

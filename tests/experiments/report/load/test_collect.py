@@ -18,7 +18,7 @@ from experiments.records.record import SCHEMA, Record
 from experiments.report import table
 from experiments.report.analyse.configurations import build_comparisons
 from experiments.report.load.collect import Problem, collect
-from experiments.report.render import data, view
+from experiments.report.render import chart_data, section_view
 
 
 def single(folder: Path) -> Path:
@@ -207,9 +207,11 @@ def test_whatever_a_config_holds_costs_one_record_at_most(tmp_path: Path):
     replace(template, digest="p", config=published).write(tmp_path / "published.json")
     found = collect([tmp_path])
     made = build_comparisons(found.runs)
-    looks = view.curve_styles(made)
+    looks = section_view.curve_styles(made)
     for comparison in made:
-        json.dumps([view.section_view(comparison, looks), data.section_data(comparison, looks)], allow_nan=False)
+        json.dumps(
+            [section_view.section_view(comparison, looks), chart_data.section_data(comparison, looks)], allow_nan=False
+        )
     table.markdown_table(table.sort_rows(made))
     assert sound_one in [run.record for run in found.runs]
     assert len(found.runs) + len(found.troubles) == 62

@@ -10,7 +10,7 @@ of the fallback. Of six equal methods, one with ten times the spread of the othe
 in 8 % of cases for n = 3 (18 % without the fallback) and 4 % for n = 5; three rows of three seeds show nothing: 10 %.
 
 The test set is a sample as well, and the same one for every seed: its share of the error, which no number of seeds
-takes away, is added in quadrature at the normal distribution's quantiles (testset.py).
+takes away, is added in quadrature at the normal distribution's quantiles (sampling_error.py).
 """
 
 from dataclasses import dataclass

@@ -6,11 +6,11 @@ from typing import Any
 from experiments.report.analyse import claims, fairness
 from experiments.report.analyse.configurations import Comparison, Configuration
 from experiments.report.analyse.fairness import RULES, Protocol
-from experiments.report.analyse.judgement import FEWEST
+from experiments.report.analyse.significance import FEWEST
 from experiments.report.load.text import printable
 from experiments.report.render import cells, charts, pareto
-from experiments.report.render.series import mean_series
-from experiments.report.render.view import chart_axes, rate_numbers, section_styles
+from experiments.report.render.section_view import chart_axes, rate_numbers, section_styles
+from experiments.report.render.training_curves import mean_series
 from experiments.system.format import percent
 
 LINES = 4  # of dense networks: the largest comparisons

@@ -5,8 +5,8 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from experiments.report.analyse import testset
-from experiments.report.analyse.judgement import difference_deviations, holm_halves, judge, studentised_range
+from experiments.report.analyse import sampling_error
+from experiments.report.analyse.significance import difference_deviations, holm_halves, judge, studentised_range
 
 TABLES = 8000
 
@@ -43,7 +43,7 @@ def test_equal_methods_on_another_draw_of_images(k: int):
         for _ in range(400):
             same, anew = draws.random((k, 1, 300)), draws.random((k, 3, 300))
             right = np.where(draws.random((k, 3, 300)) < again, anew, same) < 0.9
-            alarms += bool(judge(right.mean(2), testset.errors_by_answers(right)).clear.any())
+            alarms += bool(judge(right.mean(2), sampling_error.errors_by_answers(right)).clear.any())
         assert alarms / 400 <= 0.07
 
 

@@ -3,14 +3,14 @@
 from typing import Any
 
 from experiments.records.record import Stage
-from experiments.report.analyse import claims, fairness, overlap, treatment
+from experiments.report.analyse import claims, fairness, overlap
 from experiments.report.analyse.configurations import Comparison, Configuration
 from experiments.report.analyse.estimate import estimate
 from experiments.report.analyse.fairness import FAIR, Protocol
 from experiments.report.analyse.verdict import Verdict
 from experiments.report.load.runs import Figure, Run
 from experiments.report.load.text import printable
-from experiments.report.render import cells, charts, sentences
+from experiments.report.render import cells, charts, fairness_section, sentences
 from experiments.system.format import clock, percent
 
 View = dict[str, Any]
@@ -47,10 +47,10 @@ def section_view(comparison: Comparison, styles: dict[str, tuple[str, str]]) -> 
         "devices": sorted({device for configuration in comparison.configurations for device in configuration.devices}),
         "reach": [reach_view(comparison, curve) for curve in comparison.curves],
         "overlaps": overlap_views(comparison),
-        "groups": treatment.group_views(comparison, protocols),
-        "differences": treatment.difference_views(comparison, protocols),
-        "compared": list(treatment.protocols_by_curve(comparison, protocols)),
-        "matrix": treatment.level_matrix(comparison, protocols),
+        "groups": fairness_section.group_views(comparison, protocols),
+        "differences": fairness_section.difference_views(comparison, protocols),
+        "compared": list(fairness_section.protocols_by_curve(comparison, protocols)),
+        "matrix": fairness_section.level_matrix(comparison, protocols),
         "seeds": max(len(configuration.runs) for configuration in comparison.configurations),
         "count": len(comparison.runs),
     }
