@@ -7,6 +7,7 @@ from torch import fx, nn
 from pruning.graph.graph import Graph, trace
 from pruning.graph.liveness import analyse
 from pruning.selection import Selection
+from pruning.surgery.align import ColumnGroups
 from pruning.surgery.builder import Builder
 
 
@@ -15,8 +16,9 @@ def compact(
 ) -> fx.GraphModule:
     """A physically smaller copy of a plain network that computes what `mask(network, selection)` computes.
 
-    Layers that stay keep their names, so that their keys in the state dict are the same. Modes, `requires_grad`,
-    dtypes and devices are kept. `graph` may be given when the network has been traced already.
+    Layers that stay keep their names, so that their keys in the state dict are the same, and their order, so that an
+    optimiser's state fits by its places. Modes, `requires_grad`, dtypes and devices are kept. `graph` may be given when
+    the network has been traced already.
 
     Raises:
         ValueError: as `analyse`; or a layer whose kernels survive in a pattern that has no small form.
@@ -26,8 +28,32 @@ def compact(
     small.graph.eliminate_dead_code()
     small.delete_all_unused_submodules()
     small.recompile()
+    _copy_order(small, network)
     _copy_modes(small, network)
     return small
+
+
+def parameter_origins(small: nn.Module) -> dict[str, str]:
+    """For each parameter of a compacted network the name of the full-size one that it was cut from.
+
+    They differ where a layer has become several (`ColumnGroups`).
+    """
+    split = {name: layer for name, layer in small.named_modules() if isinstance(layer, ColumnGroups)}
+    parts = {
+        f"{name}.{path}": f"{name}.{path.rpartition('.')[2]}"
+        for name, layer in split.items()
+        for path, _ in layer.named_parameters()
+    }
+    return {name: parts.get(name, name) for name, _ in small.named_parameters()}
+
+
+def _copy_order(small: nn.Module, network: nn.Module) -> None:
+    """fx registers modules as the graph calls them; they shall stand as in the network, modules of our own last."""
+    originals = dict(network.named_modules(remove_duplicate=False))
+    for name, module in small.named_modules():
+        for table in ("_modules", "_parameters", "_buffers") if name in originals else ():
+            own, order = getattr(module, table), getattr(originals[name], table)
+            setattr(module, table, {key: own[key] for key in [*(k for k in order if k in own), *own]})
 
 
 def _copy_modes(small: nn.Module, network: nn.Module) -> None:

@@ -15,7 +15,7 @@ from pruning.graph.sites import sites
 from pruning.models import initialise, torchvision_network
 from pruning.selection import Selection
 from pruning.surgery import compact, mask
-from support.promise import Shape, images, random_rows, randomised, relative
+from support.promise import Shape, assert_order_is_kept, images, random_rows, randomised, relative
 
 pytestmark = pytest.mark.networks
 
@@ -98,6 +98,7 @@ class Examined:
         wanted = self.wanted(choice)  # first, so that two of three networks are in memory at a time
         small = compact(self.network, choice, self.shape, self.graph)
         distance, cost = self.distance(wanted, small), predict(analyse(self.graph, choice))
+        assert_order_is_kept(self.network, small)
         assert distance <= TOLERANCE, case
         assert cost == Cost(count_macs(small, self.shape), count_params(small)), case
         if case in ("rows 0.6 0", "columns 0"):

@@ -10,6 +10,7 @@ from pruning.graph.graph import Graph, trace
 from pruning.graph.liveness import analyse
 from pruning.selection import Selection
 from pruning.surgery import compact, mask
+from pruning.surgery.compact import parameter_origins
 
 Shape = tuple[int, int, int]
 
@@ -57,7 +58,14 @@ def assert_small_is_masked(
     assert relative(wanted, got) <= tolerance
     assert (wanted - wanted[:1]).abs().max() > 0, "the masked network is constant: equality proves nothing"
     assert predict(analyse(graph, choice)) == Cost(count_macs(small, shape), count_params(small))
+    assert_order_is_kept(network, small)
     return small
+
+
+def assert_order_is_kept(network: nn.Module, small: nn.Module) -> None:
+    """Parameters stand in the full-size network's order, or an optimiser's state would land on others."""
+    kept = list(dict.fromkeys(parameter_origins(small).values()))
+    assert kept == [name for name, _ in network.named_parameters() if name in kept]
 
 
 def relative(wanted: Tensor, got: Tensor) -> float:
