@@ -3,25 +3,20 @@
 import copy
 from dataclasses import replace
 
-from omegaconf import DictConfig
-
-from datamodules.decode import BrokenImageError
-from experiments import plan
 from experiments.cli import summary
 from experiments.config.refusal import refusals
+from experiments.config.schema import Settings
 from experiments.config.typed_overrides import command
 from experiments.evaluate import measure
 from experiments.evaluate.artifacts import save
 from experiments.evaluate.outputs import StageOutputs, measure_gates, read_finished, write_record
 from experiments.records import jobs, status
 from experiments.records.record import Record
-from experiments.run import run_name
 from experiments.run.context import RunContext
-from experiments.run.failures import FailedError, explain_failures
+from experiments.run.failures import explain_failures, running
 from experiments.run.prepare import prepare
-from experiments.run.stages import StageResult, StageSpec, train
-from experiments.sensitivity import sensitivity
-from experiments.system import preemption
+from experiments.run.run_name import check_name_is_free
+from experiments.run.stages import StageResult, StageSpec, train, train_baseline
 from experiments.system.locks import hold_lock
 from experiments.tracking.tracker import track
 from experiments.trainer import ranks
@@ -30,20 +25,12 @@ from pruning.objectives import CrossEntropy
 from pruning.surgery import certify, compact, mask
 
 
-def run(config: DictConfig) -> Record | None:
+def run(settings: Settings) -> Record | None:
+    """The record; None in a further process of the same run."""
     with refusals():
-        context = prepare(config)
-        if context.settings.plan:
-            plan.show(context)
-            return None
-        run_name.check_name_is_free(context.folder)
-    preemption.request.can_resume = context.store.can_resume
-    with refusals((BrokenImageError, FailedError)), ranks.process_group(context.machine):
-        if context.settings.sensitivity:
-            dense = baseline(context)
-            if ranks.end_group():
-                sensitivity(context, dense)
-            return None
+        context = prepare(settings)
+        check_name_is_free(context.folder)
+    with running(context):
         if ranks.is_rank_zero():
             return run_rank_zero(context)
         run_worker(context)
@@ -85,7 +72,7 @@ def write_outputs(context: RunContext, outputs: StageOutputs) -> Record:
 
 
 def experiment(context: RunContext) -> StageOutputs:
-    dense = baseline(context)
+    dense = train_baseline(context)
     learned = train(context, dense, StageSpec("prune", "prune", CrossEntropy(), method=context.method))
     choice = ranks.check_same_selection(context.method.select(learned.network))
     gates = measure_gates(context, learned.network)
@@ -97,12 +84,6 @@ def experiment(context: RunContext) -> StageOutputs:
     scratch = train_from_scratch(context, replace(learned, network=small), spec) if context.settings.control else None
     ranks.end_group()  # what is left is the first process's work, and may last
     return StageOutputs(dense, choice, gates, small, certificate, tuned, scratch)
-
-
-def baseline(context: RunContext) -> StageResult:
-    if context.baseline_digest is not None:
-        return StageResult(context.network, context.baseline_digest)
-    return train(context, StageResult(context.network, ""), StageSpec("baseline", "baseline", CrossEntropy()))
 
 
 def train_from_scratch(context: RunContext, small: StageResult, spec: StageSpec) -> StageResult:

@@ -5,9 +5,10 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.config.modified import modifications
-from experiments.config.refusal import single_line
-from experiments.config.schema import Published
-from experiments.run.context import RunContext
+from experiments.config.refusal import refusals, single_line
+from experiments.config.schema import Published, Settings
+from experiments.run.context import PlanContext
+from experiments.run.prepare import prepare_plan
 from experiments.system.console import console, log
 from experiments.system.format import cut, si
 from pruning.budget.targets import round_down
@@ -18,8 +19,15 @@ SHOWN = 1  # readers named in the table; the others are counted
 NAMED = 3  # layers named in a line below it
 
 
-def show(context: RunContext) -> None:
-    pruning_plan = plan(context.network, context.method, context.image_shape, context.steps("prune"))
+def run(settings: Settings) -> Plan:
+    with refusals():
+        context = prepare_plan(settings)
+        pruning_plan = plan(context.network, context.method, context.image_shape, context.steps("prune"))
+        show(context, pruning_plan)
+    return pruning_plan
+
+
+def show(context: PlanContext, pruning_plan: Plan) -> None:
     console.print(convolution_table(context, pruning_plan))
     if changes := modifications(context.settings.choice.experiment):
         log(f"{'modified':<9} {' '.join(changes)}: not the setting of experiment={context.settings.choice.experiment}")
@@ -38,7 +46,7 @@ def show(context: RunContext) -> None:
     log("Nothing was trained. A method that learns may choose other filters than counted here, as many of them.")
 
 
-def published_lines(context: RunContext, pruning_plan: Plan) -> list[str]:
+def published_lines(context: PlanContext, pruning_plan: Plan) -> list[str]:
     """A paper's cuts beside those of this plan, and its accuracies."""
     printed = context.settings.published
     if printed is None:
@@ -73,7 +81,7 @@ def feasible_range(pruning_plan: Plan) -> str:
     return f"0 to {macs} of the MACs, 0 to {params} of the parameters"
 
 
-def convolution_table(context: RunContext, pruning_plan: Plan) -> Table:
+def convolution_table(context: PlanContext, pruning_plan: Plan) -> Table:
     table = Table(
         title=Text(single_line(context.settings.name)), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
     )

@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from importlib import import_module
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -12,9 +13,12 @@ from experiments.cli import commandline
 from experiments.config import hydra_targets, schema
 from experiments.config.choices import CONF
 from experiments.config.refusal import refusals
+from experiments.config.settings import load
 from experiments.config.suggestions import suggestions_for
 from experiments.sweep import launch
 from experiments.system import preemption
+
+PROGRAMS = {"experiment": "pipeline", "plan": "plan", "sensitivity": "sensitivity"}  # modules; run(settings) of each
 
 
 def start(arguments: list[str]) -> None:
@@ -40,12 +44,12 @@ def main(config: DictConfig) -> None:
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         launch.run_job(config)
     else:
-        commandline.run_and_exit(experiment, config)
+        commandline.run_and_exit(run, config)
 
 
-def experiment(config: DictConfig) -> None:
+def run(config: DictConfig) -> object:
+    """What the program has made that the settings ask for."""
     with refusals():
-        schema.check(schema.plain(config))
-    from experiments.pipeline import run  # torch loads here, neither for --help nor for a value that is refused
-
-    run(config)
+        settings = load(config)
+    program = import_module(f"experiments.{PROGRAMS[settings.program]}")  # torch loads here, not for a refused value
+    return program.run(settings)  # type: ignore[no-any-return]

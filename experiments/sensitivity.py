@@ -6,21 +6,49 @@ from pathlib import Path
 from rich import box
 from rich.progress import track
 from rich.table import Table
+from torch import nn
 
+from experiments.config.refusal import refusals
+from experiments.config.schema import Settings
 from experiments.evaluate import measure
 from experiments.records.record import write_json
 from experiments.run.context import RunContext
-from experiments.run.stages import StageResult
+from experiments.run.failures import running
+from experiments.run.prepare import prepare
+from experiments.run.run_name import check_name_is_free
+from experiments.run.stages import StageResult, train_baseline
 from experiments.system.console import console, log
+from experiments.trainer import ranks
 from pruning.files import durable
 from pruning.sensitivity import Point, scan, tolerated_ratios
 
 
-def sensitivity(context: RunContext, dense: StageResult) -> Path:
-    """Scan the dense network on the validation part; the folder that holds sensitivity.json and .png."""
+def run(settings: Settings) -> Path | None:
+    """The folder that holds sensitivity.json and .png; None in a further process of the same run."""
+    with refusals():
+        context = prepare(settings)
+        refuse_unscannable(context)
+        check_name_is_free(context.folder)
+    with running(context):
+        dense = train_baseline(context)
+        return scan_layers(context, dense) if ranks.end_group() else None
+
+
+def refuse_unscannable(context: RunContext) -> None:
+    if not context.data.sizes["val"]:
+        raise ValueError("sensitivity=true looks at validation accuracy, and data.val=0 leaves none: set data.val=0.1")
+    if context.method.needs_training or "budget" not in context.settings.method.arguments:
+        raise ValueError(
+            "sensitivity=true needs a method that decides on the network as it is, such as l1 or random, "
+            f"got method={context.settings.choice.method}"
+        )
+
+
+def scan_layers(context: RunContext, dense: StageResult) -> Path:
+    """Of the dense network, on the validation part."""
     loader, options = context.data.val_dataloader(), context.settings.scan
 
-    def accuracy(network) -> float:  # type: ignore[no-untyped-def]
+    def accuracy(network: nn.Module) -> float:
         return measure.accuracy(measure.copy_for_measuring(network, context.device), loader, context.device).top1
 
     before, steps = accuracy(dense.network), context.steps("prune")

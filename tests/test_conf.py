@@ -10,7 +10,8 @@ from hydra.utils import get_class, get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.config import schema, targets
-from experiments.config.choices import CONF, INNER, headline, register
+from experiments.config.choices import CONF, INNER, headline
+from experiments.config.typed import build
 
 GROUPS = ("objective", "recipe", "tracking", "budget", "data", "model", "method", "experiment")
 
@@ -25,7 +26,6 @@ EVERY = [(group, choice) for group in GROUPS for choice in choices(group)]
 
 def composed(*overrides: str) -> DictConfig:
     schema.register()
-    register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         whole = compose("config", list(overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(whole)
@@ -47,8 +47,7 @@ def test_every_group_has_choices() -> None:
 def test_every_file_composes_and_is_accepted(group: str, choice: str) -> None:
     config = composed(f"{group}={choice}")
     assert config.hydra.runtime.choices[group] == choice
-    schema.check(plain(config))
-    targets.refuse_misfits(plain(config))
+    targets.check_nodes(build(schema.Settings, plain(config)))
 
 
 @pytest.mark.parametrize("file", sorted((CONF / "recipe" / "by_method").glob("*.yaml")), ids=lambda path: path.stem)
@@ -79,7 +78,7 @@ def test_every_file_says_what_it_is_in_its_first_comment(group: str) -> None:
 @pytest.mark.parametrize("method", choices("method"))
 def test_every_method_is_made_on_every_data_set(method: str, data: str) -> None:
     values = plain(composed(f"method={method}", f"data={data}"))
-    targets.refuse_misfits(values)
+    targets.check_nodes(build(schema.Settings, values))
     made = instantiate(values["method"], _convert_="all")
     assert type(made) is get_class(values["method"]["_target_"])
     assert isinstance(get_class(values["data"]["_target_"]), type)

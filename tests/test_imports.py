@@ -105,7 +105,7 @@ def test_no_room_is_a_drawer_for_everything(room: str) -> None:
 
 
 LIGHT = ("records.record", "records.jobs", "records.status", "system.locks", "system.preemption", "sweep.launch")
-LIGHT += ("config.schema", "config.targets", "cli.commandline", "cli.summary", "report", "workspace")
+LIGHT += ("config.schema", "config.targets", "program", "cli.commandline", "cli.summary", "report", "workspace")
 HEAVY = ("torch", "lightning", "wandb")
 
 

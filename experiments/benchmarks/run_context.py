@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 
 from experiments.config import schema
+from experiments.config.settings import load
 from experiments.run.context import RunContext
 from experiments.run.prepare import prepare
 from experiments.system.checkout import ROOT
@@ -33,4 +34,4 @@ def build_context(*overrides: str) -> RunContext:
     job = copy.deepcopy(config)
     with open_dict(job):
         del job["hydra"]
-    return prepare(job)
+    return prepare(load(job))

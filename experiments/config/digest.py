@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+
+from experiments.config.node import KEY, leaves
 
 LIBRARIES = ("torch", "torchvision", "lightning", "numpy")
 USED = {"timm_network": "timm", "Folder": "Pillow"}  # by what a `_target_` ends in
@@ -35,13 +36,9 @@ LATER = {  # what a stage has not seen yet; what it takes from an earlier stage 
 FINAL = ("choice", "control", "method.form")
 
 
-def ignored_without_budget(config: dict[str, Any]) -> tuple[str, ...]:
-    """A method without a budget is the same at every ratio."""
-    return () if "budget" in config.get("method", {}) else ("budget", "ratio")
-
-
-def digest(stage: str, config: dict[str, Any], **content: Any) -> str:
-    """`content` holds what the config does not: the parent's digest, the data's identity, the digest of a file."""
+def digest(stage: str, config: Mapping[str, object], **content: object) -> str:
+    """`config`: settings, made plain. `content`: what they do not hold: the parent's digest, the data's identity, the
+    digest of a file."""
     from experiments.config import sources
 
     counted = drop_paths(config, (*NEVER, *LATER.get(stage, FINAL), *ignored_without_budget(config)))
@@ -55,12 +52,17 @@ def digest(stage: str, config: dict[str, Any], **content: Any) -> str:
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
-def libraries(config: dict[str, Any]) -> dict[str, str]:
+def ignored_without_budget(config: Mapping[str, object]) -> tuple[str, ...]:
+    """A method without a budget is the same at every ratio."""
+    method = config.get("method")
+    return () if isinstance(method, dict) and "budget" in method else ("budget", "ratio")
+
+
+def libraries(config: Mapping[str, object]) -> dict[str, str]:
     """Versions of what can change a number: of training's own, and of what this config's classes bring in."""
     from experiments.config import sources
-    from experiments.config.schema import leaves
 
-    ends = {str(value).rpartition(".")[2] for path, value in leaves(config) if path.endswith("_target_")}
+    ends = {str(value).rpartition(".")[2] for path, value in leaves(config) if path.endswith(KEY)}
     used = [name for end, name in USED.items() if end in ends and installed(name)]
     return {name: version(name) for name in (*LIBRARIES, *used)} | sources.libraries(config)
 
@@ -72,13 +74,14 @@ def installed(name: str) -> bool:
         return False
 
 
-def drop_paths(config: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
+def drop_paths(config: Mapping[str, object], paths: Iterable[str]) -> dict[str, object]:
     """A copy that lacks the dotted paths."""
     copied = {key: dict(value) if isinstance(value, dict) else value for key, value in config.items()}
     for path in paths:
         group, _, key = path.partition(".")
-        if key:
-            copied.get(group, {}).pop(key, None)
-        else:
+        inner = copied.get(group)
+        if not key:
             copied.pop(group, None)
+        elif isinstance(inner, dict):
+            inner.pop(key, None)
     return copied

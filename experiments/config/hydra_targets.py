@@ -26,8 +26,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from experiments.config import targets, typed_overrides
 from experiments.config.choices import CONF
+from experiments.config.node import KEY, leaves
 from experiments.config.refusal import error_message
-from experiments.config.schema import leaves
 from experiments.system.redact import redact, refuse_secret
 
 CALLED = {  # by Hydra, with the place of each
@@ -164,7 +164,7 @@ def refuse_composition(composition: DictConfig) -> None:
     finally:
         HydraConfig.instance().cfg = previous
     for path, value in values.items():
-        if targets.KEY in path.split("."):
+        if KEY in path.split("."):
             refuse_target(path, value)
     for key in PATHS:
         refuse_secret(key, str(values.get(key)))

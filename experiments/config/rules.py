@@ -1,25 +1,20 @@
-"""What a value may be, beyond its type: rules that `schema` names at its fields. Imports no torch.
+"""What a value may be, beyond its type: rules that stand at the fields of `schema`. Imports no torch.
 
 A rule takes the dotted path of a value and the value; it raises ValueError with the value, the rule and the remedy.
 """
 
-from collections.abc import Callable
-from typing import Any
+import math
+from collections.abc import Callable, Sequence
 
-Rule = Callable[[str, Any], None]
+from experiments.config.node import Node, leaves, plain
+from experiments.system.redact import refuse_secret
+
+NumberRule = Callable[[str, float], None]
 SEEDS = 2**32
 PROJECT_LACKS, PROJECT_LONGEST = "/\\#?%:", 128
 
 
-def one_of(*choices: Any) -> Rule:
-    def rule(path: str, value: Any) -> None:
-        if (type(value), value) not in [(type(choice), choice) for choice in choices]:
-            raise ValueError(f"{path} must be one of {', '.join(map(str, choices))}, got {value}")
-
-    return rule
-
-
-def at_least(least: float) -> Rule:
+def at_least(least: float) -> NumberRule:
     def rule(path: str, value: float) -> None:
         if value < least:
             raise ValueError(f"{path} must be {least:g} or more, got {value:g}")
@@ -27,7 +22,7 @@ def at_least(least: float) -> Rule:
     return rule
 
 
-def above(bound: float) -> Rule:
+def above(bound: float) -> NumberRule:
     def rule(path: str, value: float) -> None:
         if value <= bound:
             raise ValueError(f"{path} must be above {bound:g}, got {value:g}")
@@ -35,7 +30,7 @@ def above(bound: float) -> Rule:
     return rule
 
 
-def share(why: str = "") -> Rule:
+def share(why: str = "") -> NumberRule:
     def rule(path: str, value: float) -> None:
         if not 0 <= value < 1:
             raise ValueError(f"{path} must lie in [0, 1), got {value:g}" + (f": {why}" if why and value >= 1 else ""))
@@ -43,14 +38,10 @@ def share(why: str = "") -> Rule:
     return rule
 
 
-def of_each(rule_of_one: Rule, example: str | None = None) -> Rule:
-    """Of every number of a list; with an `example` the list may not be empty."""
-
-    def rule(path: str, values: list[float]) -> None:
-        if example and not values:
+def not_empty(example: str) -> Callable[[str, Sequence[float]], None]:
+    def rule(path: str, values: Sequence[float]) -> None:
+        if not values:
             raise ValueError(f"{path} must name a number or more, got []: {example}")
-        for value in values:
-            rule_of_one(f"each of {path}", value)
 
     return rule
 
@@ -66,29 +57,47 @@ def name_for_wandb(path: str, value: str) -> None:
         )
 
 
-def check_seeds(found: dict[str, Any]) -> None:
-    """Of the run, the data and a method: random filters make one number of seed and layer, 64 bits in all."""
-    for path, value in found.items():
-        if path.rpartition(".")[2] == "seed" and isinstance(value, int) and not 0 <= value < SEEDS:
-            raise ValueError(f"{path} must lie in 0 ... {SEEDS - 1}, got {value}: for example {path}=0")
+def finite(path: str, value: object) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{path} must be a finite number, got {value}")
 
 
-def check_images(data: dict[str, Any]) -> None:
+def seed(path: str, value: object) -> None:
+    """Random filters make one number of seed and layer, 64 bits in all."""
+    if isinstance(value, int) and not 0 <= value < SEEDS:
+        raise ValueError(f"{path} must lie in 0 ... {SEEDS - 1}, got {value}: for example {path}=0")
+
+
+def arguments(path: str, node: Node) -> None:
+    """Of every class alike; what else its arguments may be it says itself."""
+    for name, value in leaves(node.arguments, path):
+        finite(name, value)
+        if name.endswith(".seed"):
+            seed(name, value)
+
+
+def no_secret(path: str, node: Node) -> None:
+    """What a network is built of is written beside its weights."""
+    for name, value in leaves(plain(node), path):
+        refuse_secret(name, str(value))
+
+
+def images(path: str, node: Node) -> None:
     """What every data set of ours is normalised by and holds out; how many images there are is known later."""
-    ours = str(data.get("_target_")).startswith("datamodules.")
+    ours = node.target.startswith("datamodules.")
     for name in ("mean", "std"):
-        value = data.get(name)
-        if not (ours or isinstance(value, list)) or name not in data:  # a data set of the user's own has its own form
+        value = node.arguments.get(name)
+        if not (ours or isinstance(value, list)) or name not in node.arguments:  # the user's own may have another form
             continue
         if not (isinstance(value, list) and len(value) == 3 and all(type(each) in (int, float) for each in value)):
-            raise ValueError(f"data.{name} must be three numbers, of red, green and blue, got {value}")
+            raise ValueError(f"{path}.{name} must be three numbers, of red, green and blue, got {value}")
         if name == "std" and min(value) <= 0:
             raise ValueError(
-                f"data.std must be above 0 in each of three colours, got {value}: images are divided by it"
+                f"{path}.std must be above 0 in each of three colours, got {value}: images are divided by it"
             )
-    val = data.get("val", 0)
-    if type(val) in (int, float) and (val < 0 or (type(val) is float and val >= 1)):
+    val = node.arguments.get("val", 0)
+    if isinstance(val, int | float) and (val < 0 or (isinstance(val, float) and val >= 1)):
         raise ValueError(
-            f"data.val must be a share in [0, 1) or a count of images, got {val}: give for example data.val=0.1, "
+            f"{path}.val must be a share in [0, 1) or a count of images, got {val}: give for example data.val=0.1, "
             "data.val=500, or data.val=0 to train on all"
         )

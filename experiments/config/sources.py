@@ -14,10 +14,10 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import packages_distributions, version
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from experiments.config.schema import leaves
-from experiments.config.targets import KEY, lies_in, own_packages
+from experiments.config.node import KEY, leaves
+from experiments.config.targets import lies_in, own_packages
 from experiments.system.checkout import ROOT
 
 OURS = ("pruning", "datamodules", "experiments")
@@ -51,13 +51,13 @@ class File(NamedTuple):
     imports: tuple[str, ...]  # dotted names, of which some may be no modules
 
 
-def digest_of_stage(stage: str, config: dict[str, Any], root: Path = ROOT) -> str:
+def digest_of_stage(stage: str, config: Mapping[str, object], root: Path = ROOT) -> str:
     """`config`: as far as the stage has seen it."""
     content = sorted((portable_name(path, root), parse(path).digest) for path in files(stage, config, root))
     return hashlib.sha256(repr(content).encode()).hexdigest()
 
 
-def files(stage: str, config: dict[str, Any], root: Path) -> set[Path]:
+def files(stage: str, config: Mapping[str, object], root: Path) -> set[Path]:
     """A stage counts what the stages before it do."""
     followed = [
         path
@@ -83,13 +83,13 @@ def modules_up_to(table: Mapping[str, tuple[str, ...]], stage: str) -> list[str]
     return [dotted for earlier in stages[: upto + 1] for dotted in table[earlier]]
 
 
-def target_names(config: dict[str, Any]) -> list[str]:
+def target_names(config: Mapping[str, object]) -> list[str]:
     """What a config names and may be run: of our own rooms, or of a package that the user allows."""
     named = [str(target) for path, target in leaves(config) if path.rpartition(".")[2] == KEY]
     return [target for target in named if lies_in(target, [*OURS, *own_packages()])]
 
 
-def libraries(config: dict[str, Any]) -> dict[str, str]:
+def libraries(config: Mapping[str, object]) -> dict[str, str]:
     """Versions of what the user's own code imports and nobody here has written."""
     own_code = [target for target in target_names(config) if not lies_in(target, [*OURS])]
     code = follow_imports([path for target in own_code for path in modules_of(target, ROOT)], ROOT)

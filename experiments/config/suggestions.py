@@ -12,7 +12,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, ValidationError
 
 from experiments.config.choices import CONF, INNER
-from experiments.config.schema import KINDS, leaves, register
+from experiments.config.node import leaves
+from experiments.config.schema import register
+from experiments.config.typed import KINDS
 
 TYPED = (float, int, bool)  # any text is a text
 MAX_SUGGESTIONS = 3  # names offered

@@ -6,18 +6,17 @@ which only what is defined in them may be called.
 
 import inspect
 import os
-from collections.abc import Iterator
 from importlib import import_module
 from pkgutil import iter_modules
-from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import get_type_hints
 
 from hydra.utils import get_object
 
-from experiments.config.schema import KINDS, leaves
+from experiments.config.node import KEY, Node, leaves, plain
+from experiments.config.schema import Settings
 from experiments.config.suggestions import nearest
+from experiments.config.typed import KINDS, build_node, options_of, refuse_other_kind
 
-KEY = "_target_"
 OWN = "PRUNING_TARGETS"
 CALLED_WITH = {"model": ("classes", "image_shape", "seed")}  # beside what the config says
 ROOMS = {
@@ -29,23 +28,32 @@ ROOMS = {
 }
 
 
-def refuse_foreign(values: dict[str, Any]) -> None:
-    """Raises ValueError for the first `_target_` that may not be called, before anything is."""
-    for path, target in leaves(values):
-        if KEY in path.split("."):
-            refuse_target(path, target)
+def check_nodes(settings: Settings) -> None:
+    """Raises ValueError for the first class that may not be called, before any is, and then for the first that does not
+    take what it is called with."""
+    nodes = {name: getattr(settings, name) for name in ROOMS}
+    for name, node in nodes.items():
+        refuse_foreign(name, node)
+    for name, node in nodes.items():
+        refuse_misfit(name, node)
 
 
-def refuse_target(path: str, target: Any) -> None:
+def refuse_foreign(path: str, node: Node) -> None:
+    for leaf_path, value in leaves(plain(node), path):
+        if KEY in leaf_path.split("."):
+            refuse_target(leaf_path, value)
+
+
+def refuse_target(path: str, target: object) -> None:
     package = refuse_place(path, target)
-    if not defined_in(path, target, package):
+    if not defined_in(path, str(target), package):
         raise ValueError(
             f"{path}={target}: only what is defined in {package} itself may be called here, "
             f"{'a class or a function' if allows_functions(path, package) else 'a class'}, not what it imports"
         )
 
 
-def refuse_place(path: str, target: Any) -> str:
+def refuse_place(path: str, target: object) -> str:
     """By the name alone, nothing is imported. The package that the target must be defined in."""
     node_path, _, end = path.rpartition(".")
     ours = ROOMS.get(node_path.rpartition(".")[2])
@@ -102,52 +110,39 @@ def explain_missing(target: str) -> str:
     return f"no package {names[0]} is on Python's path: install it, or name its folder in PYTHONPATH"
 
 
-def refuse_misfits(values: dict[str, Any]) -> None:
-    """Raises ValueError for the first value of a kind that its class does not take: Python's own words name no key."""
-    for path, node in target_nodes(values):
-        refuse_signature(path, node)
-        for name, kinds in argument_kinds(node[KEY]).items():
-            if name in node and not is_of_kind(node[name], kinds):
-                expected = " or ".join(KINDS[kind] for kind in kinds if not (kind is int and float in kinds))
-                raise ValueError(f"{path}.{name} must be {expected}, got {node[name]!r}")
+def refuse_misfit(path: str, node: Node) -> None:
+    """Python's own words for a value of a kind that a class does not take name no key."""
+    refuse_signature(path, node)
+    for name, kinds in argument_kinds(node.target).items():
+        if name in node.arguments:
+            refuse_other_kind(kinds, node.arguments[name], f"{path}.{name}")
+    for name, value in node.arguments.items():
+        if isinstance(value, dict) and KEY in value:
+            refuse_misfit(f"{path}.{name}", build_node(value, f"{path}.{name}"))
 
 
-def refuse_signature(path: str, node: dict[str, Any]) -> None:
+def refuse_signature(path: str, node: Node) -> None:
     """What is made is called with its keys, a network also with the data's shape: it must take them."""
-    names = [*(name for name in node if not name.startswith("_")), *CALLED_WITH.get(path, ())]
+    names = [*(name for name in node.arguments if not name.startswith("_")), *CALLED_WITH.get(path, ())]
+    positional = node.arguments.get("_args_")
     try:
-        inspect.signature(get_object(node[KEY])).bind(*node.get("_args_", ()), **dict.fromkeys(names))
+        inspect.signature(get_object(node.target)).bind(
+            *(positional if isinstance(positional, list) else ()), **dict.fromkeys(names)
+        )
     except ValueError:  # of a builtin, which says nothing of itself
         return
     except TypeError as error:
         raise ValueError(
-            f"{path}.{KEY}={node[KEY]}: {error}; it is called with ({', '.join(names)}), and must take these"
+            f"{path}.{KEY}={node.target}: {error}; it is called with ({', '.join(names)}), and must take these"
         ) from error
 
 
-def is_of_kind(value: Any, kinds: tuple[type, ...]) -> bool:
-    return type(value) in kinds or (type(value) is int and float in kinds)
-
-
-def target_nodes(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            node_path = f"{path}.{name}" if path else name
-            if KEY in value:
-                yield node_path, value
-            yield from target_nodes(value, node_path)
-
-
-def argument_kinds(target: str) -> dict[str, tuple[type, ...]]:
+def argument_kinds(target: str) -> dict[str, tuple[object, ...]]:
     """The kinds of value that each argument takes, of those arguments that take values of a config alone."""
     callable_ = get_object(target)
     try:
         hints = get_type_hints(callable_.__init__ if inspect.isclass(callable_) else callable_)
     except (NameError, TypeError):  # of a package of the user's own
         return {}
-    options = {name: get_args(hint) if is_union(hint) else (hint,) for name, hint in hints.items()}
+    options = {name: options_of(hint) for name, hint in hints.items()}
     return {name: kinds for name, kinds in options.items() if set(kinds) <= KINDS.keys()}
-
-
-def is_union(hint: Any) -> bool:
-    return get_origin(hint) in (Union, UnionType)

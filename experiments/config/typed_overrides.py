@@ -5,18 +5,15 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.config.choices import CONF
-from experiments.config.schema import leaves
-from experiments.config.targets import KEY, OWN
+from experiments.config.node import KEY, leaves
+from experiments.config.targets import OWN, ROOMS
 from experiments.system.redact import redact
-
-NAMED = ("method", "model", "data", "budget", "objective")
 
 
 def is_typed(path: str) -> bool:
@@ -26,12 +23,12 @@ def is_typed(path: str) -> bool:
     return path in {*dict(leaves(of_file)), *typed_values(HydraConfig.get().overrides.task)}
 
 
-def unresolved(overrides: Any) -> list[str]:
+def unresolved(overrides: object) -> list[str]:
     """A value put in for its ${...} may be a secret, or hold quotes, and then Hydra's error would show parts of it."""
     return OmegaConf.to_container(overrides, resolve=False)  # type: ignore[return-value]
 
 
-def typed_values(overrides: Any) -> dict[str, Any]:
+def typed_values(overrides: object) -> dict[str, object]:
     """The values of overrides by their dotted paths, those within {...} too."""
     parsed = OverridesParser.create().parse_overrides(unresolved(overrides))
     return {path: value for override in parsed for path, value in leaves(override.value(), override.key_or_group)}
@@ -39,10 +36,13 @@ def typed_values(overrides: Any) -> dict[str, Any]:
 
 def replaced_targets(config: DictConfig) -> dict[str, str]:
     """Where something else runs than the choice's file says, what runs instead: a record must not go by that name."""
-    used = {group: config[group].get(KEY) for group in NAMED}
-    declared = {group: target_of_choice(group, str(config.choice[group])) for group in NAMED}
-    differing = [group for group in NAMED if declared[group] is not None and used[group] not in (None, declared[group])]
-    return {group: used[group] for group in differing}
+    used = {group: config[group].get(KEY) for group in ROOMS if isinstance(config[group], DictConfig)}
+    declared = {group: target_of_choice(group, str(config.choice[group])) for group in used}
+    return {
+        group: target
+        for group, target in used.items()
+        if declared[group] is not None and target not in (None, declared[group])
+    }
 
 
 def target_of_choice(group: str, choice: str) -> str | None:
@@ -50,11 +50,13 @@ def target_of_choice(group: str, choice: str) -> str | None:
     values = file_values(group, choice)
     if KEY in values:
         return str(values[KEY])
-    bases = [base for base in values.get("defaults", ()) if isinstance(base, str) and base != "_self_"]
+    defaults = values.get("defaults", [])
+    assert isinstance(defaults, list)  # Hydra has read them
+    bases = [base for base in defaults if isinstance(base, str) and base != "_self_"]
     return next((inherited for base in reversed(bases) if (inherited := target_of_choice(group, base))), None)
 
 
-def file_values(group: str, choice: str) -> dict[str, Any]:
+def file_values(group: str, choice: str) -> dict[str, object]:
     """As they stand in the file, ours first; nothing where there is none."""
     paths = [folder / group / f"{choice}.yaml" for folder in (CONF, *config_folders())]
     file = next((path for path in paths if path.is_file()), None)

@@ -1,10 +1,10 @@
 """The tuned network, kept beside its record: a folder that `pruning.load` reads, and on request an ONNX file."""
 
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
+from experiments.config.node import Node
 from experiments.run.context import RunContext
 from experiments.system.checksums import write_checksum
 from experiments.system.console import log
@@ -19,9 +19,9 @@ NETWORK, ONNX = "network", "network.onnx"
 
 def save(context: RunContext, network: nn.Module, choice: Selection, form: str) -> Path:
     """Write `network/` (and `network.onnx`, in this form) into the run's folder."""
-    folder, origin = context.folder / NETWORK, origin_of(context.values["model"])
+    folder, origin = context.folder / NETWORK, origin_of(context.settings.model)
     pruned = artifact.Pruned(
-        network, choice, origin, context.image_shape, tuple(context.data.classes), preprocessing(context.values["data"])
+        network, choice, origin, context.image_shape, tuple(context.data.classes), preprocessing(context.settings.data)
     )
     artifact.save(folder, pruned, dense=None if origin else context.network)
     if context.settings.export == "onnx":
@@ -31,13 +31,22 @@ def save(context: RunContext, network: nn.Module, choice: Selection, form: str) 
     return folder
 
 
-def origin_of(model: dict[str, Any]) -> Origin | None:
+def origin_of(model: Node) -> Origin | None:
     """How the full-size network is built by name; None for a network of the user's own."""
-    builder = model["_target_"].rpartition(".")[2]
-    is_ours = model["_target_"].startswith("pruning.models.") and builder in BUILDERS
-    return Origin.of(builder, {key: value for key, value in model.items() if key != "_target_"}) if is_ours else None
+    builder = model.target.rpartition(".")[2]
+    is_ours = model.target.startswith("pruning.models.") and builder in BUILDERS
+    return Origin.of(builder, model.arguments) if is_ours else None
 
 
-def preprocessing(data: dict[str, Any]) -> Preprocessing:
-    mean, std = (tuple(float(value) for value in data[name]) for name in ("mean", "std"))
-    return Preprocessing(mean, std, data.get("resize"))  # type: ignore[arg-type]
+def preprocessing(data: Node) -> Preprocessing | None:
+    """None of a data set of the user's own that is not normalised by colour."""
+    mean, std = (colours(data.arguments.get(name)) for name in ("mean", "std"))
+    resize = data.arguments.get("resize")
+    return Preprocessing(mean, std, resize if isinstance(resize, int) else None) if mean and std else None
+
+
+def colours(value: object) -> tuple[float, float, float] | None:
+    match value:
+        case [int() | float() as red, int() | float() as green, int() | float() as blue]:
+            return float(red), float(green), float(blue)
+    return None

@@ -7,6 +7,7 @@ from torch import nn
 
 from experiments.config.digest import libraries
 from experiments.config.modified import modifications
+from experiments.config.node import plain
 from experiments.config.typed_overrides import command
 from experiments.evaluate import measure
 from experiments.evaluate.artifacts import NETWORK, ONNX, origin_of
@@ -65,7 +66,7 @@ def read_finished(context: RunContext) -> Record | None:
 def describe_damage(context: RunContext) -> str | None:
     """What of the kept network cannot be read, in one line."""
     try:
-        artifact.load(context.folder / NETWORK, None if origin_of(context.values["model"]) else context.network)
+        artifact.load(context.folder / NETWORK, None if origin_of(context.settings.model) else context.network)
     except (OSError, ValueError) as error:
         return str(error)
     if context.settings.export and not matches_checksum(context.folder / ONNX):
@@ -109,13 +110,13 @@ def requested_fields(context: RunContext) -> dict[str, Any]:
     typed = {name: getattr(settings, name) for name in ("name", "seed", "ratio", "control")}
     typed |= {name: getattr(settings.choice, name) for name in names}
     modified = modifications(settings.choice.experiment)
-    return typed | {"command": command(), "modified": modified, "config": context.values}
+    return typed | {"command": command(), "modified": modified, "config": plain(settings)}
 
 
 def describe_surroundings(context: RunContext) -> dict[str, Any]:
     """What the run was made with."""
     device = hardware.describe(context.device)
-    versions = hardware.versions(context.device) | libraries(context.values)
+    versions = hardware.versions(context.device) | libraries(plain(context.settings))
     made_with = {"git_commit": checkout.commit(), "versions": versions, "processes": context.processes}
     return made_with | {"device": device, "precision": context.precision}
 

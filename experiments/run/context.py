@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,8 +11,10 @@ from lightning import Callback
 from torch import Tensor, nn
 
 from datamodules.base import ImageData
-from experiments.config import schema
+from datamodules.dataset_spec import DatasetSpec
 from experiments.config.digest import digest
+from experiments.config.node import plain
+from experiments.config.schema import Settings, Stage
 from experiments.run.store import Store
 from experiments.system import hardware
 from experiments.system.redact import redact
@@ -25,14 +26,28 @@ PROBE = 64  # images of the certificate and of the latency
 
 
 @dataclass(frozen=True)
-class RunContext:
-    settings: schema.Config
-    data: ImageData
+class PlanContext:
+    """What the settings come to, wherever it is trained."""
+
+    settings: Settings
+    data: ImageData | DatasetSpec
     baseline_digest: str | None  # of the file whose weights the network has
     network: nn.Module
     method: PruningMethod
     objective: Objective
-    recipes: dict[str, schema.Stage]
+    recipes: dict[str, Stage]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.data.image_shape
+
+    def steps(self, recipe: str) -> int:
+        return self.recipes[recipe].epochs * len(self.data.train_dataloader())
+
+
+@dataclass(frozen=True)
+class RunContext(PlanContext):
+    data: ImageData
     device: torch.device
     precision: str
     processes: int  # that share each batch, over all nodes
@@ -40,25 +55,12 @@ class RunContext:
     tracker: Callback = field(default_factory=Callback)  # of metrics; the null form hears and does nothing
 
     @cached_property
-    def values(self) -> dict[str, Any]:
-        """The resolved config, plain: for digests and the record."""
-        return asdict(self.settings)
-
-    @property
-    def machine(self) -> dict[str, Any]:
-        return trainer_arguments(self.settings)
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        return self.data.image_shape
-
-    @cached_property
     def digest(self) -> str:
         compiled = {recipe: self.execution(recipe).compiled for recipe in self.recipes}
         trained = {recipe: asdict(values) for recipe, values in self.recipes.items()}
-        return digest("run", self.values, **self.content(), compiled=compiled, recipes=trained)
+        return digest("run", plain(self.settings), **self.content(), compiled=compiled, recipes=trained)
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """What every stage depends on beside the config."""
         identities = {"data": self.data.identity, "baseline": self.baseline_digest}
         machine = {
@@ -71,9 +73,6 @@ class RunContext:
     def execution(self, recipe: str) -> Execution:
         images = self.recipes[recipe].epochs * self.data.sizes["train"]
         return choose_execution(self.precision, self.settings.trainer.compile, self.device, images)
-
-    def steps(self, recipe: str) -> int:
-        return self.recipes[recipe].epochs * len(self.data.train_dataloader())
 
     def chooses_epoch(self, recipe: str) -> bool:
         """Whether validation picks the epoch. Gates are never picked half-way to their values."""
@@ -91,12 +90,6 @@ class RunContext:
     @property
     def folder(self) -> Path:
         return Path(self.settings.folder) / f"{safe_file_name(redact(self.settings.name))}-{self.digest[:8]}"
-
-
-def trainer_arguments(settings: schema.Config) -> dict[str, Any]:
-    """Where to train, in Lightning's words."""
-    trainer = settings.trainer
-    return {name: getattr(trainer, name) for name in ("accelerator", "devices", "strategy", "num_nodes")}
 
 
 def safe_file_name(name: str) -> str:

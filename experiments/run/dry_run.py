@@ -8,15 +8,14 @@ import copy
 import os
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from experiments.config.schema import Stage
-from experiments.run.context import RunContext
+from experiments.run.context import PlanContext, RunContext
 from experiments.system.console import log
 from pruning.dry_run import (
     check_logits,
@@ -46,7 +45,7 @@ FORWARD_MOST = 180e9  # of all images that go through a network, at 18 G a secon
 NO_METHOD = Dense()  # has no groups, and does nothing to a step
 
 
-def refuse_unfit(context: RunContext) -> None:
+def refuse_unfit(context: PlanContext) -> None:
     """What a network and data can be refused for without any arithmetic; plan=true, too."""
     classes = len(context.data.classes)
     if classes < 2:
@@ -122,7 +121,7 @@ def choose_filters(context: RunContext, steps: bool) -> tuple[nn.Module, Selecti
 
 
 @torch.no_grad()
-def perturb_gates(groups: list[dict[str, Any]]) -> None:
+def perturb_gates(groups: Iterable[Mapping[str, Iterable[Tensor]]]) -> None:
     """Gates that all stand where they began would choose by index."""
     for gate in (gate for group in groups for gate in group["params"]):
         gate += 0.1 * torch.randn_like(gate)

@@ -4,8 +4,12 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from datamodules.decode import BrokenImageError
+from experiments.config.refusal import refusals
 from experiments.run.context import RunContext
+from experiments.system import preemption
 from experiments.system.redact import redact
+from experiments.trainer import ranks
 from pruning.files import durable
 from pruning.files.durable import UnwritableError
 
@@ -14,6 +18,15 @@ FILE = "error.txt"
 
 class FailedError(ValueError):
     """A value that did not fit, met after training had begun."""
+
+
+@contextmanager
+def running(context: RunContext) -> Iterator[None]:
+    """Within, all processes of a run are there; asked to leave, it says what is kept."""
+    preemption.request.can_resume = context.store.can_resume
+    processes = ranks.process_group(context.settings.trainer, context.processes)
+    with refusals((BrokenImageError, FailedError)), processes:
+        yield
 
 
 @contextmanager

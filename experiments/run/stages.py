@@ -9,6 +9,7 @@ from lightning import Trainer
 from torch import nn
 
 from experiments.config.digest import digest
+from experiments.config.node import plain
 from experiments.records.record import Stage
 from experiments.run.context import RunContext
 from experiments.run.store import Weights
@@ -24,7 +25,7 @@ from pruning.graph.cost import count_macs
 from pruning.lightning import PruningCallback
 from pruning.methods.base import PruningMethod
 from pruning.modes import deterministic_algorithms
-from pruning.objectives import Objective
+from pruning.objectives import CrossEntropy, Objective
 from pruning.training.task import ClassificationTask
 
 
@@ -51,7 +52,7 @@ def train(context: RunContext, start: StageResult, spec: StageSpec) -> StageResu
     """`start` stays as it is."""
     recipe, network = context.recipes[spec.recipe], copy.deepcopy(start.network)
     training = {"recipe": asdict(recipe), "compiled": context.execution(spec.recipe).compiled}
-    key = digest(spec.stage, context.values, parent=start.digest, **training, **context.content())
+    key = digest(spec.stage, plain(context.settings), parent=start.digest, **training, **context.content())
     if not recipe.epochs:  # a one-shot method decides on the network as it is
         if spec.method is not None:
             spec.method.begin_stage(network, context.image_shape, 0)
@@ -63,6 +64,13 @@ def train(context: RunContext, start: StageResult, spec: StageSpec) -> StageResu
     if finished.stage.reused:
         load_reused(context, network, spec, finished.weights)
     return StageResult(network, key, (*start.stages, finished.stage))
+
+
+def train_baseline(context: RunContext) -> StageResult:
+    """Nothing to train where its weights come from a file."""
+    if context.baseline_digest is not None:
+        return StageResult(context.network, context.baseline_digest)
+    return train(context, StageResult(context.network, ""), StageSpec("baseline", "baseline", CrossEntropy()))
 
 
 def load_reused(context: RunContext, network: nn.Module, spec: StageSpec, stored: Weights) -> None:
@@ -130,7 +138,10 @@ def build_trainer(context: RunContext, spec: StageSpec, checkpoint: StageCheckpo
     settings = context.settings.trainer
     bar = StageBar(spec.stage, settings.progress)
     trainer = Trainer(
-        **context.machine,
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        strategy=settings.strategy,
+        num_nodes=settings.num_nodes,
         precision=context.precision,  # type: ignore[arg-type]
         max_epochs=context.recipes[spec.recipe].epochs,
         logger=MetricsFile(folder / "metrics.jsonl", spec.stage),

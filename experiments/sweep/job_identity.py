@@ -8,7 +8,7 @@ from typing import Any
 
 from datamodules.stamps import list_files, stamps
 from experiments.config.digest import digest
-from experiments.config.schema import leaves
+from experiments.config.node import leaves
 from experiments.system.checksums import file_digest
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
+from experiments.config.node import plain
 from experiments.records import metrics
 from experiments.records.record import Record
 from experiments.report.load.runs import SCRATCH
@@ -153,7 +154,7 @@ def open_run(context: RunContext, mode: str) -> Any:
             "name": context.folder.name,
             "id": context.digest[:16],
             "tags": [choice.method, choice.model, choice.data],
-            "config": context.values,
+            "config": plain(context.settings),
             "dir": str(context.folder),
             "settings": wandb.Settings(
                 silent=True, console="off", init_timeout=REACH, x_disable_stats=True, x_disable_meta=True

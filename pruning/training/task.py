@@ -23,14 +23,22 @@ Batch = tuple[Float[Tensor, "batch channels height width"], Int[Tensor, " batch"
 
 @runtime_checkable
 class Recipe(Protocol):
-    epochs: int
-    lr: float
-    momentum: float
-    weight_decay: float
-    schedule: str
-    milestones: list[float]
-    factor: float
-    warmup: float
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def lr(self) -> float: ...
+    @property
+    def momentum(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def schedule(self) -> str: ...
+    @property
+    def milestones(self) -> Sequence[float]: ...
+    @property
+    def factor(self) -> float: ...
+    @property
+    def warmup(self) -> float: ...
 
 
 def learning_rate_factor(epoch: float, recipe: Recipe) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from experiments import pipeline
+from experiments import program
 from experiments.records.record import Network, Record, read
 from support.tiny_run import composed
 
@@ -48,7 +48,7 @@ def images(one: Network, other: Network) -> float:
 @pytest.mark.faults
 def test_a_committed_record_comes_out_again(tmp_path: Path) -> None:
     """To the bit where processor, threads and torch are the record's."""
-    now = pipeline.run(composed(*ASKED, f"folder={tmp_path}", "hydra.mode=RUN"))
+    now = program.run(composed(*ASKED, f"folder={tmp_path}", "hydra.mode=RUN"))
     assert now is not None
     if "REMAKE" in os.environ:
         replace(now, command=shlex.join(["python", "run.py", *ASKED])).write(KEPT)

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from experiments import pipeline
+from experiments import program
+from pruning.plan import Plan
 from support.tiny_run import composed, config
 
 
 def test_a_plan_trains_nothing_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert pipeline.run(config(f"folder={tmp_path / 'new'}", "plan=true", "ratio=0.5")) is None
+    shown_plan = program.run(config(f"folder={tmp_path / 'new'}", "plan=true", "ratio=0.5"))
+    assert isinstance(shown_plan, Plan)
+    assert [row.rows for row in shown_plan.rows] == [(4, 8), (4, 8)]
     shown = capsys.readouterr().out
     assert "body.0" in shown
     assert "4/8" in shown
@@ -21,25 +24,26 @@ def test_a_plan_trains_nothing_and_writes_nothing(tmp_path: Path, capsys: pytest
 
 def test_a_modified_experiment_is_told_before_any_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ("experiment=l1/resnet56_a", "plan=true", f"folder={tmp_path}")
-    pipeline.run(composed(*asked, "ratio=0.2"))
+    program.run(composed(*asked, "ratio=0.2"))
     words = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert words[words.index("modified") :][:5] == ["modified", "MACs", "params", "published", "published"]
-    pipeline.run(composed(*asked))
+    program.run(composed(*asked))
     assert "modified" not in capsys.readouterr().out
 
 
 def test_filters_that_nobody_reads_are_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two groups of two channels each read at most four of the first convolution's eight filters."""
     group2d = ("method=group2d", "method.score=l1", "method.groups=2", "ratio=0.75")
-    pipeline.run(config(f"folder={tmp_path}", "plan=true", *group2d))
+    program.run(config(f"folder={tmp_path}", "plan=true", *group2d))
     shown = " ".join(capsys.readouterr().out.split())
     assert "first no kernel is chosen in the first convolution" in shown
     assert re.search(r"unread filters that no kept kernel reads go .* body\.0 keeps [2-4] of 8", shown)
 
 
 def test_a_scan_says_what_every_layer_tolerates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert pipeline.run(config(f"folder={tmp_path}", "sensitivity=true", "scan.ratios=[0.25,0.75]")) is None
+    folder = program.run(config(f"folder={tmp_path}", "sensitivity=true", "scan.ratios=[0.25,0.75]"))
     (path,) = tmp_path.glob("*/sensitivity.json")
+    assert path.parent == folder
     found = json.loads(path.read_text())
     assert [(point["site"], point["ratio"], point["kept"]) for point in found["points"]] == [
         *[("body.0", 0.25, 6), ("body.0", 0.75, 2)],
@@ -52,7 +56,7 @@ def test_a_scan_says_what_every_layer_tolerates(tmp_path: Path, capsys: pytest.C
 
 
 def test_a_scan_leaves_a_finished_run_alone(tmp_path: Path) -> None:
-    pipeline.run(config(f"folder={tmp_path}"))
+    program.run(config(f"folder={tmp_path}"))
     before = {path: path.read_bytes() for path in tmp_path.glob("l1-*/**/*") if path.is_file()}
-    pipeline.run(config(f"folder={tmp_path}", "sensitivity=true", "scan.ratios=[0.5]"))
+    program.run(config(f"folder={tmp_path}", "sensitivity=true", "scan.ratios=[0.5]"))
     assert {path: path.read_bytes() for path in tmp_path.glob("l1-*/**/*") if path.is_file()} == before

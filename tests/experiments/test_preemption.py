@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from experiments import pipeline
+from experiments import pipeline, plan, program, sensitivity
 from experiments.cli import commandline
 from experiments.records import status
 from experiments.system import preemption
@@ -49,7 +49,7 @@ def at(call: int, method: Callable, number: int = signal.SIGTERM) -> Callable:
 
 def exit_code(folder: Path, *overrides: str) -> int | str | None:
     try:
-        commandline.run_and_exit(pipeline.run, config(f"folder={folder}", *overrides))
+        commandline.run_and_exit(program.run, config(f"folder={folder}", *overrides))
     except SystemExit as left:
         return left.code
     return 0
@@ -128,11 +128,11 @@ LEFT, NOTHING = "the same command does what is left", "nothing new was kept, giv
 @pytest.mark.parametrize(
     ("number", "overrides", "place", "advised"),
     [
-        (signal.SIGTERM, ("plan=true",), (pipeline.plan, "show", 1), NOTHING),
-        (signal.SIGINT, (), (pipeline.run_name, "check_name_is_free", 1), NOTHING),
+        (signal.SIGTERM, ("plan=true",), (plan, "show", 1), NOTHING),
+        (signal.SIGINT, (), (pipeline, "check_name_is_free", 1), NOTHING),
         (signal.SIGINT, (), (ClassificationTask, "setup", 1), NOTHING),
         (signal.SIGINT, (), (ClassificationTask, "setup", 2), LEFT),
-        (signal.SIGTERM, ("sensitivity=true",), (pipeline, "sensitivity", 1), LEFT),
+        (signal.SIGTERM, ("sensitivity=true",), (sensitivity, "scan_layers", 1), LEFT),
         (signal.SIGINT, ("store=false",), (ClassificationTask, "setup", 2), NOTHING),
     ],
     ids=["plan", "before", "first stage", "second stage", "scan", "store=false"],

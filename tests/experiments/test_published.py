@@ -10,7 +10,7 @@ from experiments import plan
 from experiments.config.choices import CONF
 from experiments.run import prepare
 from pruning.plan import plan as planned
-from support.tiny_run import composed
+from support.tiny_run import any_settings, composed
 
 EXPERIMENTS = sorted(
     path.relative_to(CONF / "experiment").with_suffix("").as_posix() for path in CONF.glob("experiment/*/*.yaml")
@@ -23,7 +23,7 @@ SINGLE = [name for name in EXPERIMENTS if name not in SWEEPS]
     "name", [name for name in SINGLE if not name.startswith("group2d/")]
 )  # they ask for their MACs
 def test_the_cut_is_the_published_one(name: str, tmp_path: Path) -> None:
-    made = prepare.prepare(composed(f"experiment={name}", "plan=true", f"folder={tmp_path}"))
+    made = prepare.prepare_plan(any_settings(f"experiment={name}", "plan=true", f"folder={tmp_path}"))
     printed = made.settings.published
     assert printed is not None
     found = planned(made.network, made.method, made.image_shape, made.steps("prune"))
@@ -61,7 +61,7 @@ def test_the_head_of_an_experiment_gives_its_command_and_its_source(name: str) -
     ],
 )
 def test_each_takes_the_epochs_of_its_paper(name: str, epochs: tuple[int, int, int], tmp_path: Path) -> None:
-    recipes = prepare.prepare(composed(f"experiment={name}", "plan=true", f"folder={tmp_path}")).recipes
+    recipes = prepare.prepare_plan(any_settings(f"experiment={name}", "plan=true", f"folder={tmp_path}")).recipes
     assert tuple(recipes[stage].epochs for stage in ("baseline", "prune", "finetune")) == epochs
 
 
@@ -82,7 +82,7 @@ def test_a_comparison_is_every_method_at_the_same_macs_and_epochs(name: str, tmp
     assert lists["objective"] == ["cross_entropy", "distillation"]
     for method in lists["method"]:
         part = (f"experiment={name}", f"method={method}", "objective=cross_entropy")
-        job = prepare.prepare(composed(*part, "plan=true", f"folder={tmp_path}"))
+        job = prepare.prepare_plan(any_settings(*part, "plan=true", f"folder={tmp_path}"))
         assert (job.settings.choice.objective, job.settings.choice.budget) == ("cross_entropy", "macs")
         assert sum(job.recipes[stage].epochs for stage in ("prune", "finetune")) == 150
 

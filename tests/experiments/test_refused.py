@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from safetensors.torch import save_file
 
-from experiments import pipeline
+from experiments import pipeline, program
 from experiments.cli import commandline
+from experiments.config.settings import load
 from experiments.config.suggestions import suggestions_for
 from experiments.records import jobs, record
 from experiments.run.prepare import prepare
 from experiments.sweep import launch
 from experiments.system.checkout import ROOT
-from support.tiny_run import GATED, PATHS, TINY, config, whole_config
+from support.tiny_run import GATED, PATHS, TINY, config, settings, whole_config
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ from support.tiny_run import GATED, PATHS, TINY, config, whole_config
 def test_a_refusal_is_one_line_and_nothing_is_written(tmp_path: Path, overrides: tuple[str, ...], said: str) -> None:
     folder = tmp_path / "new"
     with pytest.raises(SystemExit, match=said) as refused:
-        commandline.run_and_exit(pipeline.run, config(f"folder={folder}", *overrides))
+        commandline.run_and_exit(program.run, config(f"folder={folder}", *overrides))
     assert "\n" not in str(refused.value)
     assert not folder.exists()
 
@@ -56,7 +57,7 @@ def test_advice_reads_keys_whose_default_hydra_resolves(given: str) -> None:
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit, match="is not a folder"):
-        commandline.run_and_exit(pipeline.run, config(f"folder={tmp_path / 'file' / 'below'}"))
+        commandline.run_and_exit(program.run, config(f"folder={tmp_path / 'file' / 'below'}"))
 
 
 @pytest.mark.parametrize("name", ["record.json", "status.json", "lock", "error.txt", "metrics.jsonl"])
@@ -65,22 +66,20 @@ def test_a_folder_where_a_file_is_needed_is_named_before_the_training(
 ) -> None:
     asked = config(f"folder={tmp_path}", "tracking=offline")
     monkeypatch.setattr(pipeline, "experiment", lambda bench: pytest.fail("it was trained"))
-    in_the_way = prepare(asked).folder / name
+    in_the_way = prepare(load(asked)).folder / name
     in_the_way.mkdir(parents=True)
     with pytest.raises(SystemExit, match=f"^{in_the_way} is a folder where a file is needed: move it away$"):
-        commandline.run_and_exit(pipeline.run, asked)
+        commandline.run_and_exit(program.run, asked)
 
 
 def test_a_file_where_a_folder_is_needed_is_named(tmp_path: Path) -> None:
     (tmp_path / "store").touch()
     with pytest.raises(SystemExit, match=f"^{tmp_path}/store is a file where a folder is needed: move it away$"):
-        commandline.run_and_exit(pipeline.run, config(f"folder={tmp_path}"))
+        commandline.run_and_exit(program.run, config(f"folder={tmp_path}"))
     (tmp_path / "store").unlink()
     (tmp_path / "baseline.safetensors").mkdir()
     with pytest.raises(SystemExit, match=r"baseline=.*/baseline\.safetensors is not a file: give a \.safetensors file"):
-        commandline.run_and_exit(
-            pipeline.run, config(f"folder={tmp_path}", f"baseline={tmp_path}/baseline.safetensors")
-        )
+        commandline.run_and_exit(program.run, config(f"folder={tmp_path}", f"baseline={tmp_path}/baseline.safetensors"))
 
 
 def test_a_sweep_whose_folder_is_a_file_ends_before_its_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +93,7 @@ def test_a_sweep_whose_folder_is_a_file_ends_before_its_jobs(tmp_path: Path, mon
 
 def test_a_rate_that_diverges_is_one_line_too(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"not finite at step 2, in epoch 1, first in the gradient of layer 'body\.4'"):
-        commandline.run_and_exit(pipeline.run, config(f"folder={tmp_path}", "recipe.baseline.lr=1e20"))
+        commandline.run_and_exit(program.run, config(f"folder={tmp_path}", "recipe.baseline.lr=1e20"))
 
 
 @pytest.mark.sweeps
@@ -108,8 +107,8 @@ def test_a_failing_job_leaves_the_other_jobs_of_a_sweep_alone(tmp_path: Path) ->
 
 
 def test_a_baseline_that_is_not_finite_is_refused(tmp_path: Path) -> None:
-    weights = prepare(config(f"folder={tmp_path}")).network.state_dict()
+    weights = prepare(settings(f"folder={tmp_path}")).network.state_dict()
     weights["head.bias"][0] = float("nan")
     save_file(weights, tmp_path / "broken.safetensors")
     with pytest.raises(SystemExit, match=r"head\.bias is not finite"):
-        commandline.run_and_exit(pipeline.run, config(f"folder={tmp_path}", f"baseline={tmp_path}/broken.safetensors"))
+        commandline.run_and_exit(program.run, config(f"folder={tmp_path}", f"baseline={tmp_path}/broken.safetensors"))

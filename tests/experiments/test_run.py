@@ -15,7 +15,7 @@ from experiments.system.checksums import file_digest
 from pruning.files import bitmap
 from pruning.files.export import EXTRA
 from support.running import metrics, run, untimed
-from support.tiny_run import GATED, POWER_CUT, config
+from support.tiny_run import GATED, POWER_CUT, settings
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +138,7 @@ def test_the_baseline_of_a_file_is_the_dense_network(made: record.Record, tmp_pa
 
 def test_the_kept_network_loads_and_is_the_one_that_was_measured(made: record.Record, tmp_path: Path) -> None:
     (folder,) = tmp_path.glob("*/network")
-    overrides = config(f"folder={tmp_path}")
-    bench = prepare(overrides)
+    bench = prepare(settings(f"folder={tmp_path}"))
     loaded = pruning.load(folder, dense=bench.network)
     assert loaded.classes == ("a", "b", "c", "d")
     found = measure.accuracy(loaded.network, bench.data.test_dataloader(), bench.device)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import pipeline, workspace
+from experiments import program, workspace
 from experiments.system.checkout import ROOT
 from experiments.tracking import panels
 from support import offline_run
@@ -18,7 +18,7 @@ EVERYTHING = ("method=fcf", "method.lr=0.1", "recipe.batch=4", "recipe.prune.epo
 
 
 def test_every_key_is_in_a_real_run(tmp_path: Path) -> None:
-    pipeline.run(config(f"folder={tmp_path}", "tracking=offline", *EVERYTHING))
+    program.run(config(f"folder={tmp_path}", "tracking=offline", *EVERYTHING))
     (path,) = tmp_path.glob("*/wandb/offline-run-*/*.wandb")
     run = offline_run.read(path)
     summary = {key.removesuffix("._type") for key in run.summary}  # a table has several keys below its name

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from experiments import pipeline
+from experiments import program
 from experiments.cli import commandline
 from experiments.config import refusal
 from experiments.config.suggestions import edit_distance, number_distance, suggestions_for
-from experiments.run.prepare import prepare
+from experiments.run.prepare import prepare_plan
 from experiments.system.checkout import ROOT
 from experiments.trainer.checkpoints import DurableCheckpoints
 from pruning.graph.cost import count_macs
 from pruning.plan import Plan, plan
-from support.tiny_run import composed, config
+from support.tiny_run import any_settings, config
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_the_command_says_so_in_five_seconds() -> None:
 
 @pytest.mark.parametrize("method", ["l1", "random"])
 def test_at_ratio_zero_one_shot_methods_are_dense(tmp_path: Path, method: str) -> None:
-    made = pipeline.run(config(f"folder={tmp_path}", f"method={method}", "ratio=0.0"))
-    dense = pipeline.run(config(f"folder={tmp_path}", "method=dense", "ratio=0.0"))
+    made = program.run(config(f"folder={tmp_path}", f"method={method}", "ratio=0.0"))
+    dense = program.run(config(f"folder={tmp_path}", "method=dense", "ratio=0.0"))
     assert made is not None
     assert dense is not None
     assert made.certificate == 0
@@ -90,7 +90,7 @@ def test_a_rate_that_diverges_later_keeps_the_last_finite_checkpoint(tmp_path: P
     """Warm-up lets the first epoch pass; then the step is too long for any float."""
     late = ("recipe.baseline.lr=1e38", "recipe.baseline.warmup=2.9", "recipe.baseline.momentum=0")
     with pytest.raises(SystemExit, match=r"at step (\d+), in epoch \d, first in .*the last checkpoint is finite"):
-        commandline.run_and_exit(pipeline.run, config(f"folder={tmp_path}", *late, "recipe.baseline.weight_decay=0"))
+        commandline.run_and_exit(program.run, config(f"folder={tmp_path}", *late, "recipe.baseline.weight_decay=0"))
     for path in tmp_path.glob("store/*/last.ckpt"):
         state = DurableCheckpoints().load_checkpoint(path)
         assert all(value.isfinite().all() for value in state["state_dict"].values())
@@ -144,7 +144,7 @@ def check_plan(asked: list[str], folder: Path) -> None:
     said = None
     try:
         with refusal.refusals():
-            bench = prepare(composed("data=noise", "plan=true", f"folder={folder}", *asked))
+            bench = prepare_plan(any_settings("data=noise", "plan=true", f"folder={folder}", *asked))
             made = plan(bench.network, bench.method, bench.image_shape, bench.steps("prune"))
     except refusal.Refusal as refused:
         said = str(refused)
@@ -163,7 +163,7 @@ def assert_adds_up(made: Plan, macs: int) -> None:
 
 
 def test_a_data_set_smaller_than_a_batch_is_one_batch(tmp_path: Path) -> None:
-    made = pipeline.run(config(f"folder={tmp_path}", "recipe.batch=1000"))
+    made = program.run(config(f"folder={tmp_path}", "recipe.batch=1000"))
     assert made is not None
     (metrics,) = tmp_path.glob("store/baseline-*/metrics.jsonl")
     assert [json.loads(line)["step"] for line in metrics.read_text().splitlines() if "val_accuracy" in line] == [

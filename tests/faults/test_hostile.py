@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from experiments import pipeline
+from experiments import program
 from experiments.cli import commandline
+from experiments.config.node import Node
+from experiments.config.schema import Settings, Trainer
 from experiments.config.targets import refuse_foreign
+from experiments.config.typed import build, build_node
 from experiments.run.context import safe_file_name
 from experiments.system.checkout import ROOT
 from experiments.system.console import console, log, replace_unprintable
@@ -41,38 +44,42 @@ FOREIGN = [
 @pytest.mark.parametrize("place", ["data", "model", "method", "objective", "budget"])
 def test_only_what_belongs_there_is_called(place: str, target: str) -> None:
     with pytest.raises(ValueError, match=rf"{place}\._target_"):
-        refuse_foreign({place: {"_target_": target, "path": "x"}})
+        refuse_foreign(place, Node(target, {"path": "x"}))
 
 
 @pytest.mark.parametrize(
-    "values",
+    ("place", "values"),
     [
-        {"data": {"mean": {"_target_": "datamodules.digits.Digits"}}},
-        {"_target_": "pruning.methods.l1.L1"},
-        {"method": {"budget": [{"_target_": "pruning.budget.PerLayer"}]}},
-        {"method": {"_target_": {"_target_": "pruning.methods.l1.L1"}}},
-        {"method": {"_target_": "pruning.budget.PerLayer"}},
-        {"trainer": {"_target_": "pruning.methods.l1.L1"}},
+        ("data", {"_target_": "datamodules.digits.Digits", "mean": {"_target_": "datamodules.digits.Digits"}}),
+        ("method", {"_target_": "pruning.methods.l1.L1", "budget": [{"_target_": "pruning.budget.PerLayer"}]}),
+        ("method", {"_target_": {"_target_": "pruning.methods.l1.L1"}}),
+        ("method", {"_target_": "pruning.budget.PerLayer"}),
     ],
 )
-def test_nothing_is_called_where_nothing_is_made(values: dict[str, object]) -> None:
+def test_nothing_is_called_where_nothing_is_made(place: str, values: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="_target_"):
-        refuse_foreign(values)
+        refuse_foreign(place, build_node(values, place))
+
+
+@pytest.mark.parametrize("kind", [Settings, Trainer])
+def test_a_class_beside_the_five_nodes_is_an_unknown_key(kind: type) -> None:
+    with pytest.raises(ValueError, match="_target_: no such key; known here are"):
+        build(kind, {"_target_": "pruning.methods.l1.L1"})
 
 
 def test_a_run_refuses_it_before_anything_is_called(tmp_path: Path) -> None:
     asked = ("model._target_=os.mkdir", f"+model.path={tmp_path / 'made'}")
     with pytest.raises(SystemExit, match=r"model\._target_=os\.mkdir: only classes defined in pruning\.models may"):
-        commandline.run_and_exit(pipeline.run, config(f"folder={tmp_path / 'run'}", *asked))
+        commandline.run_and_exit(program.run, config(f"folder={tmp_path / 'run'}", *asked))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_package_of_the_users_own_is_named_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {"model": {"_target_": "support.tiny_run.chain"}}
-    refuse_foreign(values)
+    node = Node("support.tiny_run.chain", {})
+    refuse_foreign("model", node)
     monkeypatch.setenv("PRUNING_TARGETS", "tiny_running:other")
     with pytest.raises(ValueError, match="PRUNING_TARGETS=package"):
-        refuse_foreign(values)
+        refuse_foreign("model", node)
 
 
 NAMES = ["../../x", "/etc/passwd", "a\0b", "x" * 300, "", "..", "a\nb", "con|<script>", "\x1b[31mred", "-rf", "~"]
@@ -86,7 +93,7 @@ def test_a_runs_name_stays_one_short_plain_component(name: str, tmp_path: Path) 
 
 
 def test_a_hostile_name_makes_a_tame_folder(tmp_path: Path) -> None:
-    made = pipeline.run(config(f"folder={tmp_path / 'in'}", "name='../../<script>[red]\"|'"))
+    made = program.run(config(f"folder={tmp_path / 'in'}", "name='../../<script>[red]\"|'"))
     assert made is not None
     assert made.name == '../../<script>[red]"|'
     assert {path.name for path in tmp_path.iterdir()} == {"in"}
@@ -102,7 +109,7 @@ def test_the_terminal_gets_no_orders_and_no_markup(capsys: pytest.CaptureFixture
 
 
 def test_a_folder_with_markup_in_its_name_is_shown_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pipeline.run(config(f'folder="{tmp_path}/[bold]a[/]"'))
+    program.run(config(f'folder="{tmp_path}/[bold]a[/]"'))
     assert f"{tmp_path}/[bold]a[/]/l1-" in capsys.readouterr().out
 
 
@@ -125,7 +132,7 @@ def test_the_key_is_in_no_file(tmp_path: Path, mode: str) -> None:
 def test_file_modes_follow_the_umask(tmp_path: Path, mask: int, others: int, group: int) -> None:
     before = os.umask(mask)
     try:
-        pipeline.run(config(f"folder={tmp_path / 'run'}"))
+        program.run(config(f"folder={tmp_path / 'run'}"))
     finally:
         os.umask(before)
     for path in (tmp_path / "run").rglob("*"):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from experiments import pipeline
+from experiments import program
 from experiments.config.refusal import Refusal
 from experiments.trainer.checkpoints import DurableCheckpoints, previous_path, read_verified
 from support.harness import GATED, SHORT, Job, litter, numbers, whole
@@ -59,7 +59,7 @@ def cut(folder: Path, monkeypatch: pytest.MonkeyPatch, when: str = "3:2") -> Pat
     """A run that broke off after two of its baseline's three epochs; its newest checkpoint."""
     monkeypatch.setenv(POWER_CUT, when)
     with pytest.raises(RuntimeError, match="power cut"):
-        pipeline.run(config(f"folder={folder}"))
+        program.run(config(f"folder={folder}"))
     monkeypatch.delenv(POWER_CUT)
     (last,) = folder.glob("store/baseline-*/last.ckpt")
     return last
@@ -74,7 +74,7 @@ def test_with_every_checkpoint_damaged_nothing_starts_anew_and_nothing_is_delete
     with pytest.raises(
         Refusal, match=r"stage baseline failed: no checkpoint of .*baseline-\w+ is intact: delete that folder"
     ):
-        pipeline.run(config(f"folder={tmp_path}"))
+        program.run(config(f"folder={tmp_path}"))
     assert last.exists()
     assert previous_path(last).exists()
 
@@ -82,10 +82,10 @@ def test_with_every_checkpoint_damaged_nothing_starts_anew_and_nothing_is_delete
 def test_a_torn_checkpoint_costs_an_epoch_and_no_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pipeline.run(config(f"folder={tmp_path / 'whole'}"))
+    program.run(config(f"folder={tmp_path / 'whole'}"))
     last = cut(tmp_path / "cut", monkeypatch)
     os.truncate(last, last.stat().st_size // 2)
-    pipeline.run(config(f"folder={tmp_path / 'cut'}"))
+    program.run(config(f"folder={tmp_path / 'cut'}"))
     assert f"checkpoint {last} is damaged: falling back" in capsys.readouterr().out
     assert numbers(tmp_path / "cut") == numbers(tmp_path / "whole")
 
@@ -93,7 +93,7 @@ def test_a_torn_checkpoint_costs_an_epoch_and_no_number(
 def test_an_exception_in_a_callback_leaves_the_last_checkpoint(tmp_path: Path) -> None:
     broken = ("method._target_=support.saboteurs.Raising", "recipe.prune.epochs=3")
     with pytest.raises(RuntimeError, match="a callback broke"):
-        pipeline.run(config(f"folder={tmp_path}", *broken))
+        program.run(config(f"folder={tmp_path}", *broken))
     (last,) = tmp_path.glob("store/prune-*/last.ckpt")
     assert DurableCheckpoints().load_checkpoint(last)["global_step"] == 4
     assert not litter(tmp_path)

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from experiments import pipeline
+from experiments import program
 from experiments.config.refusal import Refusal
 from support.tiny_run import config
 
 
 def test_another_config_in_the_same_folder_leaves_the_first_alone(tmp_path: Path) -> None:
     """No folder is of two configs: its name holds the digest of one."""
-    first = pipeline.run(config(f"folder={tmp_path}"))
+    first = program.run(config(f"folder={tmp_path}"))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
-    second = pipeline.run(config(f"folder={tmp_path}", "ratio=0.25"))
+    second = program.run(config(f"folder={tmp_path}", "ratio=0.25"))
     assert first is not None
     assert second is not None
     assert {path.parent.name for path in tmp_path.glob("*/record.json")} == {
@@ -26,11 +26,11 @@ def test_another_config_in_the_same_folder_leaves_the_first_alone(tmp_path: Path
 def test_another_config_under_a_name_of_the_users_own_is_refused(tmp_path: Path) -> None:
     """Finished or not: the command that is known by that name goes on, another one is told what differs."""
     asked = (f"folder={tmp_path}", "name=mine", "recipe.batch=32")
-    made = pipeline.run(config(*asked))
+    made = program.run(config(*asked))
     assert made is not None
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != "lock"}
     with pytest.raises(Refusal, match=f"mine-{made.digest[:8]}.*") as refused:
-        pipeline.run(config(f"folder={tmp_path}", "name=mine", "ratio=0.25", "trainer.progress=false"))
+        program.run(config(f"folder={tmp_path}", "name=mine", "ratio=0.25", "trainer.progress=false"))
     assert "(recipe.batch: 32 -> 16; ratio: not given -> 0.25): choose another name" in str(refused.value)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != "lock"} == before
-    assert pipeline.run(config(*asked, "trainer.progress=false")) == made
+    assert program.run(config(*asked, "trainer.progress=false")) == made

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import pipeline
+from experiments import program
 from experiments.cli import commandline
 from experiments.config import hydra_targets, schema
 from experiments.config.refusal import Refusal
@@ -61,7 +61,7 @@ def test_a_secret_is_in_no_file_no_name_and_no_line(tmp_path: Path, capsys: pyte
         "tracking=offline",
         "tracking.group=${oc.env:MY_db_password}",
     )
-    pipeline.run(config(f"folder={tmp_path}", *leaks))
+    program.run(config(f"folder={tmp_path}", *leaks))
     said = capsys.readouterr()
     texts = {path: str(path).encode() + path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert any(path.suffix == ".wandb" for path in texts)
@@ -71,7 +71,7 @@ def test_a_secret_is_in_no_file_no_name_and_no_line(tmp_path: Path, capsys: pyte
     (path,) = tmp_path.glob("*/record.json")
     assert "choice.recipe=${oc.env:AWS_SECRET_ACCESS_KEY}" in record.read(path).command  # it can be given again
     with pytest.raises(Refusal, match=r"\(choice\.recipe: \$\{oc\.env:AWS_SECRET_ACCESS_KEY\} -> not given\)"):
-        pipeline.run(config(f"folder={tmp_path}", names[0]))
+        program.run(config(f"folder={tmp_path}", names[0]))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_title_that_does_not_fit_shows_no_part_of_a_secret(
 ) -> None:
     """A terminal's line would cut it in two, and no stream knows the halves."""
     monkeypatch.setenv("COLUMNS", "50")
-    pipeline.run(
+    program.run(
         config(f"folder={tmp_path}", "plan=true", "name='a name that takes 45 of all columns, ${oc.env:HF_TOKEN}'")
     )
     said = capsys.readouterr().out
@@ -133,7 +133,7 @@ def test_a_network_named_by_a_secret_is_refused(tmp_path: Path) -> None:
     tiny = [each for each in TINY if not each.startswith("model")]
     asked = composed(*tiny, f"folder={tmp_path}", "model=timm", "model.name=${oc.env:HF_TOKEN}")
     with pytest.raises(SystemExit, match=r"^model\.name=\*\*\* holds a secret"):
-        commandline.run_and_exit(pipeline.run, asked)
+        commandline.run_and_exit(program.run, asked)
 
 
 def test_a_folder_that_holds_a_secret_is_refused(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from support.gpu_runs import METHODS as RUNS
 from support.gpu_runs import asked
 from support.promise import images
 from support.rows import METHODS, SHAPES, network
-from support.tiny_run import config
+from support.tiny_run import settings
 
 
 def two_steps(row: str, plain: str, device: torch.device) -> nn.Module:
@@ -88,7 +88,7 @@ def default_debug_mode() -> Iterator[None]:
 
 def prune(device: torch.device, method: str, precision: str, watcher: Callback, folder: Path, *more: str) -> None:
     """The method's stage; the baseline's for a method that has none."""
-    bench = prepare(config(f"folder={folder}", *asked(device, method, precision), "trainer.progress=false", *more))
+    bench = prepare(settings(f"folder={folder}", *asked(device, method, precision), "trainer.progress=false", *more))
     bench = replace(bench, tracker=watcher)
     learns = bench.method.needs_training
     lesson = StageSpec("prune", "prune", CrossEntropy(), method=bench.method) if learns else None

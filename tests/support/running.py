@@ -4,13 +4,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from experiments import pipeline
+from experiments import program
 from experiments.records.record import Record
 from support.tiny_run import config
 
 
 def run(folder: Path, *overrides: str) -> Record:
-    made = pipeline.run(config(f"folder={folder}", *overrides))
+    made = program.run(config(f"folder={folder}", *overrides))
     assert made is not None
     return made
 

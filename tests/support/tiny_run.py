@@ -15,6 +15,8 @@ from datamodules.batches import BatchLoader
 from datamodules.cache import Bundle
 from datamodules.small import Decoded, SmallImages
 from experiments.config import choices, schema
+from experiments.config.schema import Settings
+from experiments.config.settings import load
 from experiments.evaluate import measure
 from experiments.system.checkout import ROOT
 from pruning.models import initialise
@@ -85,6 +87,14 @@ def chain(classes: int, image_shape: tuple[int, int, int], seed: int) -> nn.Modu
 def config(*overrides: str) -> DictConfig:
     """The tiny job's config as `run.py` gets it."""
     return composed(*TINY, *overrides)
+
+
+def settings(*overrides: str) -> Settings:
+    return load(config(*overrides))
+
+
+def any_settings(*overrides: str) -> Settings:
+    return load(composed(*overrides))
 
 
 def launcher(name: str, *overrides: str) -> dict[str, Any]:

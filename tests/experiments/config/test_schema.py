@@ -1,19 +1,17 @@
-import math
-from typing import Any
+import json
 
 import pytest
 from omegaconf import OmegaConf
 
-from experiments.config.schema import check
-from support.tiny_run import config
+from experiments.config.node import plain
+from experiments.config.settings import load
+from support.tiny_run import composed, config, settings
 
 
-def values(*overrides: str) -> dict[str, Any]:
-    return OmegaConf.to_container(config(*overrides), resolve=True)  # type: ignore[return-value]
-
-
-def test_the_default_is_accepted() -> None:
-    check(values())
+def test_the_settings_are_what_was_composed_and_plain_again() -> None:
+    """To the byte: digests and records are made of it."""
+    config = composed("experiment=l1/resnet56_a", "budget.round_to=8")
+    assert json.dumps(plain(load(config))) == json.dumps(OmegaConf.to_container(config, resolve=True))
 
 
 @pytest.mark.parametrize(
@@ -56,12 +54,12 @@ def test_the_default_is_accepted() -> None:
 )
 def test_a_value_out_of_range_is_named_with_its_rule(override: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        check(values(override))
+        settings(override)
 
 
 @pytest.mark.parametrize("override", [f"seed={2**32 - 1}", "data.val=1000", "data.val=0", "method=random"])
 def test_values_at_their_bounds_are_accepted(override: str) -> None:
-    check(values(override))
+    settings(override)
 
 
 @pytest.mark.parametrize("override", ["ratio=abc", "store=maybe", "seed=1.5", "recipe.baseline.epochs=many"])
@@ -80,4 +78,6 @@ def test_off_is_no_truthy_string() -> None:
 
 
 def test_the_ratio_reaches_the_budget() -> None:
-    assert math.isclose(values("ratio=0.3")["method"]["budget"]["ratio"], 0.3)
+    budget = settings("ratio=0.3").method.arguments["budget"]
+    assert isinstance(budget, dict)
+    assert budget["ratio"] == 0.3

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments.config import targets
+from experiments.config.node import Node
 
 MINE = """
 import os
@@ -37,7 +38,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("target", ["mine.Net", "mine.make", "mine.sub.Part", "mine.Net.wide"])
 def test_a_package_of_the_users_own_is_called(target: str) -> None:
-    targets.refuse_foreign({"model": {"_target_": target}})
+    targets.refuse_foreign("model", Node(target, {}))
 
 
 @pytest.mark.parametrize("place", ["model", "method", "data"])
@@ -58,7 +59,7 @@ def test_a_package_of_the_users_own_is_called(target: str) -> None:
 )
 def test_only_what_a_package_defines_is_called(place: str, target: str) -> None:
     with pytest.raises(ValueError, match=rf"{place}\._target_={target}"):
-        targets.refuse_foreign({place: {"_target_": target}})
+        targets.refuse_foreign(place, Node(target, {}))
 
 
 @pytest.mark.parametrize(
@@ -76,16 +77,16 @@ def test_only_what_a_package_defines_is_called(place: str, target: str) -> None:
 )
 def test_a_target_that_is_not_to_be_had_is_explained(target: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        targets.refuse_foreign({"model": {"_target_": target}})
+        targets.refuse_foreign("model", Node(target, {}))
 
 
 def test_a_package_that_is_not_on_the_path_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRUNING_TARGETS", "theirs_gone")
     with pytest.raises(ValueError, match="no package theirs_gone is on Python's path: install it, or name its folder"):
-        targets.refuse_foreign({"model": {"_target_": "theirs_gone.Net"}})
+        targets.refuse_foreign("model", Node("theirs_gone.Net", {}))
 
 
 def test_a_factory_is_told_what_it_is_called_with() -> None:
     said = r"model\._target_=mine\.make: .*; it is called with \(depth, classes, image_shape, seed\), and must take"
     with pytest.raises(ValueError, match=said):
-        targets.refuse_misfits({"model": {"_target_": "mine.make", "depth": 3}})
+        targets.refuse_misfit("model", Node("mine.make", {"depth": 3}))

@@ -10,14 +10,14 @@ from omegaconf import open_dict, read_write
 
 from experiments.config import modified, typed_overrides
 from experiments.run import prepare
-from experiments.run.context import RunContext
-from support.tiny_run import composed
+from experiments.run.context import PlanContext
+from support.tiny_run import any_settings, composed
 
 DIGITS = ("data=noise", "model=resnet20", "plan=true")
 
 
-def prepared(folder: Path, *overrides: str) -> RunContext:
-    return prepare.prepare(composed(*DIGITS, f"folder={folder}", *overrides))
+def prepared(folder: Path, *overrides: str) -> PlanContext:
+    return prepare.prepare_plan(any_settings(*DIGITS, f"folder={folder}", *overrides))
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_an_experiments_own_epochs_are_typed() -> None:
     ],
 )
 def test_a_record_has_the_name_of_what_ran(override: str, group: str, name: str) -> None:
-    settled = prepare.resolve(composed(*DIGITS, "method=l1", override))
-    assert settled.choice[group] == name
+    settled = any_settings(*DIGITS, "method=l1", override)
+    assert getattr(settled.choice, group) == name
     assert (name in settled.name) == (group in ("method", "model", "data"))
     assert modified.modifying_overrides([override], {}) == [override]
 

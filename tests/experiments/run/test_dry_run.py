@@ -16,7 +16,7 @@ from experiments.run.context import RunContext
 from pruning.dry_run import check_logits_follow_images, fork_rng, randomise_norms
 from pruning.models import resnet, torchvision_network
 from pruning.surgery import certificate
-from support.tiny_run import GATED, config
+from support.tiny_run import GATED, settings
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ RUN = [
 
 def refused(folder: Path, said: str, *overrides: str) -> None:
     with pytest.raises(refusal.Refusal, match=said), refusal.refusals():
-        prepare.prepare(config(f"folder={folder}", *overrides))
+        prepare.prepare(settings(f"folder={folder}", *overrides))
     assert not list(folder.iterdir())
 
 
@@ -60,13 +60,13 @@ def test_what_needs_no_arithmetic_a_plan_refuses_too(tmp_path: Path, override: s
 
 
 def test_weights_that_are_frozen_in_part_are_taken(tmp_path: Path) -> None:
-    prepare.prepare(config(f"folder={tmp_path}", model("half_frozen")))
+    prepare.prepare(settings(f"folder={tmp_path}", model("half_frozen")))
 
 
 @pytest.mark.parametrize("method", [("method=l1",), GATED, ("method=group2d", "recipe.prune.epochs=1")])
 def test_no_generator_and_no_weight_moves(tmp_path: Path, method: tuple[str, ...]) -> None:
     """Though the network itself draws from them, and a training step is made in every stage."""
-    bench = prepare.prepare(config(f"folder={tmp_path}", model("Drawing"), "objective=distillation", *method))
+    bench = prepare.prepare(settings(f"folder={tmp_path}", model("Drawing"), "objective=distillation", *method))
     weights = {name: value.clone() for name, value in bench.network.state_dict().items()}
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
     dry_run.dry_run(bench)
@@ -110,7 +110,7 @@ def test_what_would_take_too_long_is_left_out_and_said_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], macs: float, said: str
 ) -> None:
     monkeypatch.setattr(dry_run, "count_macs", lambda *_: int(macs))
-    prepare.prepare(config(f"folder={tmp_path}", model("Overflowing")))
+    prepare.prepare(settings(f"folder={tmp_path}", model("Overflowing")))
     assert f"dry run without {said} multiply-adds an image" in " ".join(capsys.readouterr().out.split())
 
 
@@ -127,7 +127,7 @@ class Convolutions(TorchDispatchMode):
 
 @pytest.mark.parametrize("name", ["half_frozen", "without_norms"])
 def test_it_runs_the_images_that_its_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    bench = prepare.prepare(config(f"folder={tmp_path}", model(name)))
+    bench = prepare.prepare(settings(f"folder={tmp_path}", model(name)))
     monkeypatch.setattr(dry_run, "STEPS_MOST", 0)
     with Convolutions() as seen:
         dry_run.dry_run(bench)
@@ -138,7 +138,7 @@ def test_a_learned_choice_is_tried_on_moved_gates_and_says_nothing(tmp_path: Pat
     """Gates that all stand at 1 would choose by index."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        bench: RunContext = prepare.prepare(config(f"folder={tmp_path}", *GATED, "method.start=one"))
+        bench: RunContext = prepare.prepare(settings(f"folder={tmp_path}", *GATED, "method.start=one"))
     with fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _, choice = dry_run.choose_filters(bench, steps=True)

@@ -5,16 +5,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments import pipeline
+from experiments import program
+from experiments.config.node import plain
 from experiments.run.prepare import prepare
 from experiments.system import hardware
-from support.tiny_run import config
+from support.tiny_run import config, settings
 
 
 def test_round_to_auto_is_a_run_with_that_number(tmp_path: Path) -> None:
     wanted = hardware.channel_multiple(torch.device("cpu"))
-    auto, written = (prepare(config(f"folder={tmp_path}", f"budget.round_to={of}")) for of in ("auto", wanted))
-    assert auto.values["budget"]["round_to"] == auto.values["method"]["budget"]["round_to"] == wanted
+    auto, written = (prepare(settings(f"folder={tmp_path}", f"budget.round_to={of}")) for of in ("auto", wanted))
+    assert auto.settings.budget.arguments["round_to"] == wanted
+    assert auto.settings.method.arguments["budget"] == plain(auto.settings.budget)
     assert auto.digest == written.digest
 
 
@@ -59,17 +61,17 @@ def test_other_words_for_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_plan_is_made_where_the_asked_accelerator_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With the widths that it likes."""
     asked = ("plan=true", "trainer.accelerator=gpu", "trainer.devices=[1]", "trainer.precision=auto")
-    pipeline.run(config(f"folder={tmp_path}", "budget.round_to=auto", *asked))
+    program.run(config(f"folder={tmp_path}", "budget.round_to=auto", *asked))
     assert "budget.round_to=8" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
 def test_a_run_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"trainer\.\* asks for what is not here"):
-        prepare(config(f"folder={tmp_path}", "trainer.accelerator=gpu"))
+        prepare(settings(f"folder={tmp_path}", "trainer.accelerator=gpu"))
 
 
 @pytest.mark.parametrize("method", ["l1", "fcf"])
 def test_float16_is_for_gpus(tmp_path: Path, method: str) -> None:
     with pytest.raises(ValueError, match="16-mixed needs a GPU, and this run is on the cpu: take bf16-mixed"):
-        prepare(config(f"folder={tmp_path}", "trainer.precision=16-mixed", f"method={method}"))
+        prepare(settings(f"folder={tmp_path}", "trainer.precision=16-mixed", f"method={method}"))

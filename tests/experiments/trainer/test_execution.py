@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments import pipeline
+from experiments import program
 from experiments.run.prepare import prepare
 from experiments.trainer import execution as chosen
 from experiments.trainer.execution import choose_execution
-from support.tiny_run import config
+from support.tiny_run import config, settings
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -42,7 +42,7 @@ def test_where_nothing_was_measured_nothing_is_compiled_by_itself() -> None:
 
 
 def test_a_stage_says_how_it_runs_and_the_record_keeps_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = pipeline.run(config(f"folder={tmp_path}"))
+    made = program.run(config(f"folder={tmp_path}"))
     assert made is not None
     assert [stage.compiled for stage in made.stages] == [False, False]
     said = capsys.readouterr().out
@@ -58,7 +58,7 @@ def test_another_choice_is_another_run(monkeypatch: pytest.MonkeyPatch, tmp_path
     digests = []
     for pays, compiled in ((700_000, False), (150, True)):
         monkeypatch.setattr(chosen, "COMPILE_FROM", {"cpu": pays})
-        bench = prepare(config(f"folder={tmp_path}"))
+        bench = prepare(settings(f"folder={tmp_path}"))
         assert bench.execution("baseline").compiled is compiled
         assert not bench.execution("finetune").compiled
         digests.append(bench.digest)

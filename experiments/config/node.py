@@ -1,0 +1,37 @@
+"""A part of the config that is made by a class: what its `_target_` names, and its arguments. Imports no torch."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+KEY = "_target_"
+
+
+@dataclass(frozen=True)
+class Node:
+    target: str
+    arguments: Mapping[str, object]  # values of JSON; one that has a `_target_` itself is made first
+
+
+def plain(made: "DataclassInstance") -> dict[str, object]:
+    """Settings, or a part of them, as digests and the record have them: values of JSON."""
+    if isinstance(made, Node):
+        return {KEY: made.target, **made.arguments}
+    values = {field.name: getattr(made, field.name) for field in fields(made)}
+    return {
+        name: plain(value) if is_dataclass(value) and not isinstance(value, type) else value
+        for name, value in values.items()
+    }
+
+
+def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every scalar of a nested config with its dotted path."""
+    if isinstance(value, dict | list) and value:
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in pairs:
+            yield from leaves(item, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
