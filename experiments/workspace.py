@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from experiments.system.checkout import ROOT
+from experiments.system.checkout import ROOT, command_of
 from experiments.system.console import log
 from experiments.tracking.panels import COLUMNS, METHOD, SECTIONS, Bars, Curves, Panel, Scatter, Table, describe_panel
 
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         log(push(options.entity, options.project, options.name))
     except ImportError:
-        log("wandb-workspaces is not installed: pip install -e '.[wandb]'", "red")
+        log("wandb-workspaces is not installed: pip install 'cnn-pruning[wandb]'", "red")
         return 1
     except KeyboardInterrupt:  # in a terminal wandb asks for a key
         log("nobody is logged in: wandb login", "red")
@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def argument_parser() -> argparse.ArgumentParser:
     tracking = OmegaConf.load(ROOT / "conf" / "tracking" / "offline.yaml")
-    result = argparse.ArgumentParser(prog="python -m experiments.workspace", description=__doc__)
+    result = argparse.ArgumentParser(prog=command_of("workspace"), description=__doc__)
     result.add_argument("--entity", default=tracking.entity, help="user or team; default: the one logged in")
     result.add_argument("--project", default=tracking.project, help="default: %(default)s, as in conf/tracking")
     result.add_argument("--name", default=NAME, help="of the saved view; default: %(default)s")

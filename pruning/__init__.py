@@ -8,13 +8,15 @@ if TYPE_CHECKING:
     from pruning.selection import Selection
     from pruning.surgery.compact import compact
     from pruning.surgery.mask import mask
+    from pruning.version import __version__
 
 _HOMES = {
     **dict.fromkeys(("Pruned", "load", "save"), "pruning.files.artifact"),
     **dict.fromkeys(("compact", "mask"), "pruning.surgery"),
     "Selection": "pruning.selection",
+    "__version__": "pruning.version",
 }
-__all__ = ["Pruned", "Selection", "compact", "load", "mask", "save"]
+__all__ = ["Pruned", "Selection", "__version__", "compact", "load", "mask", "save"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from experiments.config.choices import explain
+from experiments.system import checkout
 
 GROUPS = ("method", "model", "data", "budget", "objective", "recipe", "tracking", "experiment")
 EXAMPLES = """\
@@ -40,4 +41,4 @@ def is_requested(arguments: Iterable[str]) -> bool:
 
 
 def text() -> str:
-    return "\n".join([EXAMPLES, *map(explain, GROUPS), KEYS])
+    return "\n".join([EXAMPLES, *map(explain, GROUPS), KEYS]).replace("python run.py", checkout.command())

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.records.record import Network, Record, Stage
+from experiments.system.checkout import command
 from experiments.system.console import console, log, replace_unprintable
 from experiments.system.format import clock, cut, percent, si
 from experiments.system.redact import redact
@@ -97,8 +98,8 @@ def remark_lines(record: Record) -> list[str]:
 
 def comparison_command(record: Record) -> str:
     if record.data == "cifar10":
-        return f"python run.py method=random model={record.model} data=cifar10 ratio={record.ratio:g}"
+        return f"{command()} method=random model={record.model} data=cifar10 ratio={record.ratio:g}"
     if "." in record.method or "." in record.model:  # a class of the user's own: no choice to type
         words = [word for word in shlex.split(record.command) if not word.startswith(("data=", "data."))]
         return shlex.join([*words, "data=cifar10"])
-    return f"python run.py method={record.method} model={record.model} data=cifar10"
+    return f"{command()} method={record.method} model={record.model} data=cifar10"

@@ -28,6 +28,7 @@ from experiments.config import targets, typed_overrides
 from experiments.config.choices import CONF
 from experiments.config.node import KEY, leaves
 from experiments.config.refusal import error_message
+from experiments.system import checkout
 from experiments.system.redact import redact, refuse_secret
 
 CALLED = {  # by Hydra, with the place of each
@@ -87,7 +88,7 @@ def explain_hyphens(argument: str) -> str:
     key, _, value = argument.lstrip("-").partition("=")
     return (
         f"{argument}: keys have no hyphens here: {key}={value or 'VALUE'}; for `wandb sweep`, end the command of its "
-        "file with ${args_no_hyphens} instead of ${args}; python run.py --help shows what there is"
+        f"file with ${{args_no_hyphens}} instead of ${{args}}; {checkout.command()} --help shows what there is"
     )
 
 

@@ -21,7 +21,7 @@ from experiments.config.targets import lies_in, own_packages
 from experiments.system.checkout import ROOT
 
 OURS = ("pruning", "datamodules", "experiments")
-PUBLIC_INIT = "pruning/__init__.py"  # re-exports on demand: whoever needs a part imports it from its own module
+PUBLIC = "pruning"  # its __init__ re-exports on demand: whoever needs a part imports it from its own module
 # Files and whole rooms by themselves; what else they import is the programme's (locks, records, the terminal) and
 # changes no number
 WITHOUT_IMPORTS = {
@@ -93,7 +93,7 @@ def libraries(config: Mapping[str, object]) -> dict[str, str]:
     """Versions of what the user's own code imports and nobody here has written."""
     own_code = [target for target in target_names(config) if not lies_in(target, [*OURS])]
     code = follow_imports([path for target in own_code for path in modules_of(target, ROOT)], ROOT)
-    tops = {module.partition(".")[0] for path in code for module in parse(path).imports}
+    tops = {module.partition(".")[0] for path in code for module in parse(path).imports}.difference(OURS)
     by_module = distributions() if code else {}
     return {library: version(library) for top in sorted(tops) for library in sorted(by_module.get(top, ()))}
 
@@ -111,7 +111,7 @@ def follow_imports(ahead: list[Path], root: Path) -> set[Path]:
         path = ahead.pop()
         if path not in files:
             files.add(path)
-            followed = () if path == root / PUBLIC_INIT else parse(path).imports
+            followed = () if path == locate(PUBLIC, root) else parse(path).imports
             ahead += [module for name in followed for module in modules_of(name, root)]
     return files
 
@@ -138,8 +138,9 @@ def is_library(path: Path) -> bool:
 @cache
 def locate(module: str, root: Path = ROOT) -> Path | None:
     """Its source file; None for what is none: built in, compiled, a name within a module."""
-    if module.partition(".")[0] in OURS:
-        base = root / module.replace(".", "/")
+    room = module.partition(".")[0]
+    if room in OURS:  # of an installed program the root lies within `pruning`
+        base = (root if (root / room).is_dir() else root.parents[1]) / module.replace(".", "/")
         return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
     spec = find_spec(module)
     return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None

@@ -15,6 +15,7 @@ from experiments.config.choices import CONF, INNER
 from experiments.config.node import leaves
 from experiments.config.schema import register
 from experiments.config.typed import KINDS
+from experiments.system import checkout
 
 TYPED = (float, int, bool)  # any text is a text
 MAX_SUGGESTIONS = 3  # names offered
@@ -67,7 +68,9 @@ def did_you_mean(name: str, known: list[str]) -> str:
     """By the whole name, else by its last part: the right word in the wrong place."""
     last_part = name.rpartition(".")[2]
     candidates = nearest(name, known) or [key for key in known if key.endswith(f".{last_part}")][:MAX_SUGGESTIONS]
-    return f"did you mean {' or '.join(candidates)}?" if candidates else "python run.py --help shows what there is"
+    if not candidates:
+        return f"{checkout.command()} --help shows what there is"
+    return f"did you mean {' or '.join(candidates)}?"
 
 
 def nearest(name: str, known: list[str]) -> list[str]:

@@ -3,7 +3,6 @@
 
 import os
 import shlex
-import sys
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -13,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from experiments.config.choices import CONF
 from experiments.config.node import KEY, leaves
 from experiments.config.targets import OWN, ROOMS
+from experiments.system import checkout
 from experiments.system.redact import redact
 
 
@@ -71,15 +71,14 @@ def config_folders(*providers: str) -> list[Path]:
 
 def command() -> str:
     """What to type for this very job, in a sweep too."""
-    return shell_command(
-        ["python", Path(sys.argv[0]).name, *hydra_switches(), *unresolved(HydraConfig.get().overrides.task)]
-    )
+    return shell_command([*hydra_switches(), *unresolved(HydraConfig.get().overrides.task)])
 
 
-def shell_command(words: list[str]) -> str:
-    """With the packages of the user's own, for a shell."""
+def shell_command(arguments: list[str]) -> str:
+    """This program's, with the packages of the user's own, for a shell."""
     packages = os.environ.get(OWN)
-    return (f"{OWN}={shlex.quote(packages)} " if packages else "") + shlex.join(redact(list(words)))
+    words = [*checkout.command().split(), *redact(list(arguments))]
+    return (f"{OWN}={shlex.quote(packages)} " if packages else "") + shlex.join(words)
 
 
 def hydra_switches() -> list[str]:
@@ -93,4 +92,5 @@ def hydra_switches() -> list[str]:
 def overrides(command: str) -> list[str]:
     """Of a command that was recorded."""
     words = shlex.split(command)
-    return [word for word in words[words.index("python") + 2 :] if not word.startswith("--")]
+    first = words.index("python") + 2 if "python" in words else words.index("cnn-pruning") + 1
+    return [word for word in words[first:] if not word.startswith("--")]

@@ -7,6 +7,7 @@ from pathlib import Path
 from experiments.report import NAME
 from experiments.report.load.collect import Collected, collect
 from experiments.report.load.text import printable
+from experiments.system.checkout import command_of
 from pruning.files import durable
 
 
@@ -42,7 +43,7 @@ def page_path(options: argparse.Namespace) -> Path:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m experiments.report", description=__doc__)
+    parser = argparse.ArgumentParser(prog=command_of("report"), description=__doc__)
     default = [Path("outputs")]
     parser.add_argument("folders", nargs="*", type=Path, default=default, help="or single records; default: outputs")
     parser.add_argument("--out", type=Path, help="the page, or a folder for it; default: the first folder")

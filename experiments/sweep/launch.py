@@ -24,8 +24,7 @@ from experiments.config.refusal import error_message
 from experiments.records import jobs, status
 from experiments.records.jobs import Job
 from experiments.sweep.monitor import SweepMonitor
-from experiments.system import gpus, preemption
-from experiments.system.checkout import ROOT
+from experiments.system import checkout, gpus, preemption
 from experiments.system.console import log
 from experiments.system.locks import hold_lock
 from experiments.system.processes import process_birth
@@ -49,7 +48,7 @@ class Sweep(Callback):
         self.folder = Path(config.folder).absolute()
         self.sweep_folder = jobs.sweep_folder(self.folder, arguments)
         os.environ[jobs.SWEEP] = str(self.sweep_folder)  # to the launcher's processes
-        command = typed_overrides.shell_command(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
+        command = typed_overrides.shell_command(sys.argv[1:])
         with exit_on_error():
             jobs.write_listing(self.sweep_folder, command, expand_jobs(config))
         preemption.install_handlers()
@@ -198,7 +197,7 @@ def start_child(
 ) -> subprocess.Popen[bytes]:
     """In a session of its own: a terminal's Ctrl-C reaches the driver alone, which then asks the child to leave."""
     hydra = HydraConfig.get()
-    command = [sys.executable, str(ROOT / "run.py"), *typed_overrides.hydra_switches(), *overrides]
+    command = [*checkout.launch_command(), *typed_overrides.hydra_switches(), *overrides]
     names = {jobs.JOB: str(job_folder), jobs.NAME: f"sweep-{job_folder.parent.name}", "PYTHONUNBUFFERED": "1"}
     environment = {name: value for name, value in os.environ.items() if name != jobs.SWEEP} | names | variables
     return subprocess.Popen(

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+import pruning
+
 NATIVE_BF16 = ("avx512_bf16", "amx_bf16")
 REGISTERS = {"AVX512": 64, "AVX2": 32, "SVE256": 32}  # bytes, by torch's word for the processor; 16 otherwise
 RECORDED_LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "numpy", "safetensors")
@@ -99,7 +101,7 @@ def has_tf32() -> bool:
 
 def versions(device: torch.device) -> dict[str, str]:
     return (
-        {"python": platform.python_version()}
+        {"python": platform.python_version(), "cnn-pruning": pruning.__version__}
         | {name: version(name) for name in RECORDED_LIBRARIES}
         | driver_versions(device)
     )

@@ -49,7 +49,7 @@ def test_it_is_shown_in_words(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hidden", "said"), [("wandb_workspaces", "pip install -e '.[wandb]'"), ("", "No API key configured")]
+    ("hidden", "said"), [("wandb_workspaces", "pip install 'cnn-pruning[wandb]'"), ("", "No API key configured")]
 )
 def test_without_the_extra_or_a_login_it_says_so(tmp_path: Path, hidden: str, said: str) -> None:
     code = f"import sys; sys.modules.update(dict.fromkeys({hidden.split()}))\nfrom experiments import workspace\n"

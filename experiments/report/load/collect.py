@@ -12,6 +12,7 @@ from experiments.records import jobs, status
 from experiments.records.record import read
 from experiments.report.load.record_checks import check_record
 from experiments.report.load.runs import Run
+from experiments.system.checkout import command
 
 SKIPPED = {"store", "wandb", "network", "benchmarks", "sweep"}  # folders that hold no records of runs
 NO_RECORDS = {"status.json", "stage.json", "sensitivity.json", "report.json"}
@@ -40,7 +41,7 @@ def collect(folders: Iterable[Path]) -> Collected:
     for folder in folders:
         if not folder.exists():
             raise FileNotFoundError(
-                f"{folder} does not exist: name the folder that holds the runs, or start one with `python run.py`"
+                f"{folder} does not exist: name the folder that holds the runs, or start one with `{command()}`"
             )
     paths = [path for folder in folders for path in find_record_files(folder)]
     runs, troubles = load_runs(paths)
@@ -49,7 +50,7 @@ def collect(folders: Iterable[Path]) -> Collected:
     if not newest and not troubles:
         raise FileNotFoundError(
             f"no record in {', '.join(map(str, folders))}: a run writes record.json into its folder; "
-            "start one with `python run.py`, or name the folder that holds outputs"
+            f"start one with `{command()}`, or name the folder that holds outputs"
         )
     scratch = [Run(run.record, run.path, scratch=True) for run in newest if run.record.scratch is not None]
     return Collected(newest + scratch, troubles)
@@ -127,9 +128,9 @@ def find_unfinished(folder: Path) -> list[Problem]:
 
 
 def job_problem(folder: Path, job: jobs.Job) -> Problem:
-    command = job.command or shlex.join(["python", "run.py", *job.overrides])
+    typed = job.command or f"{command()} {shlex.join(job.overrides)}"
     reason = job.reason or REASONS.get(job.state, "no reason was written")
-    return Problem(" ".join(job.overrides), job.state, reason, command, str(folder / job.log) if job.log else "")
+    return Problem(" ".join(job.overrides), job.state, reason, typed, str(folder / job.log) if job.log else "")
 
 
 def status_problems(path: Path) -> list[Problem]:

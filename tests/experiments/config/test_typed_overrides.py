@@ -91,6 +91,7 @@ def test_the_command_names_configs_and_packages_of_the_users_own(elsewhere: Path
 
 def test_older_commands_are_read_too() -> None:
     assert typed_overrides.overrides("python run.py method=l1 'name=a b'") == ["method=l1", "name=a b"]
+    assert typed_overrides.overrides("PRUNING_TARGETS=a cnn-pruning --config-dir=b seed=1") == ["seed=1"]
 
 
 def test_an_own_choice_of_a_config_dir_is_found(elsewhere: Path) -> None:
