@@ -13,7 +13,8 @@ from experiments.system.console import console, log
 from experiments.system.format import cut, si
 from pruning.budget.targets import round_down
 from pruning.graph.cost import Cost
-from pruning.plan import Plan, Row, plan
+from pruning.layers import Row
+from pruning.planning import Plan, make_plan
 
 SHOWN = 1  # readers named in the table; the others are counted
 NAMED = 3  # layers named in a line below it
@@ -22,7 +23,7 @@ NAMED = 3  # layers named in a line below it
 def run(settings: Settings) -> Plan:
     with refusals():
         context = prepare_plan(settings)
-        pruning_plan = plan(context.network, context.method, context.image_shape, context.steps("prune"))
+        pruning_plan = make_plan(context.network, context.method, context.image_shape, context.steps("prune"))
         show(context, pruning_plan)
     return pruning_plan
 

@@ -1,26 +1,53 @@
-"""Prune convolutional networks, and load what was pruned: `pruning.load("outputs/<run>/network").network`."""
+"""Prune convolutional networks: `small = pruning.prune(model, example, "l1", macs=0.5)`, any network, any loop.
+
+What a run has pruned is loaded again by `pruning.load("outputs/<run>/network").network`.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pruning.files.artifact import Pruned, load, save
+    from pruning.api import attach, plan, prune
+    from pruning.files.artifact import load, save
+    from pruning.files.export import onnx as export
+    from pruning.pruned import Pruned
+    from pruning.pruner import Pruner
     from pruning.selection import Selection
+    from pruning.surgery.certificate import certify
     from pruning.surgery.compact import compact
     from pruning.surgery.mask import mask
     from pruning.version import __version__
 
 _HOMES = {
-    **dict.fromkeys(("Pruned", "load", "save"), "pruning.files.artifact"),
-    **dict.fromkeys(("compact", "mask"), "pruning.surgery"),
-    "Selection": "pruning.selection",
-    "__version__": "pruning.version",
+    **{name: f"pruning.api.{name}" for name in ("attach", "plan", "prune")},
+    **{name: f"pruning.files.artifact.{name}" for name in ("load", "save")},
+    **{name: f"pruning.surgery.{name}" for name in ("certify", "compact", "mask")},
+    "export": "pruning.files.export.onnx",
+    "Pruned": "pruning.pruned.Pruned",
+    "Pruner": "pruning.pruner.Pruner",
+    "Selection": "pruning.selection.Selection",
+    "__version__": "pruning.version.__version__",
 }
-__all__ = ["Pruned", "Selection", "__version__", "compact", "load", "mask", "save"]
+__all__ = [
+    "Pruned",
+    "Pruner",
+    "Selection",
+    "__version__",
+    "attach",
+    "certify",
+    "compact",
+    "export",
+    "load",
+    "mask",
+    "plan",
+    "prune",
+    "save",
+]
 
 
 def __getattr__(name: str) -> Any:
     """On first use: importing the package alone does not pay for torch."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    module, _, attribute = _HOMES[name].rpartition(".")
+    return getattr(import_module(module), attribute)

@@ -1,6 +1,7 @@
 """Every file of conf/ composes, found by glob; every method on every data set composes and can be made."""
 
 import copy
+import inspect
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.config import schema, targets
 from experiments.config.choices import CONF, INNER, headline
+from experiments.config.keys import KEYS
 from experiments.config.typed import build
+from pruning.methods.registry import CLASSES, method_class
 
 GROUPS = ("objective", "recipe", "tracking", "budget", "data", "model", "method", "experiment")
 
@@ -82,6 +85,35 @@ def test_every_method_is_made_on_every_data_set(method: str, data: str) -> None:
     made = instantiate(values["method"], _convert_="all")
     assert type(made) is get_class(values["method"]["_target_"])
     assert isinstance(get_class(values["data"]["_target_"]), type)
+
+
+@pytest.mark.parametrize("method", CLASSES)
+def test_a_methods_values_are_its_constructors(method: str) -> None:
+    """The class is their home; YAML shows them, for Hydra must know the keys."""
+    shown = OmegaConf.to_container(OmegaConf.load(CONF / "method" / f"{method}.yaml"), resolve=False)
+    parameters = inspect.signature(method_class(method)).parameters
+    assert shown["_target_"] == CLASSES[method]
+    defaults = {name: p.default for name, p in parameters.items() if name not in ("budget", "seed")}
+    assert {name: value for name, value in shown.items() if name not in ("defaults", "_target_", "budget", "seed")} == (
+        defaults
+    )
+    assert shown.keys() - {"defaults", "_target_"} == parameters.keys()
+
+
+def test_messages_name_keys_that_there_are() -> None:
+    asked = [
+        ("method=fcf",),
+        ("method=group2d", "budget=global"),
+        ("budget=macs", "model=torchvision", "model.name=alexnet"),
+        ("model=resnet20",),
+    ]
+    configs = [composed(*each) for each in asked]
+    missing = object()
+    assert [
+        key
+        for key in set(KEYS.values())
+        if all(OmegaConf.select(config, key, default=missing) is missing for config in configs)
+    ] == []
 
 
 @pytest.mark.parametrize("model", [choice for choice in choices("model") if choice != "torchvision"])

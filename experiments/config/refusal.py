@@ -5,8 +5,10 @@ from contextlib import contextmanager
 
 from hydra.errors import InstantiationException
 
+from experiments.config.keys import KEYS
 from experiments.system.console import replace_unprintable
 from experiments.system.redact import redact
+from pruning.arguments import name_by_keys
 
 
 class Refusal(Exception):  # noqa: N818 (no error of the program: the word says what it is)
@@ -15,9 +17,13 @@ class Refusal(Exception):  # noqa: N818 (no error of the program: the word says 
 
 @contextmanager
 def refusals(kinds: tuple[type[Exception], ...] = (ValueError, OSError)) -> Iterator[None]:
-    """Turns what a bad value raises into a Refusal; anything else is a fault of ours and keeps its traceback."""
+    """Turns what a bad value raises into a Refusal; anything else is a fault of ours and keeps its traceback.
+
+    What the library says within names keys of the command line.
+    """
     try:
-        yield
+        with name_by_keys(KEYS):
+            yield
     except InstantiationException as error:
         raise Refusal(error_message(root_cause(error))) from error
     except kinds as error:

@@ -39,7 +39,7 @@ WITHOUT_IMPORTS = {
 # With all that they import
 WITH_IMPORTS = {
     "baseline": ("pruning.training.task",),
-    "prune": ("pruning.lightning.steps",),
+    "prune": ("pruning.lightning",),
     "finetune": ("pruning.surgery",),
     "run": ("pruning.files.artifact",),
 }

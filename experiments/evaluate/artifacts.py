@@ -9,8 +9,8 @@ from experiments.run.context import RunContext
 from experiments.system.checksums import write_checksum
 from experiments.system.console import log
 from pruning.files import artifact, export
-from pruning.files.description import Preprocessing
 from pruning.models.registry import BUILDERS, Origin
+from pruning.pruned import Preprocessing, Pruned
 from pruning.selection import Selection
 from pruning.surgery.forms import to_form
 
@@ -20,10 +20,10 @@ NETWORK, ONNX = "network", "network.onnx"
 def save(context: RunContext, network: nn.Module, choice: Selection, form: str) -> Path:
     """Write `network/` (and `network.onnx`, in this form) into the run's folder."""
     folder, origin = context.folder / NETWORK, origin_of(context.settings.model)
-    pruned = artifact.Pruned(
+    pruned = Pruned(
         network, choice, origin, context.image_shape, tuple(context.data.classes), preprocessing(context.settings.data)
     )
-    artifact.save(folder, pruned, dense=None if origin else context.network)
+    artifact.save(pruned, folder, dense=None if origin else context.network)
     if context.settings.export == "onnx":
         distance = export.onnx(to_form(network, form), context.image_shape, context.folder / ONNX)
         write_checksum(context.folder / ONNX)

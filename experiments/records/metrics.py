@@ -2,13 +2,12 @@
 show. Imports no torch."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from experiments.records.json_value import JSON
 
-
-def read(paths: Iterable[Path]) -> Iterator[dict[str, JSON]]:
+def read(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
     """Every whole line; a kill may leave the last one torn."""
     for path in paths:
         for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
@@ -20,5 +19,5 @@ def read(paths: Iterable[Path]) -> Iterator[dict[str, JSON]]:
                 yield figures
 
 
-def encode(lines: Iterable[Mapping[str, object]]) -> bytes:
+def encode(lines: Iterable[dict[str, Any]]) -> bytes:
     return "".join(json.dumps(line) + "\n" for line in lines).encode()

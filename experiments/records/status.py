@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from experiments.records.record import load_checked, write_json
 from experiments.system.preemption import Preempted, exit_reason, is_keyboard_interrupt
@@ -86,11 +87,8 @@ def read_state(folder: Path) -> str | None:
 
 
 def new_status(run: Run) -> Status:
-    pid, host = os.getpid(), socket.gethostname()
-    start = Status(
-        **asdict(run), schema=SCHEMA, state=RUNNING, pid=pid, host=host, started=now(), ended=None, reason=None
-    )
-    return replace(start, birth=process_birth(pid))
+    process: dict[str, Any] = {"pid": os.getpid(), "host": socket.gethostname(), "birth": process_birth(os.getpid())}
+    return Status(**asdict(run), schema=SCHEMA, state=RUNNING, started=now(), ended=None, reason=None, **process)
 
 
 def now() -> str:

@@ -15,10 +15,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pruning.arguments import key
 from pruning.graph.cost import Cost
 from pruning.graph.sites import match_patterns
 
 Counts = dict[str, int]
+MEASURES = ("macs", "params", "filters")  # that a share of the whole network can be of
+ROUNDING = 1e-12  # 1 - 9 / 10 is less than 0.1
 Magnitudes = Mapping[str, Float[Tensor, " units"]]
 
 
@@ -29,9 +32,14 @@ def count_kept(units: int, ratio: float) -> int:
 
 def check_ratio(ratio: float, name: str = "ratio") -> float:
     """The ratio, or ValueError when it is not in [0, 1)."""
-    if not 0 <= ratio < 1:
-        raise ValueError(f"{name} must lie in [0, 1), got {ratio}")
+    if not isinstance(ratio, (int, float)) or isinstance(ratio, bool) or not 0 <= ratio < 1:
+        raise ValueError(f"{name} must lie in [0, 1), got {ratio!r}: it is the share that is removed")
     return ratio
+
+
+def check_entry(entry: float | int, name: str) -> float | int:
+    """An entry of a table: a ratio, or a whole number from 1 on, the filters that stay; else ValueError."""
+    return entry if type(entry) is int and entry >= 1 else check_ratio(entry, name)
 
 
 @dataclass(frozen=True)
@@ -60,14 +68,14 @@ def round_down(share: float, digits: int = 4) -> float:
 def emptied_layer_message(name: str, width: int, ratio: float) -> str:
     """In words, with a ratio that this layer can bear."""
     bound = round_down(1 - 1 / width)
-    own = "a ratio of its own in budget.table"
-    remedy = f"use {bound} or less, or give this layer {own}" if bound > 0 else f"give it {own}, 0, and it stays whole"
-    return f"ratio {ratio} would empty layer {name!r} of {width}: at least one must stay; {remedy}"
+    own = f"a ratio of its own, {key('table')}={{{name}: {bound:g}}}"
+    remedy = f"use {bound} or less, or give this layer {own}" if bound > 0 else f"give it {own}, and it stays whole"
+    return f"{key('layer')}={ratio} would empty layer {name!r} of {width}: at least one must stay; {remedy}"
 
 
 def check_multiple(round_to: int) -> int:
     if round_to < 1:
-        raise ValueError(f"budget.round_to must be 1 or more, got {round_to}: 8 makes widths multiples of 8")
+        raise ValueError(f"{key('round_to')} must be 1 or more, got {round_to}: 8 makes widths multiples of 8")
     return round_to
 
 
@@ -86,23 +94,36 @@ class Budget(ABC):
 class PerLayer(Budget):
     """The same share at every site, but for the sites that `table` names.
 
-    `table` maps shell-style patterns of names to ratios, the last one that fits counts: {"layer1.*": 0.6}.
+    `table` maps shell-style patterns of names to ratios, or to whole numbers of filters (or kernels) that stay; the
+    last one that fits counts: {"layer1.*": 0.6, "layer1.0.conv1": 12}.
     """
 
-    def __init__(self, ratio: float, table: Mapping[str, float] | None = None, round_to: int = 1) -> None:
-        self.ratio, self.round_to = check_ratio(ratio), check_multiple(round_to)
-        self.table = {pattern: check_ratio(r, f"budget.table[{pattern}]") for pattern, r in (table or {}).items()}
+    def __init__(self, ratio: float, table: Mapping[str, float | int] | None = None, round_to: int = 1) -> None:
+        self.ratio, self.round_to = check_ratio(ratio, key("layer")), check_multiple(round_to)
+        self.table = {pattern: check_entry(r, f"{key('table')}[{pattern}]") for pattern, r in (table or {}).items()}
 
     def counts(self, problem: BudgetProblem) -> Counts:
-        ratios = dict.fromkeys(problem.widths, self.ratio)
-        for pattern, ratio in self.table.items():
-            ratios |= dict.fromkeys(match_patterns(list(ratios), [pattern]), ratio)
-        kept = {name: count_kept(width, ratios[name]) for name, width in problem.widths.items()}
-        for name, count in kept.items():
-            if count < 1:
-                raise ValueError(emptied_layer_message(name, problem.widths[name], ratios[name]))
-        uncut = {name: count for name, count in kept.items() if count == problem.widths[name]}
-        return round_to_multiples(kept, self.round_to) | uncut
+        entries: dict[str, float | int] = dict.fromkeys(problem.widths, self.ratio)
+        for pattern, entry in self.table.items():
+            entries |= dict.fromkeys(match_patterns(list(entries), [pattern], "table"), entry)
+        exact = {name: int(entry) for name, entry in entries.items() if entry >= 1}
+        shared = {n: self._count(n, width, entries[n]) for n, width in problem.widths.items() if n not in exact}
+        uncut = {name: count for name, count in shared.items() if count == problem.widths[name]}
+        _refuse_wider(exact, problem.widths)
+        counts = round_to_multiples(shared, self.round_to) | uncut | exact
+        return {name: counts[name] for name in problem.widths}
+
+    def _count(self, name: str, width: int, ratio: float) -> int:
+        count = count_kept(width, ratio)
+        if count < 1:
+            raise ValueError(emptied_layer_message(name, width, ratio))
+        return count
+
+
+def _refuse_wider(exact: Counts, widths: Mapping[str, int]) -> None:
+    for name, count in exact.items():
+        if count > widths[name]:
+            raise ValueError(f"{key('table')}[{name}] must be {widths[name]} or less, the layer's width, got {count}")
 
 
 class Global(Budget):
@@ -113,10 +134,10 @@ class Global(Budget):
     """
 
     def __init__(self, ratio: float, floor: float = 0.1, ceiling: float = 0.9, round_to: int = 1) -> None:
-        self.ratio, self.round_to = check_ratio(ratio), check_multiple(round_to)
+        self.ratio, self.round_to = check_ratio(ratio, key("filters")), check_multiple(round_to)
         if not 0 <= floor <= ceiling <= 1:
             raise ValueError(
-                f"budget.floor and budget.ceiling must lie in [0, 1] in this order, got {floor} and {ceiling}"
+                f"{key('floor')} and {key('ceiling')} must lie in [0, 1] in this order, got {floor} and {ceiling}"
             )
         self.floor, self.ceiling = floor, ceiling
 
@@ -143,8 +164,8 @@ class Global(Budget):
         high = round_down(1 - least / total, digits)
         low = min(1 - round_down(most / total, digits), high)
         return (
-            f"ratio {self.ratio} with budget.floor={self.floor} and budget.ceiling={self.ceiling} cannot be met: "
-            f"it must lie in [{low:.{digits}f}, {high:.{digits}f}]"
+            f"{key('filters')}={self.ratio} with {key('floor')}={self.floor} and {key('ceiling')}={self.ceiling} "
+            f"cannot be met: it must lie in [{low:.{digits}f}, {high:.{digits}f}]"
         )
 
     def _bounds(self, widths: Mapping[str, int]) -> tuple[Counts, Counts]:
@@ -155,36 +176,40 @@ class Global(Budget):
 
 
 class Share(Budget):
-    """A share of the whole network's MACs or parameters, counted after liveness, met within one unit at one site.
+    """A share of the whole network's MACs or parameters, counted after liveness, or of the sites' filters, met within
+    one unit at one site.
 
     Units go one at a time, evenly over the sites, until the cut is reached; with `round_to`, a layer gives up so many
     at once, and the cut is met within one such step at one site.
     """
 
     def __init__(self, ratio: float, of: str, floor: float = 0.0, round_to: int = 1) -> None:
-        self.ratio, self.round_to = check_ratio(ratio), check_multiple(round_to)
-        self.floor = check_ratio(floor, "budget.floor")
-        if of not in ("macs", "params"):
-            raise ValueError(f"budget.of must be macs or params, got {of!r}")
-        self.of = of
+        if of not in MEASURES:
+            raise ValueError(f"{key('of')} must be one of {', '.join(MEASURES)}, got {of!r}")
+        self.ratio, self.round_to = check_ratio(ratio, key(of)), check_multiple(round_to)
+        self.floor, self.of = check_ratio(floor, key("floor")), of
 
     def counts(self, problem: BudgetProblem) -> Counts:
         removals = self._removal_order(problem.widths)
-        full = getattr(problem.cost(problem.widths), self.of)
+        full = self._measure(problem, problem.widths)
         steps = bisect_left(range(len(removals)), True, key=lambda n: self._reaches(problem, removals[:n], full))
         counts = self._counts_after(problem.widths, removals[:steps])
-        removed = 1 - getattr(problem.cost(counts), self.of) / full
-        if removed < self.ratio:
+        removed = 1 - self._measure(problem, counts) / full
+        if removed < self.ratio - ROUNDING:
             raise ValueError(
-                f"ratio {self.ratio} of {self.of} cannot be met at these sites: keeping the least of each cuts "
-                f"{round_down(removed)}; lower it, or prune more (method.joined=expand)"
+                f"{key(self.of)}={self.ratio} cannot be met at these sites: keeping the least of each cuts "
+                f"{round_down(removed)} of the {self.of}; lower it, or prune more ({key('joined')}=expand)"
             )
         return counts
+
+    def _measure(self, problem: BudgetProblem, counts: Mapping[str, int]) -> int:
+        return sum(counts.values()) if self.of == "filters" else getattr(problem.cost(counts), self.of)
 
     def _reaches(self, problem: BudgetProblem, removals: list[str], full: int) -> bool:
         """Is the cut reached? A network cut to pieces has reached any."""
         try:
-            return 1 - getattr(problem.cost(self._counts_after(problem.widths, removals)), self.of) / full >= self.ratio
+            counts = self._counts_after(problem.widths, removals)
+            return 1 - self._measure(problem, counts) / full >= self.ratio - ROUNDING
         except ValueError:
             return True
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,9 +19,9 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, fx, nn
 
 from pruning.files import durable
-from pruning.files.description import Description, Preprocessing, from_json, pack
+from pruning.files.description import Description, from_json, pack
 from pruning.graph.tracing import skeleton
-from pruning.models.registry import Origin
+from pruning.pruned import Pruned
 from pruning.selection import Selection
 from pruning.surgery import compact
 
@@ -32,22 +31,7 @@ MAX_NAMES = 3  # names in a refusal
 Weights = Mapping[str, Tensor]
 
 
-@dataclass(frozen=True)
-class Pruned:
-    """A small network, in eval, and what it takes to use it and to make it again.
-
-    `origin`: how its full-size network is built; None when that is the user's own, to be given to `load` again.
-    """
-
-    network: nn.Module
-    selection: Selection
-    origin: Origin | None
-    image_shape: tuple[int, int, int]
-    classes: tuple[str, ...]
-    preprocessing: Preprocessing | None = None
-
-
-def save(folder: Path | str, pruned: Pruned, dense: nn.Module | None = None) -> None:
+def save(pruned: Pruned, folder: Path | str, dense: nn.Module | None = None) -> None:
     """Into the folder, which is made. `dense` is needed exactly when there is no origin: any weights will do.
 
     Raises:

@@ -9,31 +9,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor, nn
 
 from pruning.files import bitmap
 from pruning.models.registry import Origin
+from pruning.pruned import Preprocessing
 from pruning.selection import Selection, convolutions
 
 MAX_SIDE = 2**16  # pixels a side
 FORMAT, VERSION = "cnn-pruning", 1  # raise the version when a field changes its meaning
 Shape = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """What images went through: shorter side to `resize` (None: as it is), centre crop to the network's size, RGB in
-    [0, 1], then mean and standard deviation of each colour."""
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    resize: int | None = None
-
-    def normalise(self, images: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "*b 3 h w"]:
-        """Of RGB in [0, 1]."""
-        mean, std = (images.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
-        return (images - mean) / std
 
 
 @dataclass(frozen=True)

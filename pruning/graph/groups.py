@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pruning.arguments import key
 from pruning.graph.graph import Graph
-from pruning.graph.sites import Site, match_patterns, sites
+from pruning.graph.sites import Site, choose_units, sites
 from pruning.graph.streams import streams
 
 JOINED = ("keep", "expand", "couple")
@@ -33,13 +34,12 @@ def pruning_groups(graph: Graph, joined: str, only: Sequence[str] | None = None)
         ValueError: an unknown way, a pattern that fits no site, a network without any site, or as `streams`.
     """
     if joined not in JOINED:
-        raise ValueError(f"method.joined must be one of {', '.join(JOINED)}, got {joined!r}")
+        raise ValueError(f"{key('joined')} must be one of {', '.join(JOINED)}, got {joined!r}")
     by_name = sites(graph)
     members, leaders = _members(graph, by_name, joined)
     if not members:
         raise ValueError(_nothing_to_cut_message(graph, by_name, joined))
-    if only is not None:
-        members = {name: members[name] for name in match_patterns(list(members), list(only))}
+    members = {name: members[name] for name in choose_units(graph, members, only)}
     readers = {n: s.drops_with for n, s in by_name.items() if n in members and s.drops_with in members}
     return PruningGroups(members, {name: leaders[name] for name in members if name in leaders}, readers)  # type: ignore[arg-type]
 
@@ -65,9 +65,9 @@ def _nothing_to_cut_message(graph: Graph, by_name: dict[str, Site], joined: str)
             by_reason.setdefault(why, []).append(name)
     words = "; ".join(f"{len(n)} ({n[0]}{', ...' if n[1:] else ''}) {why}" for why, n in by_reason.items())
     counts = {way: _count_cuttable(graph, by_name, way) for way in JOINED}
-    ways = [f"method.joined={way} cuts {count} of them" for way, count in counts.items() if count]
+    ways = [f"{key('joined')}={way} cuts {count} of them" for way, count in counts.items() if count]
     advice = f"; {', '.join(ways)}" if ways else ""
-    return f"no convolution of this network may be cut with method.joined={joined}: {words or 'it has none'}{advice}"
+    return f"no convolution of this network may be cut with {key('joined')}={joined}: {words or 'it has none'}{advice}"
 
 
 def _count_cuttable(graph: Graph, by_name: dict[str, Site], joined: str) -> int:
@@ -98,7 +98,7 @@ def exclusion_reason(site: Site, joined: str, residual: bool) -> str | None:
     if not site.joined or joined == "expand":
         return None
     return (
-        "joined: added to others; method.joined=expand or couple may cut it"
+        f"joined: added to others; {key('joined')}=expand or couple may cut it"
         if joined == "keep"
         else "joined: member of a stream that cannot be cut as a whole"
     )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
+import fnmatch
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 import torch
 from torch import fx
 
+from pruning.arguments import key
 from pruning.graph.graph import Graph
 from pruning.graph.ops import Add, Broadcast, Cat, Channelwise, Conv, Index, Mul, Op
 from pruning.graph.streams import joined_convolutions
 
-EXCLUDED_BY_PATTERN = "aside: not among method.only"  # the verdict on a site that would fit
+EXCEPT = "!"  # before a pattern of sites that stay whole
 
 
 @dataclass(frozen=True)
@@ -60,16 +63,58 @@ def sites(graph: Graph) -> dict[str, Site]:
     return by_name
 
 
-def match_patterns(names: list[str], patterns: list[str]) -> list[str]:
+def match_patterns(names: list[str], patterns: Sequence[str], argument: str) -> list[str]:
     """The names that some shell-style pattern fits.
 
     Raises:
-        ValueError: a pattern fits nothing.
+        ValueError: a pattern, given as `argument`, fits nothing.
     """
     for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            raise ValueError(f"{pattern!r} fits no convolution that may be cut here; there are {', '.join(names)}")
-    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
+        if not fnmatch.filter(names, pattern):
+            raise ValueError(
+                f"{key(argument)}: {pattern!r} fits no convolution that may be cut here; {near_names(pattern, names)}"
+            )
+    return [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def choose_units(graph: Graph, units: Mapping[str, Sequence[str]], only: Sequence[str] | None) -> list[str]:
+    """The units whose name fits a pattern of `only`, or all where it names none, but for those of which a member fits a
+    pattern after "!".
+
+    Raises:
+        ValueError: a pattern fits nothing (one after "!" may name any layer of the network), or no unit is left.
+    """
+    included = [pattern for pattern in only or () if not pattern.startswith(EXCEPT)]
+    excluded = [pattern.removeprefix(EXCEPT) for pattern in only or () if pattern.startswith(EXCEPT)]
+    chosen = match_patterns(list(units), included, "include") if included else list(units)
+    _refuse_unknown(graph, excluded)
+    left = [name for name in chosen if not any(fnmatch.filter(units[name], pattern) for pattern in excluded)]
+    if chosen and not left:
+        raise ValueError(f"{key('exclude')}: {', '.join(excluded)} leaves no convolution to cut")
+    return left
+
+
+def _refuse_unknown(graph: Graph, patterns: Sequence[str]) -> None:
+    """Raise ValueError for a pattern that fits no layer, and no parameter, of the network."""
+    names = [name for name, _ in graph.trace.bare.named_modules() if name]
+    parameters = [name for name, _ in graph.trace.bare.named_parameters()]
+    for pattern in patterns:
+        if not fnmatch.filter([*names, *parameters], pattern):
+            raise ValueError(
+                f"{key('exclude')}: {pattern!r} fits no layer of the network; {near_names(pattern, names)}"
+            )
+
+
+def near_names(pattern: str, names: Sequence[str]) -> str:
+    """In words, the names that a pattern may have meant."""
+    stem = pattern.rstrip("*.")
+    near = sorted(names, key=lambda name: -difflib.SequenceMatcher(None, stem, name[: len(stem) + 1]).ratio())
+    return f"near: {', '.join(near[:4])}" + (f" ({len(names)} in all)" if len(names) > 4 else "")
+
+
+def exclusion_by_pattern() -> str:
+    """The verdict on a site that would fit."""
+    return f"aside: left out by {' or '.join(dict.fromkeys((key('include'), key('exclude'))))}"
 
 
 def _convolutions_before(graph: Graph) -> dict[fx.Node, frozenset[str]]:

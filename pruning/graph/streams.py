@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, fx
 
+from pruning.arguments import key
 from pruning.graph.graph import Graph
 from pruning.graph.ops import Add, Broadcast, Cat, Channelwise, Conv, Index, Op
 
@@ -86,7 +87,8 @@ class ChannelUnionFind:
             for name in group:
                 if classes[name] != classes[group[0]]:
                     raise ValueError(
-                        f"method.joined=couple needs streams of one width, but {group[0]!r} and {name!r} meet in an "
-                        "addition with padding or permutation between them; use model.shortcut=B"
+                        f"{key('joined')}=couple needs streams of one width, but {group[0]!r} and {name!r} meet in an "
+                        f"addition with padding or permutation between them; use {key('shortcut')}=B where the network "
+                        f"has it, or {key('joined')}=expand"
                     )
         return [tuple(group) for group in groups]

@@ -1,8 +1,8 @@
 """The life of a pruning method: five verbs, called while a network trains (three) and by the pipeline (two).
 
-    attach   in setup, before the optimiser exists       add gates
-    steer    after backward, before the step             move gates, edit gradients
-    settle   after each optimiser step                   follow the weights: project, mask
+    attach   in setup, before the optimiser exists       add gates; offer their parameter group
+    steer    after backward, before the step             edit gradients
+    settle   after each optimiser step                   move duals, project
     select   asked after training                        return a Selection; change nothing
     detach   last                                        leave a plain network, names and order of parameters as before
 
@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import final
+from typing import Any, final
 
 from torch import nn
 
+from pruning.arguments import key
+from pruning.graph.graph import Graph
 from pruning.selection import Selection
 
 
@@ -26,6 +28,8 @@ class PruningMethod(ABC):
 
     needs_training: bool = False  # False: decides on the network as it is; its stage has no epochs of its own
     form: str = "split"  # in which small networks are timed and exported, one of pruning.surgery.forms.FORMS
+    observes: bool = False  # True: gradients of a few batches are enough for it, no step has to be made
+    graph: Graph | None = None  # of the network attached last, as it is without what attach put on
     gated: bool = False  # True: while attached, the network computes something else than when silenced
 
     # -- the verbs -----------------------------------------------------------------------------------------------------
@@ -46,11 +50,14 @@ class PruningMethod(ABC):
         """Take everything off that attach put on; names and order of parameters are as before."""
 
     def steer(self, network: nn.Module) -> None:
-        """Between backward and the optimiser's step: move the method's own parameters, which no optimiser knows, and
-        leave them without a gradient; edit those of the weights."""
+        """Edit gradients between backward and the optimiser's step."""
 
     def settle(self, network: nn.Module) -> None:
         """Follow the weights after the optimiser's step."""
+
+    def groups(self, network: nn.Module) -> list[dict[str, Any]]:
+        """Optimiser groups of the method's own parameters; one with `constant=True` keeps its learning rate."""
+        return []
 
     def report(self, network: nn.Module) -> dict[str, float]:
         """Figures of the moment, by name."""
@@ -75,7 +82,7 @@ class PruningMethod(ABC):
         """Raises ValueError where gradients are infinite in some steps, and the method would learn from them."""
         if self.needs_training and precision == "16-mixed":
             raise ValueError(
-                "trainer.precision=16-mixed leaves out steps whose gradients are infinite, and "
+                f"{key('precision')}=16-mixed leaves out steps whose gradients are infinite, and "
                 f"{type(self).__name__} would learn from them: take bf16-mixed or 32-true"
             )
 
@@ -88,7 +95,7 @@ class PruningMethod(ABC):
         """
         if self.needs_training and steps < 1:
             raise ValueError(
-                f"{type(self).__name__} learns what to remove while its stage trains, and recipe.prune.epochs=0 leaves "
-                "it no steps: raise recipe.prune.epochs, or take a method that decides at once, such as l1"
+                f"{type(self).__name__} learns what to remove while its stage trains, and {key('steps')}=0 leaves it "
+                f"no steps: raise {key('steps')}, or take a method that decides at once, such as l1"
             )
         self.attach(network, image_shape, steps)

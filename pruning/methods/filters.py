@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from pruning.arguments import key
 from pruning.budget.targets import Budget, BudgetProblem, Counts
 from pruning.graph.cost import Cost, predict
 from pruning.graph.graph import Graph, trace
 from pruning.graph.groups import PruningGroups, exclusion_reasons, pruning_groups
 from pruning.graph.liveness import analyse
-from pruning.graph.sites import EXCLUDED_BY_PATTERN, sites
+from pruning.graph.sites import exclusion_by_pattern, sites
 from pruning.methods.base import PruningMethod
 from pruning.selection import Selection
 
@@ -29,12 +30,13 @@ class FilterMethod(PruningMethod):
         joined: what to do with convolutions whose outputs are added to others: "keep" them whole; "expand", each is
             cut on its own and its output spread into the full stream; "couple", all members of a stream lose the
             same channels, so that the stream gets narrower.
-        only: shell-style patterns of the sites to prune; None takes all that `joined` allows.
+        only: shell-style patterns of the sites to prune, after "!" of those to leave whole; None takes all that
+            `joined` allows.
         cross: also drop, from the first reader of a join, the input channels of the filters that the last
             convolution before that join lost (FCF's authors do; needs joined="expand").
     """
 
-    graph: Graph
+    graph: Graph  # type: ignore[assignment] # known once attached
     units: PruningGroups
     counts: Counts
 
@@ -42,7 +44,7 @@ class FilterMethod(PruningMethod):
         self, budget: Budget, joined: str = "keep", only: Sequence[str] | None = None, cross: bool = False
     ) -> None:
         if cross and joined != "expand":
-            raise ValueError(f"method.cross=true needs method.joined=expand, got method.joined={joined}")
+            raise ValueError(f"{key('cross')}=true needs {key('joined')}=expand, got {key('joined')}={joined}")
         self.budget, self.joined, self.only, self.cross = budget, joined, only, cross
 
     @abstractmethod
@@ -92,7 +94,7 @@ class FilterMethod(PruningMethod):
     def exclusion_reasons(self) -> dict[str, str | None]:
         cut = {member for members in self.units.members.values() for member in members}
         whys = exclusion_reasons(sites(self.graph), self.joined)
-        return {name: None if name in cut else why or EXCLUDED_BY_PATTERN for name, why in whys.items()}
+        return {name: None if name in cut else why or exclusion_by_pattern() for name, why in whys.items()}
 
     def magnitudes(self, network: nn.Module) -> Scores:
         """Mean |W| of every filter, comparable over layers."""

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pruning.arguments import key
+
 Shape = tuple[int, int, int]
 AUXILIARY = {"googlenet", "inception_v3"}  # heads that only training uses, and that no small network has
 
@@ -29,7 +31,8 @@ def torchvision_network(
     known = models.list_models(module=models)
     if name not in known:
         raise ValueError(
-            f"model.name must be one of torchvision's classification networks, got {name!r}; {_near_names(name, known)}"
+            f"{key('name')} must be one of torchvision's classification networks, got {name!r}; "
+            f"{_near_names(name, known)}"
         )
     options: dict[str, Any] = {}
     if name in AUXILIARY:
@@ -53,10 +56,10 @@ def timm_network(name: str, classes: int, image_shape: Shape, weights: str | Non
     try:
         import timm
     except ImportError as error:
-        raise ValueError(f"model=timm model.name={name} needs timm: pip install 'cnn-pruning[timm]'") from error
+        raise ValueError(f"{key('name')}={name} of timm needs it: pip install 'cnn-pruning[timm]'") from error
     known = timm.list_models()
     if name not in known:  # nothing with a scheme such as hf-hub: or local-dir: gets to timm
-        raise ValueError(f"model.name must be one of timm's networks, got {name!r}; {_near_names(name, known)}")
+        raise ValueError(f"{key('name')} must be one of timm's networks, got {name!r}; {_near_names(name, known)}")
     full = name if weights in (None, "DEFAULT") else f"{name}.{weights}"
     tags = {name: name.partition(".")[2] for name in timm.list_pretrained(f"{name}.*")}
     if weights is not None and not (full in tags or (full == name and tags)):
@@ -73,7 +76,7 @@ def _near_names(name: str, known: Collection[str]) -> str:
 
 def _weights_message(whose: str, names: Collection[str], weights: str) -> str:
     choices = f"one of {', '.join(names)}" if names else "null, there are none"
-    return f"model.weights of {whose} must be {choices}, got {weights!r}; a file of weights is baseline=PATH"
+    return f"{key('weights')} of {whose} must be {choices}, got {weights!r}; a file of weights is baseline=PATH"
 
 
 def _fetch_weights(name: str, weights: str) -> dict[str, Tensor]:
@@ -87,12 +90,10 @@ def _fetch_weights(name: str, weights: str) -> dict[str, Tensor]:
     try:
         return dict(entry.get_state_dict(progress=False, check_hash=True, weights_only=True))
     except OSError as error:
-        words = f"model.weights={weights} of {name} cannot be fetched from {entry.url} ({error})"
+        words = f"{key('weights')}={weights} of {name} cannot be fetched from {entry.url} ({error})"
         raise OSError(f"{words}: {remedy}") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:  # what was fetched once is kept by torch.hub
-        words = (
-            f"model.weights={weights} of {name} cannot be read as plain weights, {entry.url} is damaged or not theirs"
-        )
+        words = f"{key('weights')}={weights} of {name} cannot be read as plain weights, {entry.url} is damaged"
         raise ValueError(f"{words}: {remedy}") from error
 
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pruning.arguments import key
 from pruning.models.init import initialise
 
 WIDTHS = (16, 32, 64)
@@ -86,7 +87,7 @@ def resnet(depth: int, classes: int, image_shape: tuple[int, int, int], shortcut
     if depth < 8 or (depth - 2) % 6:
         raise ValueError(f"depth of a CIFAR ResNet must be 6n + 2 (20, 32, 44, 56, 110), got {depth}")
     if shortcut not in SHORTCUTS:
-        raise ValueError(f"model.shortcut must be A (zero-padded) or B (1x1 projection), got {shortcut!r}")
+        raise ValueError(f"{key('shortcut')} must be A (zero-padded) or B (1x1 projection), got {shortcut!r}")
     if min(image_shape[1:]) < 8:
         raise ValueError(f"a CIFAR ResNet needs images of 8x8 or more, got {image_shape}")
     return initialise(ResNet(depth, classes, shortcut), seed)

@@ -66,6 +66,6 @@ def zfnet(classes: int, image_shape: tuple[int, int, int], normalise: bool = Tru
     _, height, width = image_shape
     if min(height, width) < MIN_SIDE:
         raise ValueError(
-            f"zfnet needs images of {MIN_SIDE}x{MIN_SIDE} or more, got {image_shape}; use model=vgg16 for small ones"
+            f"zfnet needs images of {MIN_SIDE}x{MIN_SIDE} or more, got {image_shape}; vgg16 takes small ones"
         )
     return initialise(ZFNet(classes, height, width, normalise), seed)

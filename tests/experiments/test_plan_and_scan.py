@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments import program
-from pruning.plan import Plan
+from pruning.planning import Plan
 from support.tiny_run import composed, config
 
 

@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from experiments import plan
 from experiments.config.choices import CONF
 from experiments.run import prepare
-from pruning.plan import plan as planned
+from pruning.planning import make_plan
 from support.tiny_run import any_settings, composed
 
 EXPERIMENTS = sorted(
@@ -26,7 +26,7 @@ def test_the_cut_is_the_published_one(name: str, tmp_path: Path) -> None:
     made = prepare.prepare_plan(any_settings(f"experiment={name}", "plan=true", f"folder={tmp_path}"))
     printed = made.settings.published
     assert printed is not None
-    found = planned(made.network, made.method, made.image_shape, made.steps("prune"))
+    found = make_plan(made.network, made.method, made.image_shape, made.steps("prune"))
     assert [ours for _, _, ours in plan.compare_cuts(printed, found)] == [
         pytest.approx(theirs, abs=0.0015 if "modern" in name else 0.001)  # theirs of an unknown counter
         for _, theirs, _ in plan.compare_cuts(printed, found)

@@ -18,7 +18,7 @@ from experiments.run.prepare import prepare_plan
 from experiments.system.checkout import ROOT
 from experiments.trainer.checkpoints import DurableCheckpoints
 from pruning.graph.cost import count_macs
-from pruning.plan import Plan, plan
+from pruning.planning import Plan, make_plan
 from support.tiny_run import any_settings, config
 
 
@@ -145,7 +145,7 @@ def check_plan(asked: list[str], folder: Path) -> None:
     try:
         with refusal.refusals():
             bench = prepare_plan(any_settings("data=noise", "plan=true", f"folder={folder}", *asked))
-            made = plan(bench.network, bench.method, bench.image_shape, bench.steps("prune"))
+            made = make_plan(bench.network, bench.method, bench.image_shape, bench.steps("prune"))
     except refusal.Refusal as refused:
         said = str(refused)
     if said is None:

@@ -8,7 +8,7 @@ from pruning.graph.cost import Cost, count_macs, count_params
 from pruning.methods.dense import Dense
 from pruning.methods.l1 import L1
 from pruning.models import resnet
-from pruning.plan import plan
+from pruning.planning import make_plan
 from pruning.surgery import compact
 
 SHAPE = (3, 8, 8)
@@ -20,7 +20,7 @@ def chain() -> nn.Sequential:
 
 
 def test_rows_and_totals_by_hand():
-    made = plan(chain(), L1(PerLayer(0.5)), SHAPE, 0)
+    made = make_plan(chain(), L1(PerLayer(0.5)), SHAPE, 0)
     first, second = made.rows
     assert (first.rows, first.columns, first.readers) == ((2, 4), (3, 3), ("2",))
     assert (second.rows, second.columns, second.readers) == ((4, 8), (2, 4), ("5",))
@@ -34,7 +34,7 @@ def test_rows_and_totals_by_hand():
 
 def test_the_plan_is_what_compaction_builds():
     network, method = resnet(20, 10, (3, 32, 32)), L1(PerLayer(0.3))
-    made = plan(network, method, (3, 32, 32), 0)
+    made = make_plan(network, method, (3, 32, 32), 0)
     small = compact(network, method.select(network), (3, 32, 32))
     assert made.after == Cost(count_macs(small, (3, 32, 32)), count_params(small))
     kept = {row.name: row.rows[0] for row in made.rows}
@@ -43,7 +43,7 @@ def test_the_plan_is_what_compaction_builds():
 
 def test_why_not():
     verdicts = {
-        row.name: row.verdict for row in plan(resnet(20, 10, (3, 32, 32)), L1(PerLayer(0.3)), (3, 32, 32), 0).rows
+        row.name: row.verdict for row in make_plan(resnet(20, 10, (3, 32, 32)), L1(PerLayer(0.3)), (3, 32, 32), 0).rows
     }
     assert verdicts["layer1.0.conv1"] == "cut"
     assert verdicts["layer1.0.conv2"].startswith("joined: ")
@@ -51,7 +51,7 @@ def test_why_not():
 
 
 def test_the_null_method_cuts_nothing():
-    made = plan(chain(), Dense(), SHAPE, 0)
+    made = make_plan(chain(), Dense(), SHAPE, 0)
     assert made.before == made.after == made.least
     assert {row.verdict for row in made.rows} == {"whole: the method leaves it so"}
 
@@ -66,6 +66,6 @@ def test_shared_layers_and_barriers_are_named():
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.head(self.norm(self.again(self.again(self.stem(x)))).mean((2, 3)))
 
-    made = plan(Twice(), L1(PerLayer(0.5)), SHAPE, 0)
+    made = make_plan(Twice(), L1(PerLayer(0.5)), SHAPE, 0)
     assert {row.name: row.verdict for row in made.rows}["again"] == "shared: called 2 times with one weight"
     assert "norm" in made.barriers

@@ -10,7 +10,7 @@ METHODS = {
     "fcf": ("method=fcf", *LONG),
     "fcf_ours": ("method=fcf_ours", *LONG),
     "group2d": ("method=group2d", "recipe.prune.epochs=2"),
-    "group2d, ladder": ("method=group2d", "recipe.prune.epochs=2", "method.steps=3"),
+    "group2d, ladder": ("method=group2d", "recipe.prune.epochs=2", "method.levels=3"),
     "group2d, lasso": ("method=group2d", "recipe.prune.epochs=2", "method.learn=lasso"),
 }
 

@@ -20,7 +20,7 @@ def chain() -> nn.Sequential:
 
 
 def method(ratio: float = 0.5, **asked: object) -> Group2D:
-    defaults = {"groups": 2, "score": "l1", "learn": "score", "steps": 1, "kernels": "kxk", "adapt": False}
+    defaults = {"groups": 2, "score": "l1", "learn": "score", "levels": 1, "kernels": "kxk", "adapt": False}
     return Group2D(PerLayer(ratio), **({"form": "split"} | defaults | asked))  # type: ignore[arg-type]
 
 

@@ -3,9 +3,8 @@
 import torch
 from torch import nn
 
-from pruning.files.artifact import Pruned
-from pruning.files.description import Preprocessing
 from pruning.models import Origin, registry
+from pruning.pruned import Preprocessing, Pruned
 from pruning.selection import Selection, convolutions
 from pruning.surgery import compact
 

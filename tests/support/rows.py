@@ -33,7 +33,15 @@ def fcf(ratio: float, **changes: object) -> FCF:
 
 
 def group2d(ratio: float, **changes: object) -> Group2D:
-    plain = {"groups": 2, "score": "l1", "learn": "score", "steps": 1, "kernels": "kxk", "adapt": True, "form": "split"}
+    plain = {
+        "groups": 2,
+        "score": "l1",
+        "learn": "score",
+        "levels": 1,
+        "kernels": "kxk",
+        "adapt": True,
+        "form": "split",
+    }
     return Group2D(PerLayer(ratio), **(plain | changes))
 
 
@@ -52,7 +60,7 @@ METHODS: dict[str, Row] = {
     "l1 on both": Row(lambda ratio: L1(PerLayer(ratio), joined="expand"), "rows"),
     "fcf": Row(fcf, "rows"),
     "group2d": Row(lambda ratio: group2d(ratio, score="l1"), "columns"),
-    "group2d, ladder": Row(lambda ratio: group2d(ratio, score="taylor", steps=3), "columns"),
+    "group2d, ladder": Row(lambda ratio: group2d(ratio, score="taylor", levels=3), "columns"),
     "group2d, lasso": Row(lambda ratio: group2d(ratio, score="taylor", learn="lasso"), "columns"),
     "fcf behind the norm": Row(lambda ratio: fcf(ratio, cross=False, gate="norm", alpha=0.5), "rows"),
     "fcf from l1": Row(lambda ratio: fcf(ratio, gate="norm", start="l1"), "rows"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
+from pruning.arguments import key
 from pruning.budget.targets import Budget
 from pruning.methods.fcf.gates import Gate, attach_gates, gate_on, gate_targets, plain_tensors, rank_gates, remove_gates
 from pruning.methods.fcf.lpbox import LpBox
@@ -24,6 +25,8 @@ BOX = "box"  # where the duals live in the first gate
 @final
 class FCF(FilterMethod):
     """Learns which filters stay: binary gates by lp-box ADMM, trained together with the weights.
+
+    Defaults are the paper's for CIFAR-10 (section 4.1); for ImageNet it has alpha 0.65, rho 0.001, mu 1.005.
 
     Args:
         budget, joined, only, cross: as in FilterMethod; the paper's form is joined="expand", cross=True.
@@ -42,19 +45,21 @@ class FCF(FilterMethod):
     def __init__(
         self,
         budget: Budget,
-        joined: str,
-        cross: bool,
-        gate: str,
-        alpha: float,
-        rho: float,
-        mu: float,
-        rho_max: float,
-        lr: float,
-        start: str,
+        joined: str = "expand",
+        cross: bool = True,
+        gate: str = "filter",
+        alpha: float = 0.99,
+        rho: float = 0.01,
+        mu: float = 1.01,
+        rho_max: float = 6.0,
+        lr: float = 0.1,
+        start: str = "one",
         only: Sequence[str] | None = None,
     ) -> None:
         if joined == "couple":
-            raise ValueError("FCF gates every convolution on its own: method.joined must be expand or keep, got couple")
+            raise ValueError(
+                f"FCF gates every convolution on its own: {key('joined')} must be expand or keep, got couple"
+            )
         super().__init__(budget, joined, only, cross)
         _check_arguments(gate, start, alpha, rho, mu, rho_max, lr)
         self.gate, self.alpha, self.rho, self.mu, self.rho_max, self.lr = gate, alpha, rho, mu, rho_max, lr
@@ -64,7 +69,7 @@ class FCF(FilterMethod):
         if steps < MIN_STEPS:
             raise ValueError(
                 f"FCF needs {MIN_STEPS} steps or more for its gates to become binary, got {steps}; "
-                "raise recipe.prune.epochs or lower recipe.batch"
+                f"raise {key('steps')} or take smaller batches"
             )
         self.survey(network, image_shape)
         self.settle_counts(network, self.magnitudes(network))
@@ -85,22 +90,17 @@ class FCF(FilterMethod):
         """mu, or what brings the penalty to its end within half of the steps if that is more."""
         return max(self.mu, (self.rho_max / self.rho) ** (2 / steps))
 
+    def groups(self, network: nn.Module) -> list[dict[str, Any]]:
+        gates = [gate_on(network, target).v for target in self.targets.values()]
+        return [{"params": gates, "lr": self.lr, "momentum": 0.0, "weight_decay": 0.0, "constant": True}]
+
     @torch.no_grad()
     def steer(self, network: nn.Module) -> None:
-        """Plain gradient descent of the gates, whatever moves the weights; then their duals.
-
-        A gradient that is no number moves no gate: whoever looks for where it came from finds the gates sound.
-        """
         box, gates = self.box(network), self.gates(network)
         grads = [gate.grad if gate.grad is not None else torch.zeros_like(gate) for gate in gates]
         self.measure_forces(network, gates, grads)
-        v = box.stack([gate.detach() for gate in gates])
-        gradient = box.constrained_gradient(v, box.stack(grads))
-        v = v.sub(gradient.nan_to_num(0.0, 0.0, 0.0), alpha=self.lr)
-        torch._foreach_copy_(list(gates), box.rows(v))
-        box.settle(v)
-        for gate in gates:
-            gate.grad = None
+        gradients = box.constrained_gradient(box.stack([gate.detach() for gate in gates]), box.stack(grads))
+        torch._foreach_copy_(grads, box.rows(gradients))
 
     def measure_forces(self, network: nn.Module, gates: list[nn.Parameter], grads: list[Tensor]) -> None:
         """How much of the loss the gates feel: behind a norm the sum of U dL/dU over a filter U = v W is rounding.
@@ -112,6 +112,11 @@ class FCF(FilterMethod):
         box.pull = torch.stack(torch._foreach_norm(torch._foreach_mul(list(gates), grads), 1)).sum()
         box.force = torch.stack([(p.detach() * p.grad).abs_().sum() for p in trained if p.grad is not None]).sum()
 
+    @torch.no_grad()
+    def settle(self, network: nn.Module) -> None:
+        box = self.box(network)
+        box.settle(box.stack([gate.detach() for gate in self.gates(network)]))
+
     def scores(self, network: nn.Module) -> Scores:
         return {name: gate_on(network, target).v.detach() for name, target in self.targets.items()}
 
@@ -120,7 +125,7 @@ class FCF(FilterMethod):
         if gap > MAX_BINARY_GAP and self.has_moved(network):
             warnings.warn(
                 f"FCF's gates are not binary at the end of their stage: mean distance {gap:.3f} from 0 or 1, more than "
-                f"{MAX_BINARY_GAP}; train them longer (recipe.prune.epochs)",
+                f"{MAX_BINARY_GAP}; train them longer ({key('steps')})",
                 stacklevel=2,
             )
         remove_gates(network, self.targets, scaled=self.start == "l1")
@@ -166,19 +171,19 @@ class FCF(FilterMethod):
 
 def _check_arguments(gate: str, start: str, alpha: float, rho: float, mu: float, rho_max: float, lr: float) -> None:
     if gate not in ("filter", "norm"):
-        raise ValueError(f"method.gate must be filter (the paper) or norm, got {gate!r}")
+        raise ValueError(f"{key('gate')} must be filter (the paper) or norm, got {gate!r}")
     if start not in ("one", "l1"):
-        raise ValueError(f"method.start must be one (the paper) or l1, got {start!r}")
+        raise ValueError(f"{key('start')} must be one (the paper) or l1, got {start!r}")
     if not 0 <= alpha < 1:
-        raise ValueError(f"method.alpha must lie in [0, 1), got {alpha}")
+        raise ValueError(f"{key('alpha')} must lie in [0, 1), got {alpha}")
     if not (0 < rho <= rho_max and mu >= 1):
         raise ValueError(
-            f"0 < method.rho <= method.rho_max and method.mu >= 1 are needed, got {rho}, {rho_max} and {mu}"
+            f"0 < {key('rho')} <= {key('rho_max')} and {key('mu')} >= 1 are needed, got {rho}, {rho_max} and {mu}"
         )
     step = lr * alpha * 2 * rho_max
     if step >= 1.25:
         warnings.warn(
             f"the gates' step is lr * alpha * 2 rho_max = {step:.3f}; from {UNSTABLE_STEP:.3f} on it diverges "
-            "(the paper's values give 1.19): lower method.lr or method.rho_max",
+            f"(the paper's values give 1.19): lower {key('lr')} or {key('rho_max')}",
             stacklevel=3,
         )

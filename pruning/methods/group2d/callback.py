@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from pruning.arguments import key
 from pruning.budget.targets import Budget, BudgetProblem, Counts
 from pruning.graph.cost import Cost, predict
-from pruning.graph.graph import trace
+from pruning.graph.graph import Graph, trace
 from pruning.graph.liveness import analyse
 from pruning.methods.base import PruningMethod
 from pruning.methods.group2d.assignment import (
@@ -44,38 +45,42 @@ class Group2D(PruningMethod):
         groups: groups of equal size in each layer, 1 or more.
         score: what a kernel is worth: "taylor", "activation" (both from the training steps), "l1".
         learn: "score" keeps the channels with the largest scores; "lasso" trains whole blocks to zero.
-        steps: levels of the ladder: 1 decides once; 3 goes 2x, 3x, 4x towards a quarter, with training between.
+        levels: of the ladder: 1 decides once; 3 goes 2x, 3x, 4x towards a quarter, with training between.
         kernels: "kxk", all but 1x1; or "all".
         adapt: where `groups` does not divide a layer's filters take the nearest divisor instead of refusing.
         form: "split", "grouped" or "auto": the small form that is timed and exported, never what is stored.
-        only: shell-style patterns of the convolutions to prune; None takes all that fit.
+        only: shell-style patterns of the convolutions to prune, after "!" of those to leave whole; None takes all
+            that fit.
     """
+
+    graph: Graph  # known once attached
 
     def __init__(
         self,
         budget: Budget,
-        groups: int,
-        score: str,
-        learn: str,
-        steps: int,
-        kernels: str,
-        adapt: bool,
-        form: str,
+        groups: int = 4,
+        score: str = "taylor",
+        learn: str = "score",
+        levels: int = 1,
+        kernels: str = "kxk",
+        adapt: bool = False,
+        form: str = "split",
         only: Sequence[str] | None = None,
     ) -> None:
-        _check_arguments(groups, steps, score=score, learn=learn, kernels=kernels, form=form)
+        _check_arguments(groups, levels, score=score, learn=learn, kernels=kernels, form=form)
         self.budget, self.groups_wanted, self.score, self.learn = budget, groups, score, learn
-        self.levels, self.kernels, self.adapt, self.form, self.only = steps, kernels, adapt, form, only
-        self.gated = steps > 1 or learn == "lasso"
+        self.levels, self.kernels, self.adapt, self.form, self.only = levels, kernels, adapt, form, only
+        self.gated = levels > 1 or learn == "lasso"
         self.needs_training = self.gated or score != "l1"
+        self.observes = self.needs_training and not self.gated
 
     # -- the verbs -----------------------------------------------------------------------------------------------------
 
     def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
         if self.needs_training and steps < self.levels:
             raise ValueError(
-                f"method.score={self.score} learn={self.learn} steps={self.levels} learns from training steps, and its "
-                f"stage has {steps}; raise recipe.prune.epochs, or take score=l1 learn=score steps=1"
+                f"{key('score')}={self.score} learn={self.learn} levels={self.levels} learns from training steps, and "
+                f"its stage has {steps}; raise {key('steps')}, or take score=l1 learn=score levels=1"
             )
         self.graph, self.stage_steps = trace(network, image_shape), max(steps, 1)
         eligible = eligible_sites(self.graph, self.kernels, self.only)
@@ -96,9 +101,9 @@ class Group2D(PruningMethod):
         for name in self.groups_of:
             if not network.get_submodule(name).get_parameter("weight").requires_grad:
                 raise ValueError(
-                    f"method.score={self.score} learn={self.learn} learns from the gradients of weights, and {name!r} "
-                    "is frozen (requires_grad=False): thaw it, leave it out by method.only=, or take "
-                    "method.score=activation"
+                    f"{key('score')}={self.score} learn={self.learn} learns from the gradients of weights, and "
+                    f"{name!r} is frozen (requires_grad=False): thaw it, leave it out by {key('exclude')}=, or take "
+                    f"{key('score')}=activation"
                 )
 
     def steer(self, network: nn.Module) -> None:
@@ -125,9 +130,9 @@ class Group2D(PruningMethod):
             scores = normalise_per_filter(self.scores(network, name))
             plain = contiguous_groups(len(scores), count)
             shuffled = plain[torch.randperm(len(plain), generator=torch.Generator().manual_seed(0))]
-            for key, groups in zip(shares, (self.groups_at(network, name), plain, shuffled), strict=True):
+            for kind, groups in zip(shares, (self.groups_at(network, name), plain, shuffled), strict=True):
                 share = kept_score_share(scores, groups, best_patterns(scores, groups, count, self.keep[name]))
-                shares[key] += share / len(self.groups_of)
+                shares[kind] += share / len(self.groups_of)
         return shares
 
     # -- learning ------------------------------------------------------------------------------------------------------
@@ -204,11 +209,11 @@ class Group2D(PruningMethod):
         return self.graph.convolutions()[name].layer.in_channels
 
 
-def _check_arguments(groups: int, steps: int, **words: str) -> None:
-    if groups < 1 or steps < 1:
-        raise ValueError(f"method.groups and method.steps must be 1 or more, got {groups} and {steps}")
-    for key, value in words.items():
-        if value not in CHOICES[key]:
-            raise ValueError(f"method.{key} must be one of {', '.join(CHOICES[key])}, got {value!r}")
-    if words["learn"] == "lasso" and steps > 1:
-        raise ValueError(f"method.learn=lasso has a schedule of its own: method.steps must be 1, got {steps}")
+def _check_arguments(groups: int, levels: int, **words: str) -> None:
+    if groups < 1 or levels < 1:
+        raise ValueError(f"{key('groups')} and {key('levels')} must be 1 or more, got {groups} and {levels}")
+    for name, value in words.items():
+        if value not in CHOICES[name]:
+            raise ValueError(f"{key(name)} must be one of {', '.join(CHOICES[name])}, got {value!r}")
+    if words["learn"] == "lasso" and levels > 1:
+        raise ValueError(f"{key('learn')}=lasso has a schedule of its own: {key('levels')} must be 1, got {levels}")

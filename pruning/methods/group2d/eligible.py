@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from pruning.arguments import key
 from pruning.graph.graph import Graph
-from pruning.graph.sites import EXCLUDED_BY_PATTERN, Site, match_patterns, sites
+from pruning.graph.sites import Site, choose_units, exclusion_by_pattern, sites
 
 
 def eligible_sites(graph: Graph, kernels: str, only: Sequence[str] | None) -> list[Site]:
@@ -17,8 +18,8 @@ def eligible_sites(graph: Graph, kernels: str, only: Sequence[str] | None) -> li
     by_name = sites(graph)
     eligible = [name for name, site in by_name.items() if exclusion_reason(site, kernels) is None]
     if not eligible:
-        raise ValueError(f"no convolution of this network may be pruned with method.kernels={kernels}")
-    return [by_name[name] for name in (eligible if only is None else match_patterns(eligible, list(only)))]
+        raise ValueError(f"no convolution of this network may be pruned with {key('kernels')}={kernels}")
+    return [by_name[name] for name in choose_units(graph, {name: (name,) for name in eligible}, only)]
 
 
 def exclusion_reason(site: Site, kernels: str) -> str | None:
@@ -28,13 +29,14 @@ def exclusion_reason(site: Site, kernels: str) -> str | None:
         return "grouped: or depthwise, follows its input"
     if site.gating:
         return "squeeze: squeeze-and-excitation"
-    return "1x1: method.kernels=all takes it" if site.kernel == 1 and kernels == "kxk" else None
+    return f"1x1: {key('kernels')}=all takes it" if site.kernel == 1 and kernels == "kxk" else None
 
 
 def exclusion_reasons(graph: Graph, kernels: str, pruned: Collection[str]) -> dict[str, str | None]:
     """Of every convolution why it is left alone; None for those that are pruned."""
     return {
-        n: None if n in pruned else exclusion_reason(s, kernels) or EXCLUDED_BY_PATTERN for n, s in sites(graph).items()
+        n: None if n in pruned else exclusion_reason(s, kernels) or exclusion_by_pattern()
+        for n, s in sites(graph).items()
     }
 
 
@@ -48,7 +50,7 @@ def count_groups(site: Site, wanted: int, adapt: bool) -> int:
     nearest = min(divisors, key=lambda count: (abs(count - wanted), count))
     if nearest != wanted and not adapt:
         raise ValueError(
-            f"method.groups={wanted} does not divide the {site.filters} filters of {site.name!r}; "
-            f"the nearest that does is {nearest}: take it, or let method.adapt=true do so layer by layer"
+            f"{key('groups')}={wanted} does not divide the {site.filters} filters of {site.name!r}; "
+            f"the nearest that does is {nearest}: take it, or let {key('adapt')}=true do so layer by layer"
         )
     return nearest

@@ -84,7 +84,7 @@ def attach_gates(network: nn.Module, counts: dict[str, int], watch: bool) -> Non
 
 def _record_activity(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     """A function, not a closure, so that it follows a copy of the network."""
-    if layer.training:
+    if torch.is_grad_enabled():  # not while it is measured
         gate: Any = layer.parametrizations.weight[0]  # type: ignore[union-attr, index]
         gate.activity += inputs[0].detach().abs().mean((0, 2, 3)).to(gate.activity.dtype)
 

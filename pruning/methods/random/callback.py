@@ -15,7 +15,7 @@ from pruning.methods.filters import FilterMethod, Scores
 class Random(FilterMethod):
     """Keeps filters by lot, a pure function of (seed, name of the layer); a larger budget keeps a superset."""
 
-    def __init__(self, budget: Budget, seed: int, joined: str = "keep", only: Sequence[str] | None = None) -> None:
+    def __init__(self, budget: Budget, seed: int = 0, joined: str = "keep", only: Sequence[str] | None = None) -> None:
         super().__init__(budget, joined, only)
         self.seed = seed
 

@@ -58,13 +58,27 @@ def test_per_layer_with_a_table_in_which_the_last_word_counts() -> None:
 
 
 def test_per_layer_refuses_with_value_and_remedy() -> None:
-    with pytest.raises(ValueError, match=r"0.8 would empty layer 'b' of 4: .* use 0.75 or less, .* budget.table"):
+    with pytest.raises(ValueError, match=r"0.8 would empty layer 'b' of 4: .* use 0.75 or less, .* layer=\{b: 0.75\}"):
         PerLayer(0.8).counts(FLAT)
     assert PerLayer(0.75).counts(FLAT) == {"a": 2, "b": 1}
     with pytest.raises(ValueError, match=r"'c\*' fits no convolution .* a, b"):
         PerLayer(0.5, {"c*": 0.1}).counts(FLAT)
-    with pytest.raises(ValueError, match=r"budget.table\[a\] must lie in \[0, 1\), got 1.0"):
+    with pytest.raises(ValueError, match=r"layer\[a\] must lie in \[0, 1\), got 1.0"):
         PerLayer(0.5, {"a": 1.0})
+
+
+def test_a_table_takes_exact_counts() -> None:
+    assert PerLayer(0.5, {"a": 7}).counts(FLAT) == {"a": 7, "b": 2}
+    assert PerLayer(0.5, {"*": 1, "b": 0.5}, round_to=2).counts(FLAT) == {"a": 1, "b": 2}
+    with pytest.raises(ValueError, match=r"layer\[a\] must be 10 or less, the layer's width, got 11"):
+        PerLayer(0.5, {"a": 11}).counts(FLAT)
+
+
+def test_a_share_of_the_filters_is_met_to_the_filter() -> None:
+    """By hand: of 14, 7 go, evenly over the layers, 1.4 are 2 whole ones; of 10, 0.1 is 1 and no more."""
+    assert Share(0.5, "filters").counts(FLAT) == {"a": 5, "b": 2}
+    assert sum(Share(0.1, "filters").counts(FLAT).values()) == 12
+    assert Share(0.1, "filters").counts(demand(a=[1.0] * 10)) == {"a": 9}
 
 
 @pytest.mark.parametrize("width", range(2, 70))
@@ -77,7 +91,7 @@ def test_the_advised_ratio_is_taken(width: int) -> None:
 
 
 def test_a_layer_of_one_is_not_told_to_use_0_or_less() -> None:
-    with pytest.raises(ValueError, match=r"budget\.table, 0, and it stays whole$"):
+    with pytest.raises(ValueError, match=r"layer=\{a: 0\}, and it stays whole$"):
         PerLayer(0.5).counts(demand(a=[1.0]))
 
 
@@ -101,7 +115,7 @@ def test_global_meets_the_ratio_or_refuses(ratio: float) -> None:
 def test_global_never_empties_a_layer() -> None:
     counts = Global(0.8, floor=0.0).counts(demand(a=[1e-6] * 8, b=[1.0] * 8))
     assert counts == {"a": 1, "b": 2}
-    with pytest.raises(ValueError, match=r"ratio 0.99 .* cannot be met: it must lie in \[0.1250, 0.8750\]"):
+    with pytest.raises(ValueError, match=r"filters=0.99 .* cannot be met: it must lie in \[0.1250, 0.8750\]"):
         Global(0.99, floor=0.0).counts(demand(a=[1e-6] * 8, b=[1.0] * 8))
 
 
@@ -122,14 +136,12 @@ def test_the_bounds_that_global_names_are_met(floor: float, ceiling: float, widt
 def test_the_share_that_is_named_is_met() -> None:
     with pytest.raises(ValueError, match=r"cuts") as refused:
         Share(0.7, "macs").counts(FLAT)
-    named = float(str(refused.value).split("cuts ")[1].split(";")[0])
+    named = float(str(refused.value).split("cuts ")[1].split(" of ")[0])
     assert Share(named, "macs").counts(FLAT) == {"a": 1, "b": 1}
 
 
 def test_global_refuses_shares_out_of_order() -> None:
-    with pytest.raises(
-        ValueError, match=r"floor and budget.ceiling must lie in \[0, 1\] in this order, got 0.9 and 0.1"
-    ):
+    with pytest.raises(ValueError, match=r"floor and ceiling must lie in \[0, 1\] in this order, got 0.9 and 0.1"):
         Global(0.5, floor=0.9, ceiling=0.1)
 
 
@@ -151,11 +163,11 @@ def test_share_keeps_a_floor_and_one_of_each() -> None:
 
 
 def test_share_refuses_what_cannot_be_met() -> None:
-    with pytest.raises(ValueError, match=r"ratio 0.7 of macs cannot be met .* cuts 0.6666; lower it"):
+    with pytest.raises(ValueError, match=r"macs=0.7 cannot be met .* cuts 0.6666 of the macs; lower it"):
         Share(0.7, "macs").counts(FLAT)
-    with pytest.raises(ValueError, match=r"budget.of must be macs or params, got 'flops'"):
+    with pytest.raises(ValueError, match=r"of must be one of macs, params, filters, got 'flops'"):
         Share(0.5, "flops")
-    with pytest.raises(ValueError, match=r"budget.floor must lie in \[0, 1\), got 1.0"):
+    with pytest.raises(ValueError, match=r"floor must lie in \[0, 1\), got 1.0"):
         Share(0.5, "macs", floor=1.0)
 
 
@@ -186,7 +198,7 @@ def test_widths_are_rounded_to_a_multiple_and_no_less_is_cut() -> None:
     kept = Global(0.5, floor=0.1, ceiling=1.0, round_to=8).counts(wide)
     assert sum(kept.values()) <= 33
     assert all(count % 8 == 0 or count < 8 for count in kept.values())
-    with pytest.raises(ValueError, match=r"budget.round_to must be 1 or more, got 0"):
+    with pytest.raises(ValueError, match=r"round_to must be 1 or more, got 0"):
         PerLayer(0.5, round_to=0)
 
 

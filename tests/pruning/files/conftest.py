@@ -9,5 +9,5 @@ from support.kept_network import RESNET, SHAPE, pruned
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("saved") / "new" / "model"
-    save(folder, pruned(RESNET, SHAPE))
+    save(pruned(RESNET, SHAPE), folder)
     return folder

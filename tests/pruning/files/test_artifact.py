@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 import pruning
-from pruning.files.artifact import DESCRIPTION, WEIGHTS, Pruned, load, save
-from pruning.files.description import Preprocessing
+from pruning.files.artifact import DESCRIPTION, WEIGHTS, load, save
 from pruning.models import Origin, registry
+from pruning.pruned import Preprocessing, Pruned
 from pruning.selection import Selection
 from pruning.surgery import compact
 from support.kept_network import CLASSES, RESNET, SHAPE, pruned
@@ -32,7 +32,7 @@ def test_it_comes_back_bit_for_bit(
     origin: Origin, image_shape: tuple[int, int, int], patterned: bool, tmp_path: Path
 ) -> None:
     given = pruned(origin, image_shape, patterned)
-    save(tmp_path, given)
+    save(given, tmp_path)
     got = load(tmp_path)
     images = torch.randn(3, *image_shape)
     with torch.no_grad():
@@ -48,7 +48,7 @@ def test_it_can_be_trained_and_saved_again(saved: Path, tmp_path: Path) -> None:
     first.network.train()(torch.randn(4, *SHAPE)).sum().backward()
     assert all(p.grad is not None for p in first.network.parameters())
     first.network.eval()
-    save(tmp_path, first)
+    save(first, tmp_path)
     second = load(tmp_path).network.state_dict()
     assert all(torch.equal(value, second[key]) for key, value in first.network.state_dict().items())
 
@@ -59,7 +59,7 @@ def test_a_copy_that_was_trained_elsewhere_is_saved(tmp_path: Path) -> None:
     network = copy.deepcopy(given.network).train().to(memory_format=torch.channels_last)
     network.get_submodule("conv1").requires_grad_(False)
     network(torch.randn(4, *SHAPE)).sum().backward()
-    save(tmp_path, dataclasses.replace(given, network=network))
+    save(dataclasses.replace(given, network=network), tmp_path)
     got = load(tmp_path).network.state_dict()
     assert all(torch.equal(value, got[key]) for key, value in network.state_dict().items())
 
@@ -89,8 +89,8 @@ def test_a_network_of_the_users_own(tmp_path: Path) -> None:
     small = compact(dense, choice, (3, 8, 8))
     given = Pruned(small, choice, None, (3, 8, 8), CLASSES)
     with pytest.raises(ValueError, match="cannot be built by name: give dense="):
-        save(tmp_path, given)
-    save(tmp_path, given, dense)
+        save(given, tmp_path)
+    save(given, tmp_path, dense)
     got = load(tmp_path, build()).network
     images = torch.randn(2, 3, 8, 8).double()
     assert torch.equal(got(images), small.eval()(images))
@@ -102,10 +102,10 @@ def test_a_network_that_is_something_else_is_not_saved(tmp_path: Path) -> None:
     given = pruned(RESNET, SHAPE)
     other = pruned(Origin("resnet", {"depth": 14, "shortcut": "A"}), SHAPE)
     with pytest.raises(ValueError):  # noqa: PT011 (which of its words comes first is of no account)
-        save(tmp_path / "a", Pruned(other.network, given.selection, RESNET, SHAPE, CLASSES))
+        save(Pruned(other.network, given.selection, RESNET, SHAPE, CLASSES), tmp_path / "a")
     dense = registry.BUILDERS["resnet"](classes=3, image_shape=SHAPE, **RESNET.arguments)
     with pytest.raises(ValueError, match="could not be loaded again"):
-        save(tmp_path / "b", Pruned(dense, Selection.full(dense), RESNET, SHAPE, CLASSES))
+        save(Pruned(dense, Selection.full(dense), RESNET, SHAPE, CLASSES), tmp_path / "b")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 
-from pruning.files.artifact import Pruned, load, save
+from pruning.files.artifact import load, save
 from pruning.graph.attachments import refuse_computed_weights
 from pruning.graph.graph import trace
+from pruning.pruned import Pruned
 from pruning.selection import Selection
 from pruning.surgery import compact
 from support.promise import Around, assert_small_is_masked, images, random_rows, randomised, relative
@@ -278,7 +279,7 @@ def test_what_is_made_in_forward_is_saved_and_loaded(name: str, tmp_path: Path) 
     network = RIGHT[name]()
     choice = random_rows(trace(network, SHAPE), 0.5, 0)
     small = compact(network, choice, SHAPE).eval()
-    save(tmp_path, Pruned(small, choice, None, SHAPE, ("a", "b", "c", "d")), network)
+    save(Pruned(small, choice, None, SHAPE, ("a", "b", "c", "d")), tmp_path, network)
     batch = images(SHAPE)
     assert torch.equal(load(tmp_path, network).network(batch), small(batch))
 

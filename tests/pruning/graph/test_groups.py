@@ -52,7 +52,7 @@ def test_couple_ties_each_stream_and_lets_its_projection_lead() -> None:
 
 
 def test_couple_cannot_narrow_a_padded_stream() -> None:
-    with pytest.raises(ValueError, match=r"couple needs streams of one width, but 'conv1' .* use model.shortcut=B"):
+    with pytest.raises(ValueError, match=r"couple needs streams of one width, but 'conv1' .* use shortcut=B where"):
         found(resnet(20, 10, SHAPE, "A"), "couple")
 
 
@@ -69,10 +69,10 @@ def test_only_some() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(ValueError, match=r"method.joined must be one of keep, expand, couple, got 'join'"):
+    with pytest.raises(ValueError, match=r"joined must be one of keep, expand, couple, got 'join'"):
         found(vgg16(10, SHAPE), "join")
     with pytest.raises(
-        ValueError, match=r"no convolution of this network may be cut with method.joined=keep: 1 \(0\) classes: "
+        ValueError, match=r"no convolution of this network may be cut with joined=keep: 1 \(0\) classes: "
     ):
         found(nn.Sequential(nn.Conv2d(3, 4, 32), nn.Flatten()), "keep")
 
@@ -130,7 +130,7 @@ def test_when_nothing_may_be_cut_the_advice_is_true() -> None:
         def forward(self, x):  # type: ignore[no-untyped-def]
             return self.head((self.wide(x) + self.narrow(x)).mean((2, 3)))
 
-    words = r"joined=keep: 2 \(wide, ...\) joined: added to others.*; method.joined=couple cuts 2 of them$"
+    words = r"joined=keep: 2 \(wide, ...\) joined: added to others.*; joined=couple cuts 2 of them$"
     with pytest.raises(ValueError, match=words):
         found(Branches(), "keep")
     assert found(Branches(), "couple").members == {"wide": ("wide", "narrow")}

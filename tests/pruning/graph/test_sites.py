@@ -67,6 +67,6 @@ def test_squeeze_excitation() -> None:
 
 def test_patterns_of_names() -> None:
     names = ["layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1"]
-    assert match_patterns(names, ["layer2*", "*conv1"]) == ["layer1.0.conv1", "layer2.0.conv1"]
-    with pytest.raises(ValueError, match=r"'layer9.\*' fits no convolution .* layer1.0.conv1, layer1.0.conv2"):
-        match_patterns(names, ["*conv1", "layer9.*"])
+    assert match_patterns(names, ["layer2*", "*conv1"], "include") == ["layer1.0.conv1", "layer2.0.conv1"]
+    with pytest.raises(ValueError, match=r"include: 'layer9.\*' fits no convolution .* layer1.0.conv1, layer1.0.conv2"):
+        match_patterns(names, ["*conv1", "layer9.*"], "include")

@@ -38,5 +38,5 @@ def test_small_equals_masked(normalise: bool) -> None:
 
 
 def test_small_images_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"64x64 or more, got \(3, 32, 32\); use model=vgg16"):
+    with pytest.raises(ValueError, match=r"64x64 or more, got \(3, 32, 32\); vgg16 takes small ones"):
         zfnet(10, (3, 32, 32))

@@ -22,7 +22,7 @@ def test_growth_reaches_the_end_of_the_penalty_within_half_of_the_steps() -> Non
 def test_an_unstable_step_is_told_before_it_diverges() -> None:
     """lr * alpha * 2 rho_max: 1.188 as published, 1.25 warned of."""
     fcf(0.5)
-    with pytest.warns(UserWarning, match=r"= 1.250; from 1.333 on it diverges .* lower method.lr or method.rho_max"):
+    with pytest.warns(UserWarning, match=r"= 1.250; from 1.333 on it diverges .* lower lr or rho_max"):
         fcf(0.5, alpha=0.5, lr=0.5, rho_max=2.5)
     with pytest.warns(UserWarning, match=r"= 1.980;"):
         fcf(0.5, lr=1.0, rho_max=1.0)
@@ -31,14 +31,14 @@ def test_an_unstable_step_is_told_before_it_diverges() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"gate": "both"}, r"method.gate must be filter \(the paper\) or norm, got 'both'"),
-        ({"start": "two"}, r"method.start must be one \(the paper\) or l1, got 'two'"),
-        ({"alpha": 1.0}, r"method.alpha must lie in \[0, 1\), got 1.0"),
-        ({"alpha": -0.1}, r"method.alpha .* got -0.1"),
-        ({"rho": 7.0}, r"0 < method.rho <= method.rho_max .* got 7.0, 6.0 and 1.01"),
-        ({"rho": 0.0}, "method.rho"),
+        ({"gate": "both"}, r"gate must be filter \(the paper\) or norm, got 'both'"),
+        ({"start": "two"}, r"start must be one \(the paper\) or l1, got 'two'"),
+        ({"alpha": 1.0}, r"alpha must lie in \[0, 1\), got 1.0"),
+        ({"alpha": -0.1}, r"alpha .* got -0.1"),
+        ({"rho": 7.0}, r"0 < rho <= rho_max .* got 7.0, 6.0 and 1.01"),
+        ({"rho": 0.0}, "rho"),
         ({"mu": 0.99}, "got 0.01, 6.0 and 0.99"),
-        ({"joined": "keep"}, "method.cross=true needs method.joined=expand, got method.joined=keep"),
+        ({"joined": "keep"}, "cross=true needs joined=expand, got joined=keep"),
     ],
 )
 def test_bad_values_are_refused_with_the_rule(changes: dict[str, object], words: str) -> None:

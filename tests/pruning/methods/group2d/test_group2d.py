@@ -55,9 +55,7 @@ def test_macs_budget_counts_what_nobody_reads():
 
 
 def test_groups_that_do_not_divide_a_layer():
-    with pytest.raises(
-        ValueError, match=r"method.groups=3 does not divide the 8 filters of '3'; the nearest that does is 2"
-    ):
+    with pytest.raises(ValueError, match=r"groups=3 does not divide the 8 filters of '3'; the nearest that does is 2"):
         attached(chain(), method(groups=3))
     made = method(groups=3, adapt=True)
     assert len(made.select(attached(chain(), made))["3"].unique(dim=0)) <= 2
@@ -66,10 +64,10 @@ def test_groups_that_do_not_divide_a_layer():
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"groups": 0}, "method.groups and method.steps must be 1 or more"),
-        ({"score": "magic"}, "method.score must be one of taylor, activation, l1, got 'magic'"),
-        ({"form": "padded"}, "method.form must be one of split, grouped, auto, got 'padded'"),
-        ({"learn": "lasso", "steps": 2}, "method.steps must be 1, got 2"),
+        ({"groups": 0}, "groups and levels must be 1 or more"),
+        ({"score": "magic"}, "score must be one of taylor, activation, l1, got 'magic'"),
+        ({"form": "padded"}, "form must be one of split, grouped, auto, got 'padded'"),
+        ({"learn": "lasso", "levels": 2}, "levels must be 1, got 2"),
     ],
 )
 def test_refusals(asked, words):
@@ -83,7 +81,7 @@ def test_a_score_from_data_needs_steps():
 
 
 def test_a_ratio_that_leaves_no_channel():
-    with pytest.raises(ValueError, match=r"ratio 0.9 would empty layer '3' of 8"):
+    with pytest.raises(ValueError, match=r"layer=0.9 would empty layer '3' of 8"):
         attached(chain(), method(0.9))
 
 

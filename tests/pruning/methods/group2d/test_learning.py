@@ -35,7 +35,7 @@ def test_activation_score_is_mean_input_times_weight():
 
 
 def test_ladder_tightens_within_the_earlier_pattern():
-    made = method(0.75, score="taylor", steps=3)
+    made = method(0.75, score="taylor", levels=3)
     network, kept = attached(chain(), made, steps=12), []
     for seed in range(12):
         step(network, made, seed)
@@ -77,11 +77,11 @@ def test_proximal_step_by_hand():
 
 
 def test_state_in_the_middle_of_a_ladder_goes_on_from_a_file():
-    made = method(0.75, score="taylor", steps=3)
+    made = method(0.75, score="taylor", levels=3)
     network = attached(chain(), made, steps=12)
     for seed in range(6):
         step(network, made, seed)
-    again = method(0.75, score="taylor", steps=3)
+    again = method(0.75, score="taylor", levels=3)
     resumed = attached(chain(), again, steps=12)
     resumed.load_state_dict(network.state_dict())
     assert again.select(resumed) == made.select(network)

@@ -1,22 +1,21 @@
-"""What a method would cut from a network, and what it must leave alone, before anything is trained."""
+"""Layer by layer what a selection leaves of a network, why not less, and what that costs; as rows and as a table."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import fx, nn
 
-from pruning.graph.attachments import duplicate
-from pruning.graph.cost import Cost, authors_ops, kernels_and_filters, predict
-from pruning.graph.graph import Graph, trace
-from pruning.graph.liveness import Liveness, analyse
+from pruning.graph.cost import Cost, kernels_and_filters
+from pruning.graph.graph import Graph
+from pruning.graph.liveness import Liveness
 from pruning.graph.ops import Conv, Linear, Op, Opaque
-from pruning.methods.base import PruningMethod
-from pruning.selection import Selection
 
 LEFT_BY_METHOD = "whole: the method leaves it so"
+CUT = "cut"  # the verdict on a layer that may be cut
 
 
 @dataclass(frozen=True)
@@ -36,46 +35,27 @@ class Row:
     after: Cost
 
 
-@dataclass(frozen=True)
-class Plan:
-    """`least` is the cost when every site keeps the least that the method can leave it; `operations`, before and after,
-    are those of the FCF authors' count."""
-
-    rows: tuple[Row, ...]
-    before: Cost
-    after: Cost
-    least: Cost
-    operations: tuple[int, int]
-    barriers: tuple[str, ...]
-
-
-def plan(network: nn.Module, method: PruningMethod, image_shape: tuple[int, int, int], steps: int) -> Plan:
-    """The plan of a method for a plain network and a prune stage of `steps` steps; the network stays as it is.
-
-    A method that learns may choose other filters than shown, but not more or fewer.
-
-    Raises:
-        ValueError: whatever would be refused before training.
-    """
-    graph, attached = trace(network, image_shape), duplicate(network)
-    method.begin_stage(attached, image_shape, steps)
-    smallest = method.choose(attached, dict.fromkeys(method.widths(), 1))
-    before, after, least = (analyse(graph, s) for s in (Selection({}), method.select(attached), smallest))
-    verdicts, readers = method.exclusion_reasons(), channel_readers(graph)
+def layer_rows(
+    network: nn.Module, before: Liveness, after: Liveness, verdicts: Mapping[str, str | None]
+) -> tuple[Row, ...]:
+    """Every convolution of a plain network, those that cannot be cut last; `verdicts`: a method's reasons."""
+    graph, readers = before.graph, channel_readers(before.graph)
     cuttable = [_cuttable_row(conv, before, after, verdicts, readers) for conv in graph.convolutions().values()]
-    uncuttable = [_uncuttable_row(network, name, reason) for name, reason in graph.uncuttable().items()]
-    operations = authors_ops(before), authors_ops(after)
-    return Plan((*cuttable, *uncuttable), predict(before), predict(after), predict(least), operations, barriers(graph))
+    return *cuttable, *(_uncuttable_row(network, name, reason) for name, reason in graph.uncuttable().items())
 
 
 def _cuttable_row(
-    conv: Conv, before: Liveness, after: Liveness, verdicts: dict[str, str | None], readers: dict[str, tuple[str, ...]]
+    conv: Conv,
+    before: Liveness,
+    after: Liveness,
+    verdicts: Mapping[str, str | None],
+    readers: dict[str, tuple[str, ...]],
 ) -> Row:
     working_kernels = after.kernels(conv)
     return Row(
         conv.name,
         tuple(conv.layer.weight.shape),
-        verdicts.get(conv.name, LEFT_BY_METHOD) or "cut",
+        verdicts.get(conv.name, LEFT_BY_METHOD) or CUT,
         readers[conv.name],
         (int(working_kernels.any(1).sum()), len(working_kernels)),
         (int(working_kernels.any(0).sum()), working_kernels.shape[1]),
@@ -106,7 +86,7 @@ def channel_readers(graph: Graph) -> dict[str, tuple[str, ...]]:
         sources = frozenset[str]().union(*(makers[n] for n in op.inputs))
         if isinstance(op, (Conv, Linear, Opaque)):
             for name in sources:
-                readers[name].append(_op_name(op))
+                readers[name].append(op_name(op))
         makers[node] = frozenset({op.name}) if isinstance(op, Conv) else frozenset() if _mixes_channels(op) else sources
     return {name: tuple(dict.fromkeys(names)) for name, names in readers.items()}
 
@@ -115,11 +95,39 @@ def _mixes_channels(op: Op) -> bool:
     return isinstance(op, (Linear, Opaque))
 
 
-def _op_name(op: Op) -> str:
+def op_name(op: Op) -> str:
     return "output" if op.node.op == "output" else str(op.node.target if op.node.op == "call_module" else op.node.name)
 
 
-def barriers(graph: Graph) -> tuple[str, ...]:
-    """Operations that read all channels at full width, by name."""
-    names = (_op_name(op) for op in graph.ops.values() if isinstance(op, Opaque) and op.width)
-    return tuple(dict.fromkeys(names))
+def print_table(rows: Sequence[Row], before: Cost, after: Cost) -> str:
+    """Layers, and under them what the whole network costs."""
+    cells = [("layer", "filters", "inputs", "MACs", "", "")]
+    cells += [
+        (r.name, share(r.rows), share(r.columns), si(r.before.macs), change(r.before.macs, r.after.macs), r.verdict)
+        for r in rows
+    ]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]) - 1)]
+    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:-1], widths[1:]), row[-1]]) for row in cells]
+    lines += [cost_line("MACs", before.macs, after.macs), cost_line("parameters", before.params, after.params)]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def cost_line(name: str, before: int, after: int) -> str:
+    return f"{name:<12}{si(before)} -> {si(after)}  {change(before, after)}"
+
+
+def share(numbers: tuple[int, int]) -> str:
+    kept, total = numbers
+    return f"{kept}/{total}"
+
+
+def change(before: int, after: int) -> str:
+    return "same" if after == before else f"{100 * (after / before - 1):+.1f} %"
+
+
+def si(number: float) -> str:
+    """1234567 as 1.23 M."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.2f} {unit}"
+    return f"{number:.0f}"

@@ -1,0 +1,14 @@
+"""The keys of the command line for arguments of pruning, by which its messages name them here. Imports no torch."""
+
+METHOD: tuple[str, ...] = ("joined", "cross", "gate", "alpha", "rho", "mu", "rho_max", "lr", "start")
+METHOD += ("groups", "score", "learn", "levels", "kernels", "adapt", "form")
+BUDGET = ("table", "floor", "ceiling", "round_to", "of")
+KEYS = {
+    **{name: f"method.{name}" for name in METHOD},
+    **dict.fromkeys(("include", "exclude"), "method.only"),
+    **{name: f"budget.{name}" for name in BUDGET},
+    **dict.fromkeys(("macs", "params", "filters", "layer"), "ratio"),
+    **{name: f"model.{name}" for name in ("name", "weights", "shortcut")},
+    "steps": "recipe.prune.epochs",
+    "precision": "trainer.precision",
+}

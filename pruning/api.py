@@ -1,0 +1,123 @@
+"""The public functions: prune at once, attach for a loop of one's own, plan without cutting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pruning.graph.attachments import duplicate
+from pruning.graph.tracing import float_type
+from pruning.methods.base import PruningMethod
+from pruning.methods.build import Method, build_method
+from pruning.modes import eval_mode
+from pruning.planning import Plan, make_plan
+from pruning.pruned import Pruned
+from pruning.pruner import Images, Pruner, Shape
+
+Batches = Iterable[Any]  # of images, or of (images, labels)
+
+
+def prune(
+    model: nn.Module, example: Images, method: Method = "l1", *, data: Batches | None = None, **arguments: Any
+) -> Pruned:
+    """A physically smaller copy of a network, with proof that it computes what the masked network computes.
+
+    >>> import torch, pruning
+    >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 4, 3))
+    >>> small = pruning.prune(model, torch.randn(1, 3, 16, 16), "l1", layer=0.5)
+    >>> small.network[0].out_channels, model[0].out_channels
+    (4, 8)
+
+    Args:
+        model: any network that torch.fx can trace; it is not changed.
+        example: a batch of images, (batch, channels, height, width); only its shape, dtype and device count.
+        method: a name (dense random l1 fcf group2d), a PruningMethod (class or instance), or a Selection made already.
+        data: batches of images, or of (images, labels); what the method scores by, if it needs any, and the first of
+            them is what the certificate is made on. Without it the certificate is made on random images.
+        arguments: one of macs= params= filters= layer= budget= (the share to remove), include= exclude= (patterns of
+            layers), joined= (keep, expand, couple), and what the method takes: `pruning.methods.build.build_method`.
+
+    Raises:
+        ValueError: the value, the rule and the remedy; nothing was done.
+    """
+    built = build_method(method, **arguments)
+    if built.needs_training and not (built.observes and data is not None):
+        raise ValueError(_training_message(built))
+    image_shape, batches = check_example(model, example), list(data) if data is not None else []
+    pruner = Pruner(duplicate(model), built, image_shape, steps=int(built.needs_training))
+    if built.needs_training:
+        observe(pruner, batches)
+    return pruner.finish(split_batch(batches[0])[0] if batches else None)
+
+
+def attach(model: nn.Module, example: Images, method: Method, *, steps: int = 0, **arguments: Any) -> Pruner:
+    """Put a method on a network, in place, for a loop of one's own: see `Pruner`, whose `finish` gives the small one.
+
+    Args:
+        model, example, method, arguments: as in `prune`.
+        steps: of the optimiser until `finish`.
+
+    Raises:
+        ValueError: as `prune`, and where the steps are too few for the method; the network is as it was.
+    """
+    return Pruner(model, build_method(method, **arguments), check_example(model, example), steps)
+
+
+def plan(model: nn.Module, example: Images, method: Method = "l1", *, steps: int = 10_000, **arguments: Any) -> Plan:
+    """What `prune` or `attach` would leave of a network, printed as a table; nothing is trained or cut.
+
+    Args:
+        model, example, method, arguments: as in `prune`; the network is not changed.
+        steps: that a method which learns would have.
+
+    Raises:
+        ValueError: as `prune`.
+    """
+    return make_plan(model, build_method(method, **arguments), check_example(model, example), steps)
+
+
+def check_example(model: nn.Module, example: Images) -> Shape:
+    """Its image shape; ValueError unless it is a batch of images that the network may be given."""
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model must be a torch.nn.Module, got a {type(model).__name__}")
+    if not isinstance(example, Tensor) or example.ndim != 4:
+        got = f"shape {tuple(example.shape)}" if isinstance(example, Tensor) else f"a {type(example).__name__}"
+        raise ValueError(f"example must be a batch of images, a tensor (batch, channels, height, width), got {got}")
+    parameter, kind = next(model.parameters(), example), float_type(model)
+    if example.dtype != kind or example.device != parameter.device:
+        raise ValueError(
+            f"example is {example.dtype} on {example.device}, the model computes in {kind} on {parameter.device}: "
+            "give example.to(device, dtype) of the model"
+        )
+    return tuple(example.shape[1:])  # type: ignore[return-value]
+
+
+def observe(pruner: Pruner, batches: list[Any]) -> None:
+    """Show a method the gradients of the cross-entropy, batch by batch, in eval; no weight moves."""
+    network = pruner.network
+    with eval_mode(network):
+        for images, labels in map(split_batch, batches):
+            if labels is None:
+                raise ValueError(f"{type(pruner.method).__name__} needs labels: let data= give (images, labels)")
+            network.zero_grad()
+            F.cross_entropy(network(images), labels).backward()
+            pruner.after_backward()
+    network.zero_grad()
+
+
+def split_batch(batch: Any) -> tuple[Images, Tensor | None]:
+    """Images, and labels where there are any."""
+    return (batch, None) if isinstance(batch, Tensor) else (batch[0], batch[1] if len(batch) > 1 else None)
+
+
+def _training_message(method: PruningMethod) -> str:
+    name = type(method).__name__
+    if method.observes:
+        return f"{name} scores by gradients: give prune() data=, batches of (images, labels), or attach() it in a loop"
+    return (
+        f"{name} learns what to remove while the network trains, and prune() trains nothing: take pruner = "
+        "pruning.attach(model, example, ...) in a loop of your own, or pruning.PruningCallback in a Trainer"
+    )

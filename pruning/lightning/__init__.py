@@ -1,1 +1,0 @@
-"""Pruning in a Lightning Trainer: a method's verbs, each at its moment."""

@@ -1,0 +1,59 @@
+"""What a method would cut from a network, and what it must leave alone, before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from pruning.graph.attachments import duplicate
+from pruning.graph.cost import Cost, authors_ops, predict
+from pruning.graph.graph import Graph, trace
+from pruning.graph.liveness import analyse
+from pruning.graph.ops import Opaque
+from pruning.layers import Row, layer_rows, op_name, print_table
+from pruning.methods.base import PruningMethod
+from pruning.selection import Selection
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be left of a network, printed as a table.
+
+    `least` is the cost when every site keeps the least that the method can leave it; `operations`, before and after,
+    are those of the FCF authors' count; `barriers`: operations that read all channels at full width.
+    """
+
+    rows: tuple[Row, ...]
+    before: Cost
+    after: Cost
+    least: Cost
+    operations: tuple[int, int]
+    barriers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return print_table(self.rows, self.before, self.after)
+
+
+def make_plan(network: nn.Module, method: PruningMethod, image_shape: tuple[int, int, int], steps: int) -> Plan:
+    """The plan of a method for a plain network and a prune stage of `steps` steps; the network stays as it is.
+
+    A method that learns may choose other filters than shown, but not more or fewer.
+
+    Raises:
+        ValueError: whatever would be refused before training.
+    """
+    attached = duplicate(network)
+    method.begin_stage(attached, image_shape, steps)
+    graph = method.graph or trace(network, image_shape)
+    smallest = method.choose(attached, dict.fromkeys(method.widths(), 1))
+    before, after, least = (analyse(graph, s) for s in (Selection({}), method.select(attached), smallest))
+    rows = layer_rows(network, before, after, method.exclusion_reasons())
+    operations = authors_ops(before), authors_ops(after)
+    return Plan(rows, predict(before), predict(after), predict(least), operations, barriers(graph))
+
+
+def barriers(graph: Graph) -> tuple[str, ...]:
+    """Operations that read all channels at full width, by name."""
+    names = (op_name(op) for op in graph.ops.values() if isinstance(op, Opaque) and op.width)
+    return tuple(dict.fromkeys(names))

@@ -1,0 +1,68 @@
+"""What pruning gives: a small network with everything that is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pruning.graph.cost import Cost
+from pruning.layers import Row, cost_line, print_table
+from pruning.models.registry import Origin
+from pruning.selection import Selection
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What images went through: shorter side to `resize` (None: as it is), centre crop to the network's size, RGB in
+    [0, 1], then mean and standard deviation of each colour."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resize: int | None = None
+
+    def normalise(self, images: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "*b 3 h w"]:
+        """Of RGB in [0, 1]."""
+        mean, std = (images.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
+        return (images - mean) / std
+
+
+@dataclass(frozen=True)
+class Report:
+    """What pruning has done: every convolution, kept of total and why; costs of the whole network before and after;
+    `certificate`: the largest difference from the masked full-size network, relative to its largest output."""
+
+    rows: tuple[Row, ...]
+    before: Cost
+    after: Cost
+    bytes: tuple[int, int]
+    certificate: float
+
+    def __str__(self) -> str:
+        table = print_table(self.rows, self.before, self.after)
+        return f"{table}\n{cost_line('bytes', *self.bytes)}\n{'certificate':<12}{self.certificate:.1e}"
+
+
+@dataclass(frozen=True, repr=False)
+class Pruned:
+    """A small network, and what it takes to use it and to make it again; printed as a table.
+
+    `selection`: which kernels of the full-size network survive. `origin`: how that one is built by name, if it can be.
+    `classes` are empty for a network that is no classifier.
+    """
+
+    network: nn.Module
+    selection: Selection
+    origin: Origin | None
+    image_shape: tuple[int, int, int]
+    classes: tuple[str, ...] = ()
+    preprocessing: Preprocessing | None = None
+    report: Report | None = None
+
+    def __repr__(self) -> str:
+        cost = self.report and f", {self.report.after.macs:,} of {self.report.before.macs:,} MACs"
+        return f"Pruned({type(self.network).__name__}, images {self.image_shape}{cost or ''})"
+
+    def __str__(self) -> str:
+        return repr(self) if self.report is None else str(self.report)

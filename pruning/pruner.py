@@ -1,0 +1,93 @@
+"""A method at work on a network, from its gates to the small network and its certificate: for any loop of training."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pruning.graph.attachments import duplicate
+from pruning.graph.cost import count_bytes, predict
+from pruning.graph.graph import trace
+from pruning.graph.liveness import analyse
+from pruning.graph.tracing import float_type
+from pruning.layers import layer_rows
+from pruning.methods.base import PruningMethod
+from pruning.pruned import Pruned, Report
+from pruning.selection import Selection
+from pruning.surgery import certify, compact
+from pruning.surgery.mask import silence
+
+Images = Float[Tensor, "batch channels height width"]
+Shape = tuple[int, int, int]
+CERTIFIED = 2  # images of a certificate, where none are given
+
+
+class Pruner:
+    """A network with a method on it, in place.
+
+        pruner = pruning.attach(model, example, "fcf", steps=len(loader) * 5, macs=0.5)
+        for images, labels in loader:
+            optimizer.zero_grad()
+            loss(model(images), labels).backward()
+            pruner.after_backward()
+            optimizer.step()
+            pruner.after_step()
+        small = pruner.finish()
+
+    Args:
+        network: plain; the method's gates, if it has any, are on it from now on.
+        method: what decides.
+        image_shape: (channels, height, width).
+        steps: of the optimiser until `finish`; 0 for a method that decides at once.
+
+    Raises:
+        ValueError: the network cannot be traced, the budget cannot be met on it, or the steps are too few.
+    """
+
+    def __init__(self, network: nn.Module, method: PruningMethod, image_shape: Shape, steps: int) -> None:
+        self.network, self.method, self.image_shape = network, method, image_shape
+        method.begin_stage(network, image_shape, steps)
+
+    def after_backward(self) -> None:
+        """To be called between `backward` and the optimiser's step, gradients whole and unscaled."""
+        self.method.steer(self.network)
+
+    def after_step(self) -> None:
+        """To be called after each step of the optimiser."""
+        self.method.settle(self.network)
+
+    def finish(self, images: Images | None = None) -> Pruned:
+        """Decide, take the gates off, build the small network, and prove it on `images` (None: random ones).
+
+        The network is plain again, at full size, as it was trained. Small and full-size network share no tensor.
+
+        Raises:
+            ValueError: no small form exists, or it computes something else than the masked network.
+        """
+        choice = self.method.select(self.network)
+        verdicts = self.method.exclusion_reasons()
+        self.method.detach(self.network)
+        return self.cut(choice, verdicts, random_images(self.network, self.image_shape) if images is None else images)
+
+    def cut(self, choice: Selection, verdicts: dict[str, str | None], images: Images) -> Pruned:
+        """The small network of a choice, with its report."""
+        graph = self.method.graph or trace(self.network, self.image_shape)
+        before, after = analyse(graph, Selection({})), analyse(graph, choice)
+        small, masked = compact(self.network, choice, self.image_shape, graph), duplicate(self.network)
+        silence(masked, after)
+        report = Report(
+            layer_rows(self.network, before, after, verdicts),
+            predict(before),
+            predict(after),
+            (count_bytes(self.network), count_bytes(small)),
+            certify(masked, small, images),
+        )
+        return Pruned(small, choice, None, self.image_shape, report=report)
+
+
+def random_images(network: nn.Module, image_shape: Shape) -> Images:
+    """As normalised images are, on the network's device, the same at each call."""
+    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+    draws = torch.Generator().manual_seed(0)
+    return torch.randn(CERTIFIED, *image_shape, generator=draws).to(device, float_type(network))
