@@ -1,4 +1,4 @@
-"""What every data set offers to training: names, sizes, an identity, and three sized iterables of (images, labels)."""
+"""What data offer to training: names, sizes, an identity, and three sized iterables of (images, labels)."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -18,18 +18,15 @@ from datamodules.shares import Shard, eval_batches, train_batches
 from datamodules.split import validation_mask
 
 
-class ImageData(LightningDataModule, ABC):
-    """`batch` counts the images of all processes together; `seed` enters order and augmentation, never the split."""
+class ClassificationData(LightningDataModule, ABC):
+    """What a run asks of its data, ours or a user's own."""
 
     name: str
+    divisible = True  # whether several processes can share its batches
 
-    def __init__(self, batch: int, val: float | int, seed: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        if isinstance(batch, bool) or int(batch) != batch or batch < 1:
-            raise ValueError(f"batch must be a whole number of 1 or more, got {batch}: set recipe.batch=128")
-        self.batch, self.val, self.seed = int(batch), val, seed
         self.default_device = torch.device("cpu")  # where batches are made while no Trainer says where
-        self._train_loader: EpochLoader | None = None
 
     @property
     @abstractmethod
@@ -39,39 +36,22 @@ class ImageData(LightningDataModule, ABC):
     @property
     @abstractmethod
     def image_shape(self) -> tuple[int, int, int]:
-        """(3, height, width)."""
+        """(channels, height, width)."""
 
     @property
     @abstractmethod
-    def labels(self) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:
-        """Of all training images, those held out included, and of the test images."""
+    def sizes(self) -> dict[str, int]:
+        """How many images there are in `train`, `val` and `test`."""
 
     @property
     @abstractmethod
-    def content(self) -> str:
-        """Hex digest of what the images and their labels are, wherever they lie."""
+    def identity(self) -> str:
+        """Equal exactly when images, labels, class names, split and normalisation are; not of seed, batch or paths."""
 
     @property
     def verified(self) -> str:
-        """What `content` was made of: the contents of everything, or, of a large set, of a sample."""
+        """What `identity` was made of: the contents of everything, or, of a large set, of a sample."""
         return "contents"
-
-    @property
-    @abstractmethod
-    def preparation(self) -> str:
-        """What is done to every image alike (normalisation, resizing), in words that change when it changes."""
-
-    @abstractmethod
-    def load(self) -> None:
-        """Reads, checks, and fetches what is missing; the second call is free."""
-
-    @abstractmethod
-    def train_batches(self, batches: list[Int[np.ndarray, " _"]], epoch: int) -> EpochLoader:
-        """Augmented training images by their numbers."""
-
-    @abstractmethod
-    def plain_batches(self, part: str, batches: list[Int[np.ndarray, " _"]]) -> Iterable[Batch]:
-        """Images of part `train` or `test` by their numbers, as they are."""
 
     @property
     def published_spec(self) -> DatasetSpec | None:
@@ -91,6 +71,10 @@ class ImageData(LightningDataModule, ABC):
     def leave_out(self, names: dict[str, list[str]]) -> None:
         """Those that another process, or an earlier one, has met."""
 
+    @abstractmethod
+    def load(self) -> None:
+        """Reads, checks, and fetches what is missing; the second call is free."""
+
     def prepare_data(self) -> None:
         self.load()
 
@@ -98,14 +82,48 @@ class ImageData(LightningDataModule, ABC):
         self.load()
 
     @property
+    def device(self) -> torch.device:
+        return self.default_device if self.trainer is None else self.trainer.strategy.root_device
+
+
+class ImageData(ClassificationData):
+    """`batch` counts the images of all processes together; `seed` enters order and augmentation, never the split."""
+
+    def __init__(self, batch: int, val: float | int, seed: int) -> None:
+        super().__init__()
+        if isinstance(batch, bool) or int(batch) != batch or batch < 1:
+            raise ValueError(f"batch must be a whole number of 1 or more, got {batch}: set recipe.batch=128")
+        self.batch, self.val, self.seed = int(batch), val, seed
+        self._train_loader: EpochLoader | None = None
+
+    @property
+    @abstractmethod
+    def labels(self) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:
+        """Of all training images, those held out included, and of the test images."""
+
+    @property
+    @abstractmethod
+    def content(self) -> str:
+        """Hex digest of what the images and their labels are, wherever they lie."""
+
+    @property
+    @abstractmethod
+    def preparation(self) -> str:
+        """What is done to every image alike (normalisation, resizing), in words that change when it changes."""
+
+    @abstractmethod
+    def train_batches(self, batches: list[Int[np.ndarray, " _"]], epoch: int) -> EpochLoader:
+        """Augmented training images by their numbers."""
+
+    @abstractmethod
+    def plain_batches(self, part: str, batches: list[Int[np.ndarray, " _"]]) -> Iterable[Batch]:
+        """Images of part `train` or `test` by their numbers, as they are."""
+
+    @property
     def shard(self) -> Shard:
         if self.trainer is None:
             return Shard()
         return Shard(self.trainer.current_epoch, self.trainer.global_rank, self.trainer.world_size)
-
-    @property
-    def device(self) -> torch.device:
-        return self.default_device if self.trainer is None else self.trainer.strategy.root_device
 
     @cached_property
     def _indices_by_part(self) -> dict[str, Int[np.ndarray, " n"]]:
@@ -119,7 +137,6 @@ class ImageData(LightningDataModule, ABC):
 
     @cached_property
     def identity(self) -> str:
-        """Equal exactly when images, labels, class names, split and normalisation are; not of seed, batch or paths."""
         parts = (self.content, "\n".join(self.classes), self._indices_by_part["val"].tobytes().hex(), self.preparation)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 

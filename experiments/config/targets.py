@@ -18,6 +18,7 @@ from experiments.config.suggestions import nearest
 from experiments.config.typed import KINDS, build_node, options_of, refuse_other_kind
 
 OWN = "PRUNING_TARGETS"
+FACTS = ("classes", "image_shape", "identity")  # of data: datamodules.foreign asks for them
 CALLED_WITH = {"model": ("classes", "image_shape", "seed")}  # beside what the config says
 ROOMS = {
     "data": "datamodules",
@@ -121,10 +122,19 @@ def refuse_misfit(path: str, node: Node) -> None:
             refuse_misfit(f"{path}.{name}", build_node(value, f"{path}.{name}"))
 
 
+def without_facts(path: str, node: Node) -> Node:
+    """What a class is called with. Facts of data are for the run, and for a user's own class where it takes them."""
+    facts = FACTS if path == "data" and not lies_in(node.target, [ROOMS["data"]]) else ()
+    takes = inspect.signature(get_object(node.target)).parameters if facts else ()
+    left = {name for name in facts if name not in takes or node.arguments.get(name) is None}
+    return Node(node.target, {name: value for name, value in node.arguments.items() if name not in left})
+
+
 def refuse_signature(path: str, node: Node) -> None:
     """What is made is called with its keys, a network also with the data's shape: it must take them."""
-    names = [*(name for name in node.arguments if not name.startswith("_")), *CALLED_WITH.get(path, ())]
-    positional = node.arguments.get("_args_")
+    arguments = without_facts(path, node).arguments
+    names = [*(name for name in arguments if not name.startswith("_")), *CALLED_WITH.get(path, ())]
+    positional = arguments.get("_args_")
     try:
         inspect.signature(get_object(node.target)).bind(
             *(positional if isinstance(positional, list) else ()), **dict.fromkeys(names)

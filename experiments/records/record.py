@@ -100,7 +100,7 @@ class Record:
     device: str
     precision: str
     config: dict[str, Any]
-    baseline_digest: str | None = None  # SHA-256 of the file that baseline= named; older records lack it
+    baseline_digest: str | None = None  # SHA-256 of what baseline= named; older records lack it
     processes: int | None = None  # that shared each batch; older records do not say
     data_verified: str | None = None  # contents: of all images, or sample: of some and the stat of all
     left_out: dict[str, int] | None = None  # images that could not be read, of `train` (with validation) and `test`

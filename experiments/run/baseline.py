@@ -18,14 +18,24 @@ AVERAGES = ("state_dict_ema", "model_ema")
 SHOWN = 3  # keys named in a refusal
 
 
-def load(network: nn.Module, path: Path) -> None:
-    """In place. Raises ValueError unless every weight is there with its shape and nothing else is."""
+def load(network: nn.Module, path: Path) -> bool:
+    """In place. Whether all of the network is trained: of weights for other classes the classifier starts afresh.
+
+    Raises ValueError unless every other weight is there with its shape and nothing else is.
+    """
     weights = strip_prefix(network.state_dict(), read_weights(path), path)
-    refuse_misfit(network.state_dict(), weights, path)
+    fresh = classifier_of_other_classes(network.state_dict(), weights)
+    refuse_misfit(network.state_dict(), weights | fresh, path)
     for key, value in weights.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise ValueError(f"baseline={path}: {key} is not finite; train it again, or take an earlier checkpoint")
-    network.load_state_dict(weights, strict=False)
+    network.load_state_dict(weights | fresh, strict=False)
+    for key in list(fresh)[:1]:
+        log(
+            f"baseline={path} was trained for {len(weights[key])} classes, data= has {len(fresh[key])}: layer "
+            f"{key.rpartition('.')[0]} starts afresh, and stage baseline trains the whole network"
+        )
+    return not fresh
 
 
 def read_weights(path: Path) -> Weights:
@@ -100,12 +110,19 @@ def refuse_misfit(expected: Weights, weights: Weights, path: Path) -> None:
 
 
 def describe_shapes(key: str, expected: Weights, weights: Weights, path: Path) -> str:
-    needed, given = expected[key], weights[key]
-    shapes = f"baseline={path}: {key} has shape {tuple(given.shape)}, this network needs {tuple(needed.shape)}"
-    if key.rpartition(".")[0] == classifier_name(expected) and needed.shape[1:] == given.shape[1:]:
-        classes = f"trained for {len(given)} classes, data= has {len(needed)}"
-        return f"{shapes}: {classes}; choose the data it was trained on"
-    return f"{shapes}; set model= to the network it was trained as"
+    shapes = f"has shape {tuple(weights[key].shape)}, this network needs {tuple(expected[key].shape)}"
+    return f"baseline={path}: {key} {shapes}; set model= to the network it was trained as"
+
+
+def classifier_of_other_classes(expected: Weights, weights: Weights) -> Weights:
+    """The network's own classifier, where the file has one for another number of classes."""
+    layer = classifier_name(expected)
+    own = {key: value for key, value in expected.items() if key.rpartition(".")[0] == layer}
+    given = [weights[key] for key in own if key in weights]
+    counts = {len(value) for value in given if value.ndim}
+    fits = len(given) == len(own) and len(counts) == 1
+    rows_alone = fits and all(own[key].shape[1:] == weights[key].shape[1:] for key in own)
+    return own if rows_alone and counts != {len(value) for value in own.values()} else {}
 
 
 def classifier_name(weights: Weights) -> str:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from lightning import Callback
 from torch import Tensor, nn
 
-from datamodules.base import ImageData
+from datamodules.base import ClassificationData
 from datamodules.dataset_spec import DatasetSpec
 from experiments.config.digest import digest
 from experiments.config.node import plain
@@ -30,9 +30,10 @@ class PlanContext:
     """What the settings come to, wherever it is trained."""
 
     settings: Settings
-    data: ImageData | DatasetSpec
-    baseline_digest: str | None  # of the file whose weights the network has
+    data: ClassificationData | DatasetSpec
+    baseline_digest: str | None  # of what baseline= names
     network: nn.Module
+    trained: bool  # all of it, by what baseline= names: no baseline stage
     method: PruningMethod
     objective: Objective
     recipes: dict[str, Stage]
@@ -47,7 +48,7 @@ class PlanContext:
 
 @dataclass(frozen=True)
 class RunContext(PlanContext):
-    data: ImageData
+    data: ClassificationData
     device: torch.device
     precision: str
     processes: int  # that share each batch, over all nodes

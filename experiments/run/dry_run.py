@@ -71,7 +71,7 @@ def run_once(context: RunContext) -> None:
     macs = count_macs(context.network, context.image_shape)
     forward, steps = macs * images_run(context.network) <= FORWARD_MOST, macs <= STEPS_MOST
     log_skipped(macs, forward, steps)
-    if steps and context.recipes["baseline"].epochs and context.baseline_digest is None:
+    if steps and context.recipes["baseline"].epochs and not context.trained:
         train_step(context, copy.deepcopy(context.network), "baseline", CrossEntropy())
     if forward:
         check_dense(context)

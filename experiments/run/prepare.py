@@ -5,11 +5,13 @@ from pathlib import Path
 
 import torch
 from hydra.utils import instantiate
+from lightning.pytorch import LightningDataModule
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from datamodules.base import ImageData
+from datamodules import foreign
+from datamodules.base import ClassificationData
 from datamodules.dataset_spec import DatasetSpec
 from experiments.config import targets, typed_overrides
 from experiments.config.node import Node, plain
@@ -30,8 +32,10 @@ from pruning.methods.base import PruningMethod
 def prepare(settings: Settings) -> RunContext:
     processes = count_processes(settings)
     data = make_data(settings)
+    if processes > 1 and not data.divisible:
+        raise ValueError(f"the loaders of {data.name} give every process the same images: set trainer.devices=1")
     load_data(data)
-    plan = build_plan(settings, data, make_network(settings, data, choose_weights(settings)))
+    plan = build_plan(settings, data, choose_weights(settings))
     device = hardware.device(settings.trainer.accelerator, settings.trainer.devices, hardware.local_rank())
     precision = resolve_precision(settings, plan.method, device)
     hardware.set_current_device(device)
@@ -53,21 +57,33 @@ def prepare_plan(settings: Settings) -> PlanContext:
     else:
         log(f"planned by the published size of {images.name}: its images are not here")
     data = spec or images
-    context = build_plan(settings, data, make_network(settings, data, without_weights(settings.model)))
+    context = build_plan(settings, data, without_weights(settings.model))
     refuse_unfit(context)
     return context
 
 
-def make_data(settings: Settings) -> ImageData:
+def make_data(settings: Settings) -> ClassificationData:
     """After all that can be refused without it."""
     targets.check_nodes(settings)
     refuse_unwritable(Path(settings.folder))
     if settings.export == "onnx":
         export.refuse_missing()
-    return instantiate(plain(settings.data), _convert_="all")  # type: ignore[no-any-return]
+    made = instantiate(plain(targets.without_facts("data", settings.data)), _convert_="all")
+    return made if isinstance(made, ClassificationData) else adapt_data(settings, made)
 
 
-def load_data(data: ImageData) -> None:
+def adapt_data(settings: Settings, module: object) -> ClassificationData:
+    """Of a user's own."""
+    if not isinstance(module, LightningDataModule):
+        raise ValueError(
+            f"data._target_={settings.data.target} makes a {type(module).__name__}: a LightningDataModule is needed"
+        )
+    facts = {name: settings.data.arguments.get(name) for name in foreign.FACTS}
+    given = {name: value for name, value in facts.items() if value is not None}
+    return foreign.ForeignData(module, given, settings.recipe.batch, settings.seed)
+
+
+def load_data(data: ClassificationData) -> None:
     data.prepare_data()
     data.setup("fit")
     for remark in data.remarks:
@@ -88,26 +104,26 @@ def without_weights(model: Node) -> Node:
     return Node(model.target, {**model.arguments, **no_weights})
 
 
-def make_network(settings: Settings, data: ImageData | DatasetSpec, model: Node) -> nn.Module:
+def make_network(settings: Settings, data: ClassificationData | DatasetSpec, model: Node) -> tuple[nn.Module, bool]:
+    """And whether all of it is trained, by what baseline= names."""
     shape = {"classes": len(data.classes), "image_shape": data.image_shape}
     network: nn.Module = instantiate(plain(model), **shape, seed=settings.seed)
     refuse_computed_weights(network)
-    if settings.baseline:
-        baseline.load(network, Path(settings.baseline))
-    return network
+    return network, baseline.load(network, Path(settings.baseline)) if settings.baseline else False
 
 
-def build_plan(settings: Settings, data: ImageData | DatasetSpec, network: nn.Module) -> PlanContext:
+def build_plan(settings: Settings, data: ClassificationData | DatasetSpec, model: Node) -> PlanContext:
+    network, trained = make_network(settings, data, model)
     method = instantiate(plain(settings.method), _convert_="all")
-    return PlanContext(
-        settings,
-        data,
-        file_digest(Path(settings.baseline)) if settings.baseline else None,
-        network,
-        method,
-        instantiate(plain(settings.objective), _convert_="all"),
-        resolve_epochs(settings, one_shot=not method.needs_training),
-    )
+    objective = instantiate(plain(settings.objective), _convert_="all")
+    stages = resolve_epochs(settings, one_shot=not method.needs_training)
+    if settings.baseline and not (trained or stages["baseline"].epochs):
+        raise ValueError(
+            f"recipe.baseline.epochs=0 leaves the classifier untrained that baseline={settings.baseline} does not have "
+            "for these classes: give that stage an epoch or more"
+        )
+    digest = file_digest(Path(settings.baseline)) if settings.baseline else None
+    return PlanContext(settings, data, digest, network, trained, method, objective, stages)
 
 
 def count_processes(settings: Settings) -> int:

@@ -67,10 +67,9 @@ def train(context: RunContext, start: StageResult, spec: StageSpec) -> StageResu
 
 
 def train_baseline(context: RunContext) -> StageResult:
-    """Nothing to train where its weights come from a file."""
-    if context.baseline_digest is not None:
-        return StageResult(context.network, context.baseline_digest)
-    return train(context, StageResult(context.network, ""), StageSpec("baseline", "baseline", CrossEntropy()))
+    """Nothing to train where all weights come from a file."""
+    start = StageResult(context.network, context.baseline_digest or "")
+    return start if context.trained else train(context, start, StageSpec("baseline", "baseline", CrossEntropy()))
 
 
 def load_reused(context: RunContext, network: nn.Module, spec: StageSpec, stored: Weights) -> None:

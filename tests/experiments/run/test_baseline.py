@@ -92,13 +92,29 @@ def test_a_norm_of_another_width_is_not_said_to_have_classes(tmp_path: Path) -> 
 
 
 def test_a_misfit_names_key_shapes_and_remedy(tmp_path: Path) -> None:
-    other = chain(10, SHAPE, seed=0).state_dict()
-    said = r"head\.\w+ has shape \(10.*\), this network needs \(4.*\): trained for 10 classes, data= has 4; choose"
-    with pytest.raises(ValueError, match=said):
-        baseline.load(fresh(), saved(tmp_path, other))
     wide = trained() | {"body.0.weight": torch.zeros(16, 3, 3, 3)}
     with pytest.raises(ValueError, match=r"body\.0\.weight has shape \(16, 3, 3, 3\), .* \(8, 3, 3, 3\); set model="):
         baseline.load(fresh(), saved(tmp_path, wide))
+
+
+@pytest.mark.parametrize("change", ["width", "bias alone", "no bias"])
+def test_a_head_that_differs_by_more_than_its_classes_is_refused(tmp_path: Path, change: str) -> None:
+    other = chain(10, SHAPE, seed=0).state_dict()
+    other["head.weight"] = torch.zeros(10, 16) if change == "width" else other["head.weight"]
+    other["head.bias"] = torch.zeros(7) if change == "bias alone" else other["head.bias"]
+    if change == "no bias":
+        del other["head.bias"]
+    with pytest.raises(
+        ValueError, match=r"head\.weight has shape \(10, \d+\), this network needs \(4, 32\); set model="
+    ):
+        baseline.load(fresh(), saved(tmp_path, other))
+
+
+def test_of_weights_for_other_classes_all_but_the_classifier_is_taken(tmp_path: Path) -> None:
+    network, other = fresh(), {f"module.{key}": value for key, value in chain(10, SHAPE, seed=7).state_dict().items()}
+    assert not baseline.load(network, saved(tmp_path, other))
+    assert baseline.load(fresh(), saved(tmp_path, trained()))
+    assert equal(network, trained() | {key: value for key, value in fresh().state_dict().items() if "head" in key})
 
 
 def test_missing_and_extra_keys_are_named(tmp_path: Path) -> None:

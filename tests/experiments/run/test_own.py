@@ -1,0 +1,99 @@
+"""A user's own things in a whole run: data, weights for other classes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.errors import InstantiationException
+from safetensors.torch import load_file, save_file
+
+import pruning
+from experiments.run.prepare import prepare
+from support.own import POWER_CUT
+from support.running import metrics, run, untimed
+from support.tiny_run import chain, settings
+
+MY_DATA = (
+    *("data=module", "data._target_=support.own.MyData", "+data.batch_size=${recipe.batch}", "recipe=smoke"),
+    *("data.classes=[a,b,c,d]", "data.image_shape=[3,8,8]", "data.identity=quadrants"),
+)
+
+
+@pytest.fixture(autouse=True)
+def own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRUNING_TARGETS", "support.own:support.tiny_run")
+
+
+def test_a_lightning_data_module_is_trained_and_measured_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = run(tmp_path, *MY_DATA)
+    assert made.dense.accuracy > 0.9
+    assert (made.data, made.classes, made.tuned.tested) == ("support.own.MyData", ["a", "b", "c", "d"], 40)
+    assert made.data_verified == "declared"
+    assert made.stages[0].train_macs == 3 * made.dense.macs * 3 * 68
+    assert "the images of MyData are known by the identity" in " ".join(capsys.readouterr().out.split())
+    (folder,) = tmp_path.glob("*/network")
+    assert pruning.load(folder, dense=chain(4, (3, 8, 8), 0)).preprocessing is None
+
+
+def test_its_identity_is_part_of_what_a_stage_is_known_by(tmp_path: Path) -> None:
+    first, second = (prepare(settings(*MY_DATA, f"folder={tmp_path}", *more)) for more in ((), ("data.identity=new",)))
+    assert first.digest != second.digest
+
+
+def test_its_run_goes_on_within_an_epoch_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    often = (*MY_DATA, "trainer.checkpoint_minutes=1e-9")
+    whole = run(tmp_path / "whole", *often)
+    monkeypatch.setenv(POWER_CUT, "")
+    with pytest.raises(RuntimeError, match="power cut"):
+        run(tmp_path / "cut", *often)
+    monkeypatch.delenv(POWER_CUT)
+    assert untimed(replace(run(tmp_path / "cut", *often), config={})) == untimed(replace(whole, config={}))
+    assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
+
+
+def refuse(tmp_path: Path, said: str, *overrides: str) -> None:
+    with pytest.raises((ValueError, InstantiationException), match=said):
+        prepare(settings(f"folder={tmp_path}", *overrides))
+
+
+def test_data_of_ones_own_are_refused_early(tmp_path: Path) -> None:
+    lacking = [each for each in MY_DATA if "identity" not in each]
+    refuse(tmp_path, r"MyData lacks identity .* type data\.identity=\.\.\.", *lacking)
+    refuse(tmp_path, r"set recipe\.batch=8", *MY_DATA, "data.batch_size=8")
+    refuse(tmp_path, "name it, data._target_=mydata.MyData", "data=module", "data._target_=datamodules.foreign.Unnamed")
+    refuse(
+        tmp_path,
+        "makes a Chain: a LightningDataModule is needed",
+        *MY_DATA[:2],
+        "data._target_=support.tiny_run.Chain",
+        "data.classes=4",
+    )
+    refuse(tmp_path, r"give every process the same images: set trainer\.devices=1", *MY_DATA, "trainer.devices=2")
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """For ten classes."""
+    path = tmp_path / "ten.safetensors"
+    save_file(chain(10, (3, 8, 8), seed=7).state_dict(), path)
+    return path
+
+
+def test_weights_for_other_classes_are_trained_on(
+    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = run(tmp_path, f"baseline={weights}")
+    assert made.dense.accuracy > 0.9
+    assert [stage.name for stage in made.stages] == ["baseline", "finetune"]
+    assert "trained for 10 classes, data= has 4: layer head starts afresh, and stage baseline trains" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    start = prepare(settings(f"folder={tmp_path}", f"baseline={weights}")).network.state_dict()
+    given, fresh = load_file(weights), chain(4, (3, 8, 8), seed=0).state_dict()
+    assert all(torch.equal(value, (fresh if "head" in key else given)[key]) for key, value in start.items())
+    save_file(given | {"body.0.bias": torch.ones(8)}, weights)
+    assert run(tmp_path, f"baseline={weights}").stages[0].digest != made.stages[0].digest
+    refuse(
+        tmp_path, r"recipe\.baseline\.epochs=0 leaves the classifier", f"baseline={weights}", "recipe.baseline.epochs=0"
+    )
