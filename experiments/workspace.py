@@ -5,7 +5,7 @@ The view is data (panels.py); only `push` knows wandb, and needs the extra `wand
 
 import argparse
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 from omegaconf import OmegaConf
 
@@ -13,16 +13,20 @@ from experiments.system.checkout import ROOT, command_of
 from experiments.system.console import log
 from experiments.tracking.panels import COLUMNS, METHOD, SECTIONS, Bars, Curves, Panel, Scatter, Table, describe_panel
 
+if TYPE_CHECKING:
+    import wandb_workspaces.reports.v2 as wr
+    import wandb_workspaces.workspaces as ws
+
 NAME = "Pruning methods compared"
 
 
-def build_view(entity: str, project: str, name: str) -> Any:
+def build_view(entity: str, project: str, name: str) -> "ws.Workspace":
     """The same as wandb-workspaces wants it. Raises ImportError without the extra."""
     import wandb_workspaces.workspaces as ws
 
-    order: list[Any] = [ws.Ordering(ws.Summary("tuned/accuracy"), ascending=False)]
+    order = [ws.Ordering(ws.Summary("tuned/accuracy"), ascending=False)]
     columns = [f"summary:{key}" for key in COLUMNS]
-    sections: list[Any] = [
+    sections = [
         ws.Section(name=title, panels=[draw_panel(panel) for panel in section], is_open=True)
         for title, section in SECTIONS.items()
     ]
@@ -30,7 +34,7 @@ def build_view(entity: str, project: str, name: str) -> Any:
     return ws.Workspace(entity=entity, project=project, name=name, sections=sections, runset_settings=runs)
 
 
-def draw_panel(panel: Panel) -> Any:
+def draw_panel(panel: Panel) -> "wr.Panel":
     import wandb_workspaces.reports.v2 as wr
 
     match panel:
@@ -39,8 +43,14 @@ def draw_panel(panel: Panel) -> Any:
         case Bars(title, keys):
             return wr.BarPlot(title=title, metrics=list(keys), groupby=wr.Config(METHOD), groupby_aggfunc="mean")
         case Curves(title, stage, _, log_y):
-            means: dict[str, Any] = {"groupby": wr.Config(METHOD), "groupby_aggfunc": "mean"}
-            return wr.LinePlot(title=title, x=f"{stage}/step", y=panel.paths(), log_y=log_y, **means)
+            return wr.LinePlot(
+                title=title,
+                x=f"{stage}/step",
+                y=panel.paths(),
+                log_y=log_y,
+                groupby=wr.Config(METHOD),
+                groupby_aggfunc="mean",
+            )
         case Table(key):
             return wr.WeavePanelSummaryTable(table_name=key)
 

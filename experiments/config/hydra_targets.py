@@ -6,11 +6,10 @@ No torch.
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import hydra.conf
 from hydra import compose, initialize_config_dir
@@ -169,19 +168,24 @@ def refuse_composition(composition: DictConfig) -> None:
             refuse_target(path, value)
     for key in PATHS:
         refuse_secret(key, str(values.get(key)))
-    raw: dict[str, Any] = OmegaConf.to_container(composition.hydra, resolve=False)  # type: ignore[assignment]
+    raw = dict(leaves(OmegaConf.to_container(composition.hydra, resolve=False), "hydra"))
     typed_values = typed_overrides.typed_values(composition.hydra.overrides.hydra)
-    refuse_untyped({f"hydra.{path}": value for path, value in leaves(raw)}, typed_values, raw["runtime"]["choices"])
-    refuse_logging(raw)
+    refuse_untyped(raw, typed_values, chosen(composition, "launcher"))
+    for part in LOGGING:
+        refuse_logging(part, composition)
 
 
-def resolved_leaves(node: DictConfig | ListConfig, path: str = "") -> Iterator[tuple[str, Any]]:
+def chosen(composition: DictConfig, part: str) -> str:
+    return str(composition.hydra.runtime.choices.get(f"hydra/{part}"))
+
+
+def resolved_leaves(node: DictConfig | ListConfig, path: str = "") -> Iterator[tuple[str, object]]:
     """Every scalar as it will be read: a whole node may stand behind an interpolation."""
-    keys: Any = node if isinstance(node, DictConfig) else range(len(node))
+    keys: Iterable[object] = node if isinstance(node, DictConfig) else range(len(node))
     for key in keys:
         node_path = f"{path}.{key}" if path else str(key)
         try:
-            value = node[key]
+            value: object = node[key]  # type: ignore[index]
         except OmegaConfBaseException:  # known at run time only
             value = None
         if isinstance(value, DictConfig | ListConfig):
@@ -190,7 +194,7 @@ def resolved_leaves(node: DictConfig | ListConfig, path: str = "") -> Iterator[t
             yield node_path, value
 
 
-def refuse_target(path: str, target: Any) -> None:
+def refuse_target(path: str, target: object) -> None:
     node_path = path.rpartition(".")[0]
     if not path.startswith("hydra."):
         targets.refuse_place(path, target)
@@ -200,9 +204,9 @@ def refuse_target(path: str, target: Any) -> None:
         )
 
 
-def refuse_untyped(values: dict[str, Any], typed: dict[str, Any], choices: dict[str, Any]) -> None:
+def refuse_untyped(values: dict[str, object], typed: dict[str, object], launcher: str) -> None:
     """Where files are written, which variables are set and what a cluster runs is the user's to type."""
-    shipped = shipped_values(str(choices.get("hydra/launcher")))
+    shipped = shipped_values(launcher)
     for path, value in values.items():
         if path.startswith("hydra.launcher.") and len(str(value).splitlines()) > 1:
             raise ValueError(f"{path}: a launcher's values are single lines, got {value!r}")
@@ -214,21 +218,20 @@ def refuse_untyped(values: dict[str, Any], typed: dict[str, Any], choices: dict[
 
 
 @cache
-def shipped_values(launcher_name: str) -> dict[str, Any]:
+def shipped_values(launcher_name: str) -> dict[str, object]:
     """As Hydra and our own files have them."""
     launcher = CONF / "hydra" / "launcher" / f"{launcher_name}.yaml"
     parts = [OmegaConf.structured(HydraConf), OmegaConf.load(CONF / "config.yaml").hydra]
-    values: Any = OmegaConf.to_container(OmegaConf.unsafe_merge(*parts), resolve=False)
+    values = OmegaConf.to_container(OmegaConf.unsafe_merge(*parts), resolve=False)
     extra = OmegaConf.to_container(OmegaConf.load(launcher)) if launcher.is_file() else {}
-    return {f"hydra.{path}": value for path, value in leaves(values | {"launcher": extra})}
+    return {**dict(leaves(values, "hydra")), **dict(leaves(extra, "hydra.launcher"))}
 
 
-def refuse_logging(raw: dict[str, Any]) -> None:
+def refuse_logging(part: str, composition: DictConfig) -> None:
     """Python's logging calls what its configuration names."""
-    for part in LOGGING:
-        choice = raw["runtime"]["choices"].get(f"hydra/{part}")
-        path = Path(hydra.conf.__file__).parent / "hydra" / part / f"{choice}.yaml"
-        if not path.is_file() or OmegaConf.to_container(OmegaConf.load(path)) != raw[part]:
-            raise ValueError(
-                f"hydra.{part} is changed by a file: only Hydra's own hydra/{part}=none, default, ... are taken"
-            )
+    path = Path(hydra.conf.__file__).parent / "hydra" / part / f"{chosen(composition, part)}.yaml"
+    raw = OmegaConf.to_container(composition.hydra[part], resolve=False)
+    if not path.is_file() or OmegaConf.to_container(OmegaConf.load(path)) != raw:
+        raise ValueError(
+            f"hydra.{part} is changed by a file: only Hydra's own hydra/{part}=none, default, ... are taken"
+        )

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING
 
+from experiments.records.json_value import JSON
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -13,11 +15,11 @@ KEY = "_target_"
 @dataclass(frozen=True)
 class Node:
     target: str
-    arguments: Mapping[str, object]  # values of JSON; one that has a `_target_` itself is made first
+    arguments: Mapping[str, JSON]  # one that has a `_target_` itself is made first
 
 
-def plain(made: "DataclassInstance") -> dict[str, object]:
-    """Settings, or a part of them, as digests and the record have them: values of JSON."""
+def plain(made: "DataclassInstance") -> dict[str, JSON]:
+    """Settings, or a part of them, as digests and the record have them."""
     if isinstance(made, Node):
         return {KEY: made.target, **made.arguments}
     values = {field.name: getattr(made, field.name) for field in fields(made)}

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from experiments.config.node import Node, leaves, plain
+from experiments.records.json_value import JSON
 from experiments.system.redact import refuse_secret
 
 NumberRule = Callable[[str, float], None]
@@ -89,9 +90,10 @@ def images(path: str, node: Node) -> None:
         value = node.arguments.get(name)
         if not (ours or isinstance(value, list)) or name not in node.arguments:  # the user's own may have another form
             continue
-        if not (isinstance(value, list) and len(value) == 3 and all(type(each) in (int, float) for each in value)):
+        numbers = colours(value)
+        if numbers is None:
             raise ValueError(f"{path}.{name} must be three numbers, of red, green and blue, got {value}")
-        if name == "std" and min(value) <= 0:
+        if name == "std" and min(numbers) <= 0:
             raise ValueError(
                 f"{path}.std must be above 0 in each of three colours, got {value}: images are divided by it"
             )
@@ -101,3 +103,13 @@ def images(path: str, node: Node) -> None:
             f"{path}.val must be a share in [0, 1) or a count of images, got {val}: give for example data.val=0.1, "
             "data.val=500, or data.val=0 to train on all"
         )
+
+
+def colours(value: JSON) -> tuple[float, float, float] | None:
+    """Three numbers, of red, green and blue; None of anything else."""
+    match value:
+        case [int() | float() as red, int() | float() as green, int() | float() as blue] if bool not in map(
+            type, value
+        ):
+            return float(red), float(green), float(blue)
+    return None

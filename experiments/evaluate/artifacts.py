@@ -5,6 +5,7 @@ from pathlib import Path
 from torch import nn
 
 from experiments.config.node import Node
+from experiments.config.rules import colours
 from experiments.run.context import RunContext
 from experiments.system.checksums import write_checksum
 from experiments.system.console import log
@@ -43,10 +44,3 @@ def preprocessing(data: Node) -> Preprocessing | None:
     mean, std = (colours(data.arguments.get(name)) for name in ("mean", "std"))
     resize = data.arguments.get("resize")
     return Preprocessing(mean, std, resize if isinstance(resize, int) else None) if mean and std else None
-
-
-def colours(value: object) -> tuple[float, float, float] | None:
-    match value:
-        case [int() | float() as red, int() | float() as green, int() | float() as blue]:
-            return float(red), float(green), float(blue)
-    return None

@@ -1,13 +1,14 @@
 """One network measured on the test set and on this machine: the figures of the record."""
 
 import copy
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypedDict
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from datamodules.batches import Batch
 from experiments.records import record
 from pruning.files import bitmap
 from pruning.graph.cost import count_bytes, count_macs, count_params, latencies
@@ -23,7 +24,12 @@ Images = Float[Tensor, "batch channels height width"]
 
 
 def measure_all(
-    originals: Sequence[nn.Module], loader: Any, images: Images, classes: int, device: torch.device, form: str
+    originals: Sequence[nn.Module],
+    loader: Iterable[Batch],
+    images: Images,
+    classes: int,
+    device: torch.device,
+    form: str,
 ) -> list[record.Network]:
     """In float32, whatever they were trained in. `images`: some of the data, repeated to fill what is timed, in this
     `form`, all networks by turns; all other figures are those of what is stored."""
@@ -36,7 +42,12 @@ def measure_all(
 
 
 def figures(
-    measured: nn.Module, loader: Any, images: Images, classes: int, device: torch.device, times: dict[str, float]
+    measured: nn.Module,
+    loader: Iterable[Batch],
+    images: Images,
+    classes: int,
+    device: torch.device,
+    times: dict[str, float],
 ) -> record.Network:
     _, channels, height, width = images.shape
     answers = accuracy(measured, loader, device)
@@ -88,21 +99,29 @@ def copy_for_measuring(network: nn.Module, device: torch.device) -> nn.Module:
     return copy.deepcopy(network).to(device, torch.float32).eval()
 
 
+class Answers(TypedDict):
+    """Of record.Network, all that depends on the weights."""
+
+    accuracy: float
+    accuracy_top5: float | None
+    tested: int
+    answers: str
+
+
 class Accuracy(NamedTuple):
     top1: float
     top5: float  # 1 with five classes or fewer
     right: Bool[Tensor, " images"]  # by top-1, in the test set's order
 
-    def figures(self, with_top5: bool) -> dict[str, Any]:
-        """Of record.Network, all that depends on the weights."""
+    def figures(self, with_top5: bool) -> Answers:
         answers = bitmap.encode(self.right[None].numpy())
         top5 = self.top5 if with_top5 else None
-        return {"accuracy": self.top1, "accuracy_top5": top5, "tested": len(self.right), "answers": answers}
+        return Answers(accuracy=self.top1, accuracy_top5=top5, tested=len(self.right), answers=answers)
 
 
 @exact_float32()
 @torch.inference_mode()
-def accuracy(network: nn.Module, loader: Any, device: torch.device) -> Accuracy:
+def accuracy(network: nn.Module, loader: Iterable[Batch], device: torch.device) -> Accuracy:
     """In float32 that no TF32 rounds."""
     hits = []
     for images, labels in loader:

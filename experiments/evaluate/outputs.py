@@ -1,7 +1,7 @@
 """What an experiment made, measured once and written down: the record."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypedDict
 
 from torch import nn
 
@@ -76,49 +76,64 @@ def describe_damage(context: RunContext) -> str | None:
 
 def write_record(context: RunContext, outputs: StageOutputs, form: str) -> Record:
     """`form`: the small form that is timed."""
+    settings, choice, data = context.settings, context.settings.choice, context.data
     dense, pruned = measure_networks(context, [outputs.dense.network, outputs.small], form)
     result = Record(
         schema=record.SCHEMA,
         digest=context.digest,
+        name=settings.name,
+        command=command(),
+        method=choice.method,
+        model=choice.model,
+        data=choice.data,
+        recipe=choice.recipe,
+        objective=choice.objective,
+        experiment=choice.experiment,
+        modified=modifications(choice.experiment),
+        seed=settings.seed,
+        ratio=settings.ratio,
         budget=measure_budget(context, outputs.choice, dense, pruned),
-        classes=list(context.data.classes),
-        val_seen=context.settings.baseline is not None and context.data.sizes["val"] > 0,
+        classes=list(data.classes),
+        val_seen=settings.baseline is not None and data.sizes["val"] > 0,
         dense=dense,
         pruned=pruned,
         tuned=measure_retrained(context, pruned, outputs.tuned.network),
         scratch=measure_retrained(context, pruned, outputs.scratch.network) if outputs.scratch else None,
+        control=settings.control,
         gates_accuracy=outputs.gates.accuracy,
         certificate=outputs.certificate,
         layers=count_layers(outputs.choice),
         stages=[*outputs.tuned.stages, *(outputs.scratch.stages if outputs.scratch else ())],
         epochs_total=sum(stage.epochs for stage in outputs.tuned.stages),
         method_figures=outputs.gates.figures | timing_figures(context, form),
+        config=plain(settings),
         baseline_digest=context.baseline_digest,
-        data_verified=context.data.verified,
+        data_verified=data.verified,
         left_out=count_left_out(context, outputs),
-        **requested_fields(context),
         **describe_surroundings(context),
     )
     result.write(context.folder / "record.json")
     return result
 
 
-def requested_fields(context: RunContext) -> dict[str, Any]:
-    """What the user chose, and the command that says it again."""
-    settings = context.settings
-    names = ("method", "model", "data", "recipe", "objective", "experiment")
-    typed = {name: getattr(settings, name) for name in ("name", "seed", "ratio", "control")}
-    typed |= {name: getattr(settings.choice, name) for name in names}
-    modified = modifications(settings.choice.experiment)
-    return typed | {"command": command(), "modified": modified, "config": plain(settings)}
-
-
-def describe_surroundings(context: RunContext) -> dict[str, Any]:
+class Surroundings(TypedDict):
     """What the run was made with."""
-    device = hardware.describe(context.device)
-    versions = hardware.versions(context.device) | libraries(plain(context.settings))
-    made_with = {"git_commit": checkout.commit(), "versions": versions, "processes": context.processes}
-    return made_with | {"device": device, "precision": context.precision}
+
+    git_commit: str | None
+    versions: dict[str, str]
+    device: str
+    precision: str
+    processes: int
+
+
+def describe_surroundings(context: RunContext) -> Surroundings:
+    return Surroundings(
+        git_commit=checkout.commit(),
+        versions=hardware.versions(context.device) | libraries(plain(context.settings)),
+        device=hardware.describe(context.device),
+        precision=context.precision,
+        processes=context.processes,
+    )
 
 
 def count_left_out(context: RunContext, outputs: StageOutputs) -> dict[str, int]:

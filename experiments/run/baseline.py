@@ -2,7 +2,7 @@
 
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 import torch
 from safetensors import SafetensorError
@@ -57,19 +57,21 @@ def read_weights(path: Path) -> Weights:
     return extract_state_dict(loaded, path)
 
 
-def extract_state_dict(loaded: Any, path: Path) -> Weights:
+def extract_state_dict(loaded: object, path: Path) -> Weights:
     """Of what people save: the weights themselves, or a checkpoint that holds them under a name."""
-    holders = [name for name in HOLDERS if is_weights(loaded.get(name))] if isinstance(loaded, dict) else []
+    named = {name: loaded.get(name) for name in HOLDERS} if isinstance(loaded, dict) else {}
+    holders = {name: held for name, held in named.items() if is_weights(held)}
     if holders:
-        if len(holders) > 1 or holders[0] in AVERAGES:
-            log(f"baseline={path} holds {' and '.join(holders)}: {holders[0]} is taken")
-        return loaded[holders[0]]  # type: ignore[no-any-return]
+        first = next(iter(holders))
+        if len(holders) > 1 or first in AVERAGES:
+            log(f"baseline={path} holds {' and '.join(holders)}: {first} is taken")
+        return holders[first]
     if not is_weights(loaded):
         raise ValueError(f"baseline={path} holds no state dict (names to tensors): save network.state_dict()")
-    return loaded  # type: ignore[no-any-return]
+    return loaded
 
 
-def is_weights(value: Any) -> bool:
+def is_weights(value: object) -> TypeGuard[Weights]:
     return isinstance(value, dict) and bool(value) and all(isinstance(tensor, Tensor) for tensor in value.values())
 
 

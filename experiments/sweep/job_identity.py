@@ -1,36 +1,33 @@
 """What a sweep's driver knows of a job before it runs: whether it would come out as a finished one. No torch."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from datamodules.stamps import list_files, stamps
 from experiments.config.digest import digest
-from experiments.config.node import leaves
+from experiments.config.node import KEY, leaves
 from experiments.system.checksums import file_digest
 
 
-def identify(values: dict[str, Any]) -> str:
+def identify(values: object) -> str:
     """What the parent can know of the run's digest without loading the data."""
-    baseline = values["baseline"]
+    assert isinstance(values, dict)
+    baseline, data = values["baseline"], values["data"]
     content = file_digest(Path(baseline)) if baseline and Path(baseline).is_file() else baseline
-    stamped = [stamp(path, path.stat().st_mtime_ns) for path in data_paths(values["data"])]
-    images = {"stamps": stamped, "root": values["data"].get("root")}
+    stamped = [stamp(path, path.stat().st_mtime_ns) for path in data_paths(data)]
+    images = {"stamps": stamped, "root": data.get("root")}
     return digest("sweep", values, **images, baseline=content, export=values["export"])
 
 
-def data_paths(data: dict[str, Any]) -> list[Path]:
+def data_paths(data: Mapping[str, object]) -> list[Path]:
     """Of our data sets the root, and parts that lie elsewhere; of a user's own whatever a value names that is there."""
-    if not data["_target_"].startswith("datamodules."):
+    if not str(data[KEY]).startswith("datamodules."):
         return outermost(value for _, value in leaves(data) if isinstance(value, str) and value)
     root = data.get("root")
-    return (
-        outermost([root, *(str(Path(root) / data[part]) for part in ("train", "test") if data.get(part))])
-        if root
-        else []
-    )
+    parts = [str(Path(str(root)) / str(data[part])) for part in ("train", "test") if data.get(part)]
+    return outermost([str(root), *parts]) if root else []
 
 
 def outermost(names: Iterable[str]) -> list[Path]:

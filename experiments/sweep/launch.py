@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import ClassVar, TextIO, final
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
-from hydra.utils import get_class
+from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.config import typed_overrides
@@ -39,11 +39,11 @@ class Sweep(Callback):
 
     in_driver: ClassVar[bool] = False  # in this process
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Joblib sends callbacks along; a thread cannot travel, and only the driver's own process has work for this."""
         return {}
 
-    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+    def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
         arguments = typed_overrides.unresolved(config.hydra.overrides.task)
         self.folder = Path(config.folder).absolute()
         self.sweep_folder = jobs.sweep_folder(self.folder, arguments)
@@ -60,7 +60,7 @@ class Sweep(Callback):
         if not self.only_shows:
             self.monitor.start()
 
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+    def on_multirun_end(self, config: DictConfig, **kwargs: object) -> None:
         with exit_on_error():
             self.monitor.stop()
             jobs.mark_ended(self.sweep_folder)
@@ -96,12 +96,12 @@ def expand_jobs(config: DictConfig) -> list[list[str]]:
     """The jobs that Hydra's own sweeper will make; of another sweeper they are known when they come."""
     if not config.hydra.sweeper._target_.endswith("BasicSweeper"):
         return []
-    sweeper: Any = get_class(config.hydra.sweeper._target_)
+    split = get_method(f"{config.hydra.sweeper._target_}.split_arguments")
     params = [f"{name}={value}" for name, value in (config.hydra.sweeper.params or {}).items()]
     parsed = OverridesParser.create().parse_overrides(
         [*params, *typed_overrides.unresolved(config.hydra.overrides.task)]
     )
-    return [list(job) for job in sweeper.split_arguments(parsed, None)[0]]
+    return [list(job) for job in split(parsed, None)[0]]
 
 
 CHILDREN: list[subprocess.Popen[bytes]] = []  # of this process; a signal handler has no other way to them
@@ -142,9 +142,8 @@ def run_unless_complete(config: DictConfig) -> None:
     folder = Path(config.folder).absolute()
     sweep = Path(os.environ.get(jobs.SWEEP) or jobs.sweep_folder(folder, overrides))
     job_folder = sweep / jobs.job_key(overrides)
-    values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     with hold_lock(job_folder):
-        identity = job_identity.identify(values)
+        identity = job_identity.identify(OmegaConf.to_container(config, resolve=True))
         previous = jobs.read_job(job_folder)
         if previous and previous.state == jobs.DAMAGED:
             log(str(previous.reason), "yellow")
@@ -152,7 +151,7 @@ def run_unless_complete(config: DictConfig) -> None:
             if previous.state != status.COMPLETED:
                 jobs.write(job_folder, replace(previous, state=status.COMPLETED, reason=None))
             return
-        with gpus.gpu_environment(values["trainer"], folder / "sweep" / "gpus") as variables:
+        with gpus.gpu_environment(config.trainer, folder / "sweep" / "gpus") as variables:
             run_child(job_folder, overrides, identity, variables, trains=not (config.plan or config.sensitivity))
     if config.plan or config.sensitivity:
         log(f"\n== {' '.join(overrides)}\n{(job_folder / LOG).read_text()}")
@@ -186,14 +185,20 @@ def run_child(job_folder: Path, overrides: list[str], identity: str, variables: 
 
 
 def running_job(overrides: list[str], log_path: str, pid: int) -> Job:
-    process: dict[str, Any] = {"pid": pid, "birth": process_birth(pid), "host": socket.gethostname()}
     return Job(
-        overrides, status.RUNNING, log=log_path, command=typed_overrides.command(), started=status.now(), **process
+        overrides,
+        status.RUNNING,
+        log=log_path,
+        command=typed_overrides.command(),
+        pid=pid,
+        birth=process_birth(pid),
+        host=socket.gethostname(),
+        started=status.now(),
     )
 
 
 def start_child(
-    job_folder: Path, overrides: list[str], variables: dict[str, str], output: Any
+    job_folder: Path, overrides: list[str], variables: dict[str, str], output: TextIO
 ) -> subprocess.Popen[bytes]:
     """In a session of its own: a terminal's Ctrl-C reaches the driver alone, which then asks the child to leave."""
     hydra = HydraConfig.get()

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -24,7 +23,7 @@ def visible_gpus(environment: Mapping[str, str], devices: Path = Path("/dev")) -
     return [str(number) for number, _ in enumerate(devices.glob("nvidia[0-9]*"))]
 
 
-def wants_one_gpu(trainer: Mapping[str, Any]) -> bool:
+def wants_one_gpu(trainer: Mapping[str, object]) -> bool:
     """Not where the user has named devices, or asks for several, or for none."""
     return trainer["accelerator"] in ("auto", "gpu", "cuda") and str(trainer["devices"]) == "1"
 
@@ -50,7 +49,7 @@ def lock_gpu(gpus: Sequence[str], locks: Path) -> Iterator[str]:
 
 
 @contextmanager
-def gpu_environment(trainer: Mapping[str, Any], locks: Path) -> Iterator[dict[str, str]]:
+def gpu_environment(trainer: Mapping[str, object], locks: Path) -> Iterator[dict[str, str]]:
     """What a job's environment has beside ours while it runs: the GPU that it shall see, if it wants one of several."""
     gpus = visible_gpus(os.environ)
     if len(gpus) < 2 or not wants_one_gpu(trainer):

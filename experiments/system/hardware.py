@@ -4,7 +4,6 @@ import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -15,7 +14,7 @@ REGISTERS = {"AVX512": 64, "AVX2": 32, "SVE256": 32}  # bytes, by torch's word f
 RECORDED_LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "numpy", "safetensors")
 
 
-def device(accelerator: str, devices: Any = 1, rank: int = 0) -> torch.device:
+def device(accelerator: str, devices: int | str | list[int] = 1, rank: int = 0) -> torch.device:
     """Where the process of this rank on its machine trains and measures, by the words of trainer.accelerator and
     trainer.devices. Asks no GPU.
 
@@ -30,7 +29,7 @@ def device(accelerator: str, devices: Any = 1, rank: int = 0) -> torch.device:
         raise ValueError(f"trainer.accelerator must be auto, cpu or gpu, got {accelerator}") from error
 
 
-def device_index(devices: Any, rank: int) -> int:
+def device_index(devices: int | str | list[int], rank: int) -> int:
     """2, "2" and "auto" count from 0; [1, 3] and "1,3" are the indices themselves, one for each process here."""
     indices = [part for part in devices.split(",") if part] if isinstance(devices, str) and "," in devices else devices
     return int(indices[rank % len(indices)]) if isinstance(indices, list | tuple) and indices else rank
@@ -95,8 +94,7 @@ def describe(device: torch.device) -> str:
 
 def has_tf32() -> bool:
     """Whether a GPU's float32 convolutions round their factors to 10 bits, as torch lets them unless told."""
-    cudnn: Any = torch.backends.cudnn
-    return bool(cudnn.conv.fp32_precision == "tf32")
+    return bool(torch.backends.cudnn.conv.fp32_precision == "tf32")  # type: ignore[attr-defined]
 
 
 def versions(device: torch.device) -> dict[str, str]:

@@ -3,10 +3,12 @@
 import os
 import re
 import sys
-from typing import Any, TextIO
+from collections.abc import Iterable
+from typing import TextIO, TypeVar
 from urllib.parse import quote
 
 SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW(OR)?D|PASSPHRASE|CREDENTIAL", re.IGNORECASE)
+Value = TypeVar("Value")
 MIN_LENGTH = 6  # characters: a shorter value stands in every text
 STARS = "***"
 URL_CREDENTIALS = re.compile(r"(\w://[^\s/:@'\"]*:|(?<![\w:.-])[A-Za-z_][\w.-]*:)(?!//)[^\s/:@'\"]+(?=@[\w.-]+)")
@@ -15,9 +17,9 @@ SECRET_ASSIGNMENT = re.compile(
 )
 
 
-def redact(value: Any) -> Any:
+def redact(value: Value) -> Value:
     """The same text, or nested values, with three stars wherever a secret stood."""
-    return replace_secrets(value, secrets())
+    return replace_secrets(value, secrets())  # type: ignore[return-value] # of the same shape
 
 
 def secrets() -> list[str]:
@@ -31,7 +33,7 @@ def is_secret(text: str) -> bool:
     return len(text) >= MIN_LENGTH and "\0" not in text and not os.path.exists(text)
 
 
-def replace_secrets(value: Any, secrets: list[str]) -> Any:
+def replace_secrets(value: object, secrets: list[str]) -> object:
     if isinstance(value, dict):
         return {replace_secrets(key, secrets): redact_entry(key, item, secrets) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -43,7 +45,7 @@ def replace_secrets(value: Any, secrets: list[str]) -> Any:
     return SECRET_ASSIGNMENT.sub(rf"\1{STARS}", URL_CREDENTIALS.sub(rf"\1{STARS}", value))
 
 
-def redact_entry(key: Any, value: Any, secrets: list[str]) -> Any:
+def redact_entry(key: object, value: object, secrets: list[str]) -> object:
     """A value whose key says what it is."""
     if isinstance(key, str) and isinstance(value, str) and SECRET_NAME.search(key):
         return STARS
@@ -69,7 +71,7 @@ class Redacted:
             self.redirect_to_devnull()
         return len(text)
 
-    def writelines(self, lines: Any) -> None:
+    def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.write(line)
 
@@ -84,8 +86,9 @@ class Redacted:
         os.dup2(null_device, self.stream.fileno())
         os.close(null_device)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
+    def __getattr__(self, name: str) -> object:
+        attribute: object = getattr(self.stream, name)
+        return attribute
 
 
 def redact_output() -> None:

@@ -3,9 +3,10 @@
 import hashlib
 import io
 import time
+from collections.abc import Mapping
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import torch
 import torch.distributed as dist
@@ -28,7 +29,9 @@ DIGEST = 64  # hexadecimal characters of SHA-256 before the content: one file, s
 class DurableCheckpoints(CheckpointIO):
     """Lightning's own goes through TMPDIR: a kill in the middle of that copy loses the new file and the old."""
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+    def save_checkpoint(
+        self, checkpoint: Mapping[str, object], path: str | Path, storage_options: object = None
+    ) -> None:
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         path, content = Path(path), buffer.getvalue()
@@ -37,8 +40,8 @@ class DurableCheckpoints(CheckpointIO):
         durable.write(path, hashlib.sha256(content).hexdigest().encode() + content)
 
     def load_checkpoint(
-        self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True
-    ) -> dict[str, Any]:
+        self, path: str | Path, map_location: torch.device | str | None = "cpu", weights_only: bool | None = True
+    ) -> dict[str, object]:
         """To the CPU, wherever it was written; Lightning moves what belongs on a device to this process's own."""
         return torch.load(io.BytesIO(read_newest(Path(path))), map_location=map_location or "cpu", weights_only=True)
 
@@ -94,14 +97,14 @@ class StageCheckpoint(Checkpoint):
             0.0,
             0.0,
         )  # of all attempts; when the last checkpoint was written, or training began
-        self.data_state: dict[str, Any] = {}  # how far the epoch had come
+        self.data_state: dict[str, object] = {}  # how far the epoch had come
         self.leaving = False  # asked to, and the checkpoint is written
         self.pending: DeferredNumber | None = None  # the strongest action of all processes after the step before
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         return {"accuracy": self.accuracy, "epoch": self.epoch, "seconds": self.seconds, "place": self.data_state}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict) -> None:
         self.accuracy, self.epoch, self.seconds = state["accuracy"], state["epoch"], state["seconds"]
         self.data_state = state["place"]
 
@@ -114,7 +117,7 @@ class StageCheckpoint(Checkpoint):
         self.saved_at = time.monotonic()
 
     def on_train_batch_end(
-        self, trainer: Trainer, task: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, task: LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
         """A checkpoint of this step. The last step of an epoch waits for the epoch's own."""
         action = self.agreed_action(trainer)
@@ -140,7 +143,7 @@ class StageCheckpoint(Checkpoint):
     def is_due(self) -> bool:
         return self.minutes > 0 and time.monotonic() - self.saved_at >= 60 * self.minutes
 
-    def on_train_batch_start(self, trainer: Trainer, task: LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Trainer, task: LightningModule, batch: object, batch_idx: int) -> None:
         """Here the figures of the saved step are written too."""
         if self.leaving:
             preemption.request.raise_if_requested()

@@ -1,7 +1,6 @@
 """The curves of a stage, written line by line into its metrics.jsonl."""
 
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
@@ -25,7 +24,7 @@ class MetricsFile(Logger):
     def version(self) -> str:
         return ""
 
-    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+    def log_hyperparams(self, *args: object, **kwargs: object) -> None:
         """The resolved config stands in the record."""
 
     @rank_zero_only

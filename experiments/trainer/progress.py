@@ -1,10 +1,12 @@
 """A bar that names its stage in a terminal; one line per epoch elsewhere."""
 
 import time
-from typing import Any, final
+from collections.abc import Mapping
+from typing import final
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.utilities.types import STEP_OUTPUT
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
@@ -37,10 +39,11 @@ class StageBar(ProgressBar):
             self.bar.start()
 
     def on_train_batch_end(
-        self, trainer: Trainer, task: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, task: LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
     ) -> None:
         if self.bar is None or time.monotonic() - self.drawn_at < REFRESH:
             return
+        assert isinstance(outputs, Mapping)  # of ClassificationTask
         self.drawn_at = time.monotonic()
         words = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  loss {outputs['loss'].item():.3f}{self.words}"
         self.bar.update(self.bar.task_ids[0], completed=trainer.global_step, words=words)

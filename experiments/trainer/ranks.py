@@ -5,7 +5,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar, final
+from typing import TypeVar, final
 
 import torch
 import torch.distributed as dist
@@ -112,7 +112,7 @@ def all_gather(value: Value) -> list[Value]:
     """Each process's value, in every process."""
     if not dist.is_initialized():
         return [value]
-    values: list[Any] = [None] * dist.get_world_size()
+    values = [value] * dist.get_world_size()
     dist.all_gather_object(values, value)
     return values
 
@@ -146,13 +146,13 @@ class SyncBuffers(Callback):
     """After every step the statistics of norms and methods are means over all processes, so that a checkpoint,
     validation and a selection see all images; after every epoch all processes have the same network."""
 
-    def on_train_batch_end(self, trainer: Trainer, task: LightningModule, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, task: LightningModule, *_: object) -> None:
         if dist.is_initialized():
             average_buffers(task.get_submodule("network").buffers())
 
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         """And the same list of images that could not be read: each has met those of its share."""
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        data = trainer.datamodule  # type: ignore[attr-defined]
         for left_out in all_gather(data.left_out):
             data.leave_out(left_out)
         refuse_differing(task.get_submodule("network").state_dict(), "the state")
