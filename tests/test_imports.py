@@ -93,11 +93,11 @@ def test_only_tracking_and_the_script_of_its_view_import_wandb() -> None:
 
 
 def test_methods_know_no_lightning() -> None:
-    """One adapter calls their verbs in a Trainer; `pruning.training` and it are the only users."""
+    """One room calls their verbs in a Trainer; `pruning.training` and it are the only users."""
     users = {
         path.parent.name for path in sources("pruning") for name in imported(path) if name.split(".")[0] == "lightning"
     }
-    assert users == {"training", "pruning"}
+    assert users == {"training", "lightning"}
 
 
 def test_methods_never_import_each_other() -> None:

@@ -39,7 +39,7 @@ WITHOUT_IMPORTS = {
 # With all that they import
 WITH_IMPORTS = {
     "baseline": ("pruning.training.task",),
-    "prune": ("pruning.lightning",),
+    "prune": ("pruning.lightning.steps",),
     "finetune": ("pruning.surgery",),
     "run": ("pruning.files.artifact",),
 }

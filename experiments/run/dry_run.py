@@ -8,7 +8,7 @@ import copy
 import os
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 import torch
@@ -42,7 +42,7 @@ TORCH = os.path.join(os.path.dirname(torch.__file__), "")
 DOUBLE_MOST = 100e6  # of an image: up to here both networks are compared in double precision
 STEPS_MOST = 5e9  # of an image: up to here a training step is made in each stage
 FORWARD_MOST = 180e9  # of all images that go through a network, at 18 G a second: up to here networks are run at all
-NO_METHOD = Dense()  # has no groups, and does nothing to a step
+NO_METHOD = Dense()  # does nothing to a step
 
 
 def refuse_unfit(context: PlanContext) -> None:
@@ -111,20 +111,21 @@ def randomise(context: RunContext, network: nn.Module) -> None:
 def choose_filters(context: RunContext, steps: bool) -> tuple[nn.Module, Selection]:
     """A plain copy of the network, and the method's choice on it: where it learns, with gates at random."""
     network, method = copy.deepcopy(context.network), context.method
+    weights = set(network.parameters())
     method.begin_stage(network, context.image_shape, context.steps("prune"))
     if method.needs_training and steps:
         train_step(context, network, "prune", CrossEntropy(), method)
-    perturb_gates(method.groups(network))
+    perturb_gates(gate for gate in network.parameters() if gate not in weights)
     choice = method.select(network)
     method.detach(network)
     return network, choice
 
 
 @torch.no_grad()
-def perturb_gates(groups: Iterable[Mapping[str, Iterable[Tensor]]]) -> None:
+def perturb_gates(gates: Iterable[nn.Parameter]) -> None:
     """Gates that all stand where they began would choose by index."""
-    for gate in (gate for group in groups for gate in group["params"]):
-        gate += 0.1 * torch.randn_like(gate)
+    for gate in gates:
+        gate.add_(torch.randn_like(gate), alpha=0.1)
 
 
 def check_compact(context: RunContext, masked: nn.Module, small: fx.GraphModule, double: bool) -> None:
@@ -166,7 +167,6 @@ def optimiser_step(
     task = ClassificationTask(
         network, objective, recipe, len(context.data.classes), context.image_shape, context.settings.seed
     )
-    task.extra_groups = method.groups(network)
     method.steer(network)
     ZeroMomentumSGD(task.groups(), recipe.lr).step()
     method.settle(network)

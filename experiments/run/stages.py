@@ -22,7 +22,7 @@ from experiments.trainer.checkpoints import DurableCheckpoints, StageCheckpoint,
 from experiments.trainer.metrics_file import MetricsFile
 from experiments.trainer.progress import StageBar
 from pruning.graph.cost import count_macs
-from pruning.lightning import PruningCallback
+from pruning.lightning.steps import MethodSteps
 from pruning.methods.base import PruningMethod
 from pruning.modes import deterministic_algorithms
 from pruning.objectives import CrossEntropy, Objective
@@ -147,7 +147,7 @@ def build_trainer(context: RunContext, spec: StageSpec, checkpoint: StageCheckpo
         callbacks=[
             bar,
             ranks.SyncBuffers(),
-            *([PruningCallback(spec.method)] if spec.method else []),
+            *([MethodSteps(spec.method, context.image_shape)] if spec.method else []),
             checkpoint,
             context.tracker,
         ],

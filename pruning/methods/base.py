@@ -1,8 +1,8 @@
 """The life of a pruning method: five verbs, called while a network trains (three) and by the pipeline (two).
 
-    attach   in setup, before the optimiser exists       add gates; offer their parameter group
-    steer    after backward, before the step             edit gradients
-    settle   after each optimiser step                   move duals, project
+    attach   in setup, before the optimiser exists       add gates
+    steer    after backward, before the step             move gates, edit gradients
+    settle   after each optimiser step                   follow the weights: project, mask
     select   asked after training                        return a Selection; change nothing
     detach   last                                        leave a plain network, names and order of parameters as before
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, final
+from typing import final
 
 from torch import nn
 
@@ -50,14 +50,11 @@ class PruningMethod(ABC):
         """Take everything off that attach put on; names and order of parameters are as before."""
 
     def steer(self, network: nn.Module) -> None:
-        """Edit gradients between backward and the optimiser's step."""
+        """Between backward and the optimiser's step: move the method's own parameters, which no optimiser knows, and
+        leave them without a gradient; edit those of the weights."""
 
     def settle(self, network: nn.Module) -> None:
         """Follow the weights after the optimiser's step."""
-
-    def groups(self, network: nn.Module) -> list[dict[str, Any]]:
-        """Optimiser groups of the method's own parameters; one with `constant=True` keeps its learning rate."""
-        return []
 
     def report(self, network: nn.Module) -> dict[str, float]:
         """Figures of the moment, by name."""

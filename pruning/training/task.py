@@ -1,4 +1,4 @@
-"""One network trained for one objective by one recipe. No word about pruning: a method brings its own groups."""
+"""One network trained for one objective by one recipe. No word about pruning."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -67,10 +67,6 @@ def accuracy_metrics(classes: int) -> MetricCollection:
 
 class ClassificationTask(LightningModule):
     """Logs `loss` and `train_accuracy` while training, `val_loss`, `val_accuracy` (and `_top5`) after each epoch."""
-
-    extra_groups: Sequence[
-        dict[str, Any]
-    ] = ()  # optimiser groups of a method; `constant` ones leave the schedule alone
 
     compiled: Callable[[Tensor], Tensor] | None = None  # the network, for batches of `compiled_batch` images
     compiled_batch: int = 0
@@ -191,24 +187,10 @@ class ClassificationTask(LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimiser = ZeroMomentumSGD(self.groups(), lr=self.recipe.lr, scaled=self.scaler is not None)
         steps = self.trainer.estimated_stepping_batches / max(self.recipe.epochs, 1)
-        schedules = [self.schedule(group, steps) for group in optimiser.param_groups]
-        return {
-            "optimizer": optimiser,
-            "lr_scheduler": {"scheduler": LambdaLR(optimiser, schedules), "interval": "step"},
-        }
+        schedule = LambdaLR(optimiser, lambda step: learning_rate_factor(step / steps, self.recipe))
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def groups(self) -> list[dict[str, Any]]:
-        """Every parameter of the network that no extra group has claimed, then the extra groups."""
-        claimed = {id(parameter) for group in self.extra_groups for parameter in group["params"]}
-        rest = [
-            parameter
-            for parameter in self.network.parameters()
-            if id(parameter) not in claimed and parameter.requires_grad
-        ]
-        main = {"params": rest, "momentum": self.recipe.momentum, "weight_decay": self.recipe.weight_decay}
-        return [main, *self.extra_groups]
-
-    def schedule(self, group: dict[str, Any], steps_per_epoch: float) -> Callable[[int], float]:
-        if group.get("constant", False):
-            return lambda step: 1.0
-        return lambda step: learning_rate_factor(step / steps_per_epoch, self.recipe)
+        """The network's parameters that are trained."""
+        trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        return [{"params": trained, "momentum": self.recipe.momentum, "weight_decay": self.recipe.weight_decay}]

@@ -28,10 +28,7 @@ def two_steps(row: str, plain: str, device: torch.device) -> nn.Module:
     method, whole = METHODS[row].of(0.5), network(plain)
     method.attach(whole, SHAPES[plain], 1000)
     whole.to(device).train()
-    groups = method.groups(whole)
-    own = {id(gate) for group in groups for gate in group["params"]}
-    rest = [parameter for parameter in whole.parameters() if id(parameter) not in own]
-    optimiser = torch.optim.SGD([{"params": rest}, *({**group} for group in groups)], lr=1e-3)
+    optimiser = torch.optim.SGD(whole.parameters(), lr=1e-3)
     with exact_float32():
         for seed in range(2):
             optimiser.zero_grad()

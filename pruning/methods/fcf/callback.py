@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -90,17 +90,22 @@ class FCF(FilterMethod):
         """mu, or what brings the penalty to its end within half of the steps if that is more."""
         return max(self.mu, (self.rho_max / self.rho) ** (2 / steps))
 
-    def groups(self, network: nn.Module) -> list[dict[str, Any]]:
-        gates = [gate_on(network, target).v for target in self.targets.values()]
-        return [{"params": gates, "lr": self.lr, "momentum": 0.0, "weight_decay": 0.0, "constant": True}]
-
     @torch.no_grad()
     def steer(self, network: nn.Module) -> None:
+        """Plain gradient descent of the gates, whatever moves the weights; then their duals.
+
+        A gradient that is no number moves no gate: whoever looks for where it came from finds the gates sound.
+        """
         box, gates = self.box(network), self.gates(network)
         grads = [gate.grad if gate.grad is not None else torch.zeros_like(gate) for gate in gates]
         self.measure_forces(network, gates, grads)
-        gradients = box.constrained_gradient(box.stack([gate.detach() for gate in gates]), box.stack(grads))
-        torch._foreach_copy_(grads, box.rows(gradients))
+        v = box.stack([gate.detach() for gate in gates])
+        gradient = box.constrained_gradient(v, box.stack(grads))
+        v = v.sub(gradient.nan_to_num(0.0, 0.0, 0.0), alpha=self.lr)
+        torch._foreach_copy_(list(gates), box.rows(v))
+        box.settle(v)
+        for gate in gates:
+            gate.grad = None
 
     def measure_forces(self, network: nn.Module, gates: list[nn.Parameter], grads: list[Tensor]) -> None:
         """How much of the loss the gates feel: behind a norm the sum of U dL/dU over a filter U = v W is rounding.
@@ -111,11 +116,6 @@ class FCF(FilterMethod):
         trained = [p for p in scaled if p.grad is not None]
         box.pull = torch.stack(torch._foreach_norm(torch._foreach_mul(list(gates), grads), 1)).sum()
         box.force = torch.stack([(p.detach() * p.grad).abs_().sum() for p in trained if p.grad is not None]).sum()
-
-    @torch.no_grad()
-    def settle(self, network: nn.Module) -> None:
-        box = self.box(network)
-        box.settle(box.stack([gate.detach() for gate in self.gates(network)]))
 
     def scores(self, network: nn.Module) -> Scores:
         return {name: gate_on(network, target).v.detach() for name, target in self.targets.items()}

@@ -65,17 +65,6 @@ def test_only_whole_batches_run_compiled_code_and_names_stay(monkeypatch: pytest
     assert fast.state_dict().keys() == plain.state_dict().keys()
 
 
-def test_an_extra_group_leaves_the_main_one_and_keeps_its_own_values() -> None:
-    network = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
-    gated = task(network)
-    gated.extra_groups = [{"params": [network[1].bias], "lr": 0.5, "momentum": 0.0, "constant": True}]
-    main, extra = gated.groups()
-    assert main["params"] == [network[1].weight]
-    assert (main["momentum"], extra["momentum"]) == (0.9, 0.0)
-    assert gated.schedule(extra, 10.0)(250) == 1.0
-    assert gated.schedule(main, 10.0)(250) == pytest.approx(0.01)
-
-
 class Explosive(nn.Module):
     def __init__(self, value: float) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ from lightning import Trainer
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset, default_collate
 
-from pruning.lightning import PruningCallback
+from pruning.lightning.steps import MethodSteps
 from pruning.methods.fcf.gates import Gate
 from pruning.models import initialise, resnet
 from pruning.objectives import CrossEntropy
@@ -32,7 +32,7 @@ def fit(method: nn.Module, network: nn.Module, epochs: int) -> Trainer:
     )
     task = ClassificationTask(network, CrossEntropy(), recipe, classes=4, image_shape=SHAPE, seed=0)
     trainer = Trainer(
-        max_epochs=epochs, accelerator="cpu", callbacks=[PruningCallback(method)], logger=False,
+        max_epochs=epochs, accelerator="cpu", callbacks=[MethodSteps(method, SHAPE)], logger=False,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     with warnings.catch_warnings():
@@ -82,10 +82,7 @@ def test_gates_that_were_never_trained_are_not_complained_of() -> None:
 
 
 def steps(method: nn.Module, network: nn.Module, first: int, last: int) -> None:
-    gates = method.groups(network)[0]
-    own = {id(gate) for gate in gates["params"]}
-    rest = [parameter for parameter in network.parameters() if id(parameter) not in own]
-    optimiser = torch.optim.SGD([{"params": rest, "lr": 0.01}, {"params": gates["params"], "lr": gates["lr"]}])
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.01)
     for seed in range(first, last):
         optimiser.zero_grad()
         nn.functional.cross_entropy(network(images(SHAPE, 8, seed).float()), torch.arange(8) % 4).backward()
@@ -144,10 +141,6 @@ def test_when_the_loss_is_silent_the_start_decides(start: str, least: float, mos
         for gate in method.gates(network):
             gate.grad = 1e-6 * torch.randn(gate.shape, generator=noise)
         method.steer(network)
-        with torch.no_grad():
-            for gate in method.gates(network):
-                gate -= 0.1 * gate.grad
-        method.settle(network)
     made, l1 = method.select(network), ranked.select(by_norm)
     both = [(made[name].any(1), l1[name].any(1)) for name in method.targets]
     assert least <= sum(int((a & b).sum()) for a, b in both) / sum(int(b.sum()) for _, b in both) <= most

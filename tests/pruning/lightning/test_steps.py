@@ -1,0 +1,64 @@
+"""A gate learns by its method's rule and no other, whatever the user's optimiser does."""
+
+import warnings
+from collections.abc import Callable
+
+import pytest
+import torch
+from lightning import LightningModule, Trainer
+from torch import Tensor, nn
+from torch.optim import SGD, AdamW, Optimizer
+from torch.utils.data import DataLoader
+
+from pruning.lightning.steps import MethodSteps
+from pruning.models import initialise
+from support.promise import images
+from support.rows import Chain, fcf
+
+SHAPE = (3, 8, 8)
+
+
+class Frozen(LightningModule):
+    """Its weights never move, for their learning rate is zero; so gates that part were moved by something else."""
+
+    def __init__(self, build: Callable[[object], Optimizer]) -> None:
+        super().__init__()
+        self.net, self.build = initialise(Chain(), 0), build
+
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+        return nn.functional.cross_entropy(self.net(batch[0]), batch[1])
+
+    def configure_optimizers(self) -> Optimizer:
+        return self.build(self.parameters())
+
+
+def fit(build: Callable[[object], Optimizer], **asked: object) -> tuple[Frozen, list[nn.Parameter]]:
+    module, steps = Frozen(build), MethodSteps(fcf(0.5), SHAPE, "net")
+    trainer = Trainer(
+        max_epochs=1, accelerator="cpu", callbacks=[steps], logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, **asked,
+    )  # fmt: skip
+    batch = images(SHAPE, 4).float(), torch.arange(4)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*(many workers|val_dataloader|LeafSpec).*")
+        trainer.fit(module, DataLoader([batch] * 150, batch_size=None, collate_fn=tuple))
+    held = {parameter for group in trainer.optimizers[0].param_groups for parameter in group["params"]}
+    assert held == set(module.parameters()) - set(steps.gates)
+    assert held >= set(trainer.optimizers[0].state)
+    return module, steps.gates
+
+
+@pytest.mark.parametrize(
+    ("build", "asked"),
+    [
+        (lambda parameters: AdamW(parameters, 0.0, weight_decay=0.5), {}),
+        (lambda parameters: SGD(parameters, 0.0, momentum=0.9, maximize=True), {"gradient_clip_val": 1e-6}),
+    ],
+    ids=["adamw", "clipped"],
+)
+def test_gates_move_as_beside_plain_sgd(build: Callable[[object], Optimizer], asked: dict[str, object]) -> None:
+    _, wanted = fit(lambda parameters: SGD(parameters, 0.0))
+    _, gates = fit(build, **asked)
+    assert gates
+    assert all(torch.equal(gate, other) for gate, other in zip(gates, wanted, strict=True))
+    assert not any(torch.equal(gate, torch.ones_like(gate)) for gate in gates)
