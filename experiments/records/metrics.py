@@ -2,12 +2,13 @@
 show. Imports no torch."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+
+from experiments.records.json_value import JSON
 
 
-def read(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
+def read(paths: Iterable[Path]) -> Iterator[dict[str, JSON]]:
     """Every whole line; a kill may leave the last one torn."""
     for path in paths:
         for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
@@ -19,5 +20,5 @@ def read(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
                 yield figures
 
 
-def encode(lines: Iterable[dict[str, Any]]) -> bytes:
+def encode(lines: Iterable[Mapping[str, object]]) -> bytes:
     return "".join(json.dumps(line) + "\n" for line in lines).encode()

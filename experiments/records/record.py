@@ -2,15 +2,21 @@
 
 import json
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from experiments.records.json_value import JSON
+from experiments.records.upgrade import upgrade
 from experiments.system.redact import redact
 from pruning.files import durable
 
-SCHEMA = 2  # raise it when a field changes its meaning
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+SCHEMA = 3  # raised together with a step in upgrade.py
 NO_JSON = (RecursionError, IsADirectoryError)  # beside ValueError: nested too deeply, or a folder of that name
 Kind = TypeVar("Kind")
 
@@ -99,7 +105,7 @@ class Record:
     versions: dict[str, str]
     device: str
     precision: str
-    config: dict[str, Any]
+    config: dict[str, JSON]
     baseline_digest: str | None = None  # SHA-256 of what baseline= named; older records lack it
     processes: int | None = None  # that shared each batch; older records do not say
     data_verified: str | None = None  # contents: of all images, or sample: of some and the stat of all
@@ -115,11 +121,11 @@ class Record:
 
 
 def read(path: Path) -> Record:
-    """Raises ValueError, which names the file, for what is not a whole record of this schema."""
-    return load_checked(Record, path, SCHEMA)
+    """Of this schema or an earlier one. Raises ValueError, which names the file, for what is not a whole record."""
+    return load_checked(Record, path, SCHEMA, upgrade)
 
 
-def write_json(path: Path, values: Any, allow_nan: bool = True) -> None:
+def write_json(path: Path, values: object, allow_nan: bool = True) -> None:
     """Durably, and without secrets."""
     durable.write(path, (json.dumps(redact(values), indent=1, allow_nan=allow_nan) + "\n").encode())
 
@@ -132,7 +138,9 @@ def load_json(path: Path) -> Any:
         raise ValueError(f"{path} is not JSON: {type(error).__name__}: {error}") from error
 
 
-def load_checked(kind: type[Kind], path: Path, schema: int) -> Kind:
+def load_checked(
+    kind: type[Kind], path: Path, schema: int, upgrade: Callable[[dict[str, JSON]], dict[str, JSON]] | None = None
+) -> Kind:
     """A file of JSON as this dataclass, all the way down; only what has a default may be absent.
 
     Raises ValueError, which names the file and the first key that is missing, unknown or of another type.
@@ -142,17 +150,22 @@ def load_checked(kind: type[Kind], path: Path, schema: int) -> Kind:
     try:
         text = path.read_bytes()
         values = json.loads(text)
-        if (version := values["schema"]) != schema:
+        newest = upgrade(values) if upgrade and isinstance(values, dict) else values
+        if (version := newest["schema"]) != schema:
             raise ValueError(f"schema {version}, this program reads {schema}")
-        if b"\\ud" in text:  # perhaps half a character, of a path that is no UTF-8 and still named
-            text = json.dumps(values, ensure_ascii=False).encode(errors="replace")
+        if newest is not values or b"\\ud" in text:  # or half a character, of a path that is no UTF-8
+            text = json.dumps(newest, ensure_ascii=False).encode(errors="replace")
         return adapter(kind).validate_json(text, strict=True, extra="forbid")  # type: ignore[no-any-return, arg-type]
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        reason = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
-        raise ValueError(f"{path} is not a whole {kind.__name__.lower()}: {reason}") from error
+        raise ValueError(f"{path} is not a whole {kind.__name__.lower()}: {first_error(error)}") from error
     except (ValueError, KeyError, TypeError, *NO_JSON) as error:
         raise ValueError(f"{path} is not a whole {kind.__name__.lower()}: {type(error).__name__}: {error}") from error
+
+
+def first_error(error: "ValidationError") -> str:
+    """The key, and what is wrong with it."""
+    first = error.errors(include_url=False)[0]
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
 
 
 @cache
@@ -162,10 +175,6 @@ def adapter(kind: type) -> Any:
     return TypeAdapter(kind)
 
 
-def finite(value: Any) -> Any:
+def finite(figures: Mapping[str, float]) -> dict[str, float | None]:
     """JSON has no NaN: a figure that is not a number is absent."""
-    if isinstance(value, dict):
-        return {key: finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return {name: figure if math.isfinite(figure) else None for name, figure in figures.items()}

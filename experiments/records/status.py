@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from experiments.records.record import load_checked, write_json
 from experiments.system.preemption import Preempted, exit_reason, is_keyboard_interrupt
@@ -87,8 +86,11 @@ def read_state(folder: Path) -> str | None:
 
 
 def new_status(run: Run) -> Status:
-    process: dict[str, Any] = {"pid": os.getpid(), "host": socket.gethostname(), "birth": process_birth(os.getpid())}
-    return Status(**asdict(run), schema=SCHEMA, state=RUNNING, started=now(), ended=None, reason=None, **process)
+    pid, host = os.getpid(), socket.gethostname()
+    start = Status(
+        **asdict(run), schema=SCHEMA, state=RUNNING, pid=pid, host=host, started=now(), ended=None, reason=None
+    )
+    return replace(start, birth=process_birth(pid))
 
 
 def now() -> str:

@@ -8,6 +8,7 @@ from experiments.records.record import Record, read
 from experiments.report.analyse.configurations import Comparison, Configuration, build_comparisons
 from experiments.report.analyse.estimate import estimate
 from experiments.report.analyse.overlap import filter_overlap
+from experiments.report.load.recorded_config import read_config
 from experiments.report.load.runs import Run
 from experiments.report.load.text import escape_markdown
 from experiments.report.render import cells
@@ -136,7 +137,7 @@ def commits_sentence(table_rows: Sequence[Row]) -> str:
 
 def method_folder(record: Record) -> str:
     """Of the method's code: pruning.methods.fcf.FCF lies in fcf."""
-    return str(record.config["method"]["_target_"]).removeprefix("pruning.methods.").partition(".")[0]
+    return str(read_config(record.config)["method"]["_target_"]).removeprefix("pruning.methods.").partition(".")[0]
 
 
 if __name__ == "__main__":

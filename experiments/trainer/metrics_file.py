@@ -38,5 +38,5 @@ class MetricsFile(Logger):
 
     def rewind(self, steps: int) -> None:
         """Keeps the lines of the first `steps` steps: what was written after the checkpoint comes again."""
-        lines = [line for line in read([self.path]) if line["step"] <= steps]
+        lines = [line for line in read([self.path]) if isinstance(line["step"], int) and line["step"] <= steps]
         durable.write(self.path, encode(lines))

@@ -8,13 +8,14 @@ S4.1  + same epochs of pruning                S4.2  + same schedule of pruning
 since a method that learns its choice spends there what a one-shot method spends on fine-tuning.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from experiments.records.record import Record
 from experiments.report.analyse.baselines import Baseline, baseline
+from experiments.report.load.recorded_config import Values, read_config
 
 LEVELS = ("S1", "S2", "S3.1", "S3.2", "S4.1", "S4.2")
 FAIR = "fair"
@@ -70,10 +71,12 @@ def budget_error(record: Record) -> float:
 
 
 def list_traits(record: Record) -> dict[Trait, str]:
-    config, recipe = record.config, record.config["recipe"]
+    config = read_config(record.config)
+    recipe = config["recipe"]
+    fine_tuning, pruning = recipe.get("finetune", {}), recipe.get("prune", {})
     pruned, tuned = epochs(record, "prune"), epochs(record, "finetune")
     data = {key: value for key, value in config["data"].items() if key not in NOT_DATA}
-    training = {"batch": recipe.get("batch"), "precision": record.precision} | schedule(recipe, "finetune")
+    training = {"batch": recipe.get("batch"), "precision": record.precision} | schedule(fine_tuning)
     loss = {"objective": record.objective} | {
         key: value for key, value in config["objective"].items() if key != "_target_"
     }
@@ -82,11 +85,11 @@ def list_traits(record: Record) -> dict[Trait, str]:
         | group_traits("S1", "network", config["model"] | {"MACs": record.dense.macs})
         | {("S3.1", "fine-tuning epochs"): str(tuned), ("S4.1", "pruning epochs"): str(pruned)}
         | group_traits("S3.2", "fine-tuning", (training | loss) if tuned else {})
-        | group_traits("S4.2", "pruning", schedule(recipe, "prune") if pruned else {})
+        | group_traits("S4.2", "pruning", schedule(pruning) if pruned else {})
     )
 
 
-def group_traits(level: str, group: str, values: dict[str, Any]) -> dict[Trait, str]:
+def group_traits(level: str, group: str, values: Mapping[str, object]) -> dict[Trait, str]:
     return {(level, f"{group} {key}"): str(value) for key, value in values.items()}
 
 
@@ -95,8 +98,8 @@ def epochs(record: Record, stage: str) -> int:
     return sum(trained.epochs for trained in record.stages if trained.name == stage)
 
 
-def schedule(recipe: dict[str, Any], stage: str) -> dict[str, Any]:
-    return {key: value for key, value in recipe.get(stage, {}).items() if key != "epochs"}
+def schedule(stage: Values) -> Values:
+    return {key: value for key, value in stage.items() if key != "epochs"}
 
 
 def differences(ours: Protocol, theirs: Protocol) -> list[Difference]:

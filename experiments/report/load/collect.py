@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from experiments.records import jobs, status
+from experiments.records.json_value import JSON
 from experiments.records.record import read
 from experiments.report.load.record_checks import check_record
 from experiments.report.load.runs import Run
@@ -88,7 +88,7 @@ def load_runs(paths: Iterable[Path]) -> tuple[list[Run], list[Problem]]:
     return list(runs.values()), troubles
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, JSON]:
     """A JSON object; empty for anything else."""
     try:
         values = json.loads(path.read_text())

@@ -4,10 +4,12 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from experiments.config.digest import NEVER
+from experiments.records.json_value import JSON
 from experiments.records.record import Record
+from experiments.report.load.recorded_config import read_config
 
 # What no number of a run depends on, and what repetitions differ in.
 NOT_DISTINGUISHING = {*NEVER, "seed", "data.seed", "method.seed", "choice.experiment", "control"}
@@ -17,7 +19,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 def comparison_key(record: Record) -> str:
     """The network and the data set: across them nothing is compared."""
-    config, data = record.config, record.config["data"]
+    config = read_config(record.config)
+    data = config["data"]
     return canonical_json(
         [config["model"], record.data, data.get("_target_"), data.get("name"), record.classes, record.dense.macs]
     )
@@ -34,12 +37,13 @@ def repetition_key(record: Record) -> str:
     return canonical_json(distinguishing_settings(record))
 
 
-def distinguishing_settings(record: Record) -> dict[str, Any]:
+def distinguishing_settings(record: Record) -> dict[str, JSON]:
     """The config's leaves that may tell two settings apart."""
-    compiled = [stage.name for stage in record.stages if stage.compiled]
-    settings = dict(leaves(record.config)) | {"precision": record.precision, "trainer.compile": compiled}
+    compiled: list[JSON] = [stage.name for stage in record.stages if stage.compiled]
+    settings: dict[str, JSON] = dict(leaves(record.config))
+    settings |= {"precision": record.precision, "trainer.compile": compiled}
     settings["baseline"] = "trained" if record.config.get("baseline") is None else "given"
-    settings |= {"modified": record.modified} if record.experiment else {}  # never averaged with what was published
+    settings |= {"modified": [*record.modified]} if record.experiment else {}  # never averaged with what was published
     return {path: value for path, value in settings.items() if path == "baseline" or not is_excluded(path)}
 
 
@@ -48,7 +52,7 @@ def is_excluded(path: str) -> bool:
     return any(".".join(parts[:length]) in NOT_DISTINGUISHING for length in range(1, len(parts) + 1))
 
 
-def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(value: JSON, path: str = "") -> Iterator[tuple[str, JSON]]:
     """Every value of a nested config with its dotted path; a list counts as one value."""
     if isinstance(value, dict):
         for key, item in value.items():
@@ -57,7 +61,7 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def canonical_json(values: Any) -> str:
+def canonical_json(values: object) -> str:
     return json.dumps(values, sort_keys=True)
 
 

@@ -2,10 +2,11 @@
 
 import json
 from collections import Counter
-from typing import Any
 
+from experiments.records.json_value import JSON
 from experiments.records.record import Record
 from experiments.report.load.grouping import canonical_json, curve_key, distinguishing_settings, leaves, short_hash
+from experiments.report.load.recorded_config import read_config
 from experiments.report.load.text import printable
 
 DEFAULT_OBJECTIVE = "cross_entropy"
@@ -48,21 +49,21 @@ def comparison_titles(records: list[Record]) -> list[str]:
 
 def network_name(record: Record) -> str:
     """torchvision's and timm's networks have a name beside their source."""
-    name = record.config["model"].get("name")
+    name = read_config(record.config)["model"].get("name")
     return printable(f"{record.model} {name}" if name else record.model)
 
 
-def distinguishing_words(settings: dict[str, Any], rivals: list[dict[str, Any]]) -> list[str]:
+def distinguishing_words(settings: dict[str, JSON], rivals: list[dict[str, JSON]]) -> list[str]:
     paths = sorted({path for rival in [settings, *rivals] for path in rival}, key=path_priority)
     paths = [path for path in paths if path.rpartition(".")[2] != "ratio"]
     differing = [path for path in paths if any(rival.get(path) != settings.get(path) for rival in rivals)]
     implied = tuple(prefix for choice, prefixes in CHOICES.items() if choice in differing for prefix in prefixes)
     selected = select_paths([path for path in differing if not path.startswith(implied)], [settings, *rivals])
-    present = [path for path in selected if path in settings]  # older configs lack some
+    present = [path for path in selected if path in settings]  # a class takes what another does not
     return [format_setting(path, settings[path]) for path in present[:MOST]]
 
 
-def select_paths(paths: list[str], rivals: list[dict[str, Any]]) -> list[str]:
+def select_paths(paths: list[str], rivals: list[dict[str, JSON]]) -> list[str]:
     """As few of the paths as tell apart what all of them do; the first ones are preferred."""
     chosen: list[str] = []
     groups = 1
@@ -77,7 +78,7 @@ def path_priority(path: str) -> tuple[bool, bool, str]:
     return not path.startswith("method."), not path.startswith("choice."), path
 
 
-def format_setting(path: str, value: Any) -> str:
+def format_setting(path: str, value: JSON) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     text = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
     if path == "choice.objective":

@@ -3,7 +3,7 @@
 import math
 
 from experiments.records.record import Layer, Network, Record, Stage
-from experiments.report.load import recorded_config
+from experiments.report.load.recorded_config import read_config
 from pruning.files import bitmap
 
 MOST_TESTED = 2**27  # images of a test set
@@ -22,7 +22,7 @@ def check_record(record: Record) -> Record:
         )
     if not 0 <= record.ratio < 1:
         raise ValueError(f"ratio {record.ratio:g} does not lie in [0, 1)")
-    recorded_config.check_config(record.config)
+    read_config(record.config)
     for layer in record.layers.values():
         check_layer(layer)
     for stage in record.stages:

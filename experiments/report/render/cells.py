@@ -5,6 +5,7 @@ from typing import NamedTuple
 from experiments.records.record import Record
 from experiments.report.analyse.configurations import Comparison, Configuration
 from experiments.report.analyse.estimate import Estimate
+from experiments.report.load.recorded_config import read_config
 from experiments.report.load.runs import Figure
 from experiments.report.load.text import escape_markdown
 from experiments.system.format import clock, si
@@ -80,8 +81,7 @@ def published(record: Record) -> str:
     """What the paper printed, or that this is not its setting."""
     if record.modified:
         return f"modified: {escape_markdown(' '.join(record.modified))}"
-    printed = record.config.get("published")
-    if not printed or printed["tuned"] is None:
+    printed = read_config(record.config).get("published")
+    if not printed or printed["dense"] is None or printed["tuned"] is None:
         return ""
-    dense, tuned = (f"{100 * printed[network]:.2f}" for network in ("dense", "tuned"))
-    return f"{dense} -> {tuned} % ({printed['accuracy_mark']})"
+    return f"{100 * printed['dense']:.2f} -> {100 * printed['tuned']:.2f} % ({printed['accuracy_mark']})"

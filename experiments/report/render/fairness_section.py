@@ -5,6 +5,7 @@ from typing import Any
 from experiments.report.analyse import claims, fairness
 from experiments.report.analyse.configurations import Comparison, Configuration
 from experiments.report.analyse.fairness import FAIR, Protocol
+from experiments.report.load.recorded_config import read_config
 from experiments.report.load.text import printable
 
 NOT_CHOSEN = {"_target_", "budget", "seed"}
@@ -43,7 +44,11 @@ def difference_views(comparison: Comparison, protocols: dict[str, Protocol]) -> 
 
 
 def method_settings(comparison: Comparison) -> dict[fairness.Trait, dict[str, list[str]]]:
-    chosen = {row.curve: row.first.record.config["method"] for row in comparison.configurations if not row.scratch}
+    chosen = {
+        row.curve: read_config(row.first.record.config)["method"]
+        for row in comparison.configurations
+        if not row.scratch
+    }
     by_setting: dict[fairness.Trait, dict[str, list[str]]] = {}
     for curve, values in chosen.items():
         for name in values.keys() - NOT_CHOSEN:

@@ -1,12 +1,13 @@
 """Training curves of a setting: metrics.jsonl beside each record, averaged over seeds, thinned for a page."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from math import isfinite
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from experiments.records import metrics
+from experiments.records.json_value import JSON
 from experiments.report.analyse.configurations import Configuration
 from experiments.report.load.runs import LEARNING, SCRATCH, Run
 
@@ -40,18 +41,18 @@ def run_points(run: Run) -> Iterator[Point]:
     done = dict(zip(stages, (0, run.epochs(stages[0])), strict=True))
     for line in metrics.read([run.path.parent / "metrics.jsonl"]):
         stage = line.get("stage")
-        if stage in done and is_number(line.get("epoch")):
-            at = done[stage] + float(line["epoch"]) + 1
-            yield from (Point(name, stage, at, float(line[name])) for name in select_figures(line, stage))
+        if isinstance(stage, str) and stage in done and is_number(epoch := line.get("epoch")):
+            at = done[stage] + float(epoch) + 1
+            yield from (Point(name, stage, at, value) for name, value in select_figures(line, stage).items())
 
 
-def select_figures(line: dict[str, Any], stage: str) -> Iterable[str]:
+def select_figures(line: dict[str, JSON], stage: str) -> dict[str, float]:
     """Accuracies of every stage; whatever a method says of itself while it learns its choice."""
     method_figures = [name for name in line if name not in NOT_METHOD] if stage == "prune" else []
-    return [name for name in (*ACCURACIES, *method_figures) if is_number(line.get(name))]
+    return {name: float(value) for name in (*ACCURACIES, *method_figures) if is_number(value := line.get(name))}
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: JSON) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 

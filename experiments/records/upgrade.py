@@ -1,0 +1,44 @@
+"""Records of earlier schemas, read for good: a pure function a step, from the JSON of one schema to that of the next.
+
+Whoever moves a class that a config names, renames a key or adds one that tells settings apart raises SCHEMA in
+record.py and writes the step here. A key that came later gets what every run did before one could choose, so that
+old runs and new ones of a setting are repetitions of each other. (No record of schema 1 was ever published.)
+"""
+
+from experiments.records.json_value import JSON
+
+Values = dict[str, JSON]
+BUDGET: Values = {"round_to": 1}
+METHODS: dict[str, Values] = {
+    "pruning.methods.fcf.FCF": {"start": "one"},
+    "pruning.methods.group2d.Group2D": {"form": "split"},
+}
+TRAINER: Values = {"deterministic": True}  # all that lack it were made on CPUs, where it changes nothing
+
+
+def upgrade(record: Values) -> Values:
+    """To the newest schema that its own leads to."""
+    while (schema := record.get("schema")) in STEPS and isinstance(schema, int):
+        record = STEPS[schema](record) | {"schema": schema + 1}
+    return record
+
+
+def from_2(record: Values) -> Values:
+    """Budgets round widths, FCF has a start, group-wise pruning a form, and kernels may be deterministic."""
+    config = record.get("config")
+    if not isinstance(config, dict):
+        return record
+    method = config.get("method")
+    if isinstance(method, dict):
+        method = METHODS.get(str(method.get("_target_")), {}) | method
+        method |= {"budget": with_defaults(method["budget"], BUDGET)} if "budget" in method else {}
+    nodes = {"budget": with_defaults(config.get("budget"), BUDGET), "method": method}
+    nodes["trainer"] = with_defaults(config.get("trainer"), TRAINER)
+    return record | {"config": config | {name: node for name, node in nodes.items() if name in config}}
+
+
+def with_defaults(node: JSON, defaults: Values) -> JSON:
+    return defaults | node if isinstance(node, dict) else node
+
+
+STEPS = {2: from_2}
