@@ -1,0 +1,68 @@
+"""From timings to what a benchmark writes: medians, shares, ratios and aims, each by hand."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from experiments.benchmarks import faults, fcf_update, pruned, scoring, training
+from experiments.benchmarks import input as input_benchmark
+from experiments.benchmarks.harness import Aim, format_value, time_paired
+from experiments.benchmarks.input import Pass
+
+
+def test_contenders_take_turns_and_the_median_counts_without_the_warm_turn() -> None:
+    seconds = iter([0, 0, 0, 1, 0, 4, 0, 2, 0, 5, 0, 3, 0, 60])
+    calls: list[str] = []
+    work = {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}
+    assert time_paired(work, rounds=3, warm=1, clock=lambda: next(seconds)) == {"a": 2000, "b": 5000}
+    assert calls == ["a", "b"] * 4
+
+
+@pytest.mark.parametrize(("value", "text"), [(12345.6, "12,346"), (0.123456, "0.1235"), (3, "3"), ("l1", "l1")])
+def test_a_figure_has_four_digits(value: object, text: str) -> None:
+    assert format_value(value) == text
+
+
+def test_input_a_share_is_the_median_of_each_turns_share() -> None:
+    """The yardstick swings from turn to turn: the ratio of the medians would be 1."""
+    clocks = [(10.0, 10.0), (20.0, 40.0), (40.0, 20.0)]
+    turns = [{"ours": Pass(own, own, 1.0), "bare": Pass(bare, bare / 2, 0.0)} for own, bare in clocks]
+    row = input_benchmark.side_row("images", "ours", turns, "bare")
+    assert (row["images/s"], row["times the yardstick, clock"], row["times the yardstick, CPU"]) == (20, 1, 2)
+    assert row["main process, ms per image"] == 1
+
+
+@pytest.mark.parametrize(("device", "turn"), [("cpu", 1), ("cuda", 20)])
+def test_training_speed_is_the_median_pair_of_turns_after_the_warm_ones(device: str, turn: int) -> None:
+    turns = training.Turns(SimpleNamespace(train_dataloader=None), lambda: None, device, 3)
+    turns.loop, turns.stage = [9, 9, 1, 2, 3], [1, 1, 2, 2, 4]
+    assert turns.ratio() == 0.75
+    assert turns.milliseconds(turns.loop) == 2000 / turn
+
+
+def test_training_aims_are_the_devices() -> None:
+    rows = [{"network": "VGG-16", "stage's speed of bare": 0.92, "FCF's step over plain": 0.04}]
+    assert [aim.met for aim in training.aims(rows)] == [False, True]
+    assert [aim.met for aim in training.aims(rows, device="cuda")] == [True, True]
+
+
+def test_pruned_takes_the_better_runtime_and_its_least_ratio() -> None:
+    def row(runtime: str, quotient: float, method: str = "l1" + pruned.ROUNDED) -> dict[str, object]:
+        case = {"network": "vgg16, 32", "method": method, "batch": 64}
+        return case | {"runtime": runtime, "quotient": quotient, "times faster": 2.0}
+
+    rows = [row("compiled", 0.8), row("compiled", 0.99), row("onnxruntime", 0.95), row("onnxruntime", 0.91)]
+    first, second, _ = pruned.aims([*rows, row("eager", 2.0), row("compiled", 2.0, "l1")])
+    assert (first.got, first.met) == (0.91, True)
+    assert second.got != second.got, "nothing was measured of it"
+    assert not second.met
+
+
+def test_aims_of_single_figures() -> None:
+    sizes = {"ResNet-20": (1.0, 60.0), "ResNet-56": (2.0, 51.0), "ResNet-110": (2.5, 40.0)}
+    rows = [{"network": name, "ours, ms": ms, "times faster": times} for name, (ms, times) in sizes.items()]
+    assert [(aim.got, aim.met) for aim in fcf_update.aims(rows)] == [(51, True), (2.5, False)]
+    assert faults.aims([{"share": 0.021}]) == [
+        Aim("checks and checkpoints: share of an epoch of ResNet-20", 0.02, 0.021, "most")
+    ]
+    assert scoring.aims([{"L1's scores, ms": 99.0}, {"L1's scores, ms": 7.0}])[0].met

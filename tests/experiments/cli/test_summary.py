@@ -1,0 +1,66 @@
+"""The end of a run, line by line, as a terminal of 100 and of 80 columns shows it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import summary
+from experiments.records.record import Record, read
+from experiments.report.table import RESULTS
+
+RECORD = read(RESULTS / "cifar10_resnet20" / "l1.json")
+
+
+def lines(record: Record, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    monkeypatch.setattr(summary.console, "width", width)
+    summary.show(record, Path("outputs/l1"))
+    return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+
+
+SHOWN = """
+l1 on resnet20, cifar10, ratio 0.5 (layer), seed 0
+
+                       dense    pruned   fine-tuned            change
+ ─────────────────────────────────────────────────────────────────────
+  test accuracy      91.73 %   14.75 %      89.07 %      -2.66 points
+  MACs                40.6 M    20.5 M       20.5 M   -49.5 %   1.98x
+  parameters           270 k     136 k        136 k   -49.7 %   1.99x
+  size               1.08 MB    547 kB       547 kB   -49.5 %   1.98x
+  latency batch 1    2.56 ms    1.6 ms       1.6 ms   -37.5 %   1.60x
+  latency batch 64   85.1 ms   40.3 ms      40.3 ms   -52.7 %   2.11x
+
+
+  stage      epochs   epoch taken   validation   time   images/s   made at
+ ───────────────────────────────────────────────────────────────────────────
+  finetune        5             5            -   7:18        571   ed3c91b2
+
+certificate  0.0e+00 (largest |masked - small| on a real batch, relative; limit 1e-4)
+measured on  AMD EPYC, 1 threads, trained in bf16-mixed
+record       outputs/l1/record.json
+compare      python run.py method=random model=resnet20 data=cifar10 ratio=0.5
+"""
+
+
+@pytest.mark.parametrize("width", [100, 80])
+def test_the_end_of_a_run(width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lines(RECORD, width, monkeypatch, capsys) == SHOWN.splitlines()
+
+
+def test_what_a_reader_must_know_stands_beneath() -> None:
+    odd = replace(
+        RECORD, modified=["ratio=0.2"], experiment="l1/x", gates_accuracy=0.5, val_seen=True, left_out={"test": 2}
+    )
+    assert summary.remark_lines(odd)[1:-1] == [
+        "modified     ratio=0.2: not the setting of experiment=l1/x",
+        "with gates   50.00 % (full size, before any filter was removed)",
+        "left out     2 test images could not be read",
+        "validation   may have been seen by the baseline: it selected nothing, the last epoch was taken",
+    ]
+
+
+def test_what_to_run_next() -> None:
+    digits = replace(RECORD, data="digits")
+    assert summary.comparison_command(digits) == "python run.py method=l1 model=resnet20 data=cifar10"
+    own = replace(digits, model="mine.Net", command="python run.py model=mine.Net data=digits data.val=0 seed=1")
+    assert summary.comparison_command(own) == "python run.py model=mine.Net seed=1 data=cifar10"
