@@ -71,8 +71,8 @@ def scan_tree(root: Path, part: str, remedy: str) -> Tree:
     if not classes:
         raise FileNotFoundError(f"{folder} has no class folders: put each image into {part}/<class>/")
     files_of_class = {name: [f"{name}/{file}" for file in _walk_files(folder / name)] for name in classes}
-    files = {name: sorted(filter(is_image, each)) for name, each in files_of_class.items()}
-    left_out = Counter(suffix(file) for each in files_of_class.values() for file in each if not is_image(file))
+    files = {name: sorted(filter(is_image, names)) for name, names in files_of_class.items()}
+    left_out = Counter(suffix(file) for names in files_of_class.values() for file in names if not is_image(file))
     left_out[BESIDE] = sum(not entry.is_dir() for entry in _visible_entries(folder))
     if empty := [name for name, images in files.items() if not images]:
         others = f" (but {_list_counts(left_out)})" if left_out.total() else ""

@@ -102,7 +102,7 @@ def read_jobs(sweep: Path, load: Callable[[Path], Job | None] | None = None) -> 
         replace(load(sweep / name) or Job([]), overrides=overrides) for name, overrides in overrides_by_key.items()
     ]
     unlisted = [path.parent for path in sorted(sweep.glob("*/job.json")) if path.parent.name not in overrides_by_key]
-    return listed + [found for found in map(load, unlisted) if found]
+    return listed + [job for job in map(load, unlisted) if job]
 
 
 class Reader:
