@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F
@@ -12,16 +12,19 @@ from pruning.graph.attachments import duplicate
 from pruning.graph.tracing import float_type
 from pruning.methods.base import PruningMethod
 from pruning.methods.build import Method, build_method
-from pruning.modes import eval_mode
 from pruning.planning import Plan, make_plan
 from pruning.pruned import Pruned
-from pruning.pruner import Images, Pruner, Shape
-
-Batches = Iterable[Any]  # of images, or of (images, labels)
+from pruning.pruner import Batches, Images, Pruner, Shape, split_batch
 
 
 def prune(
-    model: nn.Module, example: Images, method: Method = "l1", *, data: Batches | None = None, **arguments: Any
+    model: nn.Module,
+    example: Images,
+    method: Method = "l1",
+    *,
+    data: Batches | None = None,
+    loss: Callable[[Any, Any], Tensor] = F.cross_entropy,
+    **arguments: Any,
 ) -> Pruned:
     """A physically smaller copy of a network, with proof that it computes what the masked network computes.
 
@@ -37,6 +40,7 @@ def prune(
         method: a name (dense random l1 fcf group2d), a PruningMethod (class or instance), or a Selection made already.
         data: batches of images, or of (images, labels); what the method scores by, if it needs any, and the first of
             them is what the certificate is made on. Without it the certificate is made on random images.
+        loss: of the network's outputs and the labels, for methods that score by gradients.
         arguments: one of macs= params= filters= layer= budget= (the share to remove), include= exclude= (patterns of
             layers), joined= (keep, expand, couple), and what the method takes: `pruning.methods.build.build_method`.
 
@@ -44,12 +48,12 @@ def prune(
         ValueError: the value, the rule and the remedy; nothing was done.
     """
     built = build_method(method, **arguments)
-    if built.needs_training and not (built.observes and data is not None):
+    if (built.needs_training or built.observes) and not (built.observes and data is not None):
         raise ValueError(_training_message(built))
     image_shape, batches = check_example(model, example), list(data) if data is not None else []
     pruner = Pruner(duplicate(model), built, image_shape, steps=int(built.needs_training))
-    if built.needs_training:
-        observe(pruner, batches)
+    if built.observes:
+        pruner.observe(batches, loss)
     return pruner.finish(split_batch(batches[0])[0] if batches else None)
 
 
@@ -95,28 +99,10 @@ def check_example(model: nn.Module, example: Images) -> Shape:
     return tuple(example.shape[1:])  # type: ignore[return-value]
 
 
-def observe(pruner: Pruner, batches: list[Any]) -> None:
-    """Show a method the gradients of the cross-entropy, batch by batch, in eval; no weight moves."""
-    network = pruner.network
-    with eval_mode(network):
-        for images, labels in map(split_batch, batches):
-            if labels is None:
-                raise ValueError(f"{type(pruner.method).__name__} needs labels: let data= give (images, labels)")
-            network.zero_grad()
-            F.cross_entropy(network(images), labels).backward()
-            pruner.after_backward()
-    network.zero_grad()
-
-
-def split_batch(batch: Any) -> tuple[Images, Tensor | None]:
-    """Images, and labels where there are any."""
-    return (batch, None) if isinstance(batch, Tensor) else (batch[0], batch[1] if len(batch) > 1 else None)
-
-
 def _training_message(method: PruningMethod) -> str:
     name = type(method).__name__
     if method.observes:
-        return f"{name} scores by gradients: give prune() data=, batches of (images, labels), or attach() it in a loop"
+        return f"{name} scores by what batches show it: give prune() data=, batches of (images, labels)"
     return (
         f"{name} learns what to remove while the network trains, and prune() trains nothing: take pruner = "
         "pruning.attach(model, example, ...) in a loop of your own, or pruning.PruningCallback in a Trainer"

@@ -47,7 +47,7 @@ def make_plan(network: nn.Module, method: PruningMethod, image_shape: tuple[int,
     method.begin_stage(attached, image_shape, steps)
     graph = method.graph or trace(network, image_shape)
     smallest = method.choose(attached, dict.fromkeys(method.widths(), 1))
-    before, after, least = (analyse(graph, s) for s in (Selection({}), method.select(attached), smallest))
+    before, after, least = (analyse(graph, s) for s in (Selection({}), method.preview(attached), smallest))
     rows = layer_rows(network, before, after, method.exclusion_reasons())
     operations = authors_ops(before), authors_ops(after)
     return Plan(rows, predict(before), predict(after), predict(least), operations, barriers(graph))

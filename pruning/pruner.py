@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -12,7 +16,7 @@ from pruning.graph.graph import trace
 from pruning.graph.liveness import analyse
 from pruning.graph.tracing import float_type
 from pruning.layers import layer_rows
-from pruning.methods.base import PruningMethod
+from pruning.methods.base import Loss, PruningMethod
 from pruning.pruned import Pruned, Report
 from pruning.selection import Selection
 from pruning.surgery import certify, compact
@@ -20,6 +24,7 @@ from pruning.surgery.mask import silence
 
 Images = Float[Tensor, "batch channels height width"]
 Shape = tuple[int, int, int]
+Batches = Iterable[Any]  # of images, or of (images, labels)
 CERTIFIED = 2  # images of a certificate, where none are given
 
 
@@ -46,7 +51,7 @@ class Pruner:
     """
 
     def __init__(self, network: nn.Module, method: PruningMethod, image_shape: Shape, steps: int) -> None:
-        self.network, self.method, self.image_shape = network, method, image_shape
+        self.network, self.method, self.image_shape, self.epoch = network, method, image_shape, 0
         method.begin_stage(network, image_shape, steps)
 
     def after_backward(self) -> None:
@@ -56,6 +61,34 @@ class Pruner:
     def after_step(self) -> None:
         """To be called after each step of the optimiser."""
         self.method.settle(self.network)
+
+    def after_epoch(self) -> None:
+        """To be called after each epoch; only a few methods do something then."""
+        self.method.end_epoch(self.network, self.epoch)
+        self.epoch += 1
+
+    def observe(self, batches: Batches, loss: Callable[[Any, Any], Tensor] = F.cross_entropy) -> None:
+        """Show the method what its scores are made of, just before `finish`; the network stays as it is.
+
+        Args:
+            batches: of images, or of (images, labels).
+            loss: of the network's outputs and the labels.
+
+        Raises:
+            ValueError: the method asks for a loss, and there are no labels.
+        """
+        shown = ((images, self.loss_of(labels, loss)) for images, labels in map(split_batch, batches))
+        self.method.observe_batches(self.network, shown)
+
+    def loss_of(self, labels: Any, loss: Callable[[Any, Any], Tensor]) -> Loss:
+        """The loss of a batch, as a function of the network's outputs."""
+
+        def of_outputs(outputs: Tensor) -> Tensor:
+            if labels is None:
+                raise ValueError(f"{type(self.method).__name__} needs labels: let data= give (images, labels)")
+            return loss(outputs, labels)
+
+        return of_outputs
 
     def finish(self, images: Images | None = None) -> Pruned:
         """Decide, take the gates off, build the small network, and prove it on `images` (None: random ones).
@@ -91,3 +124,8 @@ def random_images(network: nn.Module, image_shape: Shape) -> Images:
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     draws = torch.Generator().manual_seed(0)
     return torch.randn(CERTIFIED, *image_shape, generator=draws).to(device, float_type(network))
+
+
+def split_batch(batch: Any) -> tuple[Images, Any]:
+    """Images, and labels where there are any."""
+    return (batch, None) if isinstance(batch, Tensor) else (batch[0], batch[1] if len(batch) > 1 else None)

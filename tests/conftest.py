@@ -32,7 +32,8 @@ for name in list(os.environ):
         del os.environ[name]
 os.environ["WANDB_MODE"] = "offline"
 
-TRACED = ("pruning/models", "pruning/surgery/align.py")  # torch.fx runs these on symbols, which have no shape
+# torch.fx runs these on symbols, which have no shape
+TRACED = ("pruning/models", "pruning/surgery/align.py", "pruning/testing/samples.py")
 
 
 def shaped() -> list[str]:

@@ -32,7 +32,7 @@ FLOORS = {
             "training",
             "methods",
         ),
-        *("layers", "pruned", "files", "planning", "pruner", "api", "lightning", "sensitivity", "dry_run"),
+        *("layers", "pruned", "files", "planning", "pruner", "api", "lightning", "sensitivity", "dry_run", "testing"),
     ),
     "experiments": (
         *("system", "records", "config", "trainer", "report", "cli", "run", "evaluate", "plan", "sensitivity"),

@@ -12,7 +12,7 @@ from torch import fx
 
 from pruning.arguments import key
 from pruning.graph.graph import Graph
-from pruning.graph.ops import Add, Broadcast, Cat, Channelwise, Conv, Index, Mul, Op
+from pruning.graph.ops import Add, Broadcast, Cat, Channelwise, Conv, Index, Mul, Norm, Op
 from pruning.graph.streams import joined_convolutions
 
 EXCEPT = "!"  # before a pattern of sites that stay whole
@@ -115,6 +115,14 @@ def near_names(pattern: str, names: Sequence[str]) -> str:
 def exclusion_by_pattern() -> str:
     """The verdict on a site that would fit."""
     return f"aside: left out by {' or '.join(dict.fromkeys((key('include'), key('exclude'))))}"
+
+
+def norm_after(graph: Graph, convolution: str) -> str | None:
+    """The norm with a scale and a shift that alone reads a convolution, by name."""
+    readers = list(graph.convolutions()[convolution].node.users)
+    op = graph.ops.get(readers[0]) if len(readers) == 1 else None
+    layer = graph.trace.layer(op.node) if isinstance(op, Norm) else None
+    return str(readers[0].target) if layer is not None and layer.affine else None
 
 
 def _convolutions_before(graph: Graph) -> dict[fx.Node, frozenset[str]]:

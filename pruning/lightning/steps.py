@@ -17,7 +17,7 @@ from pruning.methods.base import PruningMethod
 
 
 class MethodSteps(Callback):
-    """attach, steer and settle while the Trainer fits; select and detach are for whoever asked for the training.
+    """The verbs from attach to end_epoch while the Trainer fits; select and detach are for whoever asked for training.
 
     Args:
         method: what learns.
@@ -56,6 +56,7 @@ class MethodSteps(Callback):
             self.method.settle(self.network(pl_module))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.method.end_epoch(self.network(pl_module), trainer.current_epoch)
         for name, figure in self.method.report(self.network(pl_module)).items():
             pl_module.log(name, figure)
 

@@ -1,10 +1,13 @@
-"""The life of a pruning method: five verbs, called while a network trains (three) and by the pipeline (two).
+"""The life of a pruning method, in verbs; a method gives attach and select, and of the others those that it needs.
 
-    attach   in setup, before the optimiser exists       add gates
-    steer    after backward, before the step             move gates, edit gradients
-    settle   after each optimiser step                   follow the weights: project, mask
-    select   asked after training                        return a Selection; change nothing
-    detach   last                                        leave a plain network, names and order of parameters as before
+    attach     in setup, before the optimiser exists     add gates
+    observe    for each batch of `data`, no step         see activations, or gradients of the loss; weights stay
+    penalty    in each step, after backward              a term of the loss; steer adds its gradient
+    steer      after backward, before the step           move gates, edit gradients
+    settle     after each optimiser step                 follow the weights: project, mask
+    end_epoch  after each epoch                          the same, less often
+    select     asked after training                      return a Selection; change nothing
+    detach     last                                      leave a plain network, names and order of parameters as before
 
 A method sees the network, never the Trainer. All that it learns lives in the network's module tree, so that
 checkpoints, resuming, device moves and several processes come free. `pruning.lightning` calls the verbs in a Trainer.
@@ -13,14 +16,20 @@ checkpoints, resuming, device moves and several processes come free. `pruning.li
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import final
 
-from torch import nn
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from pruning.arguments import key
 from pruning.graph.graph import Graph
+from pruning.modes import eval_mode
 from pruning.selection import Selection
+
+Images = Float[Tensor, "batch ..."]
+Loss = Callable[[Tensor], Float[Tensor, ""]]  # of a network's outputs, for the batch that they are of
 
 
 class PruningMethod(ABC):
@@ -28,7 +37,8 @@ class PruningMethod(ABC):
 
     needs_training: bool = False  # False: decides on the network as it is; its stage has no epochs of its own
     form: str = "split"  # in which small networks are timed and exported, one of pruning.surgery.forms.FORMS
-    observes: bool = False  # True: gradients of a few batches are enough for it, no step has to be made
+    observes: bool = False  # True: batches are enough for it, no step has to be made
+    observed: bool = False  # since its stage has begun
     graph: Graph | None = None  # of the network attached last, as it is without what attach put on
     gated: bool = False  # True: while attached, the network computes something else than when silenced
 
@@ -49,12 +59,30 @@ class PruningMethod(ABC):
     def detach(self, network: nn.Module) -> None:
         """Take everything off that attach put on; names and order of parameters are as before."""
 
+    def observe(self, network: nn.Module, images: Images, loss: Loss) -> None:
+        """One of the batches that scores are made of, the network in eval; `loss(network(images))` is its loss.
+
+        What is seen may live in the method: whoever asks it to select has shown it the batches.
+        """
+        loss(network(images)).backward()
+        self.steer(network)
+
+    def penalty(self, network: nn.Module) -> Float[Tensor, ""] | None:
+        """A term of the loss, in each step of the optimiser; None for none."""
+        return None
+
     def steer(self, network: nn.Module) -> None:
         """Between backward and the optimiser's step: move the method's own parameters, which no optimiser knows, and
-        leave them without a gradient; edit those of the weights."""
+        leave them without a gradient; edit those of the weights. One that has a penalty calls this first."""
+        term = self.penalty(network)
+        if term is not None:
+            add_gradients(term, [parameter for parameter in network.parameters() if parameter.requires_grad])
 
     def settle(self, network: nn.Module) -> None:
         """Follow the weights after the optimiser's step."""
+
+    def end_epoch(self, network: nn.Module, epoch: int) -> None:
+        """Follow the weights after an epoch; the first is 0."""
 
     def report(self, network: nn.Module) -> dict[str, float]:
         """Figures of the moment, by name."""
@@ -66,6 +94,10 @@ class PruningMethod(ABC):
         """How many units (filters, or channels of a pattern) there are at each site of the network attached last."""
         return {}
 
+    def preview(self, network: nn.Module) -> Selection:
+        """What select would be, of a stage that has just begun. Changes nothing."""
+        return self.select(network)
+
     def choose(self, network: nn.Module, counts: Mapping[str, int]) -> Selection:
         """The choice that the method makes when each site keeps this many units. Changes nothing."""
         return self.select(network)
@@ -73,6 +105,25 @@ class PruningMethod(ABC):
     def exclusion_reasons(self) -> dict[str, str | None]:
         """For every convolution of the network attached last, why it is left whole; None for one that is cut."""
         return {}
+
+    @final
+    def observe_batches(self, network: nn.Module, batches: Iterable[tuple[Images, Loss]]) -> None:
+        """observe, as whoever has data calls it: in eval, and no gradient is left behind."""
+        with eval_mode(network), torch.enable_grad():
+            for images, loss in batches:
+                network.zero_grad()
+                self.observe(network, images, loss)
+                self.observed = True
+            network.zero_grad()
+
+    @final
+    def refuse_unobserved(self) -> None:
+        """Raises ValueError where scores would be made of batches that nobody has shown."""
+        if self.observes and not (self.observed or self.needs_training):
+            raise ValueError(
+                f"{type(self).__name__} scores by what batches show it, and has seen none: give "
+                "pruning.prune(..., data=) batches of (images, labels)"
+            )
 
     @final
     def refuse_scaled(self, precision: str) -> None:
@@ -95,4 +146,12 @@ class PruningMethod(ABC):
                 f"{type(self).__name__} learns what to remove while its stage trains, and {key('steps')}=0 leaves it "
                 f"no steps: raise {key('steps')}, or take a method that decides at once, such as l1"
             )
+        self.observed = False
         self.attach(network, image_shape, steps)
+
+
+def add_gradients(term: Float[Tensor, ""], parameters: list[nn.Parameter]) -> None:
+    """Of a further term of the loss, to those of the parameters that it reaches; no hook of a parameter is called."""
+    for parameter, gradient in zip(parameters, torch.autograd.grad(term, parameters, allow_unused=True), strict=True):
+        if gradient is not None:
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,7 +15,7 @@ from pruning.graph.cost import Cost, predict
 from pruning.graph.graph import Graph, trace
 from pruning.graph.groups import PruningGroups, exclusion_reasons, pruning_groups
 from pruning.graph.liveness import analyse
-from pruning.graph.sites import exclusion_by_pattern, sites
+from pruning.graph.sites import exclusion_by_pattern, norm_after, sites
 from pruning.methods.base import PruningMethod
 from pruning.selection import Selection
 
@@ -54,7 +54,7 @@ class FilterMethod(PruningMethod):
     def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
         """Decides at once, on the network as it is; a method that learns has an `attach` of its own."""
         self.survey(network, image_shape)
-        self.settle_counts(network, self.scores(network))
+        self.settle_counts(network, self.known_scores(network))
 
     def survey(self, network: nn.Module, image_shape: tuple[int, int, int]) -> None:
         """Trace a plain network and find the sites."""
@@ -63,8 +63,16 @@ class FilterMethod(PruningMethod):
 
     def settle_counts(self, network: nn.Module, scores: Scores) -> None:
         """How many filters each site keeps; `scores` stand in for a choice that is yet to be learned."""
+        self.counts = self.count_filters(network, scores)
+
+    def count_filters(self, network: nn.Module, scores: Scores) -> Counts:
+        """What the budget leaves each site where these scores choose."""
         problem = BudgetProblem(self.widths(), self.magnitudes(network), lambda counts: self.cost(scores, counts))
-        self.counts = self.budget.counts(problem)
+        return self.budget.counts(problem)
+
+    def known_scores(self, network: nn.Module) -> Scores:
+        """The scores; until batches are observed that they need, mean |W| in their place."""
+        return self.magnitudes(network) if self.observes and not self.observed else self.scores(network)
 
     def cost(self, scores: Scores, counts: Mapping[str, int]) -> Cost:
         return predict(analyse(self.graph, self.select_by_scores(scores, counts)))
@@ -82,17 +90,52 @@ class FilterMethod(PruningMethod):
         return choice.without_columns({reader: ~rows[last] for reader, last in self.units.readers.items()})
 
     def select(self, network: nn.Module) -> Selection:
+        """By the scores of now; where they have changed since attach, the budget is asked again."""
+        self.refuse_unobserved()
+        scores = self.scores(network)
+        changed = self.observes or self.needs_training
+        return self.select_by_scores(scores, self.count_filters(network, scores) if changed else self.counts)
+
+    def preview(self, network: nn.Module) -> Selection:
         return self.choose(network, self.counts)
 
     def choose(self, network: nn.Module, counts: Mapping[str, int]) -> Selection:
-        return self.select_by_scores(self.scores(network), counts)
+        return self.select_by_scores(self.known_scores(network), counts)
+
+    # -- what scores are made of ---------------------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> list[str]:
+        """The convolutions that may be cut."""
+        return [member for members in self.units.members.values() for member in members]
+
+    def sum_members(self, figure: Callable[[str], Float[Tensor, " filters"]]) -> Scores:
+        """Scores from a figure for each filter of a convolution, given its name; what is cut as one is added up."""
+        return {
+            name: torch.stack([figure(member).detach().float().cpu() for member in members]).sum(0)
+            for name, members in self.units.members.items()
+        }
+
+    def norm_after(self, layer: str) -> str:
+        """The batch norm that alone reads a convolution; both by name.
+
+        Raises:
+            ValueError: there is none, or it has no scale.
+        """
+        name = norm_after(self.graph, layer)
+        if name is None:
+            raise ValueError(
+                f"{type(self).__name__} needs a batch norm with a scale behind every convolution that it cuts, and "
+                f"{layer!r} has none: leave it out, or take a method that scores weights, such as l1"
+            )
+        return name
 
     def widths(self) -> dict[str, int]:
         convs = self.graph.convolutions()
         return {name: convs[name].width for name in self.units.members}
 
     def exclusion_reasons(self) -> dict[str, str | None]:
-        cut = {member for members in self.units.members.values() for member in members}
+        cut = set(self.layers)
         whys = exclusion_reasons(sites(self.graph), self.joined)
         return {name: None if name in cut else why or exclusion_by_pattern() for name, why in whys.items()}
 

@@ -17,15 +17,15 @@ from experiments.run.prepare import prepare
 from experiments.run.stages import StageResult, StageSpec
 from pruning.modes import exact_float32
 from pruning.objectives import CrossEntropy
+from pruning.testing import images
 from support.gpu_runs import METHODS as RUNS
 from support.gpu_runs import asked
-from support.promise import images
 from support.rows import METHODS, SHAPES, network
 from support.tiny_run import settings
 
 
 def two_steps(row: str, plain: str, device: torch.device) -> nn.Module:
-    method, whole = METHODS[row].of(0.5), network(plain)
+    method, whole = METHODS[row].build(0.5), network(plain)
     method.attach(whole, SHAPES[plain], 1000)
     whole.to(device).train()
     optimiser = torch.optim.SGD(whole.parameters(), lr=1e-3)

@@ -15,7 +15,8 @@ from pruning.graph.sites import sites
 from pruning.models import initialise, torchvision_network
 from pruning.selection import Selection
 from pruning.surgery import compact, mask
-from support.promise import Shape, assert_order_is_kept, images, random_rows, randomised, relative
+from pruning.testing import images, random_rows, randomised, relative
+from pruning.testing.equality import Shape, assert_order_is_kept
 
 pytestmark = pytest.mark.networks
 

@@ -11,7 +11,7 @@ from pruning.graph.streams import streams
 from pruning.models import torchvision_network
 from pruning.selection import Selection
 from pruning.surgery import compact
-from support.promise import images, randomised, relative
+from pruning.testing import images, randomised, relative
 
 peer = pytest.importorskip("torch_pruning")
 pytestmark = pytest.mark.networks

@@ -14,6 +14,7 @@ from pruning.budget.targets import Budget
 from pruning.methods.fcf.gates import Gate, attach_gates, gate_on, gate_targets, plain_tensors, rank_gates, remove_gates
 from pruning.methods.fcf.lpbox import LpBox
 from pruning.methods.filters import FilterMethod, Scores
+from pruning.selection import Selection
 
 MIN_STEPS = 150  # fewer, and gates end near 1/2 (card.md)
 UNSTABLE_STEP = 4 / 3  # the gate step with its duals diverges from lr * alpha * 2 rho_max = 4/3 on
@@ -116,6 +117,10 @@ class FCF(FilterMethod):
         trained = [p for p in scaled if p.grad is not None]
         box.pull = torch.stack(torch._foreach_norm(torch._foreach_mul(list(gates), grads), 1)).sum()
         box.force = torch.stack([(p.detach() * p.grad).abs_().sum() for p in trained if p.grad is not None]).sum()
+
+    def select(self, network: nn.Module) -> Selection:
+        """In the numbers that the gates have learned for."""
+        return self.choose(network, self.counts)
 
     def scores(self, network: nn.Module) -> Scores:
         return {name: gate_on(network, target).v.detach() for name, target in self.targets.items()}

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from pruning.graph.graph import Graph
-from pruning.graph.ops import Norm
+from pruning.graph.sites import norm_after
 
 TENSORS = ("weight", "bias")
 
@@ -44,17 +44,9 @@ def gate_targets(graph: Graph, sites: list[str], kind: str) -> dict[str, tuple[s
     "filter": the convolution's weight (diag(v) W, Li et al. 2019, equation 3). "norm": scale and shift of the norm that
     alone reads the convolution, or, where there is none, the convolution's own weight and bias.
     """
-    convs = graph.convolutions()
     if kind == "filter":
         return {name: (name, ("weight",)) for name in sites}
-    return {name: (_norm_after(graph, convs[name].node) or name, TENSORS) for name in sites}
-
-
-def _norm_after(graph: Graph, node: torch.fx.Node) -> str | None:
-    readers = list(node.users)
-    op = graph.ops.get(readers[0]) if len(readers) == 1 else None
-    layer = graph.trace.layer(op.node) if isinstance(op, Norm) else None
-    return str(readers[0].target) if layer is not None and layer.affine else None
+    return {name: (norm_after(graph, name) or name, TENSORS) for name in sites}
 
 
 def attach_gates(

@@ -9,7 +9,7 @@ from pruning.graph.liveness import analyse
 from pruning.models import resnet, vgg16
 from pruning.selection import Selection
 from pruning.surgery import compact
-from support.promise import random_rows
+from pruning.testing import random_rows
 from support.residual import Bottleneck, Gated
 
 SHAPE = (3, 32, 32)

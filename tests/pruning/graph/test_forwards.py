@@ -17,7 +17,8 @@ from pruning.graph.graph import trace
 from pruning.pruned import Pruned
 from pruning.selection import Selection
 from pruning.surgery import compact
-from support.promise import Around, assert_small_is_masked, images, random_rows, randomised, relative
+from pruning.testing import assert_small_is_masked, images, random_rows, randomised, relative
+from support.around import Around
 
 SHAPE = (3, 6, 6)
 Forward = Callable[[nn.Module, Tensor], Tensor]

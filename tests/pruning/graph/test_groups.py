@@ -6,7 +6,7 @@ from pruning.graph.graph import trace
 from pruning.graph.groups import PruningGroups, pruning_groups
 from pruning.methods.l1 import L1
 from pruning.models import resnet, vgg16
-from support.promise import assert_small_is_masked, randomised
+from pruning.testing import assert_small_is_masked, randomised
 from support.residual import Bottleneck, Gated
 
 SHAPE = (3, 32, 32)

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from pruning.graph.graph import trace
 from pruning.models import initialise
 from pruning.selection import Selection
+from pruning.testing import assert_small_is_masked, random_rows, randomised
+from support.around import Around
 from support.middles import MIDDLES, Middle
-from support.promise import Around, assert_small_is_masked, random_rows, randomised
 
 
 @pytest.mark.parametrize("name", MIDDLES)

@@ -12,8 +12,9 @@ from torch.utils.data import DataLoader
 
 from pruning.lightning.steps import MethodSteps
 from pruning.models import initialise
-from support.promise import images
-from support.rows import Chain, fcf
+from pruning.testing import images
+from pruning.testing.samples import Chain
+from support.rows import fcf
 
 SHAPE = (3, 8, 8)
 

@@ -7,10 +7,10 @@ from torch import nn
 from pruning.methods.base import PruningMethod
 from pruning.methods.group2d.scores import block_norms
 from pruning.objectives import CrossEntropy
+from pruning.testing import images
 from pruning.training.finite import all_finite, propagate_nonfinite
 from pruning.training.task import accuracy_metrics
 from support.devices import GPU, WaitError, move, nobody_waits, on_gpu
-from support.promise import images
 from support.rows import METHODS, SHAPES, network
 
 
@@ -24,7 +24,7 @@ def step(method: PruningMethod, attached: nn.Module, seed: int) -> None:
 @pytest.mark.parametrize("row", METHODS)
 def test_a_step_in_the_middle_of_a_stage_waits_for_nothing(row: str) -> None:
     """After the ladder's first level, with the lasso at work."""
-    method, attached, steps = METHODS[row].of(0.5), network("residual").train(), 150 if "fcf" in row else 10
+    method, attached, steps = METHODS[row].build(0.5), network("residual").train(), 150 if "fcf" in row else 10
     method.attach(attached, SHAPES["residual"], steps)
     for seed in range(4):
         step(method, attached, seed)

@@ -5,7 +5,7 @@ from torch import nn
 from pruning.graph.graph import trace
 from pruning.models import resnet
 from pruning.surgery import certify, compact, mask
-from support.promise import images, random_rows, randomised
+from pruning.testing import images, random_rows, randomised
 
 SHAPE = (3, 16, 16)
 

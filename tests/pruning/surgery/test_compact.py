@@ -10,7 +10,7 @@ from pruning.models import resnet, vgg16
 from pruning.selection import Selection
 from pruning.surgery import compact, mask
 from pruning.surgery.align import AddAt, ColumnGroups, Spread
-from support.promise import assert_small_is_masked, images, random_rows, randomised, relative
+from pruning.testing import assert_small_is_masked, images, random_rows, randomised, relative
 
 SHAPE = (3, 32, 32)
 

@@ -9,7 +9,8 @@ from torch import nn
 from pruning.graph.graph import trace
 from pruning.models import initialise
 from pruning.selection import Selection
-from support.promise import Around, assert_small_is_masked, random_rows, randomised
+from pruning.testing import assert_small_is_masked, random_rows, randomised
+from support.around import Around
 
 
 def behind(*layers: nn.Module, then: int = 8) -> nn.Module:

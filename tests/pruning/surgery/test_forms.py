@@ -15,7 +15,7 @@ from pruning.selection import Selection
 from pruning.surgery import compact
 from pruning.surgery.align import ColumnGroups
 from pruning.surgery.forms import fastest_form, to_grouped
-from support.promise import images, random_rows, randomised, relative
+from pruning.testing import images, random_rows, randomised, relative
 
 SHAPE = (3, 32, 32)
 

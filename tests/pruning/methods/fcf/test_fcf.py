@@ -13,9 +13,10 @@ from pruning.lightning.steps import MethodSteps
 from pruning.methods.fcf.gates import Gate
 from pruning.models import initialise, resnet
 from pruning.objectives import CrossEntropy
+from pruning.testing import images
+from pruning.testing.samples import Chain, Residual
 from pruning.training.task import ClassificationTask
-from support.promise import images
-from support.rows import Chain, Residual, fcf
+from support.rows import fcf
 
 SHAPE = (3, 8, 8)
 

@@ -6,8 +6,9 @@ from torch import nn
 
 from pruning.models import initialise, resnet
 from pruning.surgery import mask
-from support.promise import images
-from support.rows import Residual, fcf
+from pruning.testing import images
+from pruning.testing.samples import Residual
+from support.rows import fcf
 
 SHAPE = (3, 8, 8)
 

@@ -1,6 +1,8 @@
-"""What the whole project promises of a selection: the small network computes what the masked one does."""
+"""What pruning promises of a selection: the small network computes what the masked one does."""
 
-from collections.abc import Callable, Iterable
+from __future__ import annotations
+
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, fx, nn
@@ -19,8 +21,8 @@ def randomised(network: nn.Module, seed: int = 0) -> nn.Module:
     """Random norms and biases, in place: fresh ones are ones and zeros, so that a forgotten constant would not show."""
     draws = torch.Generator().manual_seed(seed)
 
-    def draw(value: Tensor | None, low: float) -> None:
-        if value is not None:
+    def draw(value: object, low: float) -> None:
+        if isinstance(value, Tensor):
             value.data.copy_(torch.rand(value.shape, generator=draws) + low)
 
     for module in network.modules():
@@ -71,17 +73,3 @@ def assert_order_is_kept(network: nn.Module, small: nn.Module) -> None:
 def relative(wanted: Tensor, got: Tensor) -> float:
     assert wanted.shape == got.shape
     return ((wanted - got).abs().max() / wanted.abs().max()).item()
-
-
-class Around(nn.Module):
-    """Convolution with bias, something that moves or changes channels, convolution, linear."""
-
-    def __init__(self, middle: Callable[[Tensor], Tensor], wide: int = 8, then: int = 8, side: int = 6) -> None:
-        super().__init__()
-        self.before = nn.Conv2d(3, wide, 3, padding=1)
-        self.middle = middle
-        self.after = nn.Conv2d(then, 5, 3, padding=1)
-        self.head = nn.Linear(5 * side * side, 4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(torch.flatten(self.after(self.middle(self.before(x))), 1))

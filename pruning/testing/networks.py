@@ -1,0 +1,95 @@
+"""What pruning promises on a network of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pruning.graph.cost import predict
+from pruning.graph.graph import Graph, trace
+from pruning.graph.liveness import analyse
+from pruning.graph.sites import sites
+from pruning.selection import Selection
+from pruning.surgery import compact, mask
+from pruning.testing.equality import Shape, assert_small_is_masked, images, random_rows, randomised
+
+RATIOS = (0.3, 0.6)  # of the filters
+TRIES = 10  # selections to draw for each that is wanted
+
+
+def check_network(
+    build: Callable[[], nn.Module], example: Float[Tensor, "batch channels height width"], draws: int = 2
+) -> None:
+    """Cut a network by random selections and assert that each small one is right; in float64, with random norms.
+
+    Right: it computes what the masked network computes, costs what was predicted, has its parameters in the full-size
+    network's order, and every one of them is reached by the gradient. With everything selected it is the network
+    itself, bit for bit.
+
+    Args:
+        build: the network.
+        example: a batch of images; only its shape counts.
+        draws: selections for each of two ratios.
+
+    Raises:
+        AssertionError: a promise is not kept.
+        ValueError: the network cannot be traced.
+    """
+    shape: Shape = tuple(example.shape[1:])  # type: ignore[assignment]
+    network = with_fitting_norms(randomised(build()), shape)
+    graph = trace(network, shape)
+    assert_full_selection_is_the_identity(network, graph, shape)
+    for choice in telling_selections(network, graph, shape, draws):
+        small = assert_small_is_masked(network, choice, shape, graph=graph)
+        assert predict(analyse(graph, choice)).macs < predict(analyse(graph, Selection({}))).macs, "nothing was cut"
+        assert_trains(small, shape)
+
+
+def telling_selections(network: nn.Module, graph: Graph, shape: Shape, draws: int) -> Iterator[Selection]:
+    """Random ones, `draws` of each ratio, but for those that empty a layer or silence the whole: they prove nothing."""
+    spared = [name for name, site in sites(graph).items() if site.pinned]
+    for ratio in RATIOS:
+        choices = (random_rows(graph, ratio, seed, spared) for seed in range(TRIES * draws))
+        telling = list(islice((c for c in choices if is_telling(network, c, graph, shape)), draws))
+        assert len(telling) == draws, f"without {ratio:.0%} of its filters the network says the same of all images"
+        yield from telling
+
+
+@torch.no_grad()
+def is_telling(network: nn.Module, choice: Selection, graph: Graph, shape: Shape) -> bool:
+    try:
+        logits = mask(network, choice, shape, graph)(images(shape))
+    except ValueError:  # a layer is emptied
+        return False
+    return bool((logits - logits[:1]).abs().max() > 1e-3 * logits.abs().max())
+
+
+def with_fitting_norms(network: nn.Module, shape: Shape) -> nn.Module:
+    """Statistics that fit the weights, in place, so that images still matter after a hundred layers."""
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)  # dropout, stochastic depth
+        network.train()(images(shape, 8, seed=1))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return network.eval()
+
+
+@torch.no_grad()
+def assert_full_selection_is_the_identity(network: nn.Module, graph: Graph, shape: Shape) -> None:
+    same = compact(network, Selection.full(network), shape, graph)
+    assert torch.equal(network(images(shape, 2)), same(images(shape, 2)))
+    assert same.state_dict().keys() == network.state_dict().keys()
+
+
+def assert_trains(small: nn.Module, shape: Shape) -> None:
+    """A backward in train mode reaches every parameter."""
+    small.train()(images(shape)).square().mean().backward()
+    assert [name for name, parameter in small.named_parameters() if parameter.grad is None] == []
