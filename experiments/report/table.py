@@ -50,9 +50,9 @@ def sort_rows(comparisons: Iterable[Comparison]) -> list[Row]:
     return sorted(pairs, key=row_order)
 
 
-def row_order(row: Row) -> tuple[str, float, str, str, str]:
+def row_order(row: Row) -> tuple[str, float, str, str]:
     title, setting = row
-    return title, setting.first.record.ratio, cells.budget_text(setting), setting.curve, setting.id
+    return title, setting.ratio, cells.budget_text(setting), setting.curve
 
 
 def markdown_table(table_rows: Sequence[Row]) -> str:

@@ -25,7 +25,7 @@ def group_by_rate(
 ) -> list[list[Configuration]]:
     """Groups in which the rates of every two `are_alike`, from the smallest cut to the largest."""
     groups: list[list[Configuration]] = []
-    for row in sorted(rows, key=lambda row: (row.macs_cut, row.id)):
+    for row in sorted(rows, key=lambda row: (row.macs_cut, row.curve, row.ratio)):
         if groups and all(are_alike(protocols[row.id], protocols[other.id]) for other in groups[-1]):
             groups[-1].append(row)
         else:

@@ -28,6 +28,10 @@ class Configuration:
         return printable(self.first.record.method)
 
     @property
+    def ratio(self) -> float:
+        return self.first.record.ratio
+
+    @property
     def scratch(self) -> bool:
         return self.first.scratch
 
@@ -106,7 +110,7 @@ def build_configurations(runs: list[Run]) -> list[Configuration]:
     curves = group_by((run for run in runs if not run.scratch), lambda run: run.curve)
     curve_names = dict(zip(curves, labels.curve_labels([group[0].record for group in curves.values()]), strict=True))
     rows = [build_configuration(key, group, curve_names) for key, group in group_by(runs, configuration_key).items()]
-    return sorted(rows, key=lambda row: (row.curve, row.macs_cut, row.id))
+    return sorted(rows, key=lambda row: (row.curve, row.macs_cut, row.ratio))
 
 
 def configuration_key(run: Run) -> tuple[str, bool]:

@@ -96,7 +96,7 @@ def judge_answers(rows: Rows) -> Judgement:
 def build_verdict(rows: Sequence[Configuration], beside: Sequence[Configuration], level: str | None) -> Verdict:
     seeds = common_seeds(rows)
     judged = [row for row in rows if row.by_seed.keys() >= set(seeds)]
-    judged.sort(key=lambda row: (-estimate([row.accuracies[seed] for seed in seeds]).mean, row.id))
+    judged.sort(key=lambda row: (-estimate([row.accuracies[seed] for seed in seeds]).mean, row.curve))
     return Verdict(judged, seeds, [row for row in rows if row not in judged], list(beside), level)
 
 

@@ -51,7 +51,7 @@ def format_z(value: float) -> str:
 
 def budget_text(configuration: Configuration) -> str:
     budget = configuration.first.record.budget.of
-    return f"{100 * configuration.first.record.ratio:g} % {ASKED.get(budget, budget)}"
+    return f"{100 * configuration.ratio:g} % {ASKED.get(budget, budget)}"
 
 
 def epochs_text(configuration: Configuration) -> str:

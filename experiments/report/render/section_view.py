@@ -116,7 +116,7 @@ def row_view(configuration: Configuration, row_cells: list[cells.Cell]) -> View:
         "curve": configuration.curve,
         "method": configuration.method,
         "asked": cells.budget_text(configuration),
-        "ratio": configuration.first.record.ratio,
+        "ratio": configuration.ratio,
         "n": len(configuration.runs),
         "cells": row_cells,
         "epochs": cells.epochs_text(configuration),

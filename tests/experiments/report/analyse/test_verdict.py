@@ -55,6 +55,13 @@ def test_a_lead_within_its_interval_wins_nothing():
     assert [found.place(each) for each in found.judged] == [(1, 2), (1, 2)]
 
 
+@pytest.mark.parametrize("key", range(4))
+def test_equal_rows_stand_by_name_whatever_their_ids(key: int):
+    records = [record for method in ("random", "l1", "fcf") for record in rows(method, 0.5, 0.9, 0.9)]
+    (verdict,) = verdicts(comparison(*(replace(record, config=record.config | {"key": key}) for record in records)))
+    assert [row.method for row in verdict.judged] == ["fcf", "l1", "random"]
+
+
 def test_one_seed_wins_nothing():
     (found,) = verdicts(comparison(*rows("l1", 0.5, 0.9), *rows("random", 0.5, 0.1)))
     assert found.n == 1
