@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pruning.api import attach, plan, prune
     from pruning.files.artifact import load, save
     from pruning.files.export import onnx as export
+    from pruning.lightning.callback import PruningCallback
     from pruning.pruned import Pruned
     from pruning.pruner import Pruner
     from pruning.selection import Selection
@@ -24,6 +25,7 @@ _HOMES = {
     **{name: f"pruning.surgery.{name}" for name in ("certify", "compact", "mask")},
     "export": "pruning.files.export.onnx",
     "Pruned": "pruning.pruned.Pruned",
+    "PruningCallback": "pruning.lightning.callback.PruningCallback",
     "Pruner": "pruning.pruner.Pruner",
     "Selection": "pruning.selection.Selection",
     "__version__": "pruning.version.__version__",
@@ -31,6 +33,7 @@ _HOMES = {
 __all__ = [
     "Pruned",
     "Pruner",
+    "PruningCallback",
     "Selection",
     "__version__",
     "attach",

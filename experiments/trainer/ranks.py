@@ -1,9 +1,8 @@
 """One run in several processes (trainer.devices=2 trainer.strategy=ddp): the first decides, measures and writes, the
 others make the same way beside it and train. What DDP leaves to each process is brought together here, or compared."""
 
-import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar, final
 
@@ -17,6 +16,7 @@ from experiments.config import schema
 from experiments.system.console import console
 from experiments.system.library_warnings import suppress_warnings
 from experiments.trainer.child_ranks import run_child_ranks, signal_ready
+from pruning.lightning.processes import all_gather, refuse_differing
 from pruning.selection import Selection
 
 Value = TypeVar("Value")
@@ -108,37 +108,10 @@ def receive_decision() -> bool:
     return bool(decision)
 
 
-def all_gather(value: Value) -> list[Value]:
-    """Each process's value, in every process."""
-    if not dist.is_initialized():
-        return [value]
-    values = [value] * dist.get_world_size()
-    dist.all_gather_object(values, value)
-    return values
-
-
 def check_same_selection(choice: Selection) -> Selection:
     """Checked to be the same everywhere before anyone uses it."""
     refuse_differing(dict(choice.items()), "the selection")
     return choice
-
-
-def refuse_differing(tensors: Mapping[str, Tensor], what: str) -> None:
-    """Raises RuntimeError, in all processes alike, that names the first tensor that is not the same everywhere."""
-    if not dist.is_initialized():
-        return
-    gathered = all_gather({name: fingerprint(value) for name, value in tensors.items()})
-    names = dict.fromkeys(name for fingerprints in gathered for name in fingerprints)
-    for name in names:
-        if len({fingerprints.get(name) for fingerprints in gathered}) > 1:
-            raise RuntimeError(
-                f"{what} of layer {name!r} is not the same in all {len(gathered)} processes: something was done in "
-                "one of them only; the last checkpoint is from before"
-            )
-
-
-def fingerprint(value: Tensor) -> str:
-    return hashlib.sha256(value.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
 
 
 @final

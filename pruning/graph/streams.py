@@ -61,7 +61,7 @@ class ChannelUnionFind:
         for side in sides[1:]:
             self._union(sides[0], side)
         if isinstance(op, Add) and len(sides) > 1:
-            present = set(torch.cat(sides).tolist())
+            present = {int(number) for side in sides for number in side}
             self.joined |= {name for name, own in self.own.items() if not present.isdisjoint(own.tolist())}
         return torch.stack(sides).amax(0)
 

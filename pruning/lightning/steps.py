@@ -6,13 +6,13 @@ in `on_before_optimizer_step`, where the method moves its own parameters; and no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 from torch import nn
 from torch.optim import Optimizer
 
+from pruning.lightning.optimisers import holders, remove_parameters
 from pruning.methods.base import PruningMethod
 
 
@@ -26,17 +26,18 @@ class MethodSteps(Callback):
     """
 
     def __init__(self, method: PruningMethod, image_shape: tuple[int, int, int], network: str = "network") -> None:
-        self.method, self.image_shape, self.network_name = method, image_shape, network
+        self.method, self.image_shape, self.name = method, image_shape, network
         self.gates: list[nn.Parameter] = []  # parameters that attach has added
+        self.optimizer: Optimizer | None = None  # the one whose steps count: the first that holds the network
         self.has_stepped = False  # and the method has yet to settle
-
-    def network(self, pl_module: LightningModule) -> nn.Module:
-        return pl_module.get_submodule(self.network_name)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit":
             self.method.refuse_scaled(str(trainer.precision))
             self.attach(self.network(pl_module), int(trainer.estimated_stepping_batches))
+
+    def network(self, pl_module: LightningModule) -> nn.Module:
+        return pl_module.get_submodule(self.name)
 
     def attach(self, network: nn.Module, steps: int) -> None:
         weights = set(network.parameters())
@@ -45,12 +46,19 @@ class MethodSteps(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         remove_parameters(trainer.optimizers, self.gates)
+        self.optimizer = next(iter(holders(trainer.optimizers, self.network(pl_module))), None)
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
-        self.method.steer(self.network(pl_module))
-        self.has_stepped = True
+        if optimizer is self.optimizer:
+            self.settle(pl_module)
+            self.method.steer(self.network(pl_module))
+            self.has_stepped = True
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        self.settle(pl_module)
+
+    def settle(self, pl_module: LightningModule) -> None:
+        """After a step: at the batch's end, or before the next one where a batch makes several."""
         if self.has_stepped:
             self.has_stepped = False
             self.method.settle(self.network(pl_module))
@@ -59,13 +67,3 @@ class MethodSteps(Callback):
         self.method.end_epoch(self.network(pl_module), trainer.current_epoch)
         for name, figure in self.method.report(self.network(pl_module)).items():
             pl_module.log(name, figure)
-
-
-def remove_parameters(optimizers: Iterable[Optimizer], parameters: Iterable[nn.Parameter]) -> None:
-    """In place; groups stay, even empty ones, so that schedules still fit."""
-    removed = set(parameters)
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["params"] = [parameter for parameter in group["params"] if parameter not in removed]
-        for parameter in removed & optimizer.state.keys():
-            del optimizer.state[parameter]

@@ -10,7 +10,7 @@ from pruning.graph.tracing import float_type
 from pruning.modes import eval_mode, exact_float32
 
 Images = Float[Tensor, "batch 3 height width"]
-Logits = Float[Tensor, "batch classes"]
+Logits = Float[Tensor, "batch classes *size"]
 
 TOLERANCE = 1e-4
 VARIATION = 1e-6  # of the logits' scale; less over a batch and equality proves nothing

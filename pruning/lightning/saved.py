@@ -1,0 +1,46 @@
+"""What a checkpoint holds of a cut: plain values and tensors, from which the small structure is made again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from pruning.graph.cost import count_bytes, predict
+from pruning.graph.graph import trace
+from pruning.graph.liveness import analyse
+from pruning.layers import layer_rows
+from pruning.pruned import Pruned, Report
+from pruning.selection import Selection
+from pruning.surgery.compact import compact
+
+State = dict[str, Any]
+
+
+def to_state(pruned: Pruned) -> State:
+    """As torch.load takes it with weights_only."""
+    report = pruned.report
+    verdicts = {row.name: row.verdict for row in report.rows} if report else {}
+    return {
+        "selection": dict(pruned.selection),
+        "image_shape": pruned.image_shape,
+        "verdicts": verdicts,
+        "certificate": report.certificate if report else None,
+    }
+
+
+def from_state(state: Mapping[str, Any], network: nn.Module) -> Pruned:
+    """Of a plain full-size network; the weights are those of the network, and yet to be loaded."""
+    choice, image_shape = Selection(state["selection"]), tuple(state["image_shape"])
+    graph = trace(network, image_shape)
+    before, after = analyse(graph, Selection({})), analyse(graph, choice)
+    small = compact(network, choice, image_shape, graph)
+    report = Report(
+        layer_rows(network, before, after, state["verdicts"]),
+        predict(before),
+        predict(after),
+        (count_bytes(network), count_bytes(small)),
+        state["certificate"],
+    )
+    return Pruned(small, choice, None, image_shape, report=report)
