@@ -46,7 +46,7 @@ def draw_panel(panel: Panel) -> "wr.Panel":
             return wr.LinePlot(
                 title=title,
                 x=f"{stage}/step",
-                y=panel.paths(),
+                y=[*panel.paths()],
                 log_y=log_y,
                 groupby=wr.Config(METHOD),
                 groupby_aggfunc="mean",

@@ -8,6 +8,7 @@ ours in a row, then one step's QPs, which are a row of their own.
 import time
 
 import numpy as np
+import numpy.typing as npt
 import osqp
 import torch
 from scipy import sparse
@@ -25,7 +26,7 @@ def layer_widths(blocks: int) -> list[int]:
     return [width for width in (16, 32, 64) for _ in range(2 * blocks)]
 
 
-def solve_qps(points: list[np.ndarray]) -> list[np.ndarray]:
+def solve_qps(points: list[npt.NDArray[np.float64]]) -> list[npt.NDArray[np.float64]]:
     """The authors' way to z1."""
     solutions = []
     for x in points:

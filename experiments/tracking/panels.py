@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 METHOD = "choice.method"  # of the run's config: curves are the mean of a method's runs
 COLUMNS = ("method", "ratio", "seed", "dense/accuracy", "tuned/accuracy", "budget/got_macs", "certificate")
@@ -35,7 +34,7 @@ class Curves:
     keys: tuple[str, ...]
     log_y: bool = False
 
-    def paths(self) -> list[Any]:
+    def paths(self) -> list[str]:
         return [f"{self.stage}/{key}" for key in self.keys]
 
 

@@ -3,21 +3,26 @@
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from lightning import Callback, LightningModule, Trainer
 
 from experiments.config.node import plain
 from experiments.records import metrics
+from experiments.records.json_value import JSON
 from experiments.records.record import Record
 from experiments.report.load.runs import SCRATCH
 from experiments.run.context import RunContext
 from experiments.system.console import log
 from experiments.system.redact import redact
 from pruning.files import durable
+
+if TYPE_CHECKING:
+    from wandb import Run
 
 REACH = 20  # seconds to wait for a server: whoever cannot reach it is told within 30
 
@@ -29,7 +34,7 @@ class Tracker(Callback):
         self.context, self.folder = context, context.folder
         self.record: Record | None = None  # of a run that is complete
 
-    def lines(self) -> list[dict[str, Any]]:
+    def lines(self) -> list[dict[str, JSON]]:
         """All figures of all stages so far; of an earlier process where this one had nothing to make."""
         return list(metrics.read([folder / "metrics.jsonl" for folder in self.context.store.visited or [self.folder]]))
 
@@ -58,7 +63,7 @@ class Online(Offline):
 
     def __init__(self, context: RunContext) -> None:
         super().__init__(context)
-        self.run: Any = None
+        self.run: Run | None = None
         with self.dropped_on_error():
             call_with_timeout(self.begin)
 
@@ -85,7 +90,7 @@ class Online(Offline):
         if self.run is not None:
             Tracker.finish(self, record)
             with self.dropped_on_error():
-                call_with_timeout(lambda: write_run(self.run, self.lines(), record))
+                call_with_timeout(partial(write_run, self.run, self.lines(), record))
         if self.run is None:
             super().finish(record)
 
@@ -140,35 +145,34 @@ def release_run() -> None:
     wandb.teardown(exit_code=1)
 
 
-def open_run(context: RunContext, mode: str) -> Any:
+def open_run(context: RunContext, mode: Literal["online", "offline"]) -> "Run":
     """Raises whatever W&B does, where its server cannot be reached or nobody is logged in."""
     os.environ["WANDB_DATA_DIR"] = os.environ["WANDB_CACHE_DIR"] = str((context.folder / "wandb").absolute())
     import wandb
 
     tracking, choice = context.settings.tracking, context.settings.choice
-    arguments: dict[str, Any] = redact(
-        {
-            "project": tracking.project,
-            "entity": tracking.entity,
-            "group": tracking.group,
-            "name": context.folder.name,
-            "id": context.digest[:16],
-            "tags": [choice.method, choice.model, choice.data],
-            "config": plain(context.settings),
-            "dir": str(context.folder),
-            "settings": wandb.Settings(
-                silent=True, console="off", init_timeout=REACH, x_disable_stats=True, x_disable_meta=True
-            ),
-        }
+    run = wandb.init(
+        mode=mode,
+        resume="allow" if mode == "online" else None,
+        settings=wandb.Settings(
+            silent=True, console="off", init_timeout=REACH, x_disable_stats=True, x_disable_meta=True
+        ),
+        config=redact(plain(context.settings)),
+        tags=redact([choice.method, choice.model, choice.data]),
+        project=redact(tracking.project),
+        entity=redact(tracking.entity),
+        group=redact(tracking.group),
+        name=redact(context.folder.name),
+        id=context.digest[:16],
+        dir=redact(str(context.folder)),
     )
-    run = wandb.init(mode=mode, resume="allow" if mode == "online" else None, **arguments)  # type: ignore[arg-type]
     for stage in ("baseline", "prune", "finetune", "scratch", "scratch_tune"):
         run.define_metric(f"{stage}/step", hidden=True)
         run.define_metric(f"{stage}/*", step_metric=f"{stage}/step")
     return run
 
 
-def write_run(run: Any, lines: list[dict[str, Any]], record: Record | None) -> None:
+def write_run(run: "Run", lines: list[dict[str, JSON]], record: Record | None) -> None:
     """The rest of the lines, the figures, and the end."""
     try:
         publish(run, lines)
@@ -178,13 +182,13 @@ def write_run(run: Any, lines: list[dict[str, Any]], record: Record | None) -> N
         run.finish(exit_code=0 if record else 1)
 
 
-def publish(run: Any, lines: list[dict[str, Any]]) -> None:
+def publish(run: "Run", lines: list[dict[str, JSON]]) -> None:
     for line in lines[run.step :]:
         stage = line["stage"]
         run.log({f"{stage}/{key}": value for key, value in line.items() if key != "stage"})
 
 
-def summarise(run: Any, record: Record) -> None:
+def summarise(run: "Run", record: Record) -> None:
     import wandb
 
     columns: list[str | int] = ["layer", "filters kept", "filters", "kernels kept", "kernels"]
@@ -196,7 +200,7 @@ def summarise(run: Any, record: Record) -> None:
     run.summary.update(redact(summary_figures(record)))
 
 
-def summary_figures(record: Record) -> dict[str, Any]:
+def summary_figures(record: Record) -> dict[str, object]:
     """The record's figures, flat, and what `tuned` cost in all, without what stands elsewhere in a W&B run."""
     values = asdict(record)
     written_elsewhere = ("config", "layers", "stages", "classes", "versions", "command", "modified")
@@ -211,7 +215,7 @@ def summary_figures(record: Record) -> dict[str, Any]:
     return flat | stages | total
 
 
-def flatten_figures(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+def flatten_figures(values: Mapping[str, object], path: str = "") -> Iterator[tuple[str, object]]:
     for key, value in values.items():
         if isinstance(value, dict):
             yield from flatten_figures(value, f"{path}{key}/")

@@ -7,6 +7,7 @@ from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from experiments.records.record import Layer, Record
 from experiments.report.analyse import baselines
@@ -31,7 +32,7 @@ class Intersection(NamedTuple):
     variance: float
 
 
-Masks = dict[str, np.ndarray]  # of each layer that lost a filter, which it keeps
+Masks = dict[str, npt.NDArray[np.bool_]]  # of each layer that lost a filter, which it keeps
 
 
 def filter_overlap(configuration: Configuration) -> Overlap | None:
@@ -76,7 +77,7 @@ def pruned_masks(record: Record) -> Masks | None:
         return None
 
 
-def decode_mask(layer: Layer) -> np.ndarray:
+def decode_mask(layer: Layer) -> npt.NDArray[np.bool_]:
     if layer.kept is None or layer.filters_total < 1 or layer.kernels_total > 2**26:
         raise ValueError("no mask")
     return bitmap.decode(layer.kept, layer.filters_total, layer.kernels_total // layer.filters_total)

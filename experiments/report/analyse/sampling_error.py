@@ -9,11 +9,12 @@ been tested on images of its own: too large, since all rows meet the same hard i
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from jaxtyping import Bool, Float
 
 from experiments.report.load.runs import Answers
 
-Pairs = Float[np.ndarray, "rows rows"]
+Pairs = Float[npt.NDArray[np.float64], "rows rows"]
 
 
 Rows = Sequence[Sequence[Answers]]  # by row and seed
@@ -34,14 +35,14 @@ def fewest_images(rows: Rows) -> int | None:
     return min((count for count in counts if count is not None), default=None) if None not in counts else None
 
 
-def right_answers(rows: Rows) -> Bool[np.ndarray, "rows seeds images"] | None:
+def right_answers(rows: Rows) -> Bool[npt.NDArray[np.bool_], "rows seeds images"] | None:
     """None unless all kept their answers, to equally many images."""
     answers = [[network.right for network in row] for row in rows]
     sizes = {None if network is None else len(network) for row in answers for network in row}
     return np.array(answers) if len(sizes) == 1 and None not in sizes else None
 
 
-def errors_by_answers(right: Bool[np.ndarray, "rows seeds images"]) -> Pairs:
+def errors_by_answers(right: Bool[npt.NDArray[np.bool_], "rows seeds images"]) -> Pairs:
     """Standard error of the lead of each row over each."""
     _, seeds, images = right.shape
     answers = right.astype(np.float64)
@@ -53,13 +54,13 @@ def errors_by_answers(right: Bool[np.ndarray, "rows seeds images"]) -> Pairs:
     return np.sqrt(np.maximum(variance, 2 / images**2))
 
 
-def squared_distances(points: Float[np.ndarray, "rows n"]) -> Pairs:
+def squared_distances(points: Float[npt.NDArray[np.float64], "rows n"]) -> Pairs:
     products = points @ points.T
     own = np.diagonal(products)
     return np.maximum(own[:, None] + own[None, :] - 2 * products, 0)
 
 
-def errors_by_binomial(shares: Float[np.ndarray, " rows"], images: int) -> Pairs:
+def errors_by_binomial(shares: Float[npt.NDArray[np.float64], " rows"], images: int) -> Pairs:
     """One right and one wrong answer more (Agresti and Caffo) keep it honest at shares of 0 and 1."""
     shares = (shares * images + 1) / (images + 2)
     variance = shares * (1 - shares) / (images + 2)

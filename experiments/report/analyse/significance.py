@@ -18,14 +18,16 @@ from functools import cache
 from math import comb, inf, sqrt
 
 import numpy as np
-from jaxtyping import Float
+import numpy.typing as npt
+from jaxtyping import Bool, Float
 from scipy.special import fdtrc, gammaln, ndtr, ndtri, stdtrit
 
 COVERED = 0.95
 UNEQUAL = 0.2  # level of the test of equal spreads
 FEWEST = 3  # seeds for a lead to be clear
-Table = Float[np.ndarray, "*tables rows seeds"]
-Pairs = Float[np.ndarray, "*tables rows rows"]
+Table = Float[npt.NDArray[np.float64], "*tables rows seeds"]
+Pairs = Float[npt.NDArray[np.float64], "*tables rows rows"]
+Points = Float[npt.NDArray[np.float64], " points"]
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,14 @@ class Judgement:
     leads: Pairs
     halves: Pairs  # NaN where nothing can be said: one seed, a test set of unknown size
     n: int
-    pairwise: Float[np.ndarray, "*tables"]  # spreads are unequal: pairs with Holm's correction
+    pairwise: Bool[npt.NDArray[np.bool_], "*tables"]  # spreads are unequal: pairs with Holm's correction
 
     @property
-    def clear(self) -> np.ndarray:
+    def clear(self) -> npt.NDArray[np.bool_]:
         """Whether a row is ahead of another beyond all doubt that is admitted here."""
         return self.beyond(0)
 
-    def beyond(self, lead: float) -> np.ndarray:
+    def beyond(self, lead: float) -> npt.NDArray[np.bool_]:
         """Whether a row is ahead of another by more than this, negative: behind by less, beyond all doubt."""
         return (self.leads - self.halves > lead) & (self.n >= FEWEST)
 
@@ -63,21 +65,21 @@ def judge(accuracies: Table, testset: Pairs) -> Judgement:
     return Judgement(leads, halves, n, pairwise)
 
 
-def residual_squares(accuracies: Table) -> Float[np.ndarray, "*tables rows"]:
+def residual_squares(accuracies: Table) -> Float[npt.NDArray[np.float64], "*tables rows"]:
     """Of each row, the sum of squares that neither its own mean nor those of the seeds explain."""
     residuals = accuracies - accuracies.mean(-1, keepdims=True)
     residuals = residuals - residuals.mean(-2, keepdims=True)
     return np.square(residuals).sum(-1)
 
 
-def pooled_halves(squares: Float[np.ndarray, "*tables rows"], n: int, testset: Pairs) -> Pairs:
+def pooled_halves(squares: Float[npt.NDArray[np.float64], "*tables rows"], n: int, testset: Pairs) -> Pairs:
     k = squares.shape[-1]
     df = (k - 1) * (n - 1)
     seeds = studentised_range(k, df) * np.sqrt(squares.sum(-1) / df / n)
     return np.hypot(seeds[..., None, None], studentised_range(k, inf) / sqrt(2) * testset)
 
 
-def spreads_differ(squares: Float[np.ndarray, "*tables rows"], n: int) -> np.ndarray:
+def spreads_differ(squares: Float[npt.NDArray[np.float64], "*tables rows"], n: int) -> npt.NDArray[np.bool_]:
     """Cochran's test: whether the largest of the rows' shares of all squares is too large for equal spreads."""
     k = squares.shape[-1]
     df = (k - 1) * (n - 1) / k  # of each row
@@ -132,7 +134,9 @@ def range_within(width: float, k: int, df: float) -> float:
 
 
 @cache
-def deviation_estimates(df: float) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
+def deviation_estimates(
+    df: float,
+) -> tuple[Points, Points]:
     """Values that an estimate with so many degrees of freedom may take for 1, and how likely they are."""
     if df == inf:
         return np.ones(1), np.ones(1)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from jaxtyping import Float
 
 from experiments.report.analyse import baselines, sampling_error
@@ -111,7 +112,7 @@ def common_seeds(rows: Sequence[Configuration]) -> list[int]:
     return sorted(rows[0].by_seed)
 
 
-def mean_leads(rows: Sequence[Configuration]) -> Float[np.ndarray, "rows rows"]:
+def mean_leads(rows: Sequence[Configuration]) -> Float[npt.NDArray[np.float64], "rows rows"]:
     """Of the mean of each row over that of each, on their common seeds; NaN without one. Rounded: equal ones are 0."""
     seeds = sorted({seed for row in rows for seed in row.accuracies})
     table = np.array([[row.accuracies.get(seed, np.nan) for seed in seeds] for row in rows])

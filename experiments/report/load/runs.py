@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from jaxtyping import Bool
 
 from experiments.records.record import Network, Record, Stage
@@ -24,7 +25,7 @@ class Answers:
 
     accuracy: float
     images: int | None  # None: nobody knows how many
-    right: Bool[np.ndarray, " images"] | None  # whether each was; older records did not keep it
+    right: Bool[npt.NDArray[np.bool_], " images"] | None  # whether each was; older records did not keep it
 
 
 @dataclass(frozen=True)

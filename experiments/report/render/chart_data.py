@@ -1,12 +1,12 @@
 """What the charts of a section are drawn from: rows for Vega-Lite, and what each rule of ranking makes of them."""
 
 from statistics import fmean
-from typing import Any
 
 from experiments.report.analyse import claims, fairness
 from experiments.report.analyse.configurations import Comparison, Configuration
 from experiments.report.analyse.fairness import RULES, Protocol
 from experiments.report.analyse.significance import FEWEST
+from experiments.report.load.runs import Figure
 from experiments.report.load.text import printable
 from experiments.report.render import cells, charts, pareto
 from experiments.report.render.section_view import chart_axes, rate_numbers, section_styles
@@ -15,10 +15,10 @@ from experiments.system.format import percent
 
 LINES = 4  # of dense networks: the largest comparisons
 WIDTH = 9
-Rows = list[dict[str, Any]]
+Rows = list[dict[str, object]]
 
 
-def section_data(comparison: Comparison, styles: dict[str, tuple[str, str]]) -> dict[str, Any]:
+def section_data(comparison: Comparison, styles: dict[str, tuple[str, str]]) -> dict[str, object]:
     protocols = claims.build_protocols(comparison)
     curves = section_styles(comparison, styles)
     return {
@@ -75,7 +75,7 @@ def run_rows(comparison: Comparison) -> Rows:
     rows = []
     for configuration in comparison.configurations:
         for run in configuration.runs if len(configuration.runs) > 1 else ():
-            row: dict[str, Any] = {"id": configuration.id, "curve": configuration.curve, "seed": run.record.seed}
+            row: dict[str, object] = {"id": configuration.id, "curve": configuration.curve, "seed": run.record.seed}
             row["apart"] = pixel_offset(comparison, configuration.curve)
             figures = {axis.key: value for axis in chart_axes(comparison) if (value := axis.of(run)) is not None}
             rows.append(row | {"accuracy": run.final.accuracy} | figures)
@@ -108,7 +108,7 @@ def kept_shares(configuration: Configuration, names: list[str]) -> list[float | 
     return shares_by_layer
 
 
-def rank_configurations(comparison: Comparison, protocols: dict[str, Protocol], rule: str) -> dict[str, Any]:
+def rank_configurations(comparison: Comparison, protocols: dict[str, Protocol], rule: str) -> dict[str, object]:
     """Places, levels and fronts by setting."""
     places: dict[str, tuple[int, int]] = {}
     levels: dict[str, str] = {}
@@ -117,8 +117,11 @@ def rank_configurations(comparison: Comparison, protocols: dict[str, Protocol], 
             levels[row.id] = verdict.level or "below S1"
             if verdict.n >= FEWEST:
                 places[row.id] = verdict.place(row)
-    fronts: dict[str, dict[str, int]] = {}
-    for axis in chart_axes(comparison):
-        groups = claims.pareto_fronts(comparison, protocols, rule, axis)
-        fronts[axis.key] = {id: number for number, ids in enumerate(groups) for id in ids}
+    fronts = {axis.key: front_numbers(comparison, protocols, rule, axis) for axis in chart_axes(comparison)}
     return {"places": places, "levels": levels, "fronts": fronts}
+
+
+def front_numbers(comparison: Comparison, protocols: dict[str, Protocol], rule: str, axis: Figure) -> dict[str, int]:
+    """Of each setting that stands on a front, the front's."""
+    fronts = claims.pareto_fronts(comparison, protocols, rule, axis)
+    return {id: number for number, ids in enumerate(fronts) for id in ids}

@@ -1,8 +1,8 @@
 """Charts as Vega-Lite: plain dicts over named data sets, the same for the page and for files."""
 
-from typing import Any
+from collections.abc import Mapping
 
-Spec = dict[str, Any]
+Spec = dict[str, object]
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 # Okabe and Ito's colours, which the colour-blind tell apart, the light ones darkened for white paper.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b87900", "#3a9bdc", "#8064c8", "#8a8f98")
@@ -17,7 +17,7 @@ def curve_style(position: int) -> tuple[str, str]:
     return COLOURS[position % len(COLOURS)], SHAPES[(position + position // len(COLOURS)) % len(SHAPES)]
 
 
-def complete_spec(body: Spec) -> Spec:
+def complete_spec(body: Mapping[str, object]) -> Spec:
     return {"$schema": SCHEMA, "background": None, "config": CONFIG, **body}
 
 

@@ -1,7 +1,5 @@
 """How fair the comparisons of a section are, as its template shows it."""
 
-from typing import Any
-
 from experiments.report.analyse import claims, fairness
 from experiments.report.analyse.configurations import Comparison, Configuration
 from experiments.report.analyse.fairness import FAIR, Protocol
@@ -10,7 +8,7 @@ from experiments.report.load.text import printable
 
 NOT_CHOSEN = {"_target_", "budget", "seed"}
 MATRIX = 12  # curves of which every two are shown
-View = dict[str, Any]
+View = dict[str, object]
 
 
 def protocols_by_curve(comparison: Comparison, protocols: dict[str, Protocol]) -> dict[str, Protocol]:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from experiments.report.analyse import claims
 from experiments.report.analyse.configurations import Comparison
 from experiments.report.analyse.fairness import FAIR
+from experiments.report.load.runs import Figure
 from experiments.report.load.text import slug
 from experiments.report.render import chart_data, charts, pareto, section_view
 from pruning.files import durable
@@ -35,7 +35,7 @@ def figure_specs(sections: list[Comparison]) -> Iterator[tuple[str, charts.Spec]
         for axis in section_view.chart_axes(comparison):
             yield (
                 slug(f"{comparison.title}-{axis.key}"),
-                paper_spec(pareto.pareto_chart(axis, curves, legend=True), pareto_datasets(comparison, axis.key)),
+                paper_spec(pareto.pareto_chart(axis, curves, legend=True), pareto_datasets(comparison, axis)),
             )
         for rate, rows in heat_rows(comparison).items():
             height = charts.STRIP * len({row["curve"] for row in rows})
@@ -43,17 +43,16 @@ def figure_specs(sections: list[Comparison]) -> Iterator[tuple[str, charts.Spec]
             yield slug(f"{comparison.title}-layers-{rate}"), paper_spec(spec, {"layers": rows})
 
 
-def paper_spec(spec: charts.Spec, datasets: dict[str, Any]) -> charts.Spec:
+def paper_spec(spec: charts.Spec, datasets: dict[str, chart_data.Rows]) -> charts.Spec:
     return spec | {"width": WIDTH, "background": "white", "datasets": datasets}
 
 
-def pareto_datasets(comparison: Comparison, axis: str) -> dict[str, chart_data.Rows]:
+def pareto_datasets(comparison: Comparison, axis: Figure) -> dict[str, chart_data.Rows]:
     """With the front that the page shows at first."""
     protocols = claims.build_protocols(comparison)
-    fronts = chart_data.rank_configurations(comparison, protocols, FAIR)["fronts"][axis]
-    settings = [
-        row | {"front": fronts.get(row["id"], -1)} for row in chart_data.configuration_rows(comparison, protocols)
-    ]
+    fronts = chart_data.front_numbers(comparison, protocols, FAIR, axis)
+    rows = chart_data.configuration_rows(comparison, protocols)
+    settings = [row | {"front": fronts.get(str(row["id"]), -1)} for row in rows]
     return {
         "settings": settings,
         "runs": chart_data.run_rows(comparison),
@@ -64,11 +63,10 @@ def pareto_datasets(comparison: Comparison, axis: str) -> dict[str, chart_data.R
 def heat_rows(comparison: Comparison) -> dict[str, chart_data.Rows]:
     """By rate, as the page's own script lays them out."""
     protocols, names = claims.build_protocols(comparison), chart_data.layer_names(comparison)
-    rates = section_view.mean_rates(comparison, protocols)
+    rates, numbers = section_view.mean_rates(comparison, protocols), section_view.rate_numbers(comparison, protocols)
     by_rate: dict[str, chart_data.Rows] = {}
-    for row in chart_data.configuration_rows(comparison, protocols):
-        rows = by_rate.setdefault(f"{100 * rates[row['rate']]:.0f}", [])
-        rows += [
-            {"curve": row["curve"], "layer": name, "kept": kept} for name, kept in zip(names, row["kept"], strict=True)
-        ]
+    for row in comparison.configurations:
+        shares = zip(names, chart_data.kept_shares(row, names), strict=True)
+        rows = by_rate.setdefault(f"{100 * rates[numbers[row.id]]:.0f}", [])
+        rows += [{"curve": row.curve, "layer": name, "kept": share} for name, share in shares]
     return by_rate

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
@@ -14,7 +13,7 @@ from experiments.report.analyse.significance import FEWEST
 from experiments.report.load.collect import Collected, Problem
 from experiments.report.load.runs import Run
 from experiments.report.load.text import printable
-from experiments.report.render import chart_data, section_view
+from experiments.report.render import cells, chart_data, section_view
 
 MOST_LINES = 20  # of a reason
 HERE = Path(__file__).parent / "template"
@@ -50,12 +49,12 @@ def claim_values(comparison: Comparison, section: section_view.View) -> section_
     claims = {name: section[name] for name in ("title", "verdicts", "reach", "overlaps")}
     return claims | {
         "settings": settings,
-        "cells": {row["id"]: row["cells"] for row in section["rows"]},
-        "columns": [key for key, *_ in section["columns"]],
+        "cells": {configuration.id: row_cells for configuration, row_cells in cells.table_rows(comparison)},
+        "columns": [figure.key for figure in comparison.figures],
     }
 
 
-def embed_json(value: Any) -> str:
+def embed_json(value: object) -> str:
     """JSON that cannot end the script element it stands in."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -19,7 +19,7 @@ def pareto_chart(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool 
     x["scale"] = {"zero": axis.unit == "cut", "nice": True}
     y = {"field": "accuracy", "type": "quantitative", "scale": {"zero": False, "nice": True}}
     y["axis"] = {"format": ".1~%", "title": "test accuracy", "tickCount": 6}
-    valid = [{"filter": f"isValid(datum['{axis.key}'])"}]
+    valid: list[Spec] = [{"filter": f"isValid(datum['{axis.key}'])"}]
     layers = [
         dense_layer(),
         front_layer(valid),

@@ -1,6 +1,6 @@
 """One section of the page: what its template shows and what its charts are made of. Plain values only."""
 
-from typing import Any
+from dataclasses import asdict
 
 from experiments.records.record import Stage
 from experiments.report.analyse import claims, fairness, overlap
@@ -13,7 +13,7 @@ from experiments.report.load.text import printable
 from experiments.report.render import cells, charts, fairness_section, sentences
 from experiments.system.format import clock, percent
 
-View = dict[str, Any]
+View = dict[str, object]
 RULE_WORDS = {
     FAIR: "same dense network, same total epochs (default)",
     "S2": "S2: same dense network",
@@ -170,9 +170,9 @@ def reach_view(comparison: Comparison, curve: str) -> View:
 
 def overlap_views(comparison: Comparison) -> list[View]:
     return [
-        {"id": row.id, "curve": row.curve, "asked": cells.budget_text(row)}
-        | {"share": kept.share, "chance": kept.chance, "z": kept.z, "pairs": kept.pairs}
-        | {"shown": percent(kept.share, 1), "chance_shown": percent(kept.chance, 1), "z_shown": cells.format_z(kept.z)}
+        {"id": row.id, "curve": row.curve, "asked": cells.budget_text(row), **asdict(alike)}
+        | {"shown": percent(alike.share, 1), "chance_shown": percent(alike.chance, 1)}
+        | {"z_shown": cells.format_z(alike.z)}
         for row in comparison.configurations
-        if not row.scratch and (kept := overlap.filter_overlap(row)) is not None
+        if not row.scratch and (alike := overlap.filter_overlap(row)) is not None
     ]

@@ -1,20 +1,18 @@
 """The claim of a section, rate by rate put together: what its sentences are made of. Plain values only."""
 
-from typing import Any
-
 from experiments.report.analyse.significance import FEWEST
 from experiments.report.analyse.verdict import Verdict
 from experiments.report.load.text import join_words
 from experiments.report.render import cells
 from experiments.system.format import percent
 
-View = dict[str, Any]
+View = dict[str, object]
 FEW = 4  # rates named in a sentence
 
 
 def claim_views(verdicts: list[Verdict]) -> list[View]:
     """The claim, rates with one outcome together."""
-    outcomes: dict[tuple[Any, ...], list[Verdict]] = {}
+    outcomes: dict[tuple[str, tuple[str, ...], int, bool, bool], list[Verdict]] = {}
     for verdict in verdicts:
         key = (*outcome(verdict), verdict.n, verdict.one_base, verdict.images is None)
         outcomes.setdefault(key, []).append(verdict)
