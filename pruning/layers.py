@@ -13,6 +13,7 @@ from pruning.graph.cost import Cost, kernels_and_filters
 from pruning.graph.graph import Graph
 from pruning.graph.liveness import Liveness
 from pruning.graph.ops import Conv, Linear, Op, Opaque
+from pruning.selection import any_of, count
 
 LEFT_BY_METHOD = "whole: the method leaves it so"
 CUT = "cut"  # the verdict on a layer that may be cut
@@ -57,8 +58,8 @@ def _cuttable_row(
         tuple(conv.layer.weight.shape),
         verdicts.get(conv.name, LEFT_BY_METHOD) or CUT,
         readers[conv.name],
-        (int(working_kernels.any(1).sum()), len(working_kernels)),
-        (int(working_kernels.any(0).sum()), working_kernels.shape[1]),
+        (count(any_of(working_kernels, 1)), len(working_kernels)),
+        (count(any_of(working_kernels, 0)), working_kernels.shape[1]),
         _cost(before, conv),
         _cost(after, conv),
     )

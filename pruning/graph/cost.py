@@ -133,7 +133,7 @@ def _opaque_macs(liveness: Liveness, op: Op) -> int:
 def kernels_and_filters(liveness: Liveness, conv: Conv) -> tuple[int, int]:
     """Kernels and filters that the small form of a convolution has, padding of grouped ones included."""
     kernels = liveness.kernels(conv)
-    if not kernels.any():
+    if not kernels.numpy().any():
         return 0, 0
     if conv.layer.groups > 1:
         shape = rectangle(kernels, conv.layer.groups)

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from pruning.selection import any_of, count
+
 MAX_PATTERNS = 32  # more small convolutions than this in a layer's place are slower than the layer
 
 
@@ -32,8 +34,8 @@ def dense_blocks(name: str, kernels: Bool[Tensor, "out in"]) -> list[Block]:
     Raises:
         ValueError: the pattern is irregular, so that no small form exists.
     """
-    rows, columns = kernels.any(1).nonzero().flatten(), kernels.any(0).nonzero().flatten()
-    if int(kernels.sum()) == len(rows) * len(columns):  # nearly every layer; looking for patterns takes longer
+    rows, columns = any_of(kernels, 1).nonzero().flatten(), any_of(kernels, 0).nonzero().flatten()
+    if count(kernels) == len(rows) * len(columns):  # nearly every layer; looking for patterns takes longer
         return [Block(rows, columns)]
     patterns, member = torch.unique(kernels[rows], dim=0, return_inverse=True)
     if len(patterns) > MAX_PATTERNS:
@@ -64,8 +66,8 @@ class Rectangle:
 def rectangle(kernels: Bool[Tensor, "out in"], groups: int) -> Rectangle:
     """The largest surviving rectangle over the groups of a grouped convolution; groups without work go."""
     working = kernels.view(groups, -1, kernels.shape[1])
-    alive = working.flatten(1).any(1).nonzero().flatten()
-    rows, columns = _padded_indices(working[alive].any(2)), _padded_indices(working[alive].any(1))
+    alive = any_of(working.flatten(1), 1).nonzero().flatten()
+    rows, columns = _padded_indices(any_of(working[alive], 2)), _padded_indices(any_of(working[alive], 1))
     return Rectangle(rows + alive[:, None] * working.shape[1], columns + alive[:, None] * working.shape[2])
 
 

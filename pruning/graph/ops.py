@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, fx, nn
 
+from pruning.selection import any_of
+
 Flags = Bool[Tensor, " _"]  # sizes differ from tensor to tensor
 Kernels = Mapping[str, Bool[Tensor, "_ _"]]
 
@@ -143,15 +145,16 @@ class Conv(Op):
     def kernels(self, live: Flags, kernels: Kernels) -> Bool[Tensor, "out in"]:
         """The kept kernels whose input channel is live."""
         rows, columns = self.layer.weight.shape[:2]
-        live_kernels = live.view(self.layer.groups, columns).repeat_interleave(rows // self.layer.groups, 0)
+        by_group = live.view(self.layer.groups, 1, columns).expand(-1, rows // self.layer.groups, -1)
+        live_kernels = by_group.reshape(rows, columns)
         return kernels[self.name] & live_kernels if self.name in kernels else live_kernels
 
     def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
-        return self.kernels(ins[0], kernels).any(1)
+        return any_of(self.kernels(ins[0], kernels), 1)
 
     def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
         used = self.kernels(ins[0], kernels) & need[:, None]
-        return [used.view(self.layer.groups, -1, used.shape[1]).any(1).flatten()]
+        return [any_of(used.view(self.layer.groups, -1, used.shape[1]), 1).flatten()]
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,7 +61,7 @@ class ChannelUnionFind:
         for side in sides[1:]:
             self._union(sides[0], side)
         if isinstance(op, Add) and len(sides) > 1:
-            present = {int(number) for side in sides for number in side}
+            present = set(torch.cat(sides).tolist())
             self.joined |= {name for name, own in self.own.items() if not present.isdisjoint(own.tolist())}
         return torch.stack(sides).amax(0)
 
