@@ -1,6 +1,8 @@
 """What a network is trained for: logits, labels and images in, one loss out."""
 
 import copy
+import inspect
+from collections.abc import Callable
 from typing import Protocol, final, runtime_checkable
 
 import torch
@@ -81,3 +83,56 @@ class Distillation:
         student = F.log_softmax(logits.float() / self.temperature, dim=1)
         teacher = F.log_softmax(teacher_logits.float() / self.temperature, dim=1)
         return self.temperature**2 * F.kl_div(student, teacher, reduction="batchmean", log_target=True)
+
+
+@final
+class OwnLoss:
+    """A loss without a teacher, called with (logits, labels, images), or with (logits, labels) as torch's are."""
+
+    teacher: nn.Module | None = None
+
+    def __init__(self, loss: Callable[..., object], takes_images: bool) -> None:
+        self.loss, self.takes_images = loss, takes_images
+
+    def __call__(self, logits: Logits, labels: Labels, images: Images) -> Loss:
+        loss = self.loss(logits, labels, images) if self.takes_images else self.loss(logits, labels)
+        if not isinstance(loss, Tensor) or loss.ndim:
+            found = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+            raise ValueError(
+                f"objective: {type(self.loss).__name__} gives {found}: one number is needed, the batch's mean"
+            )
+        return loss
+
+    def taught_by(self, dense: nn.Module) -> "OwnLoss":
+        return self
+
+    def to(self, device: torch.device) -> "OwnLoss":
+        if isinstance(self.loss, nn.Module):
+            self.loss.to(device)
+        return self
+
+
+def as_objective(made: object) -> Objective:
+    """An objective as it is, any other loss as one.
+
+    Raises:
+        ValueError: it cannot be called so, or has weights to learn, which no optimiser would have.
+    """
+    if isinstance(made, Objective):
+        return made
+    name = type(made).__name__
+    if not callable(made):
+        raise ValueError(f"objective: a {name} is no loss: an object is needed that is called with (logits, labels)")
+    if isinstance(made, nn.Module) and next(made.parameters(), None) is not None:
+        raise ValueError(f"objective: {name} has weights to learn, and the optimiser has the network's alone")
+    return OwnLoss(made, takes_images(made))
+
+
+def takes_images(loss: Callable[..., object]) -> bool:
+    """Whether a third argument is asked for, or one of that name."""
+    called = loss.forward if isinstance(loss, nn.Module) else loss
+    parameters = list(inspect.signature(called).parameters.values())
+    required = [
+        p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    return len(required) == 3 or any(parameter.name == "images" for parameter in parameters[2:3])

@@ -18,6 +18,7 @@ NEVER = (
     *("data.root", "data.workers", "data.cache", "data.verify"),  # what is read counts by data.identity
     "baseline",  # counts by its content
 )
+DEFAULTS = {"recipe.optimizer": "sgd", "trainer.callbacks": []}  # came later: what was made without them is the same
 LATER = {  # what a stage has not seen yet; what it takes from an earlier stage comes in by that stage's digest
     "baseline": (
         "choice",
@@ -41,7 +42,8 @@ def digest(stage: str, config: Mapping[str, object], **content: object) -> str:
     digest of a file."""
     from experiments.config import sources
 
-    counted = drop_paths(config, (*NEVER, *LATER.get(stage, FINAL), *ignored_without_budget(config)))
+    ignored = (*NEVER, *LATER.get(stage, FINAL), *ignored_without_budget(config), *left_at_default(config))
+    counted = drop_paths(config, ignored)
     inputs = {
         "stage": stage,
         "config": counted,
@@ -56,6 +58,15 @@ def ignored_without_budget(config: Mapping[str, object]) -> tuple[str, ...]:
     """A method without a budget is the same at every ratio."""
     method = config.get("method")
     return () if isinstance(method, dict) and "budget" in method else ("budget", "ratio")
+
+
+def left_at_default(config: Mapping[str, object]) -> tuple[str, ...]:
+    groups = {path: config.get(path.partition(".")[0]) for path in DEFAULTS}
+    return tuple(
+        path
+        for path, group in groups.items()
+        if isinstance(group, dict) and group.get(path.partition(".")[2]) == DEFAULTS[path]
+    )
 
 
 def libraries(config: Mapping[str, object]) -> dict[str, str]:

@@ -8,7 +8,8 @@ from experiments.config.digest import NEVER
 from experiments.config.typed_overrides import unresolved
 
 # beside what changes no number: repetitions, further rows, the machine
-FREE = (*NEVER, "experiment", "seed", "hydra", "control", "trainer", "method.form", "data.download")
+MACHINE = ("trainer.precision", "trainer.compile", "trainer.deterministic")
+FREE = (*NEVER, *MACHINE, "experiment", "seed", "hydra", "control", "method.form", "data.download")
 
 
 def modifications(experiment: str | None) -> list[str]:

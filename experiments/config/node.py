@@ -22,11 +22,13 @@ def plain(made: "DataclassInstance") -> dict[str, JSON]:
     """Settings, or a part of them, as digests and the record have them."""
     if isinstance(made, Node):
         return {KEY: made.target, **made.arguments}
-    values = {field.name: getattr(made, field.name) for field in fields(made)}
-    return {
-        name: plain(value) if is_dataclass(value) and not isinstance(value, type) else value
-        for name, value in values.items()
-    }
+    return {field.name: plain_value(getattr(made, field.name)) for field in fields(made)}
+
+
+def plain_value(value: "DataclassInstance | JSON | list[DataclassInstance]") -> JSON:
+    if isinstance(value, list):
+        return [plain_value(item) for item in value]
+    return plain(value) if is_dataclass(value) else value
 
 
 def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:

@@ -38,6 +38,7 @@ class Recipe:
     batch: Annotated[int, at_least(1)]
     scale: Annotated[float, above(0)]
     choose: Literal["best", "last"]
+    optimizer: Literal["sgd", "adamw"]
     grant: bool
     baseline: Stage
     prune: Stage
@@ -55,6 +56,7 @@ class Trainer:
     deterministic: bool
     progress: bool
     checkpoint_minutes: Size
+    callbacks: list[Made]
 
 
 @dataclass(frozen=True)
@@ -149,4 +151,6 @@ def option_kinds(option: object) -> set[object]:
         return {type(choice) for choice in get_args(option)}
     if option is Node:
         return {Any}
+    if get_origin(option) is list and Node in options_of(get_args(option)[0]):
+        return {list[Any]}
     return {omegaconf_class(option) if is_dataclass(option) else option}  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ which only what is defined in them may be called.
 
 import inspect
 import os
+import re
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import get_type_hints
@@ -27,12 +28,21 @@ ROOMS = {
     "budget": "pruning.budget",
     "objective": "pruning.objectives",
 }
+LIBRARIES = {  # others' packages, with what may be called of them: what computes a loss, what only watches
+    "objective": ("torch.nn", r"torch\.nn\.[A-Z]\w*Loss", "torch.nn's losses"),
+    "callbacks": (
+        "lightning.pytorch.callbacks",
+        r"lightning\.pytorch\.callbacks\.(LearningRateMonitor|DeviceStatsMonitor)",
+        "lightning.pytorch.callbacks' LearningRateMonitor and DeviceStatsMonitor",
+    ),
+}
 
 
 def check_nodes(settings: Settings) -> None:
     """Raises ValueError for the first class that may not be called, before any is, and then for the first that does not
     take what it is called with."""
     nodes = {name: getattr(settings, name) for name in ROOMS}
+    nodes |= {f"trainer.callbacks.{number}": node for number, node in enumerate(settings.trainer.callbacks)}
     for name, node in nodes.items():
         refuse_foreign(name, node)
     for name, node in nodes.items():
@@ -57,15 +67,21 @@ def refuse_target(path: str, target: object) -> None:
 def refuse_place(path: str, target: object) -> str:
     """By the name alone, nothing is imported. The package that the target must be defined in."""
     node_path, _, end = path.rpartition(".")
-    ours = ROOMS.get(node_path.rpartition(".")[2])
+    place = next((part for part in reversed(node_path.split(".")) if not part.isdigit()), "")
+    library, pattern, described = LIBRARIES.get(place, ("", "", ""))
     if end != KEY or not isinstance(target, str):
         raise ValueError(f"{path} must be a dotted name, got {target!r}")
-    if ours is None:
-        raise ValueError(f"{path}={target}: nothing is made here; only {', '.join(ROOMS)} have a {KEY}")
-    packages = [ours, *own_packages()]
-    if not (allowing := [package for package in packages if lies_in(target, [package])]):
+    if place not in ROOMS and not library:
         raise ValueError(
-            f"{path}={target}: only classes defined in {ours} may be called here; for a package of yours set the "
+            f"{path}={target}: nothing is made here; only {', '.join(ROOMS)}, trainer.callbacks have a {KEY}"
+        )
+    if library and re.fullmatch(pattern, target):
+        return library
+    ours = [ROOMS[place]] if place in ROOMS else []
+    if not (allowing := [package for package in (*ours, *own_packages()) if lies_in(target, [package])]):
+        names = " and ".join([*(f"classes defined in {package}" for package in ours), *filter(None, [described])])
+        raise ValueError(
+            f"{path}={target}: only {names} may be called here; for a package of yours set the "
             f"environment variable {OWN}=package"
         )
     return allowing[-1]

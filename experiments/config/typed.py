@@ -88,4 +88,4 @@ def is_of_kind(kind: object, value: object) -> bool:
 
 
 def describe_kind(kind: object) -> str:
-    return KINDS.get(kind, "a list of numbers")  # type: ignore[call-overload, no-any-return]
+    return KINDS.get(kind, "a list")  # type: ignore[call-overload, no-any-return]

@@ -13,7 +13,11 @@ METHODS: dict[str, Values] = {
     "pruning.methods.fcf.FCF": {"start": "one"},
     "pruning.methods.group2d.Group2D": {"form": "split"},
 }
-TRAINER: Values = {"deterministic": True}  # all that lack it were made on CPUs, where it changes nothing
+TRAINER: Values = {
+    "deterministic": True,
+    "callbacks": [],
+}  # all that lack it were made on CPUs, where it changes nothing
+RECIPE: Values = {"optimizer": "sgd"}
 
 
 def upgrade(record: Values) -> Values:
@@ -34,6 +38,7 @@ def from_2(record: Values) -> Values:
         method |= {"budget": with_defaults(method["budget"], BUDGET)} if "budget" in method else {}
     nodes = {"budget": with_defaults(config.get("budget"), BUDGET), "method": method}
     nodes["trainer"] = with_defaults(config.get("trainer"), TRAINER)
+    nodes["recipe"] = with_defaults(config.get("recipe"), RECIPE)
     return record | {"config": config | {name: node for name, node in nodes.items() if name in config}}
 
 

@@ -73,7 +73,10 @@ class RunContext(PlanContext):
 
     def execution(self, recipe: str) -> Execution:
         images = self.recipes[recipe].epochs * self.data.sizes["train"]
-        return choose_execution(self.precision, self.settings.trainer.compile, self.device, images)
+        settings = self.settings
+        return choose_execution(
+            self.precision, settings.trainer.compile, self.device, images, settings.recipe.optimizer
+        )
 
     def chooses_epoch(self, recipe: str) -> bool:
         """Whether validation picks the epoch. Gates are never picked half-way to their values."""

@@ -34,7 +34,6 @@ from pruning.objectives import CrossEntropy, Objective
 from pruning.selection import Selection
 from pruning.surgery import compact, mask
 from pruning.surgery.certificate import check_equal, logits_of_both
-from pruning.training.optimiser import ZeroMomentumSGD
 from pruning.training.task import ClassificationTask
 
 TORCH = os.path.join(os.path.dirname(torch.__file__), "")
@@ -164,11 +163,12 @@ def optimiser_step(
     context: RunContext, network: nn.Module, recipe: Stage, objective: Objective, method: PruningMethod
 ) -> None:
     """The optimiser's step between the method's two verbs."""
+    classes, settings = len(context.data.classes), context.settings
     task = ClassificationTask(
-        network, objective, recipe, len(context.data.classes), context.image_shape, context.settings.seed
+        network, objective, recipe, classes, context.image_shape, settings.seed, settings.recipe.optimizer
     )
     method.steer(network)
-    ZeroMomentumSGD(task.groups(), recipe.lr).step()
+    task.make_optimiser().step()
     method.settle(network)
 
 

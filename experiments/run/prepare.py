@@ -24,14 +24,19 @@ from experiments.system import hardware
 from experiments.system.checksums import file_digest
 from experiments.system.console import log
 from experiments.trainer import child_ranks, ranks, recipes
+from experiments.trainer.callbacks import make_callbacks
 from pruning.files import export
 from pruning.graph.attachments import refuse_computed_weights
 from pruning.methods.base import PruningMethod
+from pruning.objectives import as_objective
+
+ADAMW_MOST = 0.005  # of a learning rate: above it hardly anybody trains with AdamW
 
 
 def prepare(settings: Settings) -> RunContext:
     processes = count_processes(settings)
     data = make_data(settings)
+    make_callbacks(settings.trainer.callbacks)  # refused now, not when a stage begins
     if processes > 1 and not data.divisible:
         raise ValueError(f"the loaders of {data.name} give every process the same images: set trainer.devices=1")
     load_data(data)
@@ -115,8 +120,9 @@ def make_network(settings: Settings, data: ClassificationData | DatasetSpec, mod
 def build_plan(settings: Settings, data: ClassificationData | DatasetSpec, model: Node) -> PlanContext:
     network, trained = make_network(settings, data, model)
     method = instantiate(plain(settings.method), _convert_="all")
-    objective = instantiate(plain(settings.objective), _convert_="all")
+    objective = as_objective(instantiate(plain(settings.objective), _convert_="all"))
     stages = resolve_epochs(settings, one_shot=not method.needs_training)
+    warn_of_rates(settings, stages)
     if settings.baseline and not (trained or stages["baseline"].epochs):
         raise ValueError(
             f"recipe.baseline.epochs=0 leaves the classifier untrained that baseline={settings.baseline} does not have "
@@ -157,6 +163,15 @@ def resolve_epochs(settings: Settings, one_shot: bool) -> dict[str, Stage]:
             "none to prune (recipe.grant=false: without them; typed epochs stay as they are)"
         )
     return stages
+
+
+def warn_of_rates(settings: Settings, stages: dict[str, Stage]) -> None:
+    """Recipes give rates for SGD."""
+    high = [
+        f"recipe.{name}.lr={stage.lr:g}" for name, stage in stages.items() if stage.epochs and stage.lr > ADAMW_MOST
+    ]
+    if settings.recipe.optimizer == "adamw" and high:
+        log(f"{' '.join(high)} with recipe.optimizer=adamw: a rate for SGD; AdamW usually takes 1e-4 to 3e-3", "yellow")
 
 
 def resolve_precision(settings: Settings, method: PruningMethod, device: torch.device) -> str:

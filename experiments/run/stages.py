@@ -18,6 +18,7 @@ from experiments.system.console import log
 from experiments.system.library_warnings import suppress_warnings
 from experiments.system.preemption import postpone_exit
 from experiments.trainer import checkpoints, ranks
+from experiments.trainer.callbacks import make_callbacks
 from experiments.trainer.checkpoints import DurableCheckpoints, StageCheckpoint, exists, weights
 from experiments.trainer.metrics_file import MetricsFile
 from experiments.trainer.progress import StageBar
@@ -82,10 +83,11 @@ def load_reused(context: RunContext, network: nn.Module, spec: StageSpec, stored
 def fit(context: RunContext, network: nn.Module, spec: StageSpec, folder: Path, key: str) -> tuple[Weights, Stage]:
     """Trains the network in place, going on from a checkpoint in the folder if a killed attempt left one."""
     recipe, macs = context.recipes[spec.recipe], train_macs(context, network, spec)
+    classes, settings = len(context.data.classes), context.settings
     task = ClassificationTask(
-        network, spec.objective, recipe, len(context.data.classes), context.image_shape, context.settings.seed
+        network, spec.objective, recipe, classes, context.image_shape, settings.seed, settings.recipe.optimizer
     )
-    asked = context.settings.trainer
+    asked = settings.trainer
     checkpoint = StageCheckpoint(folder, context.chooses_epoch(spec.recipe), asked.checkpoint_minutes)
     execution = context.execution(spec.recipe)
     log(f"{spec.stage}: {execution}")
@@ -150,6 +152,7 @@ def build_trainer(context: RunContext, spec: StageSpec, checkpoint: StageCheckpo
             *([MethodSteps(spec.method, context.image_shape)] if spec.method else []),
             checkpoint,
             context.tracker,
+            *make_callbacks(settings.callbacks),
         ],
         plugins=[DurableCheckpoints()],
         default_root_dir=folder,

@@ -15,6 +15,7 @@ import torch
 # Images of a whole stage, by device. ResNet-20 saves 0.15 ms an image in bf16 and 0.12 in float32, VGG-16 0.20, and
 # compiling takes 84 to 100 s of a busy machine (LOG.md). Never measured on a GPU, so there only where it is asked for.
 COMPILE_FROM = {"cpu": 700_000}
+OPTIMIZERS = {"sgd": "SGD", "adamw": "AdamW"}
 
 
 @dataclass(frozen=True)
@@ -23,16 +24,19 @@ class Execution:
     layout: torch.memory_format
     compiled: bool
     why: str  # compiled or not
+    optimizer: str = "SGD"
 
     def __str__(self) -> str:
         order = "channels last" if self.layout is torch.channels_last else "channels first"
-        step = "SGD" if self.precision == "16-mixed" else "fused SGD"
+        step = self.optimizer if self.precision == "16-mixed" else f"fused {self.optimizer}"
         return f"{self.precision}, {order}, {step}, {'' if self.compiled else 'not '}compiled ({self.why})"
 
 
-def choose_execution(precision: str, compile: bool | str, device: torch.device, images: int) -> Execution:
+def choose_execution(
+    precision: str, compile: bool | str, device: torch.device, images: int, optimizer: str = "sgd"
+) -> Execution:
     compiled, why = is_worth_compiling(device.type, images) if compile == "auto" else (bool(compile), "as asked")
-    return Execution(precision, choose_layout(precision, device), compiled, why)
+    return Execution(precision, choose_layout(precision, device), compiled, why, OPTIMIZERS[optimizer])
 
 
 def choose_layout(precision: str, device: torch.device) -> torch.memory_format:

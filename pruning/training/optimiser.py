@@ -1,9 +1,23 @@
-"""SGD as every stage trains by it: torch's fastest form, whose momentum begins at zero."""
+"""The optimisers of a stage, by name, in torch's fastest form; SGD's momentum begins at zero."""
 
-from typing import Any, final
+from collections.abc import Iterable
+from typing import Any, Protocol, final, runtime_checkable
 
 import torch
-from torch.optim import SGD
+from torch import nn
+from torch.optim import SGD, AdamW, Optimizer
+
+BETA2 = 0.999  # of AdamW: torch's default
+
+
+@runtime_checkable
+class Rates(Protocol):
+    @property
+    def lr(self) -> float: ...
+    @property
+    def momentum(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
 
 
 @final
@@ -25,3 +39,11 @@ class ZeroMomentumSGD(SGD):
         added = self.param_groups[-1]
         for parameter in added["params"] if added["momentum"] else ():
             self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+
+
+def make_optimiser(name: str, parameters: Iterable[nn.Parameter], rates: Rates, scaled: bool = False) -> Optimizer:
+    """`sgd`, or `adamw`, whose beta1 is the momentum. `scaled`: as ZeroMomentumSGD has it."""
+    group = {"params": list(parameters), "weight_decay": rates.weight_decay}
+    if name == "adamw":
+        return AdamW([group], lr=rates.lr, betas=(rates.momentum, BETA2), fused=not scaled)
+    return ZeroMomentumSGD([group | {"momentum": rates.momentum}], lr=rates.lr, scaled=scaled)

@@ -16,7 +16,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from pruning.objectives import Objective
 from pruning.training.finite import StepCheck, all_finite, locate_nonfinite, propagate_nonfinite
-from pruning.training.optimiser import ZeroMomentumSGD
+from pruning.training.optimiser import make_optimiser
 
 Batch = tuple[Float[Tensor, "batch channels height width"], Int[Tensor, " batch"]]
 
@@ -82,8 +82,10 @@ class ClassificationTask(LightningModule):
         classes: int,
         image_shape: tuple[int, int, int],
         seed: int,
+        optimizer: str = "sgd",
     ) -> None:
         super().__init__()
+        self.optimizer_name = optimizer
         self.network, self.objective, self.recipe = network, objective, recipe
         self.image_shape, self.seed = image_shape, seed
         self.train_metrics = accuracy_metrics(classes).clone(prefix="train_")
@@ -185,12 +187,12 @@ class ClassificationTask(LightningModule):
         self.val_metrics.reset()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        optimiser = ZeroMomentumSGD(self.groups(), lr=self.recipe.lr, scaled=self.scaler is not None)
+        optimiser = self.make_optimiser(scaled=self.scaler is not None)
         steps = self.trainer.estimated_stepping_batches / max(self.recipe.epochs, 1)
         schedule = LambdaLR(optimiser, lambda step: learning_rate_factor(step / steps, self.recipe))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def groups(self) -> list[dict[str, Any]]:
-        """The network's parameters that are trained."""
-        trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        return [{"params": trained, "momentum": self.recipe.momentum, "weight_decay": self.recipe.weight_decay}]
+    def make_optimiser(self, scaled: bool = False) -> Optimizer:
+        """Of the network's parameters that are trained."""
+        trained = (parameter for parameter in self.network.parameters() if parameter.requires_grad)
+        return make_optimiser(self.optimizer_name, trained, self.recipe, scaled)

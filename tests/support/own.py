@@ -3,7 +3,10 @@
 import os
 from typing import Any
 
-from lightning.pytorch import LightningDataModule
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import Callback, LightningDataModule
+from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from support.tiny_run import quadrants
@@ -48,3 +51,44 @@ class MyData(LightningDataModule):
 
     def test_dataloader(self) -> Any:
         return self.loader(80, 120)
+
+
+class Focal:
+    """Cross-entropy that counts what is easy for less (Lin et al. 2017)."""
+
+    def __init__(self, gamma: float = 2.0) -> None:
+        self.gamma = gamma
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        losses = F.cross_entropy(logits, labels, reduction="none")
+        return ((1 - torch.exp(-losses)) ** self.gamma * losses).mean()
+
+
+class Unreduced(Focal):
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits, labels, reduction="none")
+
+
+class EMA(Callback):
+    """Validates and keeps the running average of the weights."""
+
+    def __init__(self, decay: float) -> None:
+        self.decay, self.average, self.trained = decay, dict[str, Tensor](), dict[str, Tensor]()
+
+    def on_train_epoch_start(self, trainer: Any, task: Any) -> None:
+        task.network.load_state_dict(self.trained or task.network.state_dict())
+
+    def on_train_batch_end(self, trainer: Any, task: Any, *_: Any) -> None:
+        for name, value in task.network.state_dict().items():
+            mean = self.average.setdefault(name, value.clone())
+            mean.copy_(mean.lerp(value, 1 - self.decay) if value.is_floating_point() else value)
+
+    def on_validation_start(self, trainer: Any, task: Any) -> None:
+        self.trained = {name: value.clone() for name, value in task.network.state_dict().items()}
+        task.network.load_state_dict(self.average)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"average": self.average, "trained": self.trained}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.average, self.trained = state_dict["average"], state_dict["trained"]

@@ -1,5 +1,6 @@
 """A user's own things in a whole run: data, weights for other classes."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from hydra.errors import InstantiationException
 from safetensors.torch import load_file, save_file
 
 import pruning
+from experiments.records.record import Record
 from experiments.run.prepare import prepare
 from support.own import POWER_CUT
 from support.running import metrics, run, untimed
@@ -96,4 +98,92 @@ def test_weights_for_other_classes_are_trained_on(
     assert run(tmp_path, f"baseline={weights}").stages[0].digest != made.stages[0].digest
     refuse(
         tmp_path, r"recipe\.baseline\.epochs=0 leaves the classifier", f"baseline={weights}", "recipe.baseline.epochs=0"
+    )
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Record]:
+    """A finished run with nothing of a user's own, and its folder."""
+    folder = tmp_path_factory.mktemp("plain")
+    return folder, run(folder)
+
+
+def test_a_loss_of_ones_own_is_fine_tuned_by(plain: tuple[Path, Record]) -> None:
+    folder, before = plain
+    focal = run(folder, "objective._target_=support.own.Focal", "+objective.gamma=1.5")
+    assert focal.objective == "support.own.Focal"
+    assert [stage.reused for stage in focal.stages] == [True, False]
+    assert focal.stages[1].digest != before.stages[1].digest
+    smooth = ("objective._target_=torch.nn.CrossEntropyLoss", "+objective.label_smoothing=0.2")
+    loss = prepare(settings(f"folder={folder}", *smooth)).objective
+    assert float(loss(torch.zeros(2, 4), torch.tensor([0, 1]), torch.zeros(2, 3, 8, 8))) == pytest.approx(math.log(4))
+
+
+def test_a_loss_that_cannot_be_trained_by_is_refused(tmp_path: Path) -> None:
+    refuse(
+        tmp_path,
+        r"objective: Unreduced gives a tensor of shape \(2,\): one number",
+        "objective._target_=support.own.Unreduced",
+    )
+    refuse(tmp_path, "objective: a MyData is no loss", "objective._target_=support.own.MyData")
+    refuse(
+        tmp_path,
+        "objective: Chain has weights to learn",
+        "objective._target_=support.tiny_run.Chain",
+        "+objective.classes=4",
+    )
+    refuse(
+        tmp_path,
+        "only classes defined in pruning.objectives and torch.nn's losses",
+        "objective._target_=torch.nn.Linear",
+    )
+
+
+def test_another_optimiser_is_another_run_and_sgd_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    default = prepare(settings(f"folder={tmp_path}"))
+    assert prepare(settings(f"folder={tmp_path}", "recipe.optimizer=sgd")).digest == default.digest
+    capsys.readouterr()
+    made = run(tmp_path, "recipe.optimizer=adamw", *(f"recipe.{stage}.lr=0.003" for stage in ("baseline", "finetune")))
+    said = capsys.readouterr().out
+    assert "fused AdamW" in said
+    assert "a rate for SGD" not in said
+    assert made.config["recipe"]["optimizer"] == "adamw"
+    assert made.digest != default.digest
+    prepare(settings(f"folder={tmp_path}", "recipe.optimizer=adamw"))
+    assert "recipe.baseline.lr=0.05 recipe.finetune.lr=0.02 with recipe.optimizer=adamw" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    refuse(tmp_path, "recipe.optimizer must be one of sgd, adamw, got adam", "recipe.optimizer=adam")
+
+
+OWN_AND_WATCHING = (
+    "trainer.callbacks=[{_target_: support.own.EMA, decay: 0.9}, "
+    "{_target_: lightning.pytorch.callbacks.LearningRateMonitor}]"
+)
+
+
+def test_callbacks_work_in_each_stage_and_are_part_of_it(plain: tuple[Path, Record], tmp_path: Path) -> None:
+    averaged = run(tmp_path, OWN_AND_WATCHING)
+    for before, after in zip(plain[1].stages, averaged.stages, strict=True):
+        assert before.digest != after.digest
+        assert before.val_accuracy != after.val_accuracy
+    assert any("lr-ZeroMomentumSGD" in line for line in metrics(tmp_path))
+
+
+def test_what_is_no_callback_or_not_allowed_is_refused(tmp_path: Path) -> None:
+    refuse(
+        tmp_path,
+        r"trainer\.callbacks\.0\._target_=support\.own\.Focal makes a Focal: a lightning\.Callback",
+        "trainer.callbacks=[{_target_: support.own.Focal}]",
+    )
+    early = "trainer.callbacks=[{_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: val_loss}]"
+    refuse(
+        tmp_path,
+        r"only lightning\.pytorch\.callbacks' LearningRateMonitor and DeviceStatsMonitor may be called here",
+        early,
+    )
+    refuse(
+        tmp_path,
+        r"trainer\.callbacks\.0\._target_=support\.own\.EMA: missing a required argument: 'decay'",
+        "trainer.callbacks=[{_target_: support.own.EMA}]",
     )

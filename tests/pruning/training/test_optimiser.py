@@ -1,13 +1,13 @@
 """The product's SGD against torch's plain one: the same steps, also where gradients come late or never."""
 
 import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import nn
 
-from pruning.training.optimiser import ZeroMomentumSGD
+from pruning.training.optimiser import Rates, ZeroMomentumSGD, make_optimiser
 
 LATE, NEVER = 2, 99  # the step from which on a branch takes part
 
@@ -89,3 +89,24 @@ def test_a_step_that_is_not_sound_changes_nothing() -> None:
     train(network, optimiser, range(1))
     assert torch.equal(network.trunk, Branches().trunk)
     assert not optimiser.state[network.trunk]["momentum_buffer"].any()
+
+
+class Of(NamedTuple):
+    lr: float
+    momentum: float
+    weight_decay: float
+
+
+def test_adamw_is_torchs_with_the_momentum_as_beta1() -> None:
+    rates: Rates = Of(0.01, 0.8, 0.1)
+    ours, theirs = (torch.nn.Linear(3, 2) for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    reference = torch.optim.AdamW(theirs.parameters(), lr=0.01, betas=(0.8, 0.999), weight_decay=0.1)
+    optimiser = make_optimiser("adamw", ours.parameters(), rates)
+    for network, each in ((ours, optimiser), (theirs, reference)):
+        for step in range(3):
+            each.zero_grad()
+            network(torch.full((4, 3), step + 1.0)).square().mean().backward()
+            each.step()
+    torch.testing.assert_close(ours.weight, theirs.weight)
+    assert isinstance(make_optimiser("sgd", ours.parameters(), rates), ZeroMomentumSGD)

@@ -216,7 +216,7 @@ def test_whatever_a_config_holds_costs_one_record_at_most(tmp_path: Path):
     assert sound_one in [run.record for run in found.runs]
     assert len(found.runs) + len(found.troubles) == 62
     assert all(each.state in ("unreadable", "set aside") and each.reason for each in found.troubles)
-    assert len(found.troubles) > 12, "else this tests nothing"
+    assert len(found.troubles) > 10, "else this tests nothing"
 
 
 @pytest.mark.parametrize(("depth", "reason"), [(500, "recursion limit exceeded")])
