@@ -14,12 +14,12 @@ from pruning.methods.base import PruningMethod
 from pruning.methods.build import Method, build_method
 from pruning.planning import Plan, make_plan
 from pruning.pruned import Pruned
-from pruning.pruner import Batches, Images, Pruner, Shape, split_batch
+from pruning.pruner import Batches, Pruner, Shape, split_batch
 
 
 def prune(
     model: nn.Module,
-    example: Images,
+    example: Tensor,
     method: Method = "l1",
     *,
     data: Batches | None = None,
@@ -31,7 +31,7 @@ def prune(
     >>> import torch, pruning
     >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 4, 3))
     >>> small = pruning.prune(model, torch.randn(1, 3, 16, 16), "l1", layer=0.5)
-    >>> small.network[0].out_channels, model[0].out_channels
+    >>> small.network.get_submodule("0").out_channels, model[0].out_channels
     (4, 8)
 
     Args:
@@ -57,7 +57,7 @@ def prune(
     return pruner.finish(split_batch(batches[0])[0] if batches else None)
 
 
-def attach(model: nn.Module, example: Images, method: Method, *, steps: int = 0, **arguments: Any) -> Pruner:
+def attach(model: nn.Module, example: Tensor, method: Method, *, steps: int = 0, **arguments: Any) -> Pruner:
     """Put a method on a network, in place, for a loop of one's own: see `Pruner`, whose `finish` gives the small one.
 
     Args:
@@ -70,7 +70,7 @@ def attach(model: nn.Module, example: Images, method: Method, *, steps: int = 0,
     return Pruner(model, build_method(method, **arguments), check_example(model, example), steps)
 
 
-def plan(model: nn.Module, example: Images, method: Method = "l1", *, steps: int = 10_000, **arguments: Any) -> Plan:
+def plan(model: nn.Module, example: Tensor, method: Method = "l1", *, steps: int = 10_000, **arguments: Any) -> Plan:
     """What `prune` or `attach` would leave of a network, printed as a table; nothing is trained or cut.
 
     Args:
@@ -83,7 +83,7 @@ def plan(model: nn.Module, example: Images, method: Method = "l1", *, steps: int
     return make_plan(model, build_method(method, **arguments), check_example(model, example), steps)
 
 
-def check_example(model: nn.Module, example: Images) -> Shape:
+def check_example(model: nn.Module, example: Tensor) -> Shape:
     """Its image shape; ValueError unless it is a batch of images that the network may be given."""
     if not isinstance(model, nn.Module):
         raise ValueError(f"model must be a torch.nn.Module, got a {type(model).__name__}")

@@ -126,7 +126,7 @@ def change(before: int, after: int) -> str:
     return "same" if after == before else f"{100 * (after / before - 1):+.1f} %"
 
 
-def si(number: float) -> str:
+def si(number: float | int) -> str:
     """1234567 as 1.23 M."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= size:

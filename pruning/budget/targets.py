@@ -30,7 +30,7 @@ def count_kept(units: int, ratio: float) -> int:
     return math.floor(units - units * ratio + 1e-9)
 
 
-def check_ratio(ratio: float, name: str = "ratio") -> float:
+def check_ratio(ratio: float | int, name: str = "ratio") -> float | int:
     """The ratio, or ValueError when it is not in [0, 1)."""
     if not isinstance(ratio, (int, float)) or isinstance(ratio, bool) or not 0 <= ratio < 1:
         raise ValueError(f"{name} must lie in [0, 1), got {ratio!r}: it is the share that is removed")

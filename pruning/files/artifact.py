@@ -20,7 +20,8 @@ from torch import Tensor, fx, nn
 
 from pruning.files import durable
 from pruning.files.description import Description, from_json, pack
-from pruning.graph.tracing import skeleton
+from pruning.files.program import build, describe
+from pruning.graph.tracing import float_type, skeleton
 from pruning.pruned import Pruned
 from pruning.selection import Selection
 from pruning.surgery import compact
@@ -32,13 +33,27 @@ Weights = Mapping[str, Tensor]
 
 
 def save(pruned: Pruned, folder: Path | str, dense: nn.Module | None = None) -> None:
-    """Into the folder, which is made. `dense` is needed exactly when there is no origin: any weights will do.
+    """Into the folder, which is made: weights, and how the small network is built again.
+
+    That is by the name of the full-size one where it has an `origin`; else by the small one's own graph, or, where that
+    holds what a file may not hold, from `dense`, the full-size network with any weights, which `load` then needs too.
+
+        >>> import tempfile, torch, pruning
+        >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 4, 3))
+        >>> small = pruning.prune(model, torch.randn(1, 3, 16, 16), "l1", layer=0.5)
+        >>> folder = tempfile.mkdtemp()
+        >>> pruning.save(small, folder)
+        >>> pruning.load(folder).network.get_submodule("0")
+        Conv2d(3, 4, kernel_size=(3, 3), stride=(1, 1))
 
     Raises:
-        ValueError: the network is not what its origin and selection give, so that it could not be loaded again.
+        ValueError: the network is not what its origin and selection give, or its graph holds what a file may not hold;
+            nothing is written.
     """
     folder = Path(folder)
-    weights = {key: _copy_to_cpu(value) for key, value in pruned.network.state_dict().items()}
+    program = describe(pruned.network) if pruned.origin is None and dense is None else None
+    tensors = dict(pruned.network.named_buffers()) if program else {}  # also those that the state dict leaves out
+    weights = {key: _copy_to_cpu(value) for key, value in (tensors | pruned.network.state_dict()).items()}
     content = to_bytes(weights)
     description = Description(
         pruned.origin,
@@ -48,6 +63,8 @@ def save(pruned: Pruned, folder: Path | str, dense: nn.Module | None = None) -> 
         pruned.preprocessing,
         hashlib.sha256(content).hexdigest(),
         {library: version(library) for library in ("torch", "torchvision", "timm") if _is_installed(library)},
+        program,
+        pruned.report,
     )
     rebuilt, _ = _rebuild(from_json(description.to_json()), dense)
     _load_weights(rebuilt, weights)
@@ -77,11 +94,18 @@ def load(folder: Path | str, dense: nn.Module | None = None) -> Pruned:
         description.image_shape,
         description.classes,
         description.preprocessing,
+        description.report,
     )
 
 
 def _rebuild(description: Description, dense: nn.Module | None) -> tuple[fx.GraphModule, Selection]:
     """The small network without numbers: all its tensors are on the meta device."""
+    if description.program is not None:
+        if dense is not None:
+            raise ValueError("the network is described by its own graph: do not give dense=")
+        small = build(dict(description.program))
+        _check_runs(small, description.image_shape)
+        return small, description.own_selection()
     if (dense is None) == (description.origin is None):
         words = "cannot be built by name: give" if dense is None else f"is {description.origin}: do not give"
         raise ValueError(f"the full-size network {words} dense=")
@@ -93,12 +117,28 @@ def _rebuild(description: Description, dense: nn.Module | None) -> tuple[fx.Grap
     return compact(bare, selection, description.image_shape), selection
 
 
+@torch.no_grad()
+def _check_runs(network: nn.Module, image_shape: tuple[int, int, int]) -> None:
+    """By shapes alone: what is described must fit together."""
+    try:
+        with torch.device("meta"):
+            network.eval()(torch.empty(2, *image_shape, dtype=float_type(network)))
+    except Exception as error:  # a layer may refuse in its own words
+        words = " ".join(str(error).split())[:200]
+        raise ValueError(f"the graph does not take images of {image_shape}: {words}") from error
+
+
+def _tensors(network: nn.Module) -> Weights:
+    """What a file must have for a network without numbers: its state, and buffers beside it."""
+    return {name: value for name, value in network.named_buffers() if value.is_meta} | network.state_dict()
+
+
 def _read_weights(path: Path, network: nn.Module, sha256: str) -> Weights:
     """Names, shapes and kinds of number are compared before a single weight is read."""
     try:
         with safe_open(path, framework="pt") as file:
             shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-        _refuse_misfit(network.state_dict(), shapes)
+        _refuse_misfit(_tensors(network), shapes)
         with open(path, "rb") as content:
             if hashlib.file_digest(content, "sha256").hexdigest() != sha256:
                 raise ValueError(f"its content is not what {DESCRIPTION} was written for: copy both files again")
@@ -119,10 +159,14 @@ def _refuse_misfit(own: Weights, shapes: Mapping[str, tuple[int, ...]]) -> None:
 
 
 def _load_weights(network: nn.Module, weights: Weights) -> None:
-    kinds = {key: value.is_floating_point() for key, value in network.state_dict().items()}
+    kinds = {key: value.is_floating_point() for key, value in _tensors(network).items()}
     if wrong := [key for key, value in weights.items() if value.is_floating_point() != kinds.get(key)]:
         raise ValueError(f"{wrong[0]} has numbers of another kind ({weights[wrong[0]].dtype}) than the network")
-    network.load_state_dict(weights, strict=True, assign=True)
+    state = network.state_dict().keys()
+    network.load_state_dict({key: value for key, value in weights.items() if key in state}, strict=True, assign=True)
+    for key in weights.keys() - state:
+        holder, _, name = key.rpartition(".")
+        setattr(network.get_submodule(holder), name, weights[key])
     if lost := [name for name, value in network.named_buffers() if value.is_meta]:
         raise ValueError(f"{lost[0]} is a buffer that the state dict leaves out: register it with persistent=True")
 

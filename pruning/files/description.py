@@ -13,18 +13,22 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from pruning.files import bitmap
+from pruning.files.report import read_report
 from pruning.models.registry import Origin
-from pruning.pruned import Preprocessing
+from pruning.pruned import Preprocessing, Report
 from pruning.selection import Selection, convolutions
 
 MAX_SIDE = 2**16  # pixels a side
-FORMAT, VERSION = "cnn-pruning", 1  # raise the version when a field changes its meaning
+FORMAT, VERSION = "cnn-pruning", 2  # raise the version when a field changes its meaning
+READ = (1, 2)  # version 1 had neither program nor report
+MAX_KERNELS = 2**27  # of all layers of a selection; ResNet-152 has 40 million
 Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Description:
-    """`kernels`: the selection, packed. `origin`: how the full-size network is built; None: it is the user's own."""
+    """`kernels`: the selection, packed. `origin`: how the full-size network is built; None: it is the user's own, and
+    `program` is the small network's graph, or None too where the full-size one is to be given."""
 
     origin: Origin | None
     kernels: Mapping[str, Any]
@@ -33,10 +37,23 @@ class Description:
     preprocessing: Preprocessing | None
     sha256: str  # of the weights
     versions: Mapping[str, str]
+    program: Mapping[str, Any] | None = None
+    report: Report | None = None
 
     def to_json(self) -> bytes:
         values = {"format": FORMAT, "version": VERSION, **asdict(self)}
         return (json.dumps(values, indent=1, allow_nan=False) + "\n").encode()
+
+    def own_selection(self) -> Selection:
+        """By the shapes that the description itself gives.
+
+        Raises:
+            ValueError: shapes beyond measure, kernels that do not fill them.
+        """
+        shapes = {name: _read_kernel_shape(name, packed) for name, packed in self.kernels.items()}
+        if sum(shape.numel() for shape in shapes.values()) > MAX_KERNELS:
+            raise ValueError(f"the selection is of more than {MAX_KERNELS} kernels")
+        return Selection({name: unpack(name, packed, shapes[name]) for name, packed in self.kernels.items()})
 
     def selection(self, dense: nn.Module) -> Selection:
         """Unpacked against the layers it speaks of.
@@ -73,8 +90,9 @@ def from_json(content: bytes) -> Description:
         raise ValueError(f"not JSON: {error}") from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ValueError(f"not the description of a pruned network: it lacks format={FORMAT!r}")
-    if values.get("version") != VERSION:
-        raise ValueError(f"version {values.get('version')!r:.20}, this library reads {VERSION}: update the older one")
+    if values.get("version") not in READ:
+        raise ValueError(f"version {values.get('version')!r:.20}, this library reads {READ}: update the older one")
+    values = {"program": None, "report": None} | values
     return Description(
         _read_origin(_read(values, "origin", dict | None)),
         _read(values, "kernels", dict),
@@ -83,6 +101,8 @@ def from_json(content: bytes) -> Description:
         _read_preprocessing(_read(values, "preprocessing", dict | None)),
         _read(values, "sha256", str),
         _read(values, "versions", dict),
+        _read(values, "program", dict | None),
+        read_report(_read(values, "report", dict | None)),
     )
 
 
@@ -97,6 +117,13 @@ def _read_preprocessing(values: Any) -> Preprocessing | None:
     if not all(math.isfinite(number) for number in mean + std) or min(std) <= 0:
         raise ValueError(f"mean must be finite and std above 0, got {mean} and {std}")
     return Preprocessing(mean, std, _read(values, "resize", int | None))
+
+
+def _read_kernel_shape(name: str, packed: Any) -> torch.Size:
+    shape = _read_list(packed, "shape", int)
+    if len(shape) != 2 or not 1 <= min(shape) <= max(shape) <= MAX_KERNELS:
+        raise ValueError(f"the selection of {name[:60]!r} is of shape {str(shape)[:60]}")
+    return torch.Size(shape)
 
 
 def _read_image_shape(values: Any) -> Shape:

@@ -1,11 +1,12 @@
-"""Modules that a small network needs and a full-size one does not: choosing, spreading and grouping channels."""
+"""Modules that a small network needs and a full-size one does not: choosing, spreading and grouping channels.
 
-from __future__ import annotations
+Their forwards name plain tensors: torch.jit.script reads annotations, and knows no shapes in them.
+"""
 
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
 
@@ -19,7 +20,7 @@ class Choose(nn.Module):
         self.axis = axis
         self.register_buffer("index", index, persistent=False)
 
-    def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    def forward(self, x: Tensor) -> Tensor:
         return x.index_select(self.axis, self.index)
 
     def extra_repr(self) -> str:
@@ -41,7 +42,7 @@ class Spread(nn.Module):
         index[places] = torch.arange(self.held, device=places.device)
         self.register_buffer("index", index, persistent=False)
 
-    def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    def forward(self, x: Tensor) -> Tensor:
         shape = [1 if d == self.axis else size for d, size in enumerate(x.shape)]
         return torch.cat([x, x.new_zeros(shape)], self.axis).index_select(self.axis, self.index)
 
@@ -59,7 +60,7 @@ class AddAt(nn.Module):
         self.axis = axis
         self.register_buffer("places", places, persistent=False)
 
-    def forward(self, wide: Float[Tensor, "..."], narrow: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    def forward(self, wide: Tensor, narrow: Tensor) -> Tensor:
         kind = torch.result_type(wide, narrow)
         return wide.to(kind).index_add(self.axis, self.places, narrow.to(kind))
 
@@ -75,5 +76,5 @@ class ColumnGroups(nn.Module):
         self.convs = nn.ModuleList(convs)
         self.gathers = nn.ModuleList(Choose(index, axis=1) for index in columns)
 
-    def forward(self, x: Float[Tensor, "b c *size"]) -> Float[Tensor, "b d *size2"]:
+    def forward(self, x: Tensor) -> Tensor:
         return torch.cat([conv(gather(x)) for conv, gather in zip(self.convs, self.gathers, strict=True)], dim=1)

@@ -25,10 +25,12 @@ def compact(
     """
     modules, small_graph = Builder(network, analyse(graph or trace(network, image_shape), selection)).build()
     small = fx.GraphModule(modules, small_graph, class_name=type(network).__name__)
+    for node in small.graph.nodes:
+        node.type = None  # annotations of the full-size forward: torch.save and torch.jit.script fail on them
     small.graph.eliminate_dead_code()
     small.delete_all_unused_submodules()
     small.recompile()
-    _copy_order(small, network)
+    copy_order(small, network)
     _copy_modes(small, network)
     return small
 
@@ -47,7 +49,7 @@ def parameter_origins(small: nn.Module) -> dict[str, str]:
     return {name: parts.get(name, name) for name, _ in small.named_parameters()}
 
 
-def _copy_order(small: nn.Module, network: nn.Module) -> None:
+def copy_order(small: nn.Module, network: nn.Module) -> None:
     """fx registers modules as the graph calls them; they shall stand as in the network, modules of our own last."""
     originals = dict(network.named_modules(remove_duplicate=False))
     for name, module in small.named_modules():

@@ -34,7 +34,7 @@ def changed(**values: Any) -> Callable[[Values], None]:
 
 LIES: dict[str, tuple[Callable[[Values], None], str]] = {
     "foreign": (changed(format="onnx"), "not the description of a pruned network"),
-    "newer": (changed(version=2), "version 2, this library reads 1"),
+    "newer": (changed(version=3), "version 3, this library reads \\(1, 2\\)"),
     "no kernels": (lambda values: values.pop("kernels"), "kernels is missing"),
     "code": (lambda v: v["origin"].update(builder="os.system"), "network must be one of"),
     "target": (lambda v: v["origin"]["arguments"].update(_target_="os.system"), "resnet takes"),

@@ -1,0 +1,92 @@
+"""What a graph in a file may call: functions, methods of tensors and classes of layers, by name; nothing else is."""
+
+from __future__ import annotations
+
+import operator
+from importlib import import_module
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pruning.surgery import align
+
+OPERATORS = (
+    *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "neg", "pos", "getitem"),
+    *("iadd", "isub", "imul", "itruediv", "eq", "ne", "lt", "le", "gt", "ge"),
+)
+TORCH = (
+    *("abs", "add", "sub", "mul", "div", "neg", "pow", "sqrt", "rsqrt", "exp", "log", "clamp", "clone", "detach"),
+    *("relu", "relu_", "tanh", "sigmoid", "softmax", "log_softmax", "maximum", "minimum", "where", "lerp"),
+    *("mean", "sum", "amax", "amin", "var", "std", "cat", "concat", "stack", "chunk", "split", "unbind", "narrow"),
+    *("flatten", "reshape", "permute", "transpose", "squeeze", "unsqueeze", "swapaxes", "movedim", "moveaxis", "t"),
+    *("unflatten", "broadcast_to", "select", "roll", "flip", "tile", "index_select", "gather", "ravel", "swapdims"),
+    *("matmul", "bmm", "einsum", "zeros_like", "ones_like", "full_like", "zeros", "ones", "full", "arange", "linspace"),
+    *("diagonal", "cumsum", "topk", "cross", "adaptive_avg_pool1d", "conv1d", "conv2d", "conv3d"),
+)
+FUNCTIONAL = (
+    *("relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "hardswish", "hardsigmoid"),
+    *("hardtanh", "tanh", "sigmoid", "softsign", "softplus", "logsigmoid", "softmax", "log_softmax", "glu", "prelu"),
+    *("dropout", "dropout2d", "alpha_dropout", "pad", "interpolate", "normalize", "unfold", "fold", "one_hot"),
+    *("max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool2d"),
+    *("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool2d"),
+    *("conv1d", "conv2d", "conv3d", "conv_transpose2d", "linear", "batch_norm", "layer_norm", "group_norm"),
+    *("instance_norm", "local_response_norm", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "grid_sample"),
+    *("scaled_dot_product_attention",),
+)
+FUNCTIONS: dict[str, Any] = {
+    **{f"operator.{name}": getattr(operator, name) for name in OPERATORS},
+    **{f"torch.{name}": getattr(torch, name) for name in TORCH},
+    **{f"torch.nn.functional.{name}": getattr(F, name) for name in FUNCTIONAL},
+    "builtins.getattr": getattr,
+}
+FUNCTION_NAMES = {function: name for name, function in reversed(FUNCTIONS.items())}
+METHODS = frozenset(
+    {
+        *("abs", "add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "neg", "pow", "sqrt", "rsqrt", "exp"),
+        *("log", "clamp", "clamp_", "clone", "detach", "contiguous", "relu", "relu_", "tanh", "sigmoid", "softmax"),
+        *("mean", "sum", "amax", "amin", "max", "min", "var", "std", "size", "dim", "numel", "view", "view_as"),
+        *("reshape", "flatten", "unflatten", "permute", "transpose", "squeeze", "squeeze_", "unsqueeze", "swapaxes"),
+        *("swapdims", "movedim", "moveaxis", "t", "ravel", "chunk", "split", "unbind", "narrow", "select", "expand"),
+        *("expand_as", "repeat", "repeat_interleave", "unfold", "diagonal", "roll", "flip", "matmul", "bmm"),
+        *("index_select", "gather", "masked_fill", "new_zeros", "new_ones", "new_full", "to", "type_as", "float"),
+        *("double", "half", "bfloat16", "type", "argmax", "cumsum", "log_softmax", "hardswish"),
+    }
+)
+ATTRIBUTES = frozenset({"shape", "device", "dtype", "ndim", "T", "mT", "data", "is_cuda"})  # that getattr may read
+OF_TORCH: dict[str, type[nn.Module]] = {
+    name: value
+    for name, value in vars(nn).items()
+    if isinstance(value, type) and issubclass(value, nn.Module) and value.__module__.startswith("torch.nn.modules.")
+}
+OWN: dict[str, type[nn.Module]] = {
+    f"pruning.{value.__name__}": value for value in (align.AddAt, align.Choose, align.ColumnGroups, align.Spread)
+}
+ELSEWHERE = (  # in libraries that may be absent
+    "torchvision.ops.stochastic_depth.StochasticDepth",
+    "timm.layers.drop.DropPath",
+    "timm.layers.norm_act.BatchNormAct2d",
+)
+LAYERS = OWN | {f"torch.nn.{name}": value for name, value in OF_TORCH.items()}
+LAYER_NAMES = {value: name for name, value in LAYERS.items()}
+
+
+def layer_name(layer: nn.Module) -> str | None:
+    """Of its exact class; None where a file may not name it."""
+    name = f"{type(layer).__module__}.{type(layer).__qualname__}"
+    return name if name in ELSEWHERE else LAYER_NAMES.get(type(layer))
+
+
+def layer_class(name: str) -> type[nn.Module]:
+    """Raises ValueError for a class that a file may not name, or whose library is not installed."""
+    if name in LAYERS:
+        return LAYERS[name]
+    if name not in ELSEWHERE:
+        raise ValueError(f"no layer may be a {name[:60]!r}")
+    module, _, attribute = name.rpartition(".")
+    try:
+        kind: type[nn.Module] = getattr(import_module(module), attribute)
+    except ImportError as error:
+        raise ValueError(f"a layer is a {name}: pip install {module.partition('.')[0]}") from error
+    return kind

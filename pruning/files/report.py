@@ -1,0 +1,53 @@
+"""A report out of a description; whatever it says is checked before it is believed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pruning.graph.cost import Cost
+from pruning.layers import Row
+from pruning.pruned import Report
+
+
+def read_report(values: Any) -> Report | None:
+    """Raises ValueError for what is no report."""
+    if values is None:
+        return None
+    try:
+        certificate = float(values["certificate"])
+        rows = tuple(_read_row(row) for row in values["rows"])
+        costs = _read_cost(values["before"]), _read_cost(values["after"])
+        sizes = _read_numbers(values["bytes"], 2)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the report is damaged: {str(error)[:60]}") from error
+    if not math.isfinite(certificate):
+        raise ValueError(f"the certificate must be a finite number, got {certificate}")
+    return Report(rows, *costs, (sizes[0], sizes[1]), certificate)
+
+
+def _read_row(row: Any) -> Row:
+    words = [row["name"], row["verdict"], *row["readers"]]
+    if not all(isinstance(word, str) and word.isprintable() for word in words):
+        raise ValueError(f"no row of a report: {str(words)[:60]}")
+    rows, columns = _read_numbers(row["rows"], 2), _read_numbers(row["columns"], 2)
+    return Row(
+        words[0],
+        _read_numbers(row["shape"], len(row["shape"])),
+        words[1],
+        tuple(words[2:]),
+        (rows[0], rows[1]),
+        (columns[0], columns[1]),
+        _read_cost(row["before"]),
+        _read_cost(row["after"]),
+    )
+
+
+def _read_cost(cost: Any) -> Cost:
+    return Cost(*_read_numbers([cost["macs"], cost["params"]], 2))
+
+
+def _read_numbers(numbers: Any, count: int) -> tuple[int, ...]:
+    if len(numbers) != count or not all(type(number) is int and number >= 0 for number in numbers):
+        raise ValueError(f"the report must have {count} whole numbers, got {str(numbers)[:60]}")
+    return tuple(numbers)

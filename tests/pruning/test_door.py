@@ -1,0 +1,162 @@
+"""What a user writes with his own network, loss and loop."""
+
+import copy
+import doctest
+import io
+import warnings
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import pruning
+from pruning import api, pruner
+from pruning.files import artifact
+from pruning.models import resnet
+from pruning.testing.samples import Residual
+from support.rows import network
+
+SHAPE = (3, 8, 8)
+EXAMPLE = torch.randn(1, *SHAPE)
+
+
+def residual() -> nn.Module:
+    return network("residual")
+
+
+def test_one_call_leaves_the_model_and_gives_a_smaller_one_with_its_proof() -> None:
+    model = residual()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    small = pruning.prune(model, EXAMPLE, "l1", macs=0.3, exclude=["convs.0"])
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert small.report is not None
+    assert small.report.certificate < 1e-5
+    assert small.report.after.macs <= 0.7 * small.report.before.macs
+    rows = {row.name: row for row in small.report.rows}
+    assert rows["convs.0"].rows == (12, 12)
+    assert rows["convs.0"].verdict == "aside: left out by include or exclude"
+    assert rows["convs.2"].verdict == "cut"
+    assert "certificate" in str(small)
+    assert str(small.report.after.macs) in repr(small).replace(",", "")
+    F.cross_entropy(small.network.train()(torch.randn(4, *SHAPE)), torch.arange(4)).backward()
+
+
+def test_exact_counts_are_met() -> None:
+    small = pruning.prune(residual(), EXAMPLE, "l1", layer={"convs.0": 5, "convs.2": 0.5})
+    assert [small.selection.kept(name) for name in ("convs.0", "convs.1", "convs.2")] == [5, 12, 6]
+
+
+def test_a_selection_of_ones_own() -> None:
+    choice = pruning.Selection.of_rows(residual(), {"convs.0": torch.arange(12) < 5})
+    small = pruning.prune(residual(), EXAMPLE, choice)
+    assert small.selection == choice
+    assert small.network.get_submodule("convs.0").out_channels == 5
+
+
+WRONG = [
+    ({"macs": 1.2}, r"^macs must lie in \[0, 1\), got 1.2: it is the share that is removed$"),
+    ({"macs": 0.5, "params": 0.5}, r"^give one of macs=, .*, got macs=0.5, params=0.5$"),
+    ({}, r"^give one of macs=, params=, filters=, layer=, budget= to say how much goes, got none of them$"),
+    ({"layer": {"convs.0": 0}, "include": ["convz.*"]}, r"^include: 'convz.\*' fits no convolution .* near: convs.0"),
+    ({"layer": 0.5, "exclude": ["hed.*"]}, r"^exclude: 'hed.\*' fits no layer of the network; near: head"),
+    ({"layer": 0.5, "exclude": ["*"]}, r"^exclude: \* leaves no convolution to cut$"),
+    ({"layer": 0.5, "joined": "join"}, r"^joined must be one of keep, expand, couple, got 'join'$"),
+    ({"layer": 0.5, "join": "keep"}, r"^L1 takes joined, got join='keep'; did you mean joined\?$"),
+    ({"layer": {"convs.0": 13}}, r"^layer\[convs.0\] must be 12 or less, the layer's width, got 13$"),
+    ({"macs": 0.99}, r"^macs=0.99 cannot be met .*\(joined=expand\)$"),
+    ({"method": "l2", "macs": 0.5}, r"^method must be one of dense, random, l1, fcf, group2d, or .* got 'l2'$"),
+    ({"method": "dense", "macs": 0.5}, r"^macs= is not for Dense, which has no budget"),
+    ({"method": "fcf", "macs": 0.3}, r"^FCF learns .* pruning.attach\(.* or pruning.PruningCallback"),
+    ({"method": "group2d", "layer": 0.5}, r"^Group2D scores by what batches show it: give prune\(\) data="),
+    ({"example": EXAMPLE[0], "macs": 0.5}, r"^example must be a batch of images, .* got shape \(3, 8, 8\)$"),
+    (
+        {"example": EXAMPLE.double(), "macs": 0.5},
+        r"^example is torch.float64 on cpu, the model computes in ",
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG, ids=lambda value: str(value)[:40])
+def test_errors_name_the_arguments(arguments: dict, words: str) -> None:
+    given = {"example": EXAMPLE, "method": "l1"} | arguments
+    with pytest.raises(ValueError, match=words):
+        pruning.prune(residual(), **given)
+
+
+def test_scores_that_need_gradients_take_them_from_data() -> None:
+    """Batches that are nearly alike are worth the same to it, and another loss is not."""
+    torch.manual_seed(0)
+    data = [(torch.randn(8, *SHAPE), torch.arange(8) % 4) for _ in range(2)]
+    model = residual()
+    small = pruning.prune(model, EXAMPLE, "group2d", data=data, layer=0.5, groups=2)
+    assert small.selection != pruning.prune(model, EXAMPLE, "group2d", layer=0.5, groups=2, score="l1").selection
+    assert all(parameter.grad is None for parameter in model.parameters())
+    with pytest.raises(ValueError, match=r"Group2D needs labels: let data= give \(images, labels\)"):
+        pruning.prune(model, EXAMPLE, "group2d", data=[images for images, _ in data], layer=0.5, groups=2)
+
+
+def test_a_loop_of_ones_own() -> None:
+    model = Residual()
+    attached = pruning.attach(model, EXAMPLE, "group2d", steps=4, layer=0.5, groups=2, levels=2)
+    optimizer = torch.optim.Adam(model.parameters())
+    for _ in range(4):
+        optimizer.zero_grad()
+        F.cross_entropy(model(torch.randn(8, *SHAPE)), torch.arange(8) % 4).backward()
+        attached.after_backward()
+        optimizer.step()
+        attached.after_step()
+    small = attached.finish()
+    assert list(model.state_dict()) == list(Residual().state_dict())
+    assert small.report is not None
+    assert small.report.after.macs < small.report.before.macs
+
+
+def test_a_plan_cuts_nothing_and_says_what_prune_does() -> None:
+    planned = pruning.plan(residual(), EXAMPLE, "l1", macs=0.3)
+    small = pruning.prune(residual(), EXAMPLE, "l1", macs=0.3)
+    assert small.report is not None
+    assert (planned.rows, planned.after) == (small.report.rows, small.report.after)
+    assert str(planned).splitlines() == str(small).splitlines()[:-2]
+
+
+def test_again_and_again_to_depth_five() -> None:
+    """Each round proves itself; all together compute what silencing the same filters in one network would."""
+    model, example = resnet(8, 10, (3, 32, 32)).eval(), torch.randn(1, 3, 32, 32)
+    small = pruning.prune(model, example, "l1", layer=0.2, joined="expand")
+    for _ in range(4):
+        before = small
+        small = pruning.prune(small.network, example, "l1", layer=0.2, joined="expand")
+        assert small.report is not None
+        assert before.report is not None
+        assert small.report.before == before.report.after
+        assert small.report.certificate < 1e-4
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_the_small_network_is_a_plain_module() -> None:
+    model, images = resnet(8, 10, (3, 32, 32)).eval(), torch.randn(2, 3, 32, 32)
+    small = pruning.prune(model, images, "l1", layer=0.5, joined="expand").network
+    wanted, buffer = small(images), io.BytesIO()
+    torch.save(small, buffer)
+    buffer.seek(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        others = [
+            torch.load(buffer, weights_only=False),
+            copy.deepcopy(small),
+            torch.jit.script(small),
+            torch.jit.trace(small, images),
+            torch.export.export(small, (images,)).module(),
+        ]
+    for other in others:
+        torch.testing.assert_close(other(images), wanted)
+
+
+@pytest.mark.parametrize("module", [api, artifact, pruner], ids=lambda module: module.__name__)
+def test_examples_in_docstrings_run(module: object) -> None:
+    assert doctest.testmod(module).failed == 0
+
+
+def test_it_knows_its_version() -> None:
+    assert pruning.__version__[0].isdigit()
