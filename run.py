@@ -17,7 +17,7 @@ if __name__ == "__main__":
     environment.replace_unencodable()
     redact.redact_output()
     if help.is_requested(sys.argv[1:]):
-        print(help.text())
+        print(help.text(sys.argv[1:]))
     else:
         from experiments import program  # Hydra loads here
 

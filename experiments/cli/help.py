@@ -1,10 +1,12 @@
 """`--help`: what can be chosen, read from conf/, and how. Imports no Hydra, whose own takes a second."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from experiments.config.choices import explain
 from experiments.system import checkout
 
+FOLDER = ("--config-dir", "-cd")
 GROUPS = ("method", "model", "data", "budget", "objective", "recipe", "tracking", "experiment")
 EXAMPLES = """\
 Prune a CNN: train or load it, cut it, prove the small one equal to the masked one, fine-tune, measure, record.
@@ -27,7 +29,9 @@ Then
   export=onnx      also write a checked ONNX file
   store=false      recompute stages that are already stored
   folder=outputs   where records and finished stages go
+  --config-dir DIR choices of your own, DIR/method/mine.yaml; PRUNING_TARGETS=package: what they may call
   recipe.baseline.epochs=5 (also prune, finetune; lr, momentum, weight_decay), recipe.batch=64, recipe.scale=0.1
+  recipe.optimizer=sgd|adamw, trainer.callbacks=[...]
   trainer.accelerator=auto trainer.devices=1 trainer.precision=auto|32-true|bf16-mixed trainer.compile=auto|true|false
   method.*, model.*, data.*, objective.*  the values in conf/<group>/<choice>.yaml
 
@@ -40,5 +44,18 @@ def is_requested(arguments: Iterable[str]) -> bool:
     return any(word in ("-h", "--he", "--hel", "--help") for word in arguments)
 
 
-def text() -> str:
-    return "\n".join([EXAMPLES, *map(explain, GROUPS), KEYS]).replace("python run.py", checkout.command())
+def text(arguments: Iterable[str] = ()) -> str:
+    """With the choices of the folder that `--config-dir` among the arguments names."""
+    folders = config_folders(list(arguments))
+    groups = (explain(group, *folders) for group in GROUPS)
+    return "\n".join([EXAMPLES, *groups, KEYS]).replace("python run.py", checkout.command())
+
+
+def config_folders(arguments: list[str]) -> list[Path]:
+    words = zip(arguments, [*arguments[1:], ""], strict=True)
+    values = [following if word in FOLDER else word.partition("=")[2] for word, following in words if is_folder(word)]
+    return [Path(value) for value in values if value]
+
+
+def is_folder(word: str) -> bool:
+    return word.partition("=")[0] in FOLDER

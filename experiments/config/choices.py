@@ -1,5 +1,6 @@
 """The choices of conf/, each with the first comment of its file: the words of --help. Imports no torch."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from experiments.system.checkout import ROOT
@@ -8,14 +9,19 @@ CONF = ROOT / "conf"
 INNER = {"by_method", "by_data"}  # folders of values that are merged in by themselves, not choices
 
 
-def explain(group: str) -> str:
-    """A group's choices, each with the first comment of its file."""
-    folder = CONF / group
-    files = sorted(path for path in folder.rglob("*.yaml") if not INNER & set(path.parts))
-    names = [path.relative_to(folder).with_suffix("").as_posix() for path in files]
-    width = max(15, *map(len, names))
-    rows = [f"    {name:<{width}}  {headline(path)}".rstrip() for name, path in zip(names, files, strict=True)]
+def explain(group: str, *folders: Path) -> str:
+    """A group's choices, each with the first comment of its file; then those of folders of the user's own."""
+    files = {name: path for folder in (CONF, *folders) for name, path in choices(folder / group)}
+    width = max(15, *map(len, files))
+    rows = [f"    {name:<{width}}  {headline(path)}".rstrip() for name, path in files.items()]
     return "\n".join([f"{group}=", *rows, ""])
+
+
+def choices(folder: Path) -> Iterator[tuple[str, Path]]:
+    """By name."""
+    for path in sorted(folder.rglob("*.yaml")):
+        if not INNER & set(path.parts):
+            yield path.relative_to(folder).with_suffix("").as_posix(), path
 
 
 def headline(path: Path) -> str:

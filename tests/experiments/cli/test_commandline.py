@@ -1,9 +1,11 @@
 import sys
+from pathlib import Path
 
 import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from experiments.cli import help
 from experiments.cli.commandline import check_quotes, run_and_exit
 from experiments.config.choices import explain
 from experiments.config.refusal import Refusal, error_message, refusals
@@ -38,6 +40,21 @@ def test_what_hydra_reads_is_left_to_it() -> None:
 def test_the_help_lists_every_choice_with_its_headline() -> None:
     assert "smoke            minutes on two cores" in explain("recipe")
     assert "paper_l1" not in explain("recipe")
+
+
+@pytest.mark.parametrize("flag", [["--config-dir", "{}"], ["--config-dir={}"], ["-cd", "{}"], ["-cd={}"]])
+def test_the_help_lists_the_choices_of_a_folder_of_the_users_own(tmp_path: Path, flag: list[str]) -> None:
+    (tmp_path / "method").mkdir()
+    (tmp_path / "method" / "mine.yaml").write_text("# the largest Euclidean norms\n_target_: mymethod.L2\n")
+    arguments = [word.format(tmp_path) for word in flag]
+    methods, models = (
+        help.text([*arguments, "--help"]).partition(f"{group}=\n")[2].partition("\n\n")[0]
+        for group in ("method", "model")
+    )
+    assert "    mine             the largest Euclidean norms" in methods
+    assert "    l1  " in methods
+    assert "mine" not in models
+    assert "Euclidean" not in help.text(["--help"])
 
 
 def test_a_bad_value_is_one_line_and_a_fault_stays_a_fault() -> None:
