@@ -9,8 +9,8 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from experiments.benchmarks.speed_page import PAGE, write_table
 from experiments.system import checkout
@@ -66,7 +66,7 @@ def is_current(path: Path) -> bool:
     return bool(now) and path.exists() and json.loads(path.read_text())["commit"].rstrip("+") == now
 
 
-def format_aim(aim: dict[str, Any]) -> str:
+def format_aim(aim: Mapping[str, object]) -> str:
     sign = ">=" if aim["rule"] == "least" else "<="
     return f"{'met   ' if aim['met'] else 'MISSED'}  {aim['what']}: {aim['got']:.3g} ({sign} {aim['wanted']:g})"
 

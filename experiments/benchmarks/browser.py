@@ -5,7 +5,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "driver": ("chromedriver",)}
 FLAGS = (
@@ -25,7 +28,7 @@ def missing_browser() -> str | None:
 
 
 @contextmanager
-def open_browser(width: int = 1280, height: int = 900) -> Iterator[Any]:
+def open_browser(width: int = 1280, height: int = 900) -> Iterator["Chrome"]:
     """A driver of selenium that logs the page's console and every request."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
@@ -43,7 +46,7 @@ def open_browser(width: int = 1280, height: int = 900) -> Iterator[Any]:
             driver.quit()
 
 
-def open_page(driver: Any, page: Path) -> None:
+def open_page(driver: "Chrome", page: Path) -> None:
     """Opens a report and waits until every chart is drawn."""
     from selenium.webdriver.support.ui import WebDriverWait
 

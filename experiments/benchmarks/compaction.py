@@ -21,10 +21,14 @@ def measure_network(name: str) -> Row:
     if (peer := torch_pruning_job(network)) is not None:
         contenders["torch-pruning"] = peer
     times = time_paired(contenders, rounds=5)
-    layers = len(rows)
-    row: Row = {"network": name, "convolutions": layers, "ours, s": times["ours"] / 1000}
-    row |= {"of that, tracing, s": times["trace"] / 1000, "ours, ms per convolution": times["ours"] / layers}
-    return row | ({"torch-pruning, s": times["torch-pruning"] / 1000} if "torch-pruning" in times else {})
+    return compaction_row(name, len(rows), times)
+
+
+def compaction_row(name: str, layers: int, times: dict[str, float]) -> Row:
+    """Of milliseconds; Torch-Pruning's where it is installed."""
+    seconds = {"ours": "ours, s", "trace": "of that, tracing, s", "torch-pruning": "torch-pruning, s"}
+    row = {"network": name, "convolutions": layers, "ours, ms per convolution": times["ours"] / layers}
+    return row | {seconds[contender]: milliseconds / 1000 for contender, milliseconds in times.items()}
 
 
 def torch_pruning_job(network: torch.nn.Module):  # type: ignore[no-untyped-def]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
-from experiments.benchmarks.harness import Aim, Row, run_benchmark, time_paired
+from experiments.benchmarks.harness import Aim, Row, number, run_benchmark, time_paired
 from experiments.trainer.checkpoints import DurableCheckpoints
 from pruning.models import resnet
 from pruning.training.finite import all_finite, propagate_nonfinite
@@ -39,9 +39,13 @@ def measure() -> list[Row]:
             "checkpoint": checkpoint_work(network, optimiser, Path(folder)),
         }
         times = time_paired(work)
-    steps = IMAGES // BATCH
+    return [cost_row(times, IMAGES // BATCH)]
+
+
+def cost_row(times: dict[str, float], steps: int) -> Row:
+    """A check at every step and one checkpoint, as a share of an epoch."""
     cost, epoch = steps * times["check"] + times["checkpoint"], steps * times["step"]
-    return [{**{f"{name} ms": value for name, value in times.items()}, "steps": steps, "share": cost / epoch}]
+    return {**{f"{name} ms": value for name, value in times.items()}, "steps": steps, "share": cost / epoch}
 
 
 def check_work(network: nn.Module) -> Callable[[], None]:
@@ -62,7 +66,7 @@ def checkpoint_work(network: nn.Module, optimiser: SGD, folder: Path) -> Callabl
 
 
 def aims(rows: list[Row]) -> list[Aim]:
-    return [Aim("checks and checkpoints: share of an epoch of ResNet-20", 0.02, rows[0]["share"], "most")]
+    return [Aim("checks and checkpoints: share of an epoch of ResNet-20", 0.02, number(rows[0], "share"), "most")]
 
 
 if __name__ == "__main__":

@@ -31,8 +31,7 @@ DEVICE = hardware.device("auto")
 def compare_forms(what: str, dense: nn.Module, split: nn.Module, shape: Shape, compile: bool) -> list[Row]:
     """One for each batch size and runtime."""
     networks = {name: form.to(DEVICE).eval() for name, form in forms(dense, split).items()}
-    dense_macs, *small_macs = (count_macs(network, shape) for network in networks.values())
-    fewer = "{:.1f}x, {:.1f}x padded".format(*(dense_macs / macs for macs in small_macs))
+    fewer = fewer_macs(*(count_macs(network, shape) for network in networks.values()))
     rows: list[Row] = []
     for runtime, prepare in runtimes(DEVICE, compile).items():
         ready = {name: prepare(network, shape, BATCHES, DEVICE) for name, network in networks.items()}
@@ -40,10 +39,17 @@ def compare_forms(what: str, dense: nn.Module, split: nn.Module, shape: Shape, c
             times = time_paired(
                 {name: synchronised(works[batch], DEVICE) for name, works in ready.items()}, ROUNDS, warm=2
             )
-            row: Row = {"what": what, "fewer MACs": fewer, "runtime": runtime, "batch": batch}
-            row |= {"dense, ms": times["dense"]}
-            rows.append(row | {name: times["dense"] / times[name] for name in ("split", "grouped")})
+            rows.append({"what": what, "fewer MACs": fewer, "runtime": runtime, "batch": batch} | speedups(times))
     return rows
+
+
+def fewer_macs(dense: int, split: int, grouped: int) -> str:
+    return f"{dense / split:.1f}x, {dense / grouped:.1f}x padded"
+
+
+def speedups(times: dict[str, float]) -> dict[str, float]:
+    """The dense network's milliseconds, and how many times faster each form is."""
+    return {"dense, ms": times["dense"]} | {form: times["dense"] / times[form] for form in ("split", "grouped")}
 
 
 def forms(dense: nn.Module, split: nn.Module) -> dict[str, nn.Module]:

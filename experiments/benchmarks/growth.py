@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
 from torch import nn
@@ -21,7 +20,7 @@ from torchvision.models.resnet import Bottleneck, ResNet
 
 from experiments import report
 from experiments.benchmarks.growth_plot import Key, group_curves, render_png
-from experiments.benchmarks.harness import Aim, Row, run_benchmark
+from experiments.benchmarks.harness import Aim, Row, number, run_benchmark
 from experiments.benchmarks.memory import peak_megabytes
 from experiments.system.checkout import ROOT
 from pruning.graph.graph import trace
@@ -43,7 +42,7 @@ SEEN = 2.0  # MB; less than this at every size is nothing
 FIGURES = {"seconds": "time", "peak MB": "memory"}
 
 
-def measure_cost(work: Callable[[], Any], turns: int = 5) -> dict[str, float]:
+def measure_cost(work: Callable[[], object], turns: int = 5) -> dict[str, float]:
     """Processor time is the least of some turns."""
     megabytes, seconds = peak_megabytes(work), []
     for _ in range(turns):
@@ -106,10 +105,10 @@ def measure_reports() -> Iterator[Row]:
 def write_copies(folder: Path, count: int) -> None:
     """Runs of one experiment that differ in seed and ratio."""
     record = json.loads(RECORD.read_text())
-    for number in range(count):
-        run_folder = folder / f"run-{number:08x}"
+    for copy in range(count):
+        run_folder = folder / f"run-{copy:08x}"
         run_folder.mkdir()
-        record |= {"seed": number % 5, "ratio": round(0.1 + 0.8 * (number // 5) / count, 4), "digest": f"{number:064x}"}
+        record |= {"seed": copy % 5, "ratio": round(0.1 + 0.8 * (copy // 5) / count, 4), "digest": f"{copy:064x}"}
         (run_folder / "record.json").write_text(json.dumps(record))
 
 
@@ -120,9 +119,9 @@ def make_row(work: str, by: str, size: int, figures: dict[str, float]) -> Row:
 def exponents(rows: list[Row], figure: str) -> dict[Key, float]:
     """Slope of log figure over log size, by work and what it grows with; none where there is nothing to see."""
     return {
-        key: slope([(row["size"], row[figure]) for row in curve])
+        key: slope([(number(row, "size"), number(row, figure)) for row in curve])
         for key, curve in group_curves(rows).items()
-        if figure == "seconds" or max(row[figure] for row in curve) > SEEN
+        if figure == "seconds" or max(number(row, figure) for row in curve) > SEEN
     }
 
 

@@ -3,11 +3,10 @@
 import math
 from collections.abc import Iterator
 from statistics import mean
-from typing import Any
 
+from experiments.benchmarks.harness import Row, number
 from experiments.report.render import charts
 
-Row = dict[str, Any]
 Key = tuple[str, str]  # a piece of work, and what it grows with
 WORKS = ("trace", "compaction", "FCF's update", "report")
 TITLES = {"seconds": "processor time, s", "peak MB": "peak of memory, MB"}
@@ -17,8 +16,8 @@ DENSITY = 2  # pixels of a point
 def group_curves(rows: list[Row]) -> dict[Key, list[Row]]:
     """What belongs to one curve, in the order of size."""
     by_key: dict[Key, list[Row]] = {}
-    for row in sorted(rows, key=lambda row: row["size"]):
-        by_key.setdefault((row["work"], row["by"]), []).append(row)
+    for row in sorted(rows, key=lambda row: number(row, "size")):
+        by_key.setdefault((str(row["work"]), str(row["by"])), []).append(row)
     return by_key
 
 
@@ -31,7 +30,9 @@ def render_png(rows: list[Row], fitted: dict[str, dict[Key, float]]) -> bytes:
 
 def plot_spec(rows: list[Row], fitted: dict[str, dict[Key, float]]) -> charts.Spec:
     points = [point for figure in TITLES for point in figure_points(rows, figure, fitted[figure])]
-    sizes = {row["by"]: sorted({sized["size"] for sized in rows if sized["by"] == row["by"]}) for row in rows}
+    sizes: dict[str, list[float]] = {}
+    for (_, by), curve in group_curves(rows).items():
+        sizes[by] = sorted({*sizes.get(by, []), *(number(row, "size") for row in curve)})
     lines = [{"hconcat": [panel_spec(figure, by, sizes[by]) for by in sizes], "spacing": 28} for figure in TITLES]
     return charts.complete_spec(
         {"vconcat": lines, "spacing": 28, "background": "white", "datasets": {"points": points}}
@@ -43,15 +44,15 @@ def figure_points(rows: list[Row], figure: str, fitted: dict[Key, float]) -> Ite
     for key, curve in group_curves(rows).items():
         if key not in fitted:
             continue
-        scale = mean(math.log(row[figure]) - fitted[key] * math.log(row["size"]) for row in curve)
+        scale = mean(math.log(number(row, figure)) - fitted[key] * math.log(number(row, "size")) for row in curve)
         for row in curve:
             name = f"size^{fitted[key]:.2f}" if row is curve[-1] else ""
             point = {"work": row["work"], "by": row["by"], "size": row["size"], "figure": figure}
-            fit = math.exp(scale + fitted[key] * math.log(row["size"]))
+            fit = math.exp(scale + fitted[key] * math.log(number(row, "size")))
             yield point | {"value": row[figure], "fit": fit, "name": name}
 
 
-def panel_spec(figure: str, by: str, sizes: list[int]) -> charts.Spec:
+def panel_spec(figure: str, by: str, sizes: list[float]) -> charts.Spec:
     axis = {"title": by, "grid": False, "values": sizes, "labelOverlap": "greedy"}
     size = {"field": "size", "type": "quantitative", "scale": {"type": "log", "nice": False, "padding": 14}}
     domain = {"domain": list(WORKS), "range": list(charts.COLOURS[: len(WORKS)])}

@@ -5,11 +5,11 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
 from rich.table import Table
@@ -17,7 +17,9 @@ from rich.table import Table
 from experiments.system import checkout, hardware
 from experiments.system.console import console
 
-Row = dict[str, Any]
+Row = dict[str, object]
+Switch = str | Mapping[str, object]  # the help of a flag, or all that argparse wants to know
+Name = TypeVar("Name", bound=Hashable)
 WIDE = 160  # columns of a table in a file
 
 
@@ -38,17 +40,24 @@ class Aim:
         return asdict(self) | {"met": self.met}
 
 
+def number(row: Row, name: str) -> float:
+    """A figure of a row, to be reckoned with."""
+    figure = row[name]
+    assert isinstance(figure, int | float), f"{name} is {figure!r}"
+    return figure
+
+
 Clock = Callable[[], float]
 
 
 def time_paired(
-    contenders: dict[str, Callable[[], object]], rounds: int = 7, warm: int = 1, clock: Clock = time.perf_counter
-) -> dict[str, float]:
+    contenders: Mapping[Name, Callable[[], object]], rounds: int = 7, warm: int = 1, clock: Clock = time.perf_counter
+) -> dict[Name, float]:
     """Median milliseconds of each contender, by turns in one process, so that noise hits all of them alike.
 
     With `time.process_time` as the clock, other work on the machine hardly counts (and waiting not at all).
     """
-    times: dict[str, list[float]] = {name: [] for name in contenders}
+    times: dict[Name, list[float]] = {name: [] for name in contenders}
     for turn in range(warm + rounds):
         for name, work in contenders.items():
             start = clock()
@@ -75,8 +84,9 @@ def format_value(value: object) -> str:
     return f"{value:,.0f}" if value >= 1e4 else f"{value:.4g}"
 
 
-Measure = Callable[..., list[Row]]
-Aims = Callable[..., list[Aim]]
+# `...`: each takes its own switches
+Measure = Callable[..., list[Row]]  # type: ignore[explicit-any]
+Aims = Callable[..., list[Aim]]  # type: ignore[explicit-any]
 DrawPlot = Callable[[list[Row]], bytes]
 
 
@@ -86,12 +96,11 @@ def run_benchmark(
     measure: Measure,
     aims: Aims | None = None,
     draw_plot: DrawPlot | None = None,
-    **switches: str | dict[str, Any],
+    **switches: Switch,
 ) -> None:
     """Run a benchmark as a program: print its table and aims, and write its record (and its plot) where `--out` says.
 
-    `switches` are its own: the help of a flag, or all that argparse wants to know; `measure` and `aims` get their
-    values.
+    `switches` are its own; `measure` and `aims` get their values.
     """
     options = parse_arguments(claim, switches)
     if not console.is_terminal:
@@ -119,11 +128,11 @@ def command_line() -> str:
     return " ".join(Path(word).name if "/" in word else word for word in sys.argv[1:])
 
 
-def parse_arguments(claim: str, switches: dict[str, str | dict[str, Any]]) -> argparse.Namespace:
+def parse_arguments(claim: str, switches: Mapping[str, Switch]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=claim)
     parser.add_argument("--out", type=Path, help="write the figures, the hardware and the versions there (JSON)")
     parser.add_argument("--threads", type=int, default=1)
     for switch, meaning in switches.items():
         keywords = {"action": "store_true", "help": meaning} if isinstance(meaning, str) else meaning
-        parser.add_argument(f"--{switch}", **keywords)
+        parser.add_argument(f"--{switch}", **keywords)  # type: ignore[arg-type]
     return parser.parse_args()

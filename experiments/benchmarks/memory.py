@@ -24,5 +24,8 @@ def reset_peak() -> None:
 
 
 def read_kilobytes(field: str) -> int:
-    lines = (PROCESS / "status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field))
+    return parse_kilobytes((PROCESS / "status").read_text(), field)
+
+
+def parse_kilobytes(status: str, field: str) -> int:
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{field}:"))

@@ -12,12 +12,11 @@ import time
 from dataclasses import dataclass
 from itertools import groupby
 from multiprocessing import get_context
-from typing import Any
 
 import torch
 from torch import nn
 
-from experiments.benchmarks.harness import Aim, Row, run_benchmark, time_paired
+from experiments.benchmarks.harness import Aim, Row, number, run_benchmark, time_paired
 from experiments.benchmarks.run_context import build_context
 from experiments.benchmarks.runtimes import runtimes, synchronised
 from pruning.graph.cost import count_macs
@@ -102,16 +101,16 @@ def time_cases(runtime: str, cases: list[Case], device: str, threads: int) -> li
     rows: list[Row] = []
     for (model, side, batch), group in groupby(cases, key=lambda case: case.network):
         shape, pairs = (3, side, side), {case: prune(case) for case in group}
-        networks: dict[Any, nn.Module] = {"dense": next(iter(pairs.values()))[0]}
+        networks: dict[Case | None, nn.Module] = {None: next(iter(pairs.values()))[0]}  # None: dense
         networks |= {case: pair[1] for case, pair in pairs.items()}
         ready = {key: prepare(network.to(target), shape, (batch,), target)[batch] for key, network in networks.items()}
         works = {key: synchronised(work, target) for key, work in ready.items()}
-        times = time_paired(works, ROUNDS, warm=1, clock=clock)  # type: ignore[misc]
-        dense_macs = count_macs(networks["dense"], shape)
+        times = time_paired(works, ROUNDS, warm=1, clock=clock)
+        dense_macs = count_macs(networks[None], shape)
         for case in pairs:
-            macs, spent = 1 - count_macs(networks[case], shape) / dense_macs, 1 - times[case] / times["dense"]  # type: ignore[index]
+            macs, spent = 1 - count_macs(networks[case], shape) / dense_macs, 1 - times[case] / times[None]
             row: Row = {"network": f"{model}, {side}", "method": case.method, "ratio": case.ratio, "batch": batch}
-            row |= {"runtime": runtime, "dense, ms": times["dense"], "MACs cut": macs, "time cut": spent}
+            row |= {"runtime": runtime, "dense, ms": times[None], "MACs cut": macs, "time cut": spent}
             rows.append(row | {"quotient": spent / macs, "times faster": 1 / (1 - spent)})
     return rows
 
@@ -125,7 +124,7 @@ def measure(full: bool, device: str, runtime: list[str]) -> list[Row]:
     return rows
 
 
-def aims(rows: list[Row], **_: Any) -> list[Aim]:
+def aims(rows: list[Row], **_: object) -> list[Aim]:
     """The better of compiled and ONNX Runtime at batch 64, widths in whole registers, the least of the ratios."""
 
     def least(network: str, method: str, figure: str) -> float:
@@ -133,7 +132,7 @@ def aims(rows: list[Row], **_: Any) -> list[Aim]:
         for row in rows:
             matches = (row["network"], row["method"], row["batch"]) == (network, method + ROUNDED, 64)
             if matches and row["runtime"] in ("compiled", "onnxruntime"):
-                by_runtime.setdefault(row["runtime"], []).append(row[figure])
+                by_runtime.setdefault(str(row["runtime"]), []).append(number(row, figure))
         return max((min(figures) for figures in by_runtime.values()), default=float("nan"))
 
     return [

@@ -3,6 +3,7 @@
 import copy
 from tempfile import gettempdir
 
+import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -24,6 +25,7 @@ QUIETLY = (
 )
 
 
+@torch.enable_grad()  # the dry run makes a step, whoever asks
 def build_context(*overrides: str) -> RunContext:
     """Random images instead of data, and what the overrides say."""
     schema.register()

@@ -4,7 +4,7 @@ import time
 
 import torch
 
-from experiments.benchmarks.harness import Aim, Row, run_benchmark, time_paired
+from experiments.benchmarks.harness import Aim, Row, number, run_benchmark, time_paired
 from experiments.benchmarks.run_context import build_context
 from pruning.selection import convolutions
 
@@ -35,7 +35,7 @@ def measure() -> list[Row]:
 
 
 def aims(rows: list[Row]) -> list[Aim]:
-    return [Aim("L1 scoring of ResNet-50, ms", 50, rows[-1]["L1's scores, ms"], "most")]
+    return [Aim("L1 scoring of ResNet-50, ms", 50, number(rows[-1], "L1's scores, ms"), "most")]
 
 
 if __name__ == "__main__":

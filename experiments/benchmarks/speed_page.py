@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from experiments.report.table import insert_table
 from experiments.system.checkout import ROOT
@@ -10,7 +10,32 @@ from experiments.system.checkout import ROOT
 PAGE = ROOT / "docs" / "speed.md"
 BEGIN = "<!-- pruned: made by `python -m experiments.benchmarks`, do not edit -->"
 END = "<!-- end of pruned -->"
+Case = tuple[str, str, float, int]  # network, method, ratio, batch
 HEAD = ("network, side", "method", "ratio", "batch", "MACs", "eager", "ONNX Runtime", "quotient")
+
+
+PrunedRow = TypedDict(
+    "PrunedRow",
+    {
+        "network": str,
+        "method": str,
+        "ratio": float,
+        "batch": int,
+        "runtime": str,
+        "MACs cut": float,
+        "time cut": float,
+        "quotient": float,
+    },
+)
+
+
+class PrunedRecord(TypedDict):
+    """What the benchmark writes, as far as it is read here."""
+
+    rows: list[PrunedRow]
+    machine: str
+    versions: dict[str, str]
+    commit: str
 
 
 def write_table(record: Path, page: Path = PAGE) -> str:
@@ -22,9 +47,9 @@ def write_table(record: Path, page: Path = PAGE) -> str:
     return "table of pruned networks written"
 
 
-def speed_table(record: dict[str, Any]) -> str:
+def speed_table(record: PrunedRecord) -> str:
     """Time cuts by runtime; the quotient is that of ONNX Runtime, or of eager where there is none."""
-    cases: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}
+    cases: dict[Case, dict[str, PrunedRow]] = {}
     for row in record["rows"]:
         key = row["network"], row["method"], row["ratio"], row["batch"]
         cases.setdefault(key, {})[row["runtime"]] = row
@@ -32,7 +57,7 @@ def speed_table(record: dict[str, Any]) -> str:
     return "\n".join([*lines, "", conditions(record)])
 
 
-def table_line(key: tuple[Any, ...], by_runtime: dict[str, dict[str, Any]]) -> str:
+def table_line(key: Case, by_runtime: dict[str, PrunedRow]) -> str:
     best = by_runtime.get("onnxruntime") or next(iter(by_runtime.values()))
     cells = [*map(str, key), f"-{100 * best['MACs cut']:.1f} %"]
     rows = (by_runtime.get("eager"), by_runtime.get("onnxruntime"))
@@ -41,6 +66,6 @@ def table_line(key: tuple[Any, ...], by_runtime: dict[str, dict[str, Any]]) -> s
     return f"| {' | '.join(cells)} |".replace("--", "+")
 
 
-def conditions(record: dict[str, Any]) -> str:
+def conditions(record: PrunedRecord) -> str:
     environment = f"{record['machine']}, torch {record['versions']['torch']}, commit {record['commit']}"
     return f"{environment}; processor time."

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -73,16 +72,16 @@ def thin_layer(layer: Layer, ratio: float, draws: random.Random) -> Layer:
     """Rows at random, a share that varies from layer to layer."""
     total, columns = layer.filters_total, layer.kernels_total // layer.filters_total
     count = max(1, min(total, round(total * (1 - ratio * draws.uniform(0.4, 1.2)))))
-    kept = np.zeros((total, columns), bool)
-    kept[draws.sample(range(total), count)] = True
-    return Layer(count, total, count * columns, layer.kernels_total, bitmap.encode(kept))
+    mask = np.zeros((total, columns), bool)
+    mask[draws.sample(range(total), count)] = True
+    return Layer(count, total, count * columns, layer.kernels_total, bitmap.encode(mask))
 
 
-def metric_lines(record: Record) -> Iterator[dict[str, Any]]:
+def metric_lines(record: Record) -> Iterator[dict[str, object]]:
     for stage in record.stages:
         for epoch in range(stage.epochs):
             share = (epoch + 1) / stage.epochs
-            line = {"stage": stage.name, "step": 391 * (epoch + 1), "epoch": epoch}
+            line: dict[str, object] = {"stage": stage.name, "step": 391 * (epoch + 1), "epoch": epoch}
             yield line | {"val_accuracy": record.tuned.accuracy - 0.2 * (1 - share) ** 2}
             if stage.name == "prune":
                 yield line | {"rho": 6 * share, "gap": 0.4 * (1 - share), "crossings": 1000 * share}

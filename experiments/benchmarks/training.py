@@ -15,19 +15,20 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from experiments.benchmarks.harness import Aim, Row, run_benchmark
+from datamodules.base import ClassificationData
+from experiments.benchmarks.harness import Aim, Row, number, run_benchmark
 from experiments.benchmarks.run_context import build_context
 from experiments.run.context import RunContext
 from experiments.run.stages import StageSpec, fit
 from pruning.objectives import CrossEntropy
 
 NETWORKS = {"ResNet-20": "resnet20", "ResNet-56": "resnet56", "VGG-16": "vgg16"}
+Batch = tuple[Tensor, Tensor]  # images, labels
 BATCH, WARM = 128, 2
 STEPS = {"ResNet-20": 24, "ResNet-56": 12, "VGG-16": 8}
 TURN = {"cpu": 1, "cuda": 20}  # steps of each in a turn: on a GPU a wait after every step would be timed
@@ -43,7 +44,7 @@ class EnoughStepsError(Exception):
 class Turns:
     """Stands for a data module: gives the bare loop its turn between two batches of the real one."""
 
-    def __init__(self, data: Any, bare: Callable[[], None], device: str, steps: int) -> None:
+    def __init__(self, data: ClassificationData, bare: Callable[[], None], device: str, steps: int) -> None:
         self.data, self.bare, self.turn, self.turns = data, bare, TURN[device], steps + WARM
         self.wait: Callable[[], None] = torch.cuda.synchronize if device == "cuda" else lambda: None
         self.now = time.perf_counter if device == "cuda" else time.process_time
@@ -52,13 +53,13 @@ class Turns:
         self.real = data.train_dataloader
 
     def __enter__(self) -> Turns:
-        self.data.train_dataloader = lambda: Alternating(self)
+        self.data.train_dataloader = lambda: Alternating(self)  # type: ignore[method-assign]
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.data.train_dataloader = self.real
+        self.data.train_dataloader = self.real  # type: ignore[method-assign]
 
-    def batches(self) -> Iterator[Any]:
+    def batches(self) -> Iterator[Batch]:
         mark, served = self.now(), 0
         for batch in self.real():
             yield batch
@@ -94,7 +95,7 @@ class Alternating:
     def __len__(self) -> int:
         return len(self.turns.real())
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Batch]:
         return self.turns.batches()
 
 
@@ -161,15 +162,12 @@ def measure(device: str, only: list[str] | None, settings: list[str]) -> list[Ro
     return [measure_network(name, device, settings) for name in NETWORKS if not only or name in only]
 
 
-def aims(rows: list[Row], device: str = "cpu", **_: Any) -> list[Aim]:
+def aims(rows: list[Row], device: str = "cpu", **_: object) -> list[Aim]:
     targets = []
     for row in rows:
-        targets.append(
-            Aim(f"{row['network']}: stage's speed of a bare loop", LEAST[device], row["stage's speed of bare"])
-        )
-        targets.append(
-            Aim(f"{row['network']}: FCF's step over the plain one", MOST, row["FCF's step over plain"], "most")
-        )
+        speed, extra = number(row, "stage's speed of bare"), number(row, "FCF's step over plain")
+        targets.append(Aim(f"{row['network']}: stage's speed of a bare loop", LEAST[device], speed))
+        targets.append(Aim(f"{row['network']}: FCF's step over the plain one", MOST, extra, "most"))
     return targets
 
 

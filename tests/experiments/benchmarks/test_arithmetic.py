@@ -4,7 +4,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from experiments.benchmarks import faults, fcf_update, pruned, scoring, training
+from experiments.benchmarks import (
+    compaction,
+    faults,
+    fcf_update,
+    group2d_forms,
+    memory,
+    pruned,
+    report,
+    scoring,
+    training,
+)
 from experiments.benchmarks import input as input_benchmark
 from experiments.benchmarks.harness import Aim, format_value, time_paired
 from experiments.benchmarks.input import Pass
@@ -66,3 +76,40 @@ def test_aims_of_single_figures() -> None:
         Aim("checks and checkpoints: share of an epoch of ResNet-20", 0.02, 0.021, "most")
     ]
     assert scoring.aims([{"L1's scores, ms": 99.0}, {"L1's scores, ms": 7.0}])[0].met
+
+
+def test_compaction_counts_a_convolutions_share_and_a_peer_only_where_there_is_one() -> None:
+    row = {"network": "resnet18", "convolutions": 20, "ours, ms per convolution": 10.0, "ours, s": 0.2}
+    row["of that, tracing, s"] = 0.05
+    times = {"ours": 200.0, "trace": 50.0}
+    assert compaction.compaction_row("resnet18", 20, times) == row
+    assert compaction.compaction_row("resnet18", 20, times | {"torch-pruning": 900.0}) == row | {
+        "torch-pruning, s": 0.9
+    }
+
+
+def test_a_checkpoint_is_written_once_an_epoch_and_a_check_made_at_every_step() -> None:
+    row = faults.cost_row({"step": 100.0, "check": 1.0, "checkpoint": 50.0}, steps=50)
+    assert row == {"step ms": 100, "check ms": 1, "checkpoint ms": 50, "steps": 50, "share": 100 / 5000}
+
+
+def test_an_update_is_one_of_fifty_in_a_row_or_one_with_cold_caches() -> None:
+    figures = fcf_update.update_figures(in_a_row=100.0, cold=4.0, qp=60.0)
+    assert (figures["ours, ms"], figures["times faster"], figures["times faster after a convolution"]) == (2, 30, 15)
+
+
+def test_forms_are_compared_with_the_dense_network() -> None:
+    times = {"dense": 12.0, "split": 6.0, "grouped": 4.0}
+    assert group2d_forms.speedups(times) == {"dense, ms": 12, "split": 2, "grouped": 3}
+    assert group2d_forms.fewer_macs(1000, 250, 400) == "4.0x, 2.5x padded"
+
+
+def test_a_field_of_the_processes_status_is_read_by_its_whole_name() -> None:
+    status = "Name:\tpython\nVmHWMark:\t   1 kB\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\n"
+    assert (memory.parse_kilobytes(status, "VmHWM"), memory.parse_kilobytes(status, "VmRSS")) == (2048, 1024)
+
+
+def test_a_page_is_as_fast_as_its_median_visit() -> None:
+    row = report.page_row(1008, 7.0, 5_500_000, [1.5, 0.9, 3.0, 1.0, 1.1])
+    assert row["size, MB"] == 5.5
+    assert (row["drawn after, s (median)"], row["drawn after, s (worst)"]) == (1.1, 3)
