@@ -6,8 +6,9 @@ from torch import nn
 
 from experiments.config.node import Node
 from experiments.config.rules import colours
+from experiments.config.schema import Settings
 from experiments.run.context import RunContext
-from experiments.system.checksums import write_checksum
+from experiments.system.checksums import is_pruned, write_checksum
 from experiments.system.console import log
 from pruning.files import artifact, export
 from pruning.models.registry import BUILDERS, Origin
@@ -20,11 +21,11 @@ NETWORK, ONNX = "network", "network.onnx"
 
 def save(context: RunContext, network: nn.Module, choice: Selection, form: str) -> Path:
     """Write `network/` (and `network.onnx`, in this form) into the run's folder."""
-    folder, origin = context.folder / NETWORK, origin_of(context.settings.model)
+    folder, origin = context.folder / NETWORK, origin_of(context.settings)
     pruned = Pruned(
         network, choice, origin, context.image_shape, tuple(context.data.classes), preprocessing(context.settings.data)
     )
-    artifact.save(pruned, folder, dense=None if origin else context.network)
+    artifact.save(pruned, folder, dense=dense_of(context))
     if context.settings.export == "onnx":
         distance = export.onnx(to_form(network, form), context.image_shape, context.folder / ONNX)
         write_checksum(context.folder / ONNX)
@@ -32,8 +33,17 @@ def save(context: RunContext, network: nn.Module, choice: Selection, form: str) 
     return folder
 
 
-def origin_of(model: Node) -> Origin | None:
-    """How the full-size network is built by name; None for a network of the user's own."""
+def dense_of(context: RunContext) -> nn.Module | None:
+    """The full-size network, where the folder needs it: a pruned one that is pruned again is written by its graph."""
+    named = origin_of(context.settings) is not None or is_pruned(Path(context.settings.baseline or ""))
+    return None if named else context.network
+
+
+def origin_of(settings: Settings) -> Origin | None:
+    """How the full-size network is built by name; None for a network of the user's own, or a folder's."""
+    model = settings.model
+    if is_pruned(Path(settings.baseline or "")):
+        return None
     builder = model.target.rpartition(".")[2]
     is_ours = model.target.startswith("pruning.models.") and builder in BUILDERS
     return Origin.of(builder, model.arguments) if is_ours else None

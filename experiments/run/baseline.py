@@ -40,7 +40,10 @@ def load(network: nn.Module, path: Path) -> bool:
 
 def read_weights(path: Path) -> Weights:
     if not path.is_file():
-        raise FileNotFoundError(f"baseline={path} is not a file: give a .safetensors file or a weights-only state dict")
+        raise FileNotFoundError(
+            f"baseline={path} is not a file: give a .safetensors file or a weights-only state dict, or the folder of "
+            "a pruned network, outputs/RUN/network"
+        )
     try:
         loaded = (
             load_file(path)

@@ -16,12 +16,12 @@ from datamodules.dataset_spec import DatasetSpec
 from experiments.config import targets, typed_overrides
 from experiments.config.node import Node, plain
 from experiments.config.schema import Settings, Stage
-from experiments.run import baseline
+from experiments.run import baseline, pruned_baseline
 from experiments.run.context import PlanContext, RunContext
 from experiments.run.dry_run import dry_run, refuse_unfit
 from experiments.run.store import Store
 from experiments.system import hardware
-from experiments.system.checksums import file_digest
+from experiments.system.checksums import content_digest, is_pruned
 from experiments.system.console import log
 from experiments.trainer import child_ranks, ranks, recipes
 from experiments.trainer.callbacks import make_callbacks
@@ -111,6 +111,8 @@ def without_weights(model: Node) -> Node:
 
 def make_network(settings: Settings, data: ClassificationData | DatasetSpec, model: Node) -> tuple[nn.Module, bool]:
     """And whether all of it is trained, by what baseline= names."""
+    if settings.baseline and is_pruned(Path(settings.baseline)):
+        return pruned_baseline.load(Path(settings.baseline), data), True
     shape = {"classes": len(data.classes), "image_shape": data.image_shape}
     network: nn.Module = instantiate(plain(model), **shape, seed=settings.seed)
     refuse_computed_weights(network)
@@ -128,7 +130,7 @@ def build_plan(settings: Settings, data: ClassificationData | DatasetSpec, model
             f"recipe.baseline.epochs=0 leaves the classifier untrained that baseline={settings.baseline} does not have "
             "for these classes: give that stage an epoch or more"
         )
-    digest = file_digest(Path(settings.baseline)) if settings.baseline else None
+    digest = content_digest(Path(settings.baseline)) if settings.baseline else None
     return PlanContext(settings, data, digest, network, trained, method, objective, stages)
 
 

@@ -8,17 +8,21 @@ from pathlib import Path
 from datamodules.stamps import list_files, stamps
 from experiments.config.digest import digest
 from experiments.config.node import KEY, leaves
-from experiments.system.checksums import file_digest
+from experiments.system.checksums import content_digest, is_pruned
 
 
 def identify(values: object) -> str:
     """What the parent can know of the run's digest without loading the data."""
     assert isinstance(values, dict)
     baseline, data = values["baseline"], values["data"]
-    content = file_digest(Path(baseline)) if baseline and Path(baseline).is_file() else baseline
+    content = content_digest(Path(baseline)) if baseline and is_readable(Path(baseline)) else baseline
     stamped = [stamp(path, path.stat().st_mtime_ns) for path in data_paths(data)]
     images = {"stamps": stamped, "root": data.get("root")}
     return digest("sweep", values, **images, baseline=content, export=values["export"])
+
+
+def is_readable(baseline: Path) -> bool:
+    return baseline.is_file() or is_pruned(baseline)
 
 
 def data_paths(data: Mapping[str, object]) -> list[Path]:

@@ -11,6 +11,19 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_pruned(path: Path) -> bool:
+    """Whether it is the folder of a pruned network."""
+    return (path / "model.json").exists()
+
+
+def content_digest(path: Path) -> str:
+    """Of a file, or of the two files of a pruned network."""
+    if not is_pruned(path):
+        return file_digest(path)
+    digests = [f"{file_digest(file)}  {file.name}\n" for file in sorted(path.glob("model.*"))]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
 def write_checksum(path: Path) -> None:
     """Beside the file, for `sha256sum --check`."""
     durable.write(checksum_path(path), f"{file_digest(path)}  {path.name}\n".encode())

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hydra.errors import InstantiationException
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 import pruning
 from experiments.records.record import Record
@@ -16,6 +17,7 @@ from support.own import POWER_CUT
 from support.running import metrics, run, untimed
 from support.tiny_run import chain, settings
 
+CLASSES = ("a", "b", "c", "d")
 MY_DATA = (
     *("data=module", "data._target_=support.own.MyData", "+data.batch_size=${recipe.batch}", "recipe=smoke"),
     *("data.classes=[a,b,c,d]", "data.image_shape=[3,8,8]", "data.identity=quadrants"),
@@ -55,7 +57,7 @@ def test_its_run_goes_on_within_an_epoch_to_the_same_numbers(tmp_path: Path, mon
 
 
 def refuse(tmp_path: Path, said: str, *overrides: str) -> None:
-    with pytest.raises((ValueError, InstantiationException), match=said):
+    with pytest.raises((ValueError, OSError, InstantiationException), match=said):
         prepare(settings(f"folder={tmp_path}", *overrides))
 
 
@@ -187,3 +189,39 @@ def test_what_is_no_callback_or_not_allowed_is_refused(tmp_path: Path) -> None:
         r"trainer\.callbacks\.0\._target_=support\.own\.EMA: missing a required argument: 'decay'",
         "trainer.callbacks=[{_target_: support.own.EMA}]",
     )
+
+
+def pruned_folder(path: Path, classes: tuple[str, ...] = CLASSES, side: int = 8) -> Path:
+    """A first round: half of each layer."""
+    small = pruning.prune(chain(4, (3, 8, 8), seed=7), torch.zeros(1, 3, 8, 8), "l1", layer=0.5)
+    pruning.save(replace(small, classes=classes, image_shape=(3, side, side)), path)
+    return path
+
+
+def test_a_pruned_network_is_pruned_again_and_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = pruned_folder(tmp_path / "first")
+    second = run(tmp_path, f"baseline={first}")
+    assert "the network comes from baseline=" in capsys.readouterr().out
+    assert {name: (layer.filters_kept, layer.filters_total) for name, layer in second.layers.items()} == {
+        "body.0": (2, 4),
+        "body.3": (2, 4),
+    }
+    assert [stage.name for stage in second.stages] == ["finetune"]
+    assert second.certificate < 1e-4
+    (folder,) = tmp_path.glob("*/network")
+    third = run(tmp_path / "third", f"baseline={folder}")
+    assert third.dense.macs == second.tuned.macs
+    assert third.dense.answers == second.tuned.answers
+    (folder,) = (tmp_path / "third").glob("*/network")
+    layers = pruning.load(folder).network.modules()
+    assert [layer.out_channels for layer in layers if isinstance(layer, nn.Conv2d)] == [1, 1]
+
+
+def test_a_pruned_network_of_other_data_is_refused(tmp_path: Path) -> None:
+    other = pruned_folder(tmp_path / "other", classes=("a", "b", "c", "e"))
+    refuse(tmp_path, r"tells apart 4 classes \(a, b, c, \.\.\.\), data= has 4", f"baseline={other}")
+    folder = pruned_folder(tmp_path / "folder")
+    before = prepare(settings(f"folder={tmp_path}", f"baseline={folder}")).digest
+    (folder / "model.json").write_text((folder / "model.json").read_text() + " ")
+    assert prepare(settings(f"folder={tmp_path}", f"baseline={folder}")).digest != before
+    refuse(tmp_path, "is not a file: give .* or the folder of a pruned network", f"baseline={tmp_path}")
