@@ -213,8 +213,8 @@ def describe_misfit(batch: Any, shape: tuple[int, int, int], classes: int) -> st
         return f"a {type(batch).__name__} for a batch: two tensors are needed, (images, labels)"
     images, labels = tensors
     if not images.is_floating_point() or tuple(images.shape[1:]) != shape:
-        found = f"{images.dtype} and of shape {tuple(images.shape[1:])}"
-        return f"images of {found}: floats of data.image_shape={shape} are needed"
+        kind = f"{images.dtype} and of shape {tuple(images.shape[1:])}"
+        return f"images of {kind}: floats of data.image_shape={shape} are needed"
     if labels.dtype != torch.long or labels.shape != images.shape[:1]:
         return f"labels of {labels.dtype} and of shape {tuple(labels.shape)}: a torch.long for each image is needed"
     if not 0 <= int(labels.min()) <= int(labels.max()) < classes:

@@ -55,7 +55,7 @@ class ShardSource(Source):
 
 def shard_sources(root: Path, train: str, test: str, remedy: str) -> tuple[ShardSource, ShardSource]:
     check_folder(root, remedy)
-    shards = {part: _find_shards(root, named, remedy) for part, named in (("train", train), ("test", test))}
+    shards = {part: _find_shards(root, folder, remedy) for part, folder in (("train", train), ("test", test))}
     bundle = load_or_build(root, "shards", _fingerprint(shards), lambda: _index_shards(root, shards))
     indices = [bundle.tensors[part].numpy() for part in shards]
     train_labels, test_labels = ({int(label) for label in index[:, COLUMNS.index("label")]} for index in indices)

@@ -97,9 +97,9 @@ class OwnLoss:
     def __call__(self, logits: Logits, labels: Labels, images: Images) -> Loss:
         loss = self.loss(logits, labels, images) if self.takes_images else self.loss(logits, labels)
         if not isinstance(loss, Tensor) or loss.ndim:
-            found = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+            kind = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
             raise ValueError(
-                f"objective: {type(self.loss).__name__} gives {found}: one number is needed, the batch's mean"
+                f"objective: {type(self.loss).__name__} gives {kind}: one number is needed, the batch's mean"
             )
         return loss
 

@@ -18,11 +18,11 @@ class Node:
     arguments: Mapping[str, JSON]  # one that has a `_target_` itself is made first
 
 
-def plain(made: "DataclassInstance") -> dict[str, JSON]:
+def plain(part: "DataclassInstance") -> dict[str, JSON]:
     """Settings, or a part of them, as digests and the record have them."""
-    if isinstance(made, Node):
-        return {KEY: made.target, **made.arguments}
-    return {field.name: plain_value(getattr(made, field.name)) for field in fields(made)}
+    if isinstance(part, Node):
+        return {KEY: part.target, **part.arguments}
+    return {field.name: plain_value(getattr(part, field.name)) for field in fields(part)}
 
 
 def plain_value(value: "DataclassInstance | JSON | list[DataclassInstance]") -> JSON:

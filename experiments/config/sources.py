@@ -85,8 +85,8 @@ def modules_up_to(table: Mapping[str, tuple[str, ...]], stage: str) -> list[str]
 
 def target_names(config: Mapping[str, object]) -> list[str]:
     """What a config names and may be run: of our own rooms, or of a package that the user allows."""
-    named = [str(target) for path, target in leaves(config) if path.rpartition(".")[2] == KEY]
-    return [target for target in named if lies_in(target, [*OURS, *own_packages()])]
+    targets = [str(target) for path, target in leaves(config) if path.rpartition(".")[2] == KEY]
+    return [target for target in targets if lies_in(target, [*OURS, *own_packages()])]
 
 
 def libraries(config: Mapping[str, object]) -> dict[str, str]:

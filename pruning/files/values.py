@@ -10,7 +10,7 @@ import torch
 from torch import fx
 
 DTYPES = {str(kind).removeprefix("torch."): kind for kind in vars(torch).values() if isinstance(kind, torch.dtype)}
-FORMATS = {str(each).removeprefix("torch."): each for each in (torch.contiguous_format, torch.channels_last)}
+FORMATS = {str(member).removeprefix("torch."): member for member in (torch.contiguous_format, torch.channels_last)}
 DEVICES = ("cpu", "cuda", "meta", "mps")
 MOST = 2**53  # whole numbers that JSON readers agree on
 
@@ -24,11 +24,11 @@ def encode(value: Any) -> Any:
     if isinstance(value, (int, float)):
         return value if math.isfinite(value) else {"float": str(value)}
     if isinstance(value, dict):
-        return {"dict": {name: encode(each) for name, each in value.items() if isinstance(name, str)}}
+        return {"dict": {name: encode(member) for name, member in value.items() if isinstance(name, str)}}
     if isinstance(value, (tuple, list, slice)):
         kind = "list" if isinstance(value, list) else "slice" if isinstance(value, slice) else "tuple"
         items = (value.start, value.stop, value.step) if isinstance(value, slice) else value
-        return {kind: [encode(each) for each in items]}
+        return {kind: [encode(member) for member in items]}
     return _encode_name(value)
 
 
@@ -36,7 +36,7 @@ def _encode_name(value: Any) -> dict[str, str]:
     if value is Ellipsis:
         return {"ellipsis": ""}
     for kind, named in (("dtype", DTYPES), ("memory_format", FORMATS)):
-        if name := next((name for name, each in named.items() if each is value), None):
+        if name := next((name for name, member in named.items() if member is value), None):
             return {kind: name}
     if isinstance(value, torch.device) and value.type in DEVICES:
         return {"device": value.type}
@@ -52,9 +52,9 @@ def decode(value: Any, nodes: dict[str, fx.Node]) -> Any:
         if kind == "node" and isinstance(content, str) and content in nodes:
             return nodes[content]
         if kind in SEQUENCES and isinstance(content, list):
-            return SEQUENCES[kind]([decode(each, nodes) for each in content])
+            return SEQUENCES[kind]([decode(member, nodes) for member in content])
         if kind == "dict" and isinstance(content, dict):
-            return {name: decode(each, nodes) for name, each in content.items()}
+            return {name: decode(member, nodes) for name, member in content.items()}
         if kind in NAMED and isinstance(content, str) and content in NAMED[kind]:
             return NAMED[kind][content]
     raise ValueError(f"no value of a graph: {str(value)[:60]!r}")

@@ -47,8 +47,7 @@ def _classify_node(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op:
     if node.op == "placeholder" or all(_is_constant(tensor, ops) for tensor in tensors):
         return _default_axis_op(Source, node, trace, tensors)
     if is_reshaping(node, trace):
-        found = index_of(node, trace, ops)
-        return found or _default_axis_op(Opaque, node, trace, tensors)
+        return index_of(node, trace, ops) or _default_axis_op(Opaque, node, trace, tensors)
     layer = trace.layer(node)
     op = _layer_op(node, layer, trace, ops) if layer is not None else _function_op(node, trace, ops)
     return op if op is not None and _accepts_inputs(op, trace, ops) else _opaque_op(node, trace, ops)

@@ -42,8 +42,8 @@ def run_points(run: Run) -> Iterator[Point]:
     for line in metrics.read([run.path.parent / "metrics.jsonl"]):
         stage = line.get("stage")
         if isinstance(stage, str) and stage in done and is_number(epoch := line.get("epoch")):
-            at = done[stage] + float(epoch) + 1
-            yield from (Point(name, stage, at, value) for name, value in select_figures(line, stage).items())
+            epochs = done[stage] + float(epoch) + 1
+            yield from (Point(name, stage, epochs, value) for name, value in select_figures(line, stage).items())
 
 
 def select_figures(line: dict[str, JSON], stage: str) -> dict[str, float]:

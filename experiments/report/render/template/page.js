@@ -8,14 +8,14 @@ document.querySelectorAll(".comparison").forEach((root) => {
   const source = data[Number(root.dataset.section)];
   const find = (selector) => root.querySelector(selector);
   const rows = [...root.querySelectorAll("tr.row")].map((line) => ({ line, detail: line.nextElementSibling, words: wordsOf(line) }));
-  const settings = new Map(source.settings.map((each) => [each.id, each]));
+  const settings = new Map(source.settings.map((setting) => [setting.id, setting]));
   const views = new Map();
-  const at = { axis: find(".axis").value, rule: find(".rule").value, rate: 0 };
+  const chosen = { axis: find(".axis").value, rule: find(".rule").value, rate: 0 };
 
   function visible() {
     const curves = new Set([...root.querySelectorAll(".legend input:checked")].map((box) => box.value));
     const words = find(".filter input").value.toLowerCase().split(/[\s,=]+/).filter(Boolean);
-    return rows.filter((row) => curves.has(row.line.dataset.curve) && words.every((word) => row.words.some((each) => each.startsWith(word))));
+    return rows.filter((row) => curves.has(row.line.dataset.curve) && words.every((word) => row.words.some((text) => text.startsWith(word))));
   }
 
   function filter() {
@@ -29,49 +29,49 @@ document.querySelectorAll(".comparison").forEach((root) => {
   }
 
   function rank() {
-    const { places, levels } = source.rules[at.rule];
+    const { places, levels } = source.rules[chosen.rule];
     for (const { line } of rows) {
-      const place = line.querySelector(".place");
+      const cell = line.querySelector(".place");
       const [best, worst] = places[line.dataset.id] ?? [];
-      place.textContent = best === undefined ? "–" : best === worst ? best : `${best}–${worst}`;
-      place.dataset.value = best === undefined ? "" : best + worst / 1000;
+      cell.textContent = best === undefined ? "–" : best === worst ? best : `${best}–${worst}`;
+      cell.dataset.value = best === undefined ? "" : best + worst / 1000;
       line.querySelector(".level").textContent = levels[line.dataset.id] ?? "no rival";
     }
   }
 
   function tables(shown) {
-    const ids = new Set(shown.map((each) => each.id));
-    const fronts = source.rules[at.rule].fronts[at.axis];
-    const here = shown.filter((each) => each.rate === at.rate);
-    const points = here.flatMap((each) => each.series.map(([figure, stage, epoch, value]) => ({ curve: each.curve, figure, stage, epoch, value })));
-    const told = points.some((point) => point.figure === accuracies[0]) ? accuracies[0] : accuracies[1];
+    const ids = new Set(shown.map((setting) => setting.id));
+    const fronts = source.rules[chosen.rule].fronts[chosen.axis];
+    const here = shown.filter((setting) => setting.rate === chosen.rate);
+    const points = here.flatMap((setting) => setting.series.map(([figure, stage, epoch, value]) => ({ curve: setting.curve, figure, stage, epoch, value })));
+    const accuracy = points.some((point) => point.figure === accuracies[0]) ? accuracies[0] : accuracies[1];
     return {
-      settings: shown.map(({ series, kept, ...each }) => ({ ...each, front: fronts[each.id] ?? -1 })),
+      settings: shown.map(({ series, kept, ...setting }) => ({ ...setting, front: fronts[setting.id] ?? -1 })),
       runs: source.runs.filter((run) => ids.has(run.id)),
       dense: source.dense,
-      layers: here.flatMap((each) => source.layers.map((layer, index) => ({ curve: each.curve, layer, kept: each.kept[index] }))),
-      series: points.filter((point) => point.figure === told),
+      layers: here.flatMap((setting) => source.layers.map((layer, index) => ({ curve: setting.curve, layer, kept: setting.kept[index] }))),
+      series: points.filter((point) => point.figure === accuracy),
       inside: points.filter((point) => !accuracies.includes(point.figure)),
     };
   }
 
-  async function draw(place) {
-    const chart = place.dataset.chart;
-    const name = chart === "pareto" ? at.axis : chart;
+  async function draw(figure) {
+    const chart = figure.dataset.chart;
+    const name = chart === "pareto" ? chosen.axis : chart;
     const all = tables(filter());
     const spec = structuredClone(source.charts[name]);
     const needed = { heat: "layers", training: "series", inside: "inside" }[chart];
-    place.parentElement.hidden = needed !== undefined && all[needed].length === 0;
-    if (place.parentElement.hidden) return;
+    figure.parentElement.hidden = needed !== undefined && all[needed].length === 0;
+    if (figure.parentElement.hidden) return;
     if (chart === "heat") {
       spec.height *= new Set(all.layers.map((row) => row.curve)).size;
-      spec.encoding.y.axis.labelLimit = Math.min(230, place.clientWidth / 3);
+      spec.encoding.y.axis.labelLimit = Math.min(230, figure.clientWidth / 3);
     }
-    if (chart === "inside") spec.columns = Math.max(1, Math.floor(place.clientWidth / 300));
+    if (chart === "inside") spec.columns = Math.max(1, Math.floor(figure.clientWidth / 300));
     spec.datasets = needed ? { [needed]: all[needed] } : { settings: all.settings, runs: all.runs, dense: all.dense };
-    views.get(place)?.finalize();
-    const { view } = await vegaEmbed(place, spec, embedding);
-    views.set(place, view);
+    views.get(figure)?.finalize();
+    const { view } = await vegaEmbed(figure, spec, embedding);
+    views.set(figure, view);
     if (chart === "pareto") link(view);
   }
 
@@ -92,12 +92,12 @@ document.querySelectorAll(".comparison").forEach((root) => {
   }
 
   // One chart after the other, when the page is at rest: a thousand runs open at once.
-  const places = [...root.querySelectorAll(".chart")];
+  const figures = [...root.querySelectorAll(".chart")];
   let turn = Promise.resolve();
   const rest = (work) => new Promise((done) => (window.requestIdleCallback ?? setTimeout)(() => done(work())));
   const redraw = (wanted = () => true) => {
     filter();
-    for (const place of places.filter((each) => wanted(each.dataset.chart))) turn = turn.then(() => rest(() => draw(place)));
+    for (const figure of figures.filter((figure) => wanted(figure.dataset.chart))) turn = turn.then(() => rest(() => draw(figure)));
     return turn;
   };
 
@@ -125,10 +125,10 @@ document.querySelectorAll(".comparison").forEach((root) => {
   });
   find(".legend").addEventListener("change", () => redraw());
   find(".filter input").addEventListener("input", () => redraw());
-  find(".axis").addEventListener("change", ({ target }) => { at.axis = target.value; redraw((chart) => chart === "pareto"); });
-  find(".rule").addEventListener("change", ({ target }) => { at.rule = target.value; rank(); redraw((chart) => chart === "pareto"); });
-  find(".rate").addEventListener("change", ({ target }) => { at.rate = Number(target.value); redraw((chart) => chart !== "pareto"); });
-  at.rate = Number(find(".rate").value);
+  find(".axis").addEventListener("change", ({ target }) => { chosen.axis = target.value; redraw((chart) => chart === "pareto"); });
+  find(".rule").addEventListener("change", ({ target }) => { chosen.rule = target.value; rank(); redraw((chart) => chart === "pareto"); });
+  find(".rate").addEventListener("change", ({ target }) => { chosen.rate = Number(target.value); redraw((chart) => chart !== "pareto"); });
+  chosen.rate = Number(find(".rate").value);
   rank();
   redraw().then(() => { root.dataset.drawn = Math.round(performance.now()); });
 });
