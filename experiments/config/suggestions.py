@@ -19,6 +19,7 @@ from experiments.system import checkout
 
 TYPED = (float, int, bool)  # any text is a text
 MAX_SUGGESTIONS = 3  # names offered
+RENAMED = {"method.steps": "method.levels"}  # keys of earlier versions
 
 
 def suggestions_for(arguments: Iterable[str]) -> list[str]:
@@ -65,7 +66,9 @@ def parsed_values(override: str) -> list[str]:
 
 
 def did_you_mean(name: str, known: list[str]) -> str:
-    """By the whole name, else by its last part: the right word in the wrong place."""
+    """By the name it bears now, by the whole name, else by its last part: the right word in the wrong place."""
+    if name in RENAMED:
+        return f"it is called {RENAMED[name]} now"
     last_part = name.rpartition(".")[2]
     candidates = nearest(name, known) or [key for key in known if key.endswith(f".{last_part}")][:MAX_SUGGESTIONS]
     if not candidates:

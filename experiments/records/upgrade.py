@@ -8,10 +8,11 @@ old runs and new ones of a setting are repetitions of each other. (No record of 
 from experiments.records.json_value import JSON
 
 Values = dict[str, JSON]
+GROUP2D = "pruning.methods.group2d.Group2D"
 BUDGET: Values = {"round_to": 1}
 METHODS: dict[str, Values] = {
     "pruning.methods.fcf.FCF": {"start": "one"},
-    "pruning.methods.group2d.Group2D": {"form": "split"},
+    GROUP2D: {"form": "split"},
 }
 TRAINER: Values = {
     "deterministic": True,
@@ -42,8 +43,18 @@ def from_2(record: Values) -> Values:
     return record | {"config": config | {name: node for name, node in nodes.items() if name in config}}
 
 
+def from_3(record: Values) -> Values:
+    """The ladder of group-wise pruning is `levels`: `steps` are the optimiser's."""
+    config = record.get("config")
+    method = config.get("method") if isinstance(config, dict) else None
+    if not (isinstance(config, dict) and isinstance(method, dict) and method.get("_target_") == GROUP2D):
+        return record
+    method = {"levels" if name == "steps" else name: value for name, value in method.items()}
+    return record | {"config": config | {"method": method}}
+
+
 def with_defaults(node: JSON, defaults: Values) -> JSON:
     return defaults | node if isinstance(node, dict) else node
 
 
-STEPS = {2: from_2}
+STEPS = {2: from_2, 3: from_3}

@@ -64,7 +64,7 @@ def broken(tmp_path: Path, **changes: object) -> Path:
 @pytest.mark.parametrize(
     ("changes", "what"),
     [
-        ({"schema": SCHEMA + 1}, "schema 4, this program reads 3"),
+        ({"schema": SCHEMA + 1}, f"schema {SCHEMA + 1}, this program reads {SCHEMA}"),
         ({"dense": {"accuracy": 0.9}}, "macs|accuracy_top5"),
         ({"seed": "zero"}, "seed: Input should be a valid integer"),
         ({"dense": None}, "record.json is not a whole record: dense: "),

@@ -2,13 +2,17 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from experiments.records.record import SCHEMA, read
 from experiments.records.upgrade import STEPS, upgrade
+from experiments.report.load.grouping import repetition_key
 from experiments.report.table import RESULTS
+from support.tiny_run import composed
 
 PATHS = [path for path in sorted(RESULTS.rglob("*.json")) if path.parent.name != "benchmarks"]
 
@@ -23,6 +27,16 @@ def test_every_committed_record_is_read() -> None:
         assert config["method"].get("start", "one") in ("one", "l1")
         assert ("start" in config["method"]) == config["method"]["_target_"].endswith("FCF")
         assert ("form" in config["method"]) == config["method"]["_target_"].endswith("Group2D")
+        assert ("levels" in config["method"]) == config["method"]["_target_"].endswith("Group2D")
+        assert "steps" not in config["method"]
+
+
+@pytest.mark.parametrize("method", ["fcf", "group2d", "l1", "random"])
+def test_a_run_of_today_averages_with_one_of_then(method: str) -> None:
+    """Its own command, composed by the conf/ of today."""
+    old = read(next((RESULTS / "digits_resnet20").glob(f"{method}-*-0.5-s1-*/record.json")))
+    config = OmegaConf.to_container(composed(*(word for word in old.command.split() if "=" in word)), resolve=True)
+    assert repetition_key(replace(old, config=config)) == repetition_key(old)
 
 
 def test_steps_lead_without_a_gap_to_the_schema_that_is_written() -> None:
@@ -39,15 +53,16 @@ def test_nothing_that_was_written_is_changed(path: Path) -> None:
         key: value for key, value in old.items() if key not in ("config", "schema")
     }
     assert upgrade(new) == new
-    method = old["config"]["method"] | {"budget": new["config"]["method"]["budget"]}
+    method = {"levels" if name == "steps" else name: value for name, value in old["config"]["method"].items()}
+    method |= {"budget": new["config"]["method"]["budget"]}
     assert method.items() <= new["config"]["method"].items()
 
 
 def test_what_was_chosen_stays() -> None:
     config = {"method": {"_target_": "pruning.methods.fcf.FCF", "start": "l1"}, "budget": {"round_to": 8}}
-    assert upgrade({"schema": 2, "config": config}) == {"schema": 3, "config": config}
+    assert upgrade({"schema": 2, "config": config}) == {"schema": SCHEMA, "config": config}
 
 
 @pytest.mark.parametrize("config", [None, [], {"method": None, "budget": 3}, {"method": {"budget": "x"}}])
 def test_what_is_no_config_is_left_for_the_reader_to_refuse(config: object) -> None:
-    assert upgrade({"schema": 2, "config": config}) == {"schema": 3, "config": config}  # type: ignore[dict-item]
+    assert upgrade({"schema": 2, "config": config}) == {"schema": SCHEMA, "config": config}  # type: ignore[dict-item]
