@@ -164,14 +164,8 @@ def measure_memory(samples: Path, marks: list[int]) -> list[Row]:
             seen += len(labels)
             if seen >= sorted(marks)[len(rows)]:
                 speed = seen / (time.perf_counter() - begin)
-                rows.append(
-                    {
-                        "what": "ImageNet, one worker",
-                        "after images": seen,
-                        "MB": resident_megabytes(),
-                        "images/s": speed,
-                    }
-                )
+                row: Row = {"what": "ImageNet, one worker", "after images": seen}
+                rows.append(row | {"MB": resident_megabytes(), "images/s": speed})
         data.teardown()
     return rows
 
