@@ -7,9 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pruning.api import attach, plan, prune
+    from pruning.api import attach, export, plan, prune
     from pruning.files.artifact import load, save
-    from pruning.files.export import onnx as export
     from pruning.lightning.callback import PruningCallback
     from pruning.pruned import Pruned
     from pruning.pruner import Pruner
@@ -20,10 +19,9 @@ if TYPE_CHECKING:
     from pruning.version import __version__
 
 _HOMES = {
-    **{name: f"pruning.api.{name}" for name in ("attach", "plan", "prune")},
+    **{name: f"pruning.api.{name}" for name in ("attach", "export", "plan", "prune")},
     **{name: f"pruning.files.artifact.{name}" for name in ("load", "save")},
     **{name: f"pruning.surgery.{name}" for name in ("certify", "compact", "mask")},
-    "export": "pruning.files.export.onnx",
     "Pruned": "pruning.pruned.Pruned",
     "PruningCallback": "pruning.lightning.callback.PruningCallback",
     "Pruner": "pruning.pruner.Pruner",

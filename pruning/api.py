@@ -1,13 +1,15 @@
-"""The public functions: prune at once, attach for a loop of one's own, plan without cutting."""
+"""The public functions: prune at once, attach for a loop of one's own, plan without cutting, export for others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pruning.files.export import onnx
 from pruning.graph.attachments import duplicate
 from pruning.graph.tracing import float_type
 from pruning.methods.base import PruningMethod
@@ -81,6 +83,27 @@ def plan(model: nn.Module, example: Tensor, method: Method = "l1", *, steps: int
         ValueError: as `prune`.
     """
     return make_plan(model, build_method(method, **arguments), check_example(model, example), steps)
+
+
+def export(network: Pruned | nn.Module, path: Path | str, example: Tensor | None = None) -> float:
+    """Write a network in eval as an ONNX file, for any number of images, once ONNX Runtime has run it.
+
+    Returns the largest difference that it shows on random images, relative to the largest output.
+
+    Args:
+        network: pruned, or any plain one.
+        path: of the file.
+        example: as in `prune`; only a plain network needs it.
+
+    Raises:
+        ValueError: ONNX is not installed (`pip install 'cnn-pruning[export]'`), or the file would compute something
+            else; nothing is written.
+    """
+    if isinstance(network, Pruned):
+        return onnx(network.network, network.image_shape, path)
+    if example is None:
+        raise ValueError("a plain network does not know its images: give export() an example, one batch of them")
+    return onnx(network, check_example(network, example), path)
 
 
 def check_example(model: nn.Module, example: Tensor) -> Shape:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pruning.files import durable
 from pruning.graph.tracing import float_type
 from pruning.modes import exact_float32
+from pruning.surgery.certificate import flatten_output
 
 Shape = tuple[int, int, int]
 EXTRA = ("onnx", "onnxscript", "onnxruntime")
@@ -30,9 +31,10 @@ def exported(network: nn.Module, image_shape: Shape) -> torch.export.ExportedPro
 
 
 def onnx(network: nn.Module, image_shape: Shape, path: Path | str) -> float:
-    """Write the network in eval as an ONNX file: input `images` [batch, 3, height, width], output `logits`.
+    """Write the network in eval as an ONNX file: input `images` [batch, channels, height, width], output `logits` (that
+    is the first of several).
 
-    Returns the largest difference that ONNX Runtime shows on random images, relative to the largest logit.
+    Returns the largest difference that ONNX Runtime shows on random images, relative to the output's largest value.
 
     Raises:
         ValueError: as `refuse_missing`; or the file computes something else, and nothing is written.
@@ -52,7 +54,7 @@ def onnx(network: nn.Module, image_shape: Shape, path: Path | str) -> float:
     distance = max(_relative_difference(content, bare, batch, image_shape) for batch in CHECKED_BATCHES)
     if not distance <= TOLERANCE:
         raise ValueError(
-            f"the ONNX form differs from the network by {distance:.2e} of the logits' scale, more than "
+            f"the ONNX form differs from the network by {distance:.2e} of its outputs' scale, more than "
             f"{TOLERANCE:.0e}; use exported(), or another version of onnxscript"
         )
     durable.write(Path(path), content)
@@ -79,9 +81,9 @@ def _random_images(batch: int, image_shape: Shape, kind: torch.dtype) -> Tensor:
 def _relative_difference(content: bytes, network: nn.Module, batch: int, image_shape: Shape) -> float:
     images = _random_images(batch, image_shape, float_type(network))
     session = import_module("onnxruntime").InferenceSession(content, providers=["CPUExecutionProvider"])
-    (onnx_logits,) = session.run(None, {"images": images.numpy()})
+    of_onnx = session.run(None, {"images": images.numpy()})
     with exact_float32():
-        logits = network(images).numpy()
-    if onnx_logits.shape != logits.shape:
+        of_network = [output.numpy() for output in flatten_output(network(images))]
+    if [output.shape for output in of_onnx] != [output.shape for output in of_network]:
         return float("inf")
-    return float(np.abs(onnx_logits - logits).max() / np.abs(logits).max())
+    return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in zip(of_onnx, of_network, strict=True))

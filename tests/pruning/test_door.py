@@ -14,7 +14,9 @@ import pruning
 from pruning import api, pruner
 from pruning.files import artifact
 from pruning.models import resnet
+from pruning.surgery.certificate import flatten_output
 from pruning.testing.samples import Residual
+from support.outputs import Outputs
 from support.rows import network
 
 SHAPE = (3, 8, 8)
@@ -45,6 +47,24 @@ def test_one_call_leaves_the_model_and_gives_a_smaller_one_with_its_proof() -> N
 def test_exact_counts_are_met() -> None:
     small = pruning.prune(residual(), EXAMPLE, "l1", layer={"convs.0": 5, "convs.2": 0.5})
     assert [small.selection.kept(name) for name in ("convs.0", "convs.1", "convs.2")] == [5, 12, 6]
+
+
+@pytest.mark.parametrize("outputs", ["tuple", "dict"])
+def test_every_output_of_several_is_certified(outputs: str) -> None:
+    """The certificate is the largest difference of any; a small network wrong in the last alone gets none."""
+    model, images = Outputs(outputs).eval(), torch.randn(4, *SHAPE)
+    small = pruning.prune(model, images, "l1", layer=0.5, exclude="second", data=[images])
+    assert small.report is not None
+    masked = pruning.mask(copy.deepcopy(model), small.selection, SHAPE)
+    pairs = list(zip(flatten_output(masked(images)), flatten_output(small.network(images)), strict=True))
+    assert len(pairs) == 2
+    assert type(small.network(images)) is type(model(images))
+    worst = max(((a - b).abs().max() / a.abs().max()).item() for a, b in pairs)
+    assert small.report.certificate == pytest.approx(worst, abs=1e-6)
+    with torch.no_grad():
+        small.network.get_submodule("second").get_parameter("bias").add_(1.0)
+    with pytest.raises(ValueError, match=r"^no certificate: small and masked network differ by"):
+        pruning.certify(masked, small.network, images)
 
 
 def test_a_selection_of_ones_own() -> None:
