@@ -77,7 +77,9 @@ class Pruner:
         Raises:
             ValueError: the method asks for a loss, and there are no labels.
         """
-        shown = ((images, self.loss_of(labels, loss)) for images, labels in map(split_batch, batches))
+        device = next(self.network.parameters()).device
+        pairs = (on_device(split_batch(batch), device) for batch in batches)
+        shown = ((images, self.loss_of(labels, loss)) for images, labels in pairs)
         self.method.observe_batches(self.network, shown)
 
     def loss_of(self, labels: Any, loss: Callable[[Any, Any], Tensor]) -> Loss:
@@ -129,3 +131,8 @@ def random_images(network: nn.Module, image_shape: Shape) -> Images:
 def split_batch(batch: Any) -> tuple[Images, Any]:
     """Images, and labels where there are any."""
     return (batch, None) if isinstance(batch, Tensor) else (batch[0], batch[1] if len(batch) > 1 else None)
+
+
+def on_device(batch: tuple[Images, Any], device: torch.device) -> tuple[Images, Any]:
+    images, labels = batch
+    return images.to(device), labels.to(device) if isinstance(labels, Tensor) else labels

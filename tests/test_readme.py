@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+import pruning
 from experiments.cli import summary
 from experiments.records.record import read
 from experiments.system.checkout import ROOT
@@ -16,7 +17,6 @@ from pruning.models import resnet
 from pruning.surgery import certify, compact, mask
 
 README = (ROOT / "README.md").read_text()
-OWN = (ROOT / "docs" / "own.md").read_text()
 SHAPE = (3, 32, 32)
 MAIN_JOB = ROOT / "experiments" / "results" / "digits_vgg16" / "fcf.json"
 
@@ -56,11 +56,10 @@ def test_the_dense_network_of_the_results_is_that_of_the_committed_runs():
     assert f"The dense network, which every row starts from, has {dense}." in README
 
 
-@pytest.mark.parametrize("text", [README, OWN], ids=["README", "own"])
-def test_the_network_and_the_method_of_your_own_work_as_printed(text: str):
+def test_the_network_and_the_method_of_your_own_work_as_printed():
     """The method takes the whole way on the network, and cuts what it says: half of the filters with the least norm."""
-    network = defined(text, "small_cnn")(classes=10, image_shape=SHAPE, seed=0)
-    method = defined(text, "L2")(PerLayer(0.5))
+    network = defined(README, "small_cnn")(classes=10, image_shape=SHAPE, seed=0)
+    method = defined(README, "L2")(PerLayer(0.5))
     method.attach(network, SHAPE, steps=0)
     choice = method.select(network)
     first = next(name for name, module in network.named_modules() if isinstance(module, nn.Conv2d))
@@ -77,8 +76,10 @@ def test_the_method_of_your_own_scores_what_is_added_up_together():
     assert {choice.any(1).sum().item() * 2 for choice in method.select(network).values()} <= {16, 32, 64}
 
 
-def test_the_library_works_as_printed_on_any_network(capsys: pytest.CaptureFixture[str]):
-    images = torch.randn(4, *SHAPE)
-    made = executed(OWN, "print(certify(", network=resnet(20, 10, SHAPE, "A").eval(), images=images)
-    torch.testing.assert_close(made["small"](images), made["masked"](images))
-    assert float(capsys.readouterr().out) < 1e-5
+def test_the_one_call_prunes_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
+    monkeypatch.chdir(tmp_path)
+    model = defined(README, "small_cnn")(classes=10, image_shape=SHAPE, seed=0)
+    small = executed(README, "pruning.prune(", pruning=pruning, torch=torch, model=model)["small"]
+    assert "certificate" in capsys.readouterr().out
+    images = torch.randn(2, *SHAPE)
+    assert torch.equal(pruning.load("out").network(images), small.network(images))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any, final
 
+import torch.nn.functional as F
 from lightning import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
@@ -18,7 +20,7 @@ from pruning.lightning.saved import from_state, to_state
 from pruning.lightning.steps import MethodSteps
 from pruning.methods.build import Method, build_method
 from pruning.pruned import Pruned
-from pruning.pruner import Pruner
+from pruning.pruner import Batches, Pruner
 from pruning.surgery.compact import compact
 
 
@@ -40,6 +42,7 @@ class PruningCallback(MethodSteps):
         at_epoch: when the others cut; 0: before the optimiser is made.
         example: a batch of images as the network is given, of which the shape counts; None: the module's
             `example_input_array`.
+        data, loss: as in `pruning.prune`, for methods that score by batches; they are shown just before the cut.
 
     Attributes:
         pruned: what came out, once it is cut; its network is the one that the module holds.
@@ -56,10 +59,14 @@ class PruningCallback(MethodSteps):
         epochs: int | None = None,
         at_epoch: int = 0,
         example: Tensor | None = None,
+        data: Batches | None = None,
+        loss: Callable[[Any, Any], Tensor] = F.cross_entropy,
         **arguments: Any,
     ) -> None:
         super().__init__(build_method(method, **arguments), (0, 0, 0), network)
         refusals.refuse_moment(self.method, epochs, at_epoch)
+        refusals.refuse_missing_data(self.method, data)
+        self.data, self.loss = data, loss
         self.epochs = at_epoch if epochs is None else epochs  # before the cut
         self.example = example
         self.pruned: Pruned | None = None
@@ -149,6 +156,8 @@ class PruningCallback(MethodSteps):
         if self.pruner is None:
             self.attach(self.network(pl_module), 0)
         assert self.pruner is not None
+        if self.method.observes and self.data is not None:
+            self.pruner.observe(self.data, self.loss)
         network, pruned = self.pruner.network, self.pruner.finish()
         swap_parameters(
             trainer.optimizers, network, pruned.network, lambda m: compact(m, pruned.selection, self.image_shape)

@@ -18,6 +18,14 @@ from pruning.selection import Selection
 Shape = tuple[int, int, int]
 
 
+def refuse_missing_data(method: PruningMethod, data: object) -> None:
+    if method.observes and not method.needs_training and data is None:
+        raise ValueError(
+            f"{type(method).__name__} scores by what batches show it: give PruningCallback data=, batches of "
+            "(images, labels)"
+        )
+
+
 def refuse_moment(method: PruningMethod, epochs: int | None, at_epoch: int) -> None:
     """Raises ValueError for a cut that the method could not be ready for."""
     kind = type(method).__name__

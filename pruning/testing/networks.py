@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from itertools import islice
 
@@ -31,7 +32,7 @@ def check_network(
     itself, bit for bit.
 
     Args:
-        build: the network.
+        build: makes the network; it is copied first.
         example: a batch of images; only its shape counts.
         draws: selections for each of two ratios.
 
@@ -40,7 +41,7 @@ def check_network(
         ValueError: the network cannot be traced.
     """
     shape: Shape = tuple(example.shape[1:])  # type: ignore[assignment]
-    network = with_fitting_norms(randomised(build()), shape)
+    network = with_fitting_norms(randomised(copy.deepcopy(build())), shape)
     graph = trace(network, shape)
     assert_full_selection_is_the_identity(network, graph, shape)
     for choice in telling_selections(network, graph, shape, draws):
