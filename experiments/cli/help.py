@@ -1,12 +1,10 @@
 """`--help`: what can be chosen, read from conf/, and how. Imports no Hydra, whose own takes a second."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
-from experiments.config.choices import explain
+from experiments.config.choices import config_folders, explain
 from experiments.system import checkout
 
-FOLDER = ("--config-dir", "-cd")
 GROUPS = ("method", "model", "data", "budget", "objective", "recipe", "tracking", "experiment")
 EXAMPLES = """\
 Prune a CNN: train or load it, cut it, prove the small one equal to the masked one, fine-tune, measure, record.
@@ -22,7 +20,7 @@ KEYS = """\
 Then
   ratio=0.5        share removed, in [0, 1); of what says budget=
   seed=0           initial weights, order of images, augmentation
-  baseline=PATH    weights instead of training: .safetensors or a weights-only state dict
+  baseline=PATH    instead of training: weights (.safetensors, a state dict), or a pruned outputs/RUN/network
   control=scratch  also train the pruned shape from fresh weights, as another row
   plan=true        show what would be cut and what cannot be, train nothing
   sensitivity=true prune each layer alone and show what it costs
@@ -49,13 +47,3 @@ def text(arguments: Iterable[str] = ()) -> str:
     folders = config_folders(list(arguments))
     groups = (explain(group, *folders) for group in GROUPS)
     return "\n".join([EXAMPLES, *groups, KEYS]).replace("python run.py", checkout.command())
-
-
-def config_folders(arguments: list[str]) -> list[Path]:
-    words = zip(arguments, [*arguments[1:], ""], strict=True)
-    values = [following if word in FOLDER else word.partition("=")[2] for word, following in words if is_folder(word)]
-    return [Path(value) for value in values if value]
-
-
-def is_folder(word: str) -> bool:
-    return word.partition("=")[0] in FOLDER

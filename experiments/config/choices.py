@@ -1,11 +1,15 @@
-"""The choices of conf/, each with the first comment of its file: the words of --help. Imports no torch."""
+"""The choices of conf/ and of folders of the user's own, each with the first comment of its file: the words of --help.
+Imports no torch.
+"""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from experiments.system.checkout import ROOT
 
 CONF = ROOT / "conf"
+FOLDER = ("--config-dir", "-cd")
 INNER = {"by_method", "by_data"}  # folders of values that are merged in by themselves, not choices
 
 
@@ -28,3 +32,18 @@ def headline(path: Path) -> str:
     """The first comment of a file, on a line of its own or behind a value."""
     comments = (line.partition("#")[2].strip() for line in path.read_text().splitlines() if "#" in line)
     return next((line for line in comments if not line.startswith("@package")), "")
+
+
+def config_folders(arguments: list[str]) -> list[Path]:
+    """What `--config-dir` among the arguments names. Exits in words for a folder that is not there."""
+    words = zip(arguments, [*arguments[1:], ""], strict=True)
+    values = [following if word in FOLDER else word.partition("=")[2] for word, following in words if is_folder(word)]
+    folders = [Path(value) for value in values if value]
+    for folder in folders:
+        if not folder.is_dir():
+            sys.exit(f"--config-dir={folder} is no folder: name the one that holds method/mine.yaml or its like")
+    return folders
+
+
+def is_folder(word: str) -> bool:
+    return word.partition("=")[0] in FOLDER

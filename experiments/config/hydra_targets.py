@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import product
 from pathlib import Path
+from typing import NoReturn
 
 import hydra.conf
 from hydra import compose, initialize_config_dir
@@ -24,9 +25,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.config import targets, typed_overrides
-from experiments.config.choices import CONF
+from experiments.config.choices import CONF, config_folders
 from experiments.config.node import KEY, leaves
 from experiments.config.refusal import error_message
+from experiments.config.suggestions import suggestions_for
 from experiments.system import checkout
 from experiments.system.redact import redact, refuse_secret
 
@@ -52,20 +54,27 @@ def check(arguments: list[str]) -> None:
     """Exits in words unless Hydra may act on these arguments. Composes as often as they name choices of files."""
     options, unknown = parser().parse_known_args(arguments)
     if unknown:
-        sys.exit(redact(explain_hyphens(unknown[0])))
+        sys.exit(redact(explain_unknown(unknown[0])))
     for name, flag in FOREIGN.items():
         if getattr(options, name) is not None:
             sys.exit(f"{flag} takes another program's config: add files of your own by --config-dir=FOLDER")
-    if not (options.overrides or options.config_dir):
+    if not (config_folders(arguments) or options.overrides):
         return
     try:
         for composition in compositions(options.overrides, options.config_dir, options.multirun):
             refuse_composition(composition)
     except (HydraException, OmegaConfBaseException) as error:
-        sys.stderr.write(redact(f"{error}\n" + (f"{error.__cause__}\n" if error.__cause__ else "")))
-        sys.exit(1)
+        exit_for(error, arguments)
     except (ValueError, RecursionError) as error:
         sys.exit(error_message(error))
+
+
+def exit_for(error: Exception, arguments: list[str]) -> NoReturn:
+    """By what was probably meant; where that is not known, in Hydra's words."""
+    if suggestions := suggestions_for(arguments):
+        sys.exit(redact("\n".join(suggestions)))
+    sys.stderr.write(redact(f"{error}\n" + (f"{error.__cause__}\n" if error.__cause__ else "")))
+    sys.exit(1)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,8 +91,10 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def explain_hyphens(argument: str) -> str:
-    """`wandb sweep` passes --key=value unless it is asked not to."""
+def explain_unknown(argument: str) -> str:
+    """`wandb sweep` passes --key=value unless it is asked not to; Hydra takes one row of keys."""
+    if not argument.startswith("-"):
+        return f"{argument}: a switch stands between the keys: put -m, --config-dir and the like before all of them"
     key, _, value = argument.lstrip("-").partition("=")
     return (
         f"{argument}: keys have no hyphens here: {key}={value or 'VALUE'}; for `wandb sweep`, end the command of its "

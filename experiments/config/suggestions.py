@@ -1,7 +1,7 @@
 """What was probably meant by a name that does not exist, or by a value of the wrong kind. Imports no torch."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, ValidationError
+from omegaconf.errors import OmegaConfBaseException
 
-from experiments.config.choices import CONF, INNER
-from experiments.config.node import leaves
+from experiments.config.choices import CONF, choices, config_folders
+from experiments.config.node import KEY, leaves
 from experiments.config.schema import register
 from experiments.config.typed import KINDS
 from experiments.system import checkout
@@ -22,24 +23,31 @@ MAX_SUGGESTIONS = 3  # names offered
 RENAMED = {"method.steps": "method.levels"}  # keys of earlier versions
 
 
-def suggestions_for(arguments: Iterable[str]) -> list[str]:
+def suggestions_for(arguments: list[str]) -> list[str]:
     """One line for each override of a key or a choice that does not exist, or with a value of the wrong kind."""
+    folders = [CONF, *config_folders(arguments)]
     overrides = [word for word in arguments if "=" in word and word[0] not in "-+~" and not word.startswith("hydra")]
     pairs = [override.partition("=")[::2] for override in overrides]
     groups = {key: value for key, value in pairs if (CONF / key).is_dir()}
-    config = compose_config(groups)
+    try:
+        config = compose_config(groups, folders)
+    except (HydraException, OmegaConfBaseException):  # for a file of the user's own, not for what he typed
+        return []
     known_keys = sorted(config_keys(config))
-    lines = [line for key, value in pairs if key in groups for line in unknown_choices(key, value)]
-    lines += [f"{key}: no such key; {did_you_mean(key, known_keys)}" for key, _ in pairs if key not in known_keys]
+    lines = [line for key, value in pairs if key in groups for line in unknown_choices(key, value, folders)]
+    lines += [
+        f"{key}: no such key; {explain_key(key, known_keys, dict(pairs))}"
+        for key in dict(pairs)
+        if key not in known_keys
+    ]
     return lines + [line for override in overrides for line in mistyped_values(config, override)]
 
 
-def unknown_choices(group: str, value: str) -> Iterator[str]:
-    files = (path.relative_to(CONF / group) for path in (CONF / group).rglob("*.yaml"))
-    choices = [path.with_suffix("").as_posix() for path in files if not INNER & set(path.parts)]
+def unknown_choices(group: str, value: str, folders: list[Path]) -> Iterator[str]:
+    names = [name for folder in folders for name, _ in choices(folder / group)]
     for choice in value.split(","):
-        if choice not in (*choices, "null"):
-            yield f"{group}={choice}: no such choice; {did_you_mean(choice, choices)}"
+        if choice not in (*names, "null"):
+            yield f"{group}={choice}: no such choice; {did_you_mean(choice, names)}"
 
 
 def mistyped_values(config: DictConfig, override: str) -> Iterator[str]:
@@ -63,6 +71,12 @@ def parsed_values(override: str) -> list[str]:
     if parsed.is_sweep_override():
         return list(parsed.sweep_string_iterator()) if parsed.is_discrete_sweep() else []
     return [parsed.get_value_string().strip("'\"")]
+
+
+def explain_key(key: str, known: list[str], typed: Mapping[str, str]) -> str:
+    if f"{key.partition('.')[0]}.{KEY}" in typed:
+        return f"an argument of a class of your own is added with a plus: +{key}=..."
+    return did_you_mean(key, known)
 
 
 def did_you_mean(name: str, known: list[str]) -> str:
@@ -99,13 +113,14 @@ def number_distance(a: str, b: str) -> int:
     return sum(abs(number - other) for number, other in zip_longest(*pairs, fillvalue=0))
 
 
-def compose_config(groups: dict[str, str]) -> DictConfig:
+def compose_config(groups: dict[str, str], folders: list[Path]) -> DictConfig:
     """The config of these choices, those that do not exist left out."""
-    choices = [f"{group}={value.split(',')[0]}" for group, value in groups.items() if choice_exists(group, value)]
+    chosen = [f"{group}={value.split(',')[0]}" for group, value in groups.items() if exists(group, value, folders)]
+    added = [f"file://{folder.absolute()}" for folder in folders if folder != CONF]
     GlobalHydra.instance().clear()
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", choices)
+        return compose("config", [*chosen, *([f"hydra.searchpath={added}"] if added else [])])
 
 
 def config_keys(config: DictConfig) -> set[str]:
@@ -115,5 +130,5 @@ def config_keys(config: DictConfig) -> set[str]:
     return names | {".".join(part[:length]) for part in parts for length in range(1, len(part) + 1)}
 
 
-def choice_exists(group: str, value: str) -> bool:
-    return value != "null" and not any(unknown_choices(group, value))
+def exists(group: str, value: str, folders: list[Path]) -> bool:
+    return value != "null" and not any(unknown_choices(group, value, folders))

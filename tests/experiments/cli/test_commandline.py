@@ -57,6 +57,11 @@ def test_the_help_lists_the_choices_of_a_folder_of_the_users_own(tmp_path: Path,
     assert "Euclidean" not in help.text(["--help"])
 
 
+def test_the_help_of_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=rf"^--config-dir={tmp_path}/none is no folder: name the one that holds"):
+        help.text([f"--config-dir={tmp_path}/none", "--help"])
+
+
 def test_a_bad_value_is_one_line_and_a_fault_stays_a_fault() -> None:
     with pytest.raises(Refusal, match=r"^ratio must lie in 0, got 1$"), refusals():
         raise ValueError("ratio must lie in 0,\n   got 1")

@@ -155,8 +155,34 @@ def test_hyphens_as_wandb_sweep_types_them_are_named(asked: list[str], form: str
         hydra_targets.check(asked)
 
 
-def test_whatever_does_not_compose_is_said_in_hydras_words(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_switch_between_the_keys_is_named() -> None:
+    with pytest.raises(SystemExit, match=r"^seed=1: a switch stands between the keys: put -m, .* before all of them$"):
+        hydra_targets.check(["method=l1", "-m", "seed=1"])
+
+
+def test_a_misspelt_choice_is_one_line() -> None:
+    with pytest.raises(SystemExit, match=r"^method=l2: no such choice; did you mean l1\?$"):
+        hydra_targets.check(["method=l2"])
+
+
+def test_an_argument_of_a_class_of_the_users_own_needs_a_plus() -> None:
+    with pytest.raises(SystemExit, match=r"^objective\.gamma: no such key; an argument .* a plus: \+objective\.gamma="):
+        hydra_targets.check(["objective._target_=myloss.Focal", "objective.gamma=1"])
+
+
+def test_of_a_folder_of_the_users_own_the_misspelt_key_alone_is_named(tmp_path: Path) -> None:
+    (tmp_path / "method").mkdir()
+    (tmp_path / "method" / "mine.yaml").write_text("defaults: [l1, _self_]\npower: 2\n")
+    with pytest.raises(SystemExit, match=r"^ratoi: no such key; did you mean ratio\?$"):
+        hydra_targets.check(["--config-dir", str(tmp_path), "method=mine", "method.power=3", "ratoi=0.3"])
+    with pytest.raises(SystemExit, match=r"^method=min: no such choice; did you mean mine\?$"):
+        hydra_targets.check([f"--config-dir={tmp_path}", "method=min"])
+    with pytest.raises(SystemExit, match=r"none is no folder: name the one that holds method/mine\.yaml"):
+        hydra_targets.check([f"--config-dir={tmp_path / 'none'}", "method=mine"])
+
+
+def test_whatever_else_does_not_compose_is_said_in_hydras_words(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as refused:
-        hydra_targets.check(["method=typo"])
-    assert refused.value.code == 1  # run.py adds what was probably meant
-    assert "Could not find 'method/typo'" in capsys.readouterr().err
+        hydra_targets.check(["method=l1", "~typo"])
+    assert refused.value.code == 1
+    assert "Could not delete from config. 'typo' does not exist." in capsys.readouterr().err
