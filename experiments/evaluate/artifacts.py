@@ -11,6 +11,7 @@ from experiments.run.context import RunContext
 from experiments.system.checksums import is_pruned, write_checksum
 from experiments.system.console import log
 from pruning.files import artifact, export
+from pruning.files.program import is_describable
 from pruning.models.registry import BUILDERS, Origin
 from pruning.pruned import Preprocessing, Pruned
 from pruning.selection import Selection
@@ -25,18 +26,12 @@ def save(context: RunContext, network: nn.Module, choice: Selection, form: str) 
     pruned = Pruned(
         network, choice, origin, context.image_shape, tuple(context.data.classes), preprocessing(context.settings.data)
     )
-    artifact.save(pruned, folder, dense=dense_of(context))
+    artifact.save(pruned, folder, dense=None if origin or is_describable(network) else context.network)
     if context.settings.export == "onnx":
         distance = export.onnx(to_form(network, form), context.image_shape, context.folder / ONNX)
         write_checksum(context.folder / ONNX)
         log(f"ONNX Runtime differs from the network by {distance:.1e} of the logits' scale")
     return folder
-
-
-def dense_of(context: RunContext) -> nn.Module | None:
-    """The full-size network, where the folder needs it: a pruned one that is pruned again is written by its graph."""
-    named = origin_of(context.settings) is not None or is_pruned(Path(context.settings.baseline or ""))
-    return None if named else context.network
 
 
 def origin_of(settings: Settings) -> Origin | None:

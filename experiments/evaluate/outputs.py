@@ -10,7 +10,7 @@ from experiments.config.modified import modifications
 from experiments.config.node import plain
 from experiments.config.typed_overrides import command
 from experiments.evaluate import measure
-from experiments.evaluate.artifacts import NETWORK, ONNX, dense_of
+from experiments.evaluate.artifacts import NETWORK, ONNX, origin_of
 from experiments.records import record
 from experiments.records.record import Budget, Layer, Record
 from experiments.run.context import RunContext
@@ -66,7 +66,7 @@ def read_finished(context: RunContext) -> Record | None:
 def describe_damage(context: RunContext) -> str | None:
     """What of the kept network cannot be read, in one line."""
     try:
-        artifact.load(context.folder / NETWORK, dense_of(context))
+        artifact.load(context.folder / NETWORK, None if origin_of(context.settings) else context.network)
     except (OSError, ValueError) as error:
         return str(error)
     if context.settings.export and not matches_checksum(context.folder / ONNX):

@@ -77,6 +77,8 @@ def save(pruned: Pruned, folder: Path | str, dense: nn.Module | None = None) -> 
 def load(folder: Path | str, dense: nn.Module | None = None) -> Pruned:
     """The network of a folder, weights and outputs equal bit for bit to the saved one's; on the CPU.
 
+    `dense` is for a folder without a name and a graph; one that has its graph does not look at it.
+
     Raises:
         FileNotFoundError: a file is missing.
         ValueError: a file is damaged, foreign, or fits no network; `dense` is missing or not needed.
@@ -101,8 +103,6 @@ def load(folder: Path | str, dense: nn.Module | None = None) -> Pruned:
 def _rebuild(description: Description, dense: nn.Module | None) -> tuple[fx.GraphModule, Selection]:
     """The small network without numbers: all its tensors are on the meta device."""
     if description.program is not None:
-        if dense is not None:
-            raise ValueError("the network is described by its own graph: do not give dense=")
         small = build(dict(description.program))
         _check_runs(small, description.image_shape)
         return small, description.own_selection()

@@ -36,6 +36,15 @@ def describe(network: nn.Module) -> Program:
 REMEDY = "give save() dense=, the full-size network, and load() too"
 
 
+def is_describable(network: nn.Module) -> bool:
+    """Whether a file may hold all that its graph does."""
+    try:
+        describe(network)
+    except ValueError:
+        return False
+    return True
+
+
 def _describe_node(node: fx.Node) -> list[Any]:
     target = allowed.FUNCTION_NAMES.get(node.target) if node.op == "call_function" else str(node.target)
     try:

@@ -139,7 +139,7 @@ def test_the_baseline_of_a_file_is_the_dense_network(made: record.Record, tmp_pa
 def test_the_kept_network_loads_and_is_the_one_that_was_measured(made: record.Record, tmp_path: Path) -> None:
     (folder,) = tmp_path.glob("*/network")
     bench = prepare(settings(f"folder={tmp_path}"))
-    loaded = pruning.load(folder, dense=bench.network)
+    loaded = pruning.load(folder)
     assert loaded.classes == ("a", "b", "c", "d")
     found = measure.accuracy(loaded.network, bench.data.test_dataloader(), bench.device)
     assert found.top1 == made.tuned.accuracy

@@ -97,7 +97,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "words"), WRONG, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("arguments", "words"), WRONG)
 def test_errors_name_the_arguments(arguments: dict, words: str) -> None:
     given = {"example": EXAMPLE, "method": "l1"} | arguments
     with pytest.raises(ValueError, match=words):

@@ -37,7 +37,7 @@ def test_a_lightning_data_module_is_trained_and_measured_on(tmp_path: Path, caps
     assert made.stages[0].train_macs == 3 * made.dense.macs * 3 * 68
     assert "the images of MyData are known by the identity" in " ".join(capsys.readouterr().out.split())
     (folder,) = tmp_path.glob("*/network")
-    assert pruning.load(folder, dense=chain(4, (3, 8, 8), 0)).preprocessing is None
+    assert pruning.load(folder).preprocessing is None
 
 
 def test_its_identity_is_part_of_what_a_stage_is_known_by(tmp_path: Path) -> None:

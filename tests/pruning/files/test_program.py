@@ -144,9 +144,9 @@ def test_deep_nesting_is_refused(kept: Path, tmp_path: Path) -> None:
         pruning.load(tmp_path)
 
 
-def test_dense_is_not_for_a_network_with_its_graph(kept: Path) -> None:
-    with pytest.raises(ValueError, match="described by its own graph: do not give dense="):
-        pruning.load(kept, nn.Identity())
+def test_dense_is_not_looked_at_where_the_folder_has_the_graph(kept: Path) -> None:
+    plain, given = pruning.load(kept).network, pruning.load(kept, nn.Identity()).network
+    assert all(torch.equal(value, given.state_dict()[name]) for name, value in plain.state_dict().items())
 
 
 def test_a_network_that_nobody_compacted_has_no_graph() -> None:
