@@ -19,7 +19,8 @@ from pruning.layers import layer_rows
 from pruning.methods.base import Loss, PruningMethod
 from pruning.pruned import Pruned, Report
 from pruning.selection import Selection
-from pruning.surgery import certify, compact
+from pruning.surgery import certify
+from pruning.surgery.compact import build_small
 from pruning.surgery.mask import silence
 
 Images = Float[Tensor, "batch channels height width"]
@@ -109,7 +110,7 @@ class Pruner:
         """The small network of a choice, with its report."""
         graph = self.method.graph or trace(self.network, self.image_shape)
         before, after = analyse(graph, Selection({})), analyse(graph, choice)
-        small, masked = compact(self.network, choice, self.image_shape, graph), duplicate(self.network)
+        small, masked = build_small(self.network, after), duplicate(self.network)
         silence(masked, after)
         report = Report(
             layer_rows(self.network, before, after, verdicts),

@@ -4,10 +4,12 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+import pruning
 from experiments.system.checkout import ROOT
 
 ROOMS = ("pruning", "datamodules", "experiments")
@@ -125,6 +127,32 @@ def test_what_must_start_fast_starts_without_torch() -> None:
     code = f"import sys, importlib\nfor name in {LIGHT}:\n    importlib.import_module('experiments.' + name)\n"
     done = python("-c", f"{code}    print(name, [each for each in {HEAVY} if each in sys.modules])")
     assert done.stdout.splitlines() == [f"{name} []" for name in LIGHT], done.stderr
+
+
+PRUNE = """
+import sys, pruning
+assert not {"torch", "numpy"} & set(sys.modules), "the package alone"
+import torch
+network = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 4, 3))
+print(pruning.prune(network, torch.randn(1, 3, 16, 16), "l1", layer=0.5).selection.kept("0"))
+assert {name for name in pruning.__all__ if hasattr(pruning, name) or name == "PruningCallback"} == set(pruning._HOMES)
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+def test_pruning_a_network_needs_torch_alone() -> None:
+    """So do all public names but the callback, which needs lightning."""
+    done = python("-c", PRUNE)
+    assert done.returncode == 0, done.stderr
+    kept, modules = done.stdout.splitlines()
+    assert int(kept) == 4
+    assert {"torch", "pruning"} <= set(modules.split())
+    assert not {"lightning", "torchmetrics", "torchvision", "scipy", "sklearn", "timm"} & set(modules.split())
+
+
+def test_the_testing_of_methods_is_a_module_not_a_name() -> None:
+    assert "testing" not in pruning._HOMES
+    assert find_spec("pruning.testing") is not None
 
 
 def test_the_help_explains_the_choices_without_hydra() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import fx, nn
 
 from pruning.graph.graph import Graph, trace
-from pruning.graph.liveness import analyse
+from pruning.graph.liveness import Liveness, analyse
 from pruning.selection import Selection
 from pruning.surgery.align import ColumnGroups
 from pruning.surgery.builder import Builder
@@ -23,7 +23,12 @@ def compact(
     Raises:
         ValueError: as `analyse`; or a layer whose kernels survive in a pattern that has no small form.
     """
-    modules, small_graph = Builder(network, analyse(graph or trace(network, image_shape), selection)).build()
+    return build_small(network, analyse(graph or trace(network, image_shape), selection))
+
+
+def build_small(network: nn.Module, liveness: Liveness) -> fx.GraphModule:
+    """As `compact`, of a selection that has been analysed already."""
+    modules, small_graph = Builder(network, liveness).build()
     small = fx.GraphModule(modules, small_graph, class_name=type(network).__name__)
     for node in small.graph.nodes:
         node.type = None  # annotations of the full-size forward: torch.save and torch.jit.script fail on them
