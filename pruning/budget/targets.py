@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pruning.arguments import key
+from pruning.budget.search import fewest_steps
 from pruning.graph.cost import Cost
 from pruning.graph.sites import match_patterns
 
@@ -192,26 +193,22 @@ class Share(Budget):
     def counts(self, problem: BudgetProblem) -> Counts:
         removals = self._removal_order(problem.widths)
         full = self._measure(problem, problem.widths)
-        steps = bisect_left(range(len(removals)), True, key=lambda n: self._reaches(problem, removals[:n], full))
-        counts = self._counts_after(problem.widths, removals[:steps])
-        removed = 1 - self._measure(problem, counts) / full
-        if removed < self.ratio - ROUNDING:
+
+        @cache
+        def removed(steps: int) -> float:
+            counts = self._counts_after(problem.widths, removals[:steps])
+            return 1 - self._measure(problem, counts) / full
+
+        steps = fewest_steps(removed, self.ratio - ROUNDING, len(removals))
+        if removed(steps) < self.ratio - ROUNDING:
             raise ValueError(
                 f"{key(self.of)}={self.ratio} cannot be met at these sites: keeping the least of each cuts "
-                f"{round_down(removed)} of the {self.of}; lower it, or prune more ({key('joined')}=expand)"
+                f"{round_down(removed(steps))} of the {self.of}; lower it, or prune more ({key('joined')}=expand)"
             )
-        return counts
+        return self._counts_after(problem.widths, removals[:steps])
 
     def _measure(self, problem: BudgetProblem, counts: Mapping[str, int]) -> int:
         return sum(counts.values()) if self.of == "filters" else getattr(problem.cost(counts), self.of)
-
-    def _reaches(self, problem: BudgetProblem, removals: list[str], full: int) -> bool:
-        """Is the cut reached? A network cut to pieces has reached any."""
-        try:
-            counts = self._counts_after(problem.widths, removals)
-            return 1 - self._measure(problem, counts) / full >= self.ratio - ROUNDING
-        except ValueError:
-            return True
 
     def _removal_order(self, widths: Mapping[str, int]) -> list[str]:
         """The sites in the order in which each gives up one unit, evenly by share."""

@@ -1,9 +1,21 @@
 import re
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 import torch
 
-from pruning.budget.targets import BudgetProblem, Global, PerLayer, Share, check_ratio, count_kept
+from pruning.budget.search import fewest_steps
+from pruning.budget.targets import (
+    ROUNDING,
+    BudgetProblem,
+    Global,
+    PerLayer,
+    Share,
+    check_ratio,
+    count_kept,
+)
 from pruning.graph.cost import Cost, predict
 from pruning.graph.liveness import analyse
 from pruning.methods.l1 import L1
@@ -169,6 +181,70 @@ def test_share_refuses_what_cannot_be_met() -> None:
         Share(0.5, "flops")
     with pytest.raises(ValueError, match=r"floor must lie in \[0, 1\), got 1.0"):
         Share(0.5, "macs", floor=1.0)
+
+
+class Watched(Share):
+    """Keeps the problem, and counts how often the whole network's cost is asked."""
+
+    def counts(self, problem: BudgetProblem) -> dict[str, int]:
+        self.asked = 0
+
+        def cost(counts: Mapping[str, int]) -> Cost:
+            self.asked += 1
+            return problem.cost(counts)
+
+        self.problem = replace(problem, cost=cost)
+        return super().counts(self.problem)
+
+
+@pytest.mark.parametrize("of", ["macs", "params"])
+@pytest.mark.parametrize("joined", ["keep", "expand", "couple"])
+@pytest.mark.parametrize(("name", "round_to"), [("vgg16", 1), ("resnet8", 1), ("resnet8", 8)])
+def test_a_share_is_what_plain_bisection_finds_with_half_the_questions(
+    name: str, joined: str, of: str, round_to: int
+) -> None:
+    network = vgg16(10, SHAPE) if name == "vgg16" else resnet(8, 10, SHAPE, "B")
+    budget = Watched(0.3, of, round_to=round_to)
+    method = L1(budget, joined=joined)
+    method.attach(network, SHAPE, 0)
+    asked, problem = budget.asked, budget.problem
+    order, whole = budget._removal_order(problem.widths), getattr(problem.cost(problem.widths), of)
+
+    def remaining(steps: int) -> float:
+        return getattr(problem.cost(budget._counts_after(problem.widths, order[:steps])), of) / whole
+
+    steps = bisect_left(range(len(order)), True, key=lambda steps: 1 - remaining(steps) >= 0.3 - ROUNDING)
+    assert method.counts == budget._counts_after(problem.widths, order[:steps])
+    assert asked <= 10 if round_to == 1 else asked <= 14
+
+
+CURVES: dict[str, Callable[[float], float]] = {
+    "line": lambda share: 0.8 * share,
+    "square": lambda share: 1 - (1 - 0.9 * share) ** 2,
+    "steps": lambda share: 1 - (1 - 0.7 * int(40 * share) / 40) ** 2,
+    "jump": lambda share: 0.9 * (share > 0.7),
+    "flat": lambda share: 0.05,
+}
+
+
+@pytest.mark.parametrize("curve", CURVES)
+@pytest.mark.parametrize("most", [1, 2, 3, 10, 5000])
+@pytest.mark.parametrize("wanted", [0.0, 0.05, 0.3, 0.75, 0.99])
+def test_guesses_end_where_bisection_does_on_any_rising_curve(curve: str, most: int, wanted: float) -> None:
+    def removed(steps: int) -> float:
+        return CURVES[curve](steps / most)
+
+    found = bisect_left(range(most), True, key=lambda steps: removed(steps) >= wanted)
+    assert fewest_steps(removed, wanted, most) == found
+
+
+def test_a_network_cut_to_pieces_has_reached_anything() -> None:
+    def removed(steps: int) -> float:
+        if steps > 60:
+            raise ValueError("nothing is left")
+        return steps / 1000
+
+    assert fewest_steps(removed, 0.5, 100) == 61
 
 
 @pytest.mark.parametrize(
