@@ -199,11 +199,26 @@ def read_facts(module: LightningDataModule, given: Mapping[str, Any]) -> dict[st
         words = " and ".join(f"{name} ({FACTS[name]})" for name in missing)
         keys = " ".join(f"data.{name}=..." for name in missing)
         raise ValueError(f"{type(module).__name__} lacks {words}: give it such an attribute, or type {keys}")
-    classes, shape = values["classes"], values["image_shape"]
-    names = numbered_classes(classes) if isinstance(classes, int) else tuple(map(str, classes))
-    if len(shape) != 3 or not all(type(side) is int and side > 0 for side in shape):
-        raise ValueError(f"data.image_shape must be {FACTS['image_shape']}, got {shape}")
-    return {"classes": names, "image_shape": tuple(shape), "identity": str(values["identity"])}
+    return {
+        "classes": read_classes(values["classes"]),
+        "image_shape": read_shape(values["image_shape"]),
+        "identity": str(values["identity"]),
+    }
+
+
+def read_classes(value: Any) -> tuple[str, ...]:
+    if type(value) is int and value > 0:
+        return numbered_classes(value)
+    if isinstance(value, list | tuple) and value:
+        return tuple(map(str, value))
+    raise ValueError(f"data.classes must be {FACTS['classes']}, got {value!r}: for example 2, or [cat,dog]")
+
+
+def read_shape(value: Any) -> tuple[int, int, int]:
+    sides = tuple(value) if isinstance(value, list | tuple) else ()
+    if len(sides) != 3 or not all(type(side) is int and side > 0 for side in sides):
+        raise ValueError(f"data.image_shape must be {FACTS['image_shape']}, got {value!r}: for example [3,32,32]")
+    return sides
 
 
 def describe_misfit(batch: Any, shape: tuple[int, int, int], classes: int) -> str | None:

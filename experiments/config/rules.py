@@ -47,6 +47,12 @@ def not_empty(example: str) -> Callable[[str, Sequence[float]], None]:
     return rule
 
 
+def not_blank(path: str, value: str | None) -> None:
+    """As from a variable of the shell that is not set."""
+    if value is not None and not value.strip():
+        raise ValueError(f"{path} must name a file or a folder, got {value!r}: leave it out to train the network")
+
+
 def name_for_wandb(path: str, value: str) -> None:
     """W&B's own rules, which it tells when a run has begun already."""
     wrong = [mark for mark in PROJECT_LACKS if mark in value]

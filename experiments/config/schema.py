@@ -112,7 +112,7 @@ class Settings:
     choice: Choice
     ratio: Annotated[float, share("it is the share that is removed")]
     seed: Seed
-    baseline: str | None
+    baseline: Annotated[str | None, rules.not_blank]
     control: Literal["scratch"] | None
     plan: bool
     sensitivity: bool

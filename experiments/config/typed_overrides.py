@@ -75,10 +75,20 @@ def command() -> str:
 
 
 def shell_command(arguments: list[str]) -> str:
-    """This program's, with the packages of the user's own, for a shell."""
-    packages = os.environ.get(OWN)
+    """This program's, with the packages of the user's own and where they are found, for a shell."""
     words = [*checkout.command().split(), *redact(list(arguments))]
-    return (f"{OWN}={shlex.quote(packages)} " if packages else "") + shlex.join(words)
+    assignments = [f"{name}={shlex.quote(redact(value))}" for name, value in own_environment().items()]
+    return " ".join([*assignments, shlex.join(words)])
+
+
+def own_environment() -> dict[str, str]:
+    """By what Python finds the classes of the user's own; nothing where he has none."""
+    folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    found = {
+        OWN: os.environ.get(OWN, ""),
+        "PYTHONPATH": os.pathsep.join(folder for folder in folders if folder not in ("", str(checkout.ROOT))),
+    }
+    return {name: value for name, value in found.items() if value} if found[OWN] else {}
 
 
 def hydra_switches() -> list[str]:

@@ -155,6 +155,8 @@ def train_step(
         loss = objective(logits, labels, images)
         if not torch.isfinite(loss):
             raise ValueError(f"the first loss of stage {recipe} is {loss.item():g}: no training can begin with it")
+        if not loss.requires_grad:
+            raise ValueError(f"the loss of stage {recipe} has no gradient: compute it from the logits by torch alone")
         loss.backward()
         optimiser_step(context, network, context.recipes[recipe], objective, method)
 

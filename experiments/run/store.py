@@ -67,7 +67,8 @@ class Store:
 
 
 def log_reused(stage: Stage) -> None:
-    log(f"reused {stage.name} {stage.digest[:8]} (made at commit {stage.commit})", "green")
+    commit = f" (made at commit {stage.commit})" if stage.commit else ""
+    log(f"reused {stage.name} {stage.digest[:8]}{commit}", "green")
 
 
 def write(folder: Path, weights: Weights, stage: Stage) -> None:

@@ -92,6 +92,14 @@ def images(**kind: Any) -> torch.Tensor:
             FACTS | {"image_shape": [8, 8]},
             r"data\.image_shape must be \[channels, height, width\], got \[8, 8\]",
         ),
+        (MyData(), FACTS | {"image_shape": 16}, r"data\.image_shape must be \[.*\], got 16: for example \[3,32,32\]"),
+        (
+            MyData(),
+            FACTS | {"classes": 1.5},
+            r"data\.classes must be how many, or their names, got 1\.5: for example 2",
+        ),
+        (MyData(), FACTS | {"classes": "cat"}, r"data\.classes must be .* got 'cat': for example 2, or \[cat,dog\]"),
+        (MyData(), FACTS | {"classes": True}, r"data\.classes must be .* got True"),
         (
             MyData(),
             FACTS | {"image_shape": [3, 9, 9]},

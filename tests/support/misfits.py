@@ -112,3 +112,10 @@ class OneClass(Quadrants):
         pixels = torch.randint(0, 255, (40, 8, 8, 3), dtype=torch.uint8)
         labels = torch.zeros(40, dtype=torch.long)
         return Decoded(("a",), pixels[:30], labels[:30], pixels[30:], labels[30:]).to_bundle()
+
+
+class Detached:
+    """A loss that training cannot follow."""
+
+    def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return nn.functional.cross_entropy(logits.detach(), labels)

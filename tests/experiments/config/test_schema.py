@@ -19,6 +19,7 @@ def test_the_settings_are_what_was_composed_and_plain_again() -> None:
     [
         ("+foo=3", r"foo: no such key; known here are objective, recipe"),
         ("+recipe.prune.foo=3", r"recipe\.prune\.foo: no such key; known here are epochs"),
+        ("baseline=", r"baseline must name a file or a folder, got '': leave it out to train the network"),
         ("ratio=1.0", r"ratio must lie in \[0, 1\), got 1"),
         ("ratio=1.5", r"ratio must lie in \[0, 1\), got 1\.5"),
         ("ratio=-0.1", r"ratio must lie in \[0, 1\), got -0\.1"),

@@ -11,6 +11,7 @@ from omegaconf import open_dict, read_write
 from experiments.config import modified, typed_overrides
 from experiments.run import prepare
 from experiments.run.context import PlanContext
+from experiments.system import checkout
 from support.tiny_run import any_settings, composed
 
 DIGITS = ("data=noise", "model=resnet20", "plan=true")
@@ -79,14 +80,21 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         whole.hydra.runtime.config_sources.append(source)
         whole.hydra.overrides.task = ["method=l1", "seed=1"]
     monkeypatch.setenv("PRUNING_TARGETS", "my net")
+    monkeypatch.setenv("PYTHONPATH", f"{checkout.ROOT}:my code:other")  # the program's own folder is no news
     return tmp_path
 
 
 def test_the_command_names_configs_and_packages_of_the_users_own(elsewhere: Path) -> None:
-    assignment, python, _, *rest = shlex.split(typed_overrides.command())
-    assert (assignment, python) == ("PRUNING_TARGETS=my net", "python")
+    packages, folder, python, _, *rest = shlex.split(typed_overrides.command())
+    assert (packages, folder, python) == ("PRUNING_TARGETS=my net", "PYTHONPATH=my code:other", "python")
     assert rest == [f"--config-dir={elsewhere}", "method=l1", "seed=1"]
     assert typed_overrides.overrides(typed_overrides.command()) == ["method=l1", "seed=1"]
+
+
+def test_the_command_of_this_programs_own_classes_names_no_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PRUNING_TARGETS", raising=False)
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    assert typed_overrides.shell_command(["seed=1"]) == f"{checkout.command()} seed=1"
 
 
 def test_older_commands_are_read_too() -> None:

@@ -39,6 +39,10 @@ RUN = [
     (model("Restless"), r"Restless answers the same images in two ways in eval"),
     (model("Deaf"), "Deaf answers every image alike"),
     (model("Overflowing"), "the first loss of stage baseline is (inf|nan)"),
+    (
+        "objective._target_=support.misfits.Detached",
+        "the loss of stage finetune has no gradient: compute it from the log",
+    ),
     (model("Raising"), r"a training step of stage baseline by Raising .*misfits\.py:\d+: RuntimeError: no training"),
 ]
 
