@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pruning.lightning.optimisers import holders, remove_parameters
@@ -47,6 +47,13 @@ class MethodSteps(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         remove_parameters(trainer.optimizers, self.gates)
         self.optimizer = next(iter(holders(trainer.optimizers, self.network(pl_module))), None)
+
+    def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
+        """No optimiser's zero_grad reaches a gate: it is cleared where those of all weights beside it are."""
+        gates = set(self.gates)
+        if gates and all(p.grad is None for p in self.network(pl_module).parameters() if p not in gates):
+            for gate in gates:
+                gate.grad = None
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         if optimizer is self.optimizer:

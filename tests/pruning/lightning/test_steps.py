@@ -34,7 +34,16 @@ class Frozen(LightningModule):
 
 
 def fit(build: Callable[[object], Optimizer], **asked: object) -> tuple[Frozen, list[nn.Parameter]]:
-    module, steps = Frozen(build), MethodSteps(fcf(0.5), SHAPE, "net")
+    module, gates = fit_module(Frozen(build), **asked)
+    optimizer = module.trainer.optimizers[0]
+    held = {parameter for group in optimizer.param_groups for parameter in group["params"]}
+    assert held == set(module.parameters()) - set(gates)
+    assert held >= set(optimizer.state)
+    return module, gates
+
+
+def fit_module(module: Frozen, **asked: object) -> tuple[Frozen, list[nn.Parameter]]:
+    steps = MethodSteps(fcf(0.5), SHAPE, "net")
     trainer = Trainer(
         max_epochs=1, accelerator="cpu", callbacks=[steps], logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, **asked,
@@ -43,9 +52,6 @@ def fit(build: Callable[[object], Optimizer], **asked: object) -> tuple[Frozen, 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*(many workers|val_dataloader|LeafSpec).*")
         trainer.fit(module, DataLoader([batch] * 150, batch_size=None, collate_fn=tuple))
-    held = {parameter for group in trainer.optimizers[0].param_groups for parameter in group["params"]}
-    assert held == set(module.parameters()) - set(steps.gates)
-    assert held >= set(trainer.optimizers[0].state)
     return module, steps.gates
 
 
@@ -60,6 +66,33 @@ def fit(build: Callable[[object], Optimizer], **asked: object) -> tuple[Frozen, 
 def test_gates_move_as_beside_plain_sgd(build: Callable[[object], Optimizer], asked: dict[str, object]) -> None:
     _, wanted = fit(lambda parameters: SGD(parameters, 0.0))
     _, gates = fit(build, **asked)
+    assert gates
+    assert all(torch.equal(gate, other) for gate, other in zip(gates, wanted, strict=True))
+    assert not any(torch.equal(gate, torch.ones_like(gate)) for gate in gates)
+
+
+class TwoLosses(Frozen):
+    """A regression of the network's outputs comes between its owner's steps, by an optimiser of other weights."""
+
+    def __init__(self, others: bool) -> None:
+        super().__init__(lambda parameters: SGD(parameters, 0.0))
+        self.scale, self.others, self.automatic_optimization = nn.Linear(1, 1), others, False
+
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
+        owner, other = self.optimizers()
+        for optimizer in [owner, other][: 1 + self.others]:
+            loss = super().training_step(batch, index) if optimizer is owner else self.net(batch[0]).square().sum()
+            optimizer.zero_grad()
+            self.manual_backward(loss + self.scale.weight.sum())
+            optimizer.step()
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        return [SGD(self.net.parameters(), 0.0), SGD(self.scale.parameters(), 0.1)]
+
+
+def test_another_optimisers_loss_moves_no_gate() -> None:
+    _, wanted = fit_module(TwoLosses(others=False))
+    _, gates = fit_module(TwoLosses(others=True))
     assert gates
     assert all(torch.equal(gate, other) for gate, other in zip(gates, wanted, strict=True))
     assert not any(torch.equal(gate, torch.ones_like(gate)) for gate in gates)
