@@ -13,7 +13,10 @@ from torch import nn
 import pruning
 from pruning import api, pruner
 from pruning.files import artifact
+from pruning.graph.graph import trace
+from pruning.graph.liveness import analyse
 from pruning.models import resnet
+from pruning.selection import convolutions
 from pruning.surgery.certificate import flatten_output
 from pruning.testing.samples import Residual
 from support.outputs import Outputs
@@ -141,16 +144,23 @@ def test_a_plan_cuts_nothing_and_says_what_prune_does() -> None:
 
 
 def test_again_and_again_to_depth_five() -> None:
-    """Each round proves itself; all together compute what silencing the same filters in one network would."""
-    model, example = resnet(8, 10, (3, 32, 32)).eval(), torch.randn(1, 3, 32, 32)
-    small = pruning.prune(model, example, "l1", layer=0.2, joined="expand")
-    for _ in range(4):
-        before = small
-        small = pruning.prune(small.network, example, "l1", layer=0.2, joined="expand")
-        assert small.report is not None
-        assert before.report is not None
-        assert small.report.before == before.report.after
-        assert small.report.certificate < 1e-4
+    """Each round's network is the first, full-size one with all filters silenced that any round until then took."""
+    model, images = resnet(8, 10, (3, 32, 32)).eval(), torch.randn(2, 3, 32, 32)
+    remaining = {name: torch.arange(len(conv.weight)) for name, conv in convolutions(model).items()}
+    current, costs = model, []
+    for _ in range(5):
+        graph = trace(current, (3, 32, 32))
+        small = pruning.prune(current, images, "l1", layer=0.2, joined="expand", data=[images])
+        kept = analyse(graph, small.selection)
+        remaining |= {name: remaining[name][kept.need(conv.node)] for name, conv in graph.convolutions().items()}
+        rows = {n: torch.isin(torch.arange(len(model.get_submodule(n).weight)), r) for n, r in remaining.items()}
+        masked = pruning.mask(model, pruning.Selection.of_rows(model, rows), (3, 32, 32))
+        assert pruning.certify(masked, small.network, images) < 1e-4
+        current, report = small.network, small.report
+        assert report is not None
+        costs += [report.before, report.after]
+    assert costs[1:-1:2] == costs[2::2]
+    assert costs[-1].macs < 0.35 * costs[0].macs
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")

@@ -16,6 +16,7 @@ from pruning.models import Origin, registry
 from pruning.pruned import Preprocessing, Pruned
 from pruning.selection import Selection
 from pruning.surgery import compact
+from support import format_1
 from support.kept_network import CLASSES, RESNET, SHAPE, pruned
 
 RESNETS = (RESNET, Origin("resnet", {"depth": 8, "shortcut": "B"}))
@@ -111,3 +112,12 @@ def test_normalisation_by_hand() -> None:
     images = torch.full((1, 3, 2, 2), 0.8)
     done = Preprocessing((0.4, 0.5, 0.0), (0.2, 0.3, 1.0)).normalise(images)
     torch.testing.assert_close(done[0, :, 0, 0], torch.tensor([2.0, 1.0, 0.8]))
+
+
+def test_a_folder_of_format_version_1_still_loads(tmp_path: Path) -> None:
+    format_1.write(tmp_path)
+    loaded = load(tmp_path)
+    images = torch.linspace(-1, 1, 6144).view(2, *SHAPE)
+    torch.testing.assert_close(loaded.network(images), torch.tensor(format_1.LOGITS), atol=1e-4, rtol=1e-4)
+    assert (loaded.origin, loaded.classes, loaded.report) == (RESNET, ("a", "b"), None)
+    assert loaded.selection.kept("layer1.0.conv1") == 1
