@@ -99,7 +99,9 @@ def remark_lines(record: Record) -> list[str]:
 def comparison_command(record: Record) -> str:
     if record.data == "cifar10":
         return f"{command()} method=random model={record.model} data=cifar10 ratio={record.ratio:g}"
-    if "." in record.method or "." in record.model:  # a class of the user's own: no choice to type
-        words = [word for word in shlex.split(record.command) if not word.startswith(("data=", "data."))]
-        return shlex.join([*words, "data=cifar10"])
+    words = shlex.split(record.command)
+    own_choices = any(word.startswith("--config-dir=") for word in words)
+    if own_choices or "." in record.method or "." in record.model:  # the user's own: more than choices to type
+        kept = [word for word in words if not word.startswith(("data=", "data."))]
+        return shlex.join([*kept, "data=cifar10"])
     return f"{command()} method={record.method} model={record.model} data=cifar10"

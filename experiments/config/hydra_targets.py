@@ -53,7 +53,7 @@ FOREIGN = {"config_path": "--config-path", "config_name": "--config-name", "expe
 def check(arguments: list[str]) -> None:
     """Exits in words unless Hydra may act on these arguments. Composes as often as they name choices of files."""
     options, unknown = parser().parse_known_args(arguments)
-    if unknown:
+    if unknown := [*unknown, *(word for word in options.overrides if "=" not in word and word[:1] != "~")]:
         sys.exit(redact(explain_unknown(unknown[0])))
     for name, flag in FOREIGN.items():
         if getattr(options, name) is not None:
@@ -83,9 +83,9 @@ def parser() -> argparse.ArgumentParser:
     for flags in ("--help -h", "--hydra-help", "--version", "--resolve", "--run -r", "--multirun -m"):
         result.add_argument(*flags.split(), action="store_true")
     result.add_argument("--shell-completion", "-sc", action="store_true")
-    for flags in ("--cfg -c", "--package -p", "--config-path -cp", "--config-name -cn", "--config-dir -cd"):
+    files = ("--config-path -cp", "--config-name -cn", "--config-dir -cd", "--experimental-rerun")
+    for flags in ("--cfg -c", "--package -p", *files):
         result.add_argument(*flags.split())
-    result.add_argument("--experimental-rerun")
     result.add_argument("--info", "-i", nargs="?")
     result.add_argument("overrides", nargs="*")
     return result
@@ -93,7 +93,9 @@ def parser() -> argparse.ArgumentParser:
 
 def explain_unknown(argument: str) -> str:
     """`wandb sweep` passes --key=value unless it is asked not to; Hydra takes one row of keys."""
-    if not argument.startswith("-"):
+    if "=" not in argument and argument[:1] != "-":
+        return f"{argument}: values are given as ratio=0.5, without spaces; {checkout.command()} --help shows them"
+    if argument[:1] != "-":
         return f"{argument}: a switch stands between the keys: put -m, --config-dir and the like before all of them"
     key, _, value = argument.lstrip("-").partition("=")
     return (

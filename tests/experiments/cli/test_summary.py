@@ -64,3 +64,7 @@ def test_what_to_run_next() -> None:
     assert summary.comparison_command(digits) == "python run.py method=l1 model=resnet20 data=cifar10"
     own = replace(digits, model="mine.Net", command="python run.py model=mine.Net data=digits data.val=0 seed=1")
     assert summary.comparison_command(own) == "python run.py model=mine.Net seed=1 data=cifar10"
+    choice = replace(digits, command="PRUNING_TARGETS=mine python run.py --config-dir=my method=mine data.val=0")
+    assert summary.comparison_command(choice) == (
+        "PRUNING_TARGETS=mine python run.py --config-dir=my method=mine data=cifar10"
+    )

@@ -155,6 +155,11 @@ def test_hyphens_as_wandb_sweep_types_them_are_named(asked: list[str], form: str
         hydra_targets.check(asked)
 
 
+def test_a_word_that_gives_no_value_is_named() -> None:
+    with pytest.raises(SystemExit, match=r"^ratio: values are given as ratio=0\.5, without spaces; .* --help"):
+        hydra_targets.check(["method=l1", "ratio", "=", "0.5"])
+
+
 def test_a_switch_between_the_keys_is_named() -> None:
     with pytest.raises(SystemExit, match=r"^seed=1: a switch stands between the keys: put -m, .* before all of them$"):
         hydra_targets.check(["method=l1", "-m", "seed=1"])
