@@ -69,6 +69,8 @@ def attach(model: nn.Module, example: Tensor, method: Method, *, steps: int = 0,
     Raises:
         ValueError: as `prune`, and where the steps are too few for the method; the network is as it was.
     """
+    if type(steps) is not int or steps < 0:
+        raise ValueError(f"steps must be a whole number, 0 or more, got {steps!r:.60}")
     return Pruner(model, build_method(method, **arguments), check_example(model, example), steps)
 
 
@@ -110,6 +112,8 @@ def check_example(model: nn.Module, example: Tensor) -> Shape:
     """Its image shape; ValueError unless it is a batch of images that the network may be given."""
     if not isinstance(model, nn.Module):
         raise ValueError(f"model must be a torch.nn.Module, got a {type(model).__name__}")
+    if hasattr(model, "_orig_mod"):
+        raise ValueError("model is compiled (torch.compile): give model._orig_mod, and compile what comes out")
     if not isinstance(example, Tensor) or example.ndim != 4:
         got = f"shape {tuple(example.shape)}" if isinstance(example, Tensor) else f"a {type(example).__name__}"
         raise ValueError(f"example must be a batch of images, a tensor (batch, channels, height, width), got {got}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain, islice
 from typing import Any
 
 import torch
@@ -76,10 +77,14 @@ class Pruner:
             loss: of the network's outputs and the labels.
 
         Raises:
-            ValueError: the method asks for a loss, and there are no labels.
+            ValueError: the method asks for a loss, and there are no labels; there is no batch.
         """
         device = next(self.network.parameters()).device
-        pairs = (on_device(split_batch(batch), device) for batch in batches)
+        remaining = iter(batches)
+        first = list(islice(remaining, 1))
+        if not first:
+            raise ValueError(f"{type(self.method).__name__} scores by data=, which has no batch (left): give a list")
+        pairs = (on_device(split_batch(batch), device) for batch in chain(first, remaining))
         shown = ((images, self.loss_of(labels, loss)) for images, labels in pairs)
         self.method.observe_batches(self.network, shown)
 
@@ -130,8 +135,15 @@ def random_images(network: nn.Module, image_shape: Shape) -> Images:
 
 
 def split_batch(batch: Any) -> tuple[Images, Any]:
-    """Images, and labels where there are any."""
-    return (batch, None) if isinstance(batch, Tensor) else (batch[0], batch[1] if len(batch) > 1 else None)
+    """Images, and labels where there are any; ValueError for what is no batch of images."""
+    images, *labels = batch if isinstance(batch, (tuple, list)) and batch else (batch,)
+    if not isinstance(images, Tensor) or images.ndim != 4:
+        got = f"shape {tuple(images.shape)}" if isinstance(images, Tensor) else f"a {type(images).__name__}"
+        raise ValueError(
+            "each batch of data= must be images (batch, channels, height, width) or (images, labels), got images of "
+            f"{got}"
+        )
+    return images, labels[0] if labels else None
 
 
 def on_device(batch: tuple[Images, Any], device: torch.device) -> tuple[Images, Any]:

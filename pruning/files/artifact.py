@@ -50,6 +50,8 @@ def save(pruned: Pruned, folder: Path | str, dense: nn.Module | None = None) -> 
         ValueError: the network is not what its origin and selection give, or its graph holds what a file may not hold;
             nothing is written.
     """
+    if not isinstance(pruned, Pruned):
+        raise ValueError(f"save() takes what pruning.prune gives, got a {type(pruned).__name__}")
     folder = Path(folder)
     program = describe(pruned.network) if pruned.origin is None and dense is None else None
     tensors = dict(pruned.network.named_buffers()) if program else {}  # also those that the state dict leaves out

@@ -85,12 +85,23 @@ def _budget(shares: Mapping[str, Any]) -> Budget:
     if name in MEASURES:
         return Share(value, of=name)
     if name == "layer":
-        return PerLayer(0.0, value) if isinstance(value, Mapping) else PerLayer(value)
+        return _table(value) if isinstance(value, Mapping) else PerLayer(value)
     if not isinstance(value, Budget):
         raise ValueError(
             f"budget must be a Budget of pruning.budget, got {value!r:.60}; a share is macs=0.5 or the like"
         )
     return value
+
+
+def _table(table: Mapping[Any, float | int]) -> PerLayer:
+    if not table:
+        raise ValueError("layer={} names no layer, so nothing would go: give patterns, as layer={'features.*': 0.5}")
+    for pattern in table:
+        if not isinstance(pattern, str):
+            raise ValueError(
+                f"layer= takes patterns of layers as keys, got {pattern!r:.60}: write {str(pattern)!r:.60}"
+            )
+    return PerLayer(0.0, table)
 
 
 def _sites(include: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[str]:
