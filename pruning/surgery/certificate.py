@@ -29,8 +29,8 @@ def certify(masked: nn.Module, small: nn.Module, images: Images) -> float:
     if not any(_varies(output) for output in of_masked):
         raise ValueError(
             f"no certificate: the masked network gives the same logits for all {len(images)} images of the batch, so "
-            "equality would prove nothing; the ratio has silenced the network (lower it), or the images are constant or "
-            "one alone (give two or more)"
+            "equality would prove nothing; the ratio has silenced the network (lower it), or the images are constant "
+            "or one alone (give two or more)"
         )
     return max(check_equal(a, b) for a, b in zip(of_masked, of_small, strict=True))
 

@@ -32,17 +32,10 @@ def test_wrong_arguments_of_prune_are_named(arguments, message):
 
 
 def test_a_compiled_model_is_named():
-    with pytest.raises(ValueError, match="model._orig_mod"):
+    with pytest.raises(ValueError, match=r"model\._orig_mod"):
         pruning.prune(torch.compile(network()), IMAGES, macs=0.3)
 
 
-@pytest.mark.parametrize("steps", ["100", -1, 2.5])
-def test_steps_are_a_whole_number(steps):
-    with pytest.raises(ValueError, match="steps must be a whole number"):
-        pruning.attach(network(), IMAGES, "fcf", steps=steps, macs=0.3)
-
-
-def test_save_takes_what_prune_gives(tmp_path):
-    with pytest.raises(ValueError, match="takes what pruning.prune gives, got a Sequential"):
-        pruning.save(network(), tmp_path)
-    assert not list(tmp_path.iterdir())
+def test_steps_are_counted_from_zero():
+    with pytest.raises(ValueError, match="steps must be a whole number, 0 or more, got -1"):
+        pruning.attach(network(), IMAGES, "fcf", steps=-1, macs=0.3)
