@@ -10,6 +10,8 @@ from experiments.system.console import replace_unprintable
 from experiments.system.redact import redact
 from pruning.arguments import name_by_keys
 
+NAMELESS = (TypeError, LookupError, AttributeError)  # whose words do not say which class was called
+
 
 class Refusal(Exception):  # noqa: N818 (no error of the program: the word says what it is)
     """A request that cannot be met, in one line: value, rule, remedy. Raised before anything is trained or written."""
@@ -25,7 +27,8 @@ def refusals(kinds: tuple[type[Exception], ...] = (ValueError, OSError)) -> Iter
         with name_by_keys(KEYS):
             yield
     except InstantiationException as error:
-        raise Refusal(error_message(root_cause(error))) from error
+        cause = root_cause(error)
+        raise Refusal(error_message(error if isinstance(cause, NAMELESS) else cause)) from error
     except kinds as error:
         raise Refusal(error_message(error)) from error
 

@@ -79,6 +79,7 @@ class FilterMethod(PruningMethod):
 
     def select_by_scores(self, scores: Scores, counts: Mapping[str, int]) -> Selection:
         """The selection that keeps `counts` filters with the largest scores."""
+        self.refuse_misfit(scores)
         rows = {
             member: largest_mask(scores[name], counts[name])
             for name, members in self.units.members.items()
@@ -88,6 +89,16 @@ class FilterMethod(PruningMethod):
         if not self.cross:
             return choice
         return choice.without_columns({reader: ~rows[last] for reader, last in self.units.readers.items()})
+
+    def refuse_misfit(self, scores: Scores) -> None:
+        """Raises ValueError for scores that do not give each filter one number."""
+        for name, width in self.widths().items():
+            if name not in scores or scores[name].shape != (width,):
+                given = f"a shape of {tuple(scores[name].shape)}" if name in scores else "none"
+                raise ValueError(
+                    f"{type(self).__name__}.scores gives {given} for {name}: a number for each of its {width} filters "
+                    "is needed"
+                )
 
     def select(self, network: nn.Module) -> Selection:
         """By the scores of now; where they have changed since attach, the budget is asked again."""

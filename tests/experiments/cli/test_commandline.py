@@ -69,6 +69,15 @@ def test_a_bad_value_is_one_line_and_a_fault_stays_a_fault() -> None:
         raise KeyError("a bug")
 
 
+def test_where_pythons_own_words_name_nothing_the_class_is_named() -> None:
+    with pytest.raises(Refusal, match=r"^Error in call to target '.*untyped': TypeError\('not all arg"), refusals():
+        instantiate({"_target_": f"{__name__}.untyped", "width": "abc"})
+
+
+def untyped(width: int) -> int:
+    return width % 2
+
+
 def test_a_constructor_is_quoted_in_its_own_words_not_in_those_of_its_cause() -> None:
     within = {"_target_": "builtins.dict", "weights": {"_target_": f"{__name__}.fetched"}}
     with pytest.raises(Refusal, match=r"^cannot be fetched: give baseline=PATH$"), refusals():
