@@ -109,7 +109,8 @@ class Pruner:
         choice = self.method.select(self.network)
         verdicts = self.method.exclusion_reasons()
         self.method.detach(self.network)
-        return self.cut(choice, verdicts, random_images(self.network, self.image_shape) if images is None else images)
+        drawn = random_images(self.network, self.image_shape)
+        return self.cut(choice, verdicts, drawn if images is None else images.to(drawn))
 
     def cut(self, choice: Selection, verdicts: dict[str, str | None], images: Images) -> Pruned:
         """The small network of a choice, with its report."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 import warnings
 from collections.abc import Callable
 from typing import Any, final
@@ -14,10 +13,10 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from pruning.lightning import refusals
-from pruning.lightning.optimisers import holders, swap_parameters
+from pruning.lightning.optimisers import holders, restore_order, swap_parameters
 from pruning.lightning.processes import refuse_differing
 from pruning.lightning.saved import from_state, to_state
-from pruning.lightning.steps import MethodSteps
+from pruning.lightning.steps import MethodSteps, count_steps
 from pruning.methods.build import Method, build_method
 from pruning.pruned import Pruned
 from pruning.pruner import Batches, Pruner
@@ -72,6 +71,7 @@ class PruningCallback(MethodSteps):
         self.pruned: Pruned | None = None
         self.pruner: Pruner | None = None  # while the method is on the network
         self.start: dict[str, Tensor] = {}  # the weights when it came on, from which all that it then decides follows
+        self.plain: list[nn.Parameter] = []  # in the order that they have without gates
         self.full: nn.Module | None = None  # what was cut in setup, in case that a checkpoint is of another cut
         self.unseen = 0  # batches since the last step that was seen
 
@@ -106,13 +106,15 @@ class PruningCallback(MethodSteps):
     def attach(self, network: nn.Module, steps: int) -> None:
         """By way of a Pruner, which keeps what it takes to finish."""
         self.start = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
-        weights = set(network.parameters())
+        self.plain, weights = list(network.parameters()), set(network.parameters())
         self.steps, self.pruner = steps, Pruner(network, self.method, self.image_shape, steps)
         self.gates = [parameter for parameter in network.parameters() if parameter not in weights]
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_fit_start(trainer, pl_module)
         self.unseen, self.full = 0, None
+        if self.pruner is not None:
+            restore_order(trainer.optimizers, list(self.pruner.network.parameters()), self.plain)
         if not self.is_done(pl_module):
             found = holders(trainer.optimizers, self.network(pl_module))
             refusals.refuse_optimizers(pl_module, self.name, self.method.needs_training, found)
@@ -168,7 +170,7 @@ class PruningCallback(MethodSteps):
 
     def install(self, pl_module: LightningModule, pruned: Pruned) -> None:
         replace_module(pl_module, self.network(pl_module), pruned.network)
-        self.pruned, self.pruner, self.optimizer, self.gates, self.start = pruned, None, None, [], {}
+        self.pruned, self.pruner, self.optimizer, self.gates, self.start, self.plain = pruned, None, None, [], {}, []
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 
@@ -213,18 +215,6 @@ def replace_module(parent: nn.Module, old: nn.Module, new: nn.Module) -> None:
     for path, module in list(parent.named_modules(remove_duplicate=False)):
         if module is old:
             parent.set_submodule(path, new)
-
-
-def count_steps(trainer: Trainer, epochs: int) -> int:
-    """Of an optimiser, in so many epochs; makes the loaders, as `Trainer.estimated_stepping_batches` does."""
-    trainer.fit_loop.setup_data()
-    batches = trainer.num_training_batches
-    if batches == math.inf:
-        raise ValueError(
-            "the training data has no length, and a method that learns must know its steps: give the Trainer "
-            "limit_train_batches="
-        )
-    return math.ceil(batches / trainer.accumulate_grad_batches) * epochs
 
 
 def wrap_anew(trainer: Trainer, small: nn.Module) -> None:

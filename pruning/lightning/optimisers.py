@@ -37,6 +37,19 @@ def remove_parameters(optimizers: Iterable[Optimizer], parameters: Iterable[nn.P
             del optimizer.state[parameter]
 
 
+def restore_order(optimizers: Iterable[Optimizer], gated: list[nn.Parameter], plain: list[nn.Parameter]) -> None:
+    """In place: a parametrised weight stands behind its bias; an optimiser made then gets the plain network's order.
+
+    The small network's has it too, and a state is restored by place. A group in an order of its own stays.
+    """
+    weights = set(plain)
+    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+        own = {parameter: None for parameter in group["params"] if parameter in weights}
+        if [id(p) for p in own] == [id(p) for p in gated if p in own]:
+            ordered = iter([p for p in plain if p in own])
+            group["params"] = [next(ordered) if p in own else p for p in group["params"]]
+
+
 def swap_parameters(optimizers: Iterable[Optimizer], network: nn.Module, small: nn.Module, compact: Compact) -> None:
     """In place: the parameters of `small` for those of the network; `compact` makes such a small network of a copy.
 

@@ -29,6 +29,9 @@ def refuse_missing_data(method: PruningMethod, data: object) -> None:
 def refuse_moment(method: PruningMethod, epochs: int | None, at_epoch: int) -> None:
     """Raises ValueError for a cut that the method could not be ready for."""
     kind = type(method).__name__
+    for name, value in (("epochs", epochs), ("at_epoch", at_epoch)):
+        if value is not None and type(value) is not int:
+            raise ValueError(f"{name}= must be a whole number of epochs, got {value!r}")
     if method.needs_training and (epochs is None or epochs < 1 or at_epoch):
         raise ValueError(
             f"{kind} learns while the network trains, from the start: give epochs=, 1 or more, and no at_epoch=; got "

@@ -6,6 +6,7 @@ in `on_before_optimizer_step`, where the method moves its own parameters; and no
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
@@ -74,3 +75,15 @@ class MethodSteps(Callback):
         self.method.end_epoch(self.network(pl_module), trainer.current_epoch)
         for name, figure in self.method.report(self.network(pl_module)).items():
             pl_module.log(name, figure)
+
+
+def count_steps(trainer: Trainer, epochs: int) -> int:
+    """Of an optimiser, in so many epochs; makes the loaders, as `Trainer.estimated_stepping_batches` does."""
+    trainer.fit_loop.setup_data()
+    batches = trainer.num_training_batches
+    if batches == math.inf:
+        raise ValueError(
+            "the training data has no length, and a method that learns must know its steps: give the Trainer "
+            "limit_train_batches="
+        )
+    return math.ceil(batches / trainer.accumulate_grad_batches) * epochs

@@ -223,6 +223,7 @@ def test_what_cannot_be_is_refused_before_the_first_step(
         ({"method": "fcf", "macs": 0.5}, r"FCF learns .* give epochs=, 1 or more, .* got epochs=None and at_epoch=0"),
         ({"method": "fcf", "macs": 0.5, "epochs": 2, "at_epoch": 1}, "no at_epoch=; got epochs=2 and at_epoch=1"),
         ({"method": "l1", "macs": 0.5, "epochs": 2}, "L1 decides at once: at_epoch=, 0 or more"),
+        ({"method": "l1", "macs": 0.5, "at_epoch": True}, "at_epoch= must be a whole number of epochs, got True"),
     ],
 )
 def test_a_moment_that_the_method_cannot_have_is_refused(arguments: dict[str, Any], words: str) -> None:
