@@ -41,14 +41,12 @@ def save(pruned: Pruned, folder: Path | str, dense: nn.Module | None = None) -> 
         >>> import tempfile, torch, pruning
         >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 4, 3))
         >>> small = pruning.prune(model, torch.randn(1, 3, 16, 16), "l1", layer=0.5)
-        >>> folder = tempfile.mkdtemp()
-        >>> pruning.save(small, folder)
+        >>> pruning.save(small, folder := tempfile.mkdtemp())
         >>> pruning.load(folder).network.get_submodule("0")
         Conv2d(3, 4, kernel_size=(3, 3), stride=(1, 1))
 
     Raises:
-        ValueError: the network is not what its origin and selection give, or its graph holds what a file may not hold;
-            nothing is written.
+        ValueError: nothing is written: the network is not what its origin gives, or a file may not hold its graph.
     """
     if not isinstance(pruned, Pruned):
         raise ValueError(f"save() takes what pruning.prune gives, got a {type(pruned).__name__}")
