@@ -18,7 +18,16 @@ from experiments.system.checkout import ROOT
 from experiments.system.console import log
 
 FOLDER = ROOT / "experiments" / "results" / "benchmarks"
-PROGRAMS = ("fcf_update", "scoring", "growth", "compaction", "faults", "training", "pruned")  # `input` needs your data
+PROGRAMS = (
+    "fcf_update",
+    "scoring",
+    "growth",
+    "compaction",
+    "callback",
+    "faults",
+    "training",
+    "pruned",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from experiments.benchmarks import (
+    callback,
     compaction,
     faults,
     fcf_update,
@@ -113,3 +114,12 @@ def test_a_page_is_as_fast_as_its_median_visit() -> None:
     row = report.page_row(1008, 7.0, 5_500_000, [1.5, 0.9, 3.0, 1.0, 1.1])
     assert row["size, MB"] == 5.5
     assert (row["drawn after, s (median)"], row["drawn after, s (worst)"]) == (1.1, 3)
+
+
+def test_callback_the_update_is_no_cost_of_the_callback() -> None:
+    row = callback.cost_row("fcf", [0.1, 0.2, 0.9], [[0.001, 0.002, 0.003], [0.004] * 3], [0.002, 0.005, 0.003])
+    assert row["step, ms"] == 200
+    assert row["hooks, ms"] == pytest.approx(6)
+    assert row["callback's share"] == pytest.approx(0.015)
+    assert row["share with the update"] == pytest.approx(0.03)
+    assert [aim.met for aim in callback.aims([row])] == [False]
