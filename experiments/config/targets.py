@@ -67,7 +67,7 @@ def refuse_target(path: str, target: object) -> None:
 def refuse_place(path: str, target: object) -> str:
     """By the name alone, nothing is imported. The package that the target must be defined in."""
     node_path, _, end = path.rpartition(".")
-    place = next((part for part in reversed(node_path.split(".")) if not part.isdigit()), "")
+    place = "callbacks" if re.fullmatch(r"trainer\.callbacks\.\d+", node_path) else node_path.rpartition(".")[2]
     library, pattern, described = LIBRARIES.get(place, ("", "", ""))
     if end != KEY or not isinstance(target, str):
         raise ValueError(f"{path} must be a dotted name, got {target!r}")

@@ -13,7 +13,8 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from pruning.lightning import refusals
-from pruning.lightning.optimisers import holders, restore_order, swap_parameters
+from pruning.lightning.optimisers import swap_parameters
+from pruning.lightning.param_groups import holders, restore_order
 from pruning.lightning.processes import refuse_differing
 from pruning.lightning.saved import from_state, to_state
 from pruning.lightning.steps import MethodSteps, count_steps

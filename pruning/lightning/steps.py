@@ -13,7 +13,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from pruning.lightning.optimisers import holders, remove_parameters
+from pruning.lightning.param_groups import holders, remove_parameters
 from pruning.methods.base import PruningMethod
 
 

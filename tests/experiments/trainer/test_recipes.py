@@ -7,7 +7,7 @@ def stage(epochs: int, milestones: tuple[float, ...] = ()) -> Stage:
 
 
 def recipe(scale: float = 1.0, grant: bool = True) -> Recipe:
-    return Recipe(128, scale, "best", grant, stage(20, (10,)), stage(30), stage(120, (0.5, 0.75)))
+    return Recipe(128, scale, "best", "sgd", grant, stage(20, (10,)), stage(30), stage(120, (0.5, 0.75)))
 
 
 def epochs(one_shot: bool, **changes: object) -> list[int]:

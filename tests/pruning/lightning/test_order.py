@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 import pruning
-from pruning.lightning.optimisers import restore_order
+from pruning.lightning.param_groups import restore_order
 
 
 def test_gates_leave_the_order_of_an_optimisers_parameters() -> None:
