@@ -30,6 +30,7 @@ WITHOUT_IMPORTS = {
         "experiments.run",
         "pruning.graph.cost",
         "pruning.graph.tracing",
+        "pruning.lightning.processes",
         "pruning.modes",
     ),
     "prune": ("experiments.pipeline",),

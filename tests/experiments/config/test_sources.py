@@ -161,7 +161,8 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
             sys.setprofile(None)
             found.stage.pop()
 
-    monkeypatch.setattr("experiments.pipeline.train", watched)
+    for caller in ("pipeline", "run.stages"):
+        monkeypatch.setattr(f"experiments.{caller}.train", watched)
     return found
 
 
