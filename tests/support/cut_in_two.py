@@ -23,7 +23,8 @@ def main(method: str) -> None:
     trainer = Trainer(max_epochs=2, accelerator="cpu", devices=2, strategy="ddp", callbacks=[callback], **quiet)
     trainer.fit(module, batches(300 if method == "fcf" else 8))
     weights = torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
-    print(f"rank {trainer.global_rank}: {len(weights)} weights, {weights.double().sum().item().hex()}", flush=True)
+    total = weights.double().sum().item().hex()
+    print(f"rank {trainer.global_rank}: {len(weights)} weights, {total}\n", end="", flush=True)  # in one write
 
 
 if __name__ == "__main__":
