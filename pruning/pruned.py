@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pruning.graph.cost import Cost
-from pruning.layers import Row, cost_line, print_table
+from pruning.graph.cost import Cost, count_bytes, predict
+from pruning.graph.liveness import Liveness
+from pruning.layers import Row, cost_line, layer_rows, print_table
 from pruning.models.registry import Origin
 from pruning.selection import Selection
 
@@ -42,6 +44,20 @@ class Report:
     def __str__(self) -> str:
         table = print_table(self.rows, self.before, self.after)
         return f"{table}\n{cost_line('bytes', *self.bytes)}\n{'certificate':<12}{self.certificate:.1e}"
+
+
+def report_cut(
+    network: nn.Module,
+    small: nn.Module,
+    before: Liveness,
+    after: Liveness,
+    verdicts: Mapping[str, str | None],
+    certificate: float,
+) -> Report:
+    """Of a plain full-size network and what is left of it; `verdicts`: a method's reasons."""
+    rows = layer_rows(network, before, after, verdicts)
+    sizes = count_bytes(network), count_bytes(small)
+    return Report(rows, predict(before), predict(after), sizes, certificate)
 
 
 @dataclass(frozen=True, repr=False)

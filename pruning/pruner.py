@@ -12,13 +12,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pruning.graph.attachments import duplicate
-from pruning.graph.cost import count_bytes, predict
 from pruning.graph.graph import trace
 from pruning.graph.liveness import analyse
 from pruning.graph.tracing import float_type
-from pruning.layers import layer_rows
 from pruning.methods.base import Loss, PruningMethod
-from pruning.pruned import Pruned, Report
+from pruning.pruned import Pruned, report_cut
 from pruning.selection import Selection
 from pruning.surgery import certify
 from pruning.surgery.compact import build_small
@@ -118,13 +116,7 @@ class Pruner:
         before, after = analyse(graph, Selection({})), analyse(graph, choice)
         small, masked = build_small(self.network, after), duplicate(self.network)
         silence(masked, after)
-        report = Report(
-            layer_rows(self.network, before, after, verdicts),
-            predict(before),
-            predict(after),
-            (count_bytes(self.network), count_bytes(small)),
-            certify(masked, small, images),
-        )
+        report = report_cut(self.network, small, before, after, verdicts, certify(masked, small, images))
         return Pruned(small, choice, None, self.image_shape, report=report)
 
 

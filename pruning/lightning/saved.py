@@ -7,13 +7,11 @@ from typing import Any
 
 from torch import nn
 
-from pruning.graph.cost import count_bytes, predict
 from pruning.graph.graph import trace
 from pruning.graph.liveness import analyse
-from pruning.layers import layer_rows
-from pruning.pruned import Pruned, Report
+from pruning.pruned import Pruned, report_cut
 from pruning.selection import Selection
-from pruning.surgery.compact import compact
+from pruning.surgery.compact import build_small
 
 State = dict[str, Any]
 
@@ -35,12 +33,6 @@ def from_state(state: Mapping[str, Any], network: nn.Module) -> Pruned:
     choice, image_shape = Selection(state["selection"]), tuple(state["image_shape"])
     graph = trace(network, image_shape)
     before, after = analyse(graph, Selection({})), analyse(graph, choice)
-    small = compact(network, choice, image_shape, graph)
-    report = Report(
-        layer_rows(network, before, after, state["verdicts"]),
-        predict(before),
-        predict(after),
-        (count_bytes(network), count_bytes(small)),
-        state["certificate"],
-    )
+    small = build_small(network, after)
+    report = report_cut(network, small, before, after, state["verdicts"], state["certificate"])
     return Pruned(small, choice, None, image_shape, report=report)
