@@ -16,21 +16,15 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from pruning.objectives import Objective
 from pruning.training.finite import StepCheck, all_finite, locate_nonfinite, propagate_nonfinite
-from pruning.training.optimiser import make_optimiser
+from pruning.training.optimiser import Rates, make_optimiser
 
 Batch = tuple[Float[Tensor, "batch channels height width"], Int[Tensor, " batch"]]
 
 
 @runtime_checkable
-class Recipe(Protocol):
+class Recipe(Rates, Protocol):
     @property
     def epochs(self) -> int: ...
-    @property
-    def lr(self) -> float: ...
-    @property
-    def momentum(self) -> float: ...
-    @property
-    def weight_decay(self) -> float: ...
     @property
     def schedule(self) -> str: ...
     @property
