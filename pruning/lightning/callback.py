@@ -104,12 +104,11 @@ class PruningCallback(MethodSteps):
             self.cut(trainer, pl_module)
             self.full = network
 
-    def attach(self, network: nn.Module, steps: int) -> None:
+    def begin(self, network: nn.Module, steps: int) -> None:
         """By way of a Pruner, which keeps what it takes to finish."""
         self.start = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
-        self.plain, weights = list(network.parameters()), set(network.parameters())
+        self.plain = list(network.parameters())
         self.steps, self.pruner = steps, Pruner(network, self.method, self.image_shape, steps)
-        self.gates = [parameter for parameter in network.parameters() if parameter not in weights]
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_fit_start(trainer, pl_module)

@@ -42,8 +42,11 @@ class MethodSteps(Callback):
 
     def attach(self, network: nn.Module, steps: int) -> None:
         weights = set(network.parameters())
-        self.method.begin_stage(network, self.image_shape, steps)
+        self.begin(network, steps)
         self.gates = [parameter for parameter in network.parameters() if parameter not in weights]
+
+    def begin(self, network: nn.Module, steps: int) -> None:
+        self.method.begin_stage(network, self.image_shape, steps)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         remove_parameters(trainer.optimizers, self.gates)
