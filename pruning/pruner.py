@@ -77,8 +77,7 @@ class Pruner:
         Raises:
             ValueError: the method asks for a loss, and there are no labels; there is no batch.
         """
-        device = next(self.network.parameters()).device
-        remaining = iter(batches)
+        device, remaining = device_of(self.network), iter(batches)
         first = list(islice(remaining, 1))
         if not first:
             raise ValueError(f"{type(self.method).__name__} scores by data=, which has no batch (left): give a list")
@@ -107,8 +106,8 @@ class Pruner:
         choice = self.method.select(self.network)
         verdicts = self.method.exclusion_reasons()
         self.method.detach(self.network)
-        drawn = random_images(self.network, self.image_shape)
-        return self.cut(choice, verdicts, drawn if images is None else images.to(drawn))
+        given = draw_images(self.image_shape) if images is None else images
+        return self.cut(choice, verdicts, given.to(device_of(self.network), float_type(self.network)))
 
     def cut(self, choice: Selection, verdicts: dict[str, str | None], images: Images) -> Pruned:
         """The small network of a choice, with its report."""
@@ -120,11 +119,13 @@ class Pruner:
         return Pruned(small, choice, None, self.image_shape, report=report)
 
 
-def random_images(network: nn.Module, image_shape: Shape) -> Images:
-    """As normalised images are, on the network's device, the same at each call."""
-    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
-    draws = torch.Generator().manual_seed(0)
-    return torch.randn(CERTIFIED, *image_shape, generator=draws).to(device, float_type(network))
+def draw_images(image_shape: Shape) -> Images:
+    """As normalised images are, the same at each call."""
+    return torch.randn(CERTIFIED, *image_shape, generator=torch.Generator().manual_seed(0))
+
+
+def device_of(network: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
 
 
 def split_batch(batch: Any) -> tuple[Images, Any]:
