@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from pruning.files import durable
+from pruning.files import DESCRIPTION, durable
 
 
 def file_digest(path: Path) -> str:
@@ -13,7 +13,7 @@ def file_digest(path: Path) -> str:
 
 def is_pruned(path: Path) -> bool:
     """Whether it is the folder of a pruned network."""
-    return (path / "model.json").exists()
+    return (path / DESCRIPTION).exists()
 
 
 def content_digest(path: Path) -> str:

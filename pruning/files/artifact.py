@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, fx, nn
 
-from pruning.files import durable
+from pruning.files import DESCRIPTION, WEIGHTS, durable
 from pruning.files.description import Description, from_json, pack
 from pruning.files.program import build, describe
 from pruning.graph.tracing import float_type, skeleton
@@ -26,7 +26,6 @@ from pruning.pruned import Pruned
 from pruning.selection import Selection
 from pruning.surgery import compact
 
-WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 MAX_BYTES = 2**26  # bytes of model.json; ResNet-152 with random kernels of every layer makes 5 MB
 MAX_NAMES = 3  # names in a refusal
 Weights = Mapping[str, Tensor]
