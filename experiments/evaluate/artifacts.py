@@ -37,7 +37,7 @@ def save(context: RunContext, network: nn.Module, choice: Selection, form: str) 
 def origin_of(settings: Settings) -> Origin | None:
     """How the full-size network is built by name; None for a network of the user's own, or a folder's."""
     model = settings.model
-    if is_pruned(Path(settings.baseline or "")):
+    if settings.baseline and is_pruned(Path(settings.baseline)):
         return None
     builder = model.target.rpartition(".")[2]
     is_ours = model.target.startswith("pruning.models.") and builder in BUILDERS
