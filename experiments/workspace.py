@@ -34,7 +34,7 @@ def build_view(entity: str, project: str, name: str) -> "ws.Workspace":
     return ws.Workspace(entity=entity, project=project, name=name, sections=sections, runset_settings=runs)
 
 
-def draw_panel(panel: Panel) -> "wr.Panel":
+def draw_panel(panel: Panel) -> "wr.ScatterPlot | wr.BarPlot | wr.LinePlot | wr.WeavePanelSummaryTable":
     import wandb_workspaces.reports.v2 as wr
 
     match panel:
