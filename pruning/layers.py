@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import fx, nn
 
-from pruning.graph.cost import Cost, kernels_and_filters
+from pruning.graph.cost import Cost, layer_cost
 from pruning.graph.graph import Graph
 from pruning.graph.liveness import Liveness
-from pruning.graph.ops import Conv, Linear, Op, Opaque
+from pruning.graph.ops import Conv, Linear, Op, Opaque, Weighted
 from pruning.selection import any_of, count
 
 LEFT_BY_METHOD = "whole: the method leaves it so"
@@ -46,30 +45,23 @@ def layer_rows(
 
 
 def _cuttable_row(
-    conv: Conv,
+    op: Weighted,
     before: Liveness,
     after: Liveness,
     verdicts: Mapping[str, str | None],
     readers: dict[str, tuple[str, ...]],
 ) -> Row:
-    working_kernels = after.kernels(conv)
+    working_kernels = after.kernels(op)
     return Row(
-        conv.name,
-        tuple(conv.layer.weight.shape),
-        verdicts.get(conv.name, LEFT_BY_METHOD) or CUT,
-        readers[conv.name],
+        op.name,
+        tuple(op.weight.shape),
+        verdicts.get(op.name, LEFT_BY_METHOD) or CUT,
+        readers[op.name],
         (count(any_of(working_kernels, 1)), len(working_kernels)),
         (count(any_of(working_kernels, 0)), working_kernels.shape[1]),
-        _cost(before, conv),
-        _cost(after, conv),
+        layer_cost(before, op),
+        layer_cost(after, op),
     )
-
-
-def _cost(liveness: Liveness, conv: Conv) -> Cost:
-    kernels, rows = kernels_and_filters(liveness, conv)
-    size = conv.layer.weight[0, 0].numel()
-    positions = torch.Size(liveness.graph.shape(conv.node)[2:]).numel()
-    return Cost(kernels * size * positions, kernels * size + (rows if conv.layer.bias is not None else 0))
 
 
 def _uncuttable_row(network: Any, name: str, reason: str) -> Row:
@@ -85,7 +77,7 @@ def channel_readers(graph: Graph) -> dict[str, tuple[str, ...]]:
     readers: dict[str, list[str]] = {name: [] for name in graph.convolutions()}
     for node, op in graph.ops.items():
         sources = frozenset[str]().union(*(makers[n] for n in op.inputs))
-        if isinstance(op, (Conv, Linear, Opaque)):
+        if isinstance(op, (Weighted, Opaque)):
             for name in sources:
                 readers[name].append(op_name(op))
         makers[node] = frozenset({op.name}) if isinstance(op, Conv) else frozenset() if _mixes_channels(op) else sources

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+SELECTABLE = (*CONVOLUTIONS, nn.Linear)  # what a selection may speak of
 
 
 def any_of(flags: Bool[Tensor, "..."], axis: int) -> Bool[Tensor, "..."]:
@@ -27,10 +29,16 @@ def convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
     return {name: module for name, module in network.named_modules() if type(module) in CONVOLUTIONS}
 
 
+def selectable(network: nn.Module) -> dict[str, Any]:
+    """Every layer of a network that a selection may speak of: convolutions and linear layers."""
+    return {name: module for name, module in network.named_modules() if type(module) in SELECTABLE}
+
+
 class Selection(Mapping[str, Tensor]):
     """Per convolution the 2D kernels that survive: boolean, the shape of `weight.shape[:2]` ([out, in / groups]).
 
-    A convolution that is not named survives whole. Values are copies on the CPU and are not to be written to.
+    It may speak of linear layers too, whose kernels are single weights. A layer that is not named survives whole.
+    Values are copies on the CPU and are not to be written to.
 
     Raises:
         ValueError: a mask that is not a boolean matrix, or that keeps nothing at all.
@@ -41,13 +49,15 @@ class Selection(Mapping[str, Tensor]):
 
     @classmethod
     def full(cls, network: nn.Module) -> Selection:
-        """Everything survives."""
+        """Everything survives; names all convolutions."""
         return cls({name: _full_mask(conv) for name, conv in convolutions(network).items()})
 
     @classmethod
     def of_rows(cls, network: nn.Module, rows: Mapping[str, Bool[Tensor, " out"]]) -> Selection:
-        """Whole filters survive or go; convolutions that are not named survive whole."""
-        masks = {name: _full_mask(conv) for name, conv in convolutions(network).items()}
+        """Whole filters survive or go; layers that are not named survive whole."""
+        layers = selectable(network)
+        named = dict.fromkeys((*convolutions(network), *rows))
+        masks = {name: _full_mask(layers[name]) for name in named}
         return cls(masks | {name: row.cpu()[:, None].expand_as(masks[name]) for name, row in rows.items()})
 
     @classmethod
@@ -87,14 +97,15 @@ class Selection(Mapping[str, Tensor]):
         return Selection({n: m & ~dropped[n].cpu() if n in dropped else m for n, m in self._masks.items()})
 
     def check(self, network: nn.Module) -> None:
-        """Raise ValueError unless every name is a convolution of the network and every shape is its weight's."""
-        convs = convolutions(network)
+        """Raise ValueError unless every name is a layer that may be spoken of, and every shape is its weight's."""
+        layers = selectable(network)
         for name, mask in self._masks.items():
-            if name not in convs:
+            if name not in layers:
                 raise ValueError(
-                    f"selection names {name!r}, which is not a convolution of the network; it has {_list_names(convs)}"
+                    f"selection names {name!r}, which is not a convolution of the network; it has "
+                    f"{_list_names(convolutions(network))}"
                 )
-            shape = tuple(convs[name].weight.shape[:2])
+            shape = tuple(layers[name].weight.shape[:2])
             if tuple(mask.shape) != shape:
                 raise ValueError(
                     f"selection of {name!r} must have the shape {shape} of its weight, got {tuple(mask.shape)}"
@@ -121,8 +132,8 @@ class Selection(Mapping[str, Tensor]):
         return f"Selection({rows})"
 
 
-def _full_mask(conv: nn.Conv2d) -> Tensor:
-    return torch.ones((), dtype=torch.bool).expand(conv.weight.shape[:2])
+def _full_mask(layer: Any) -> Tensor:
+    return torch.ones((), dtype=torch.bool).expand(layer.weight.shape[:2])
 
 
 def _check_mask(name: str, mask: Tensor) -> Tensor:

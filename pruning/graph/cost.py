@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from pruning.graph.layout import dense_blocks, rectangle
 from pruning.graph.liveness import Liveness
-from pruning.graph.ops import Channelwise, Conv, Linear, Norm, Op, Opaque, Source
+from pruning.graph.ops import Channelwise, Linear, Norm, Op, Opaque, Source, Weighted
 from pruning.graph.tracing import Shape, float_type, skeleton
 from pruning.modes import eval_mode
 
@@ -105,15 +105,10 @@ def predict(liveness: Liveness) -> Cost:
     full = count_params(liveness.graph.trace.module)
     macs = params = 0
     for op in liveness.graph.ops.values():
-        if isinstance(op, Conv):
-            kernels, rows = kernels_and_filters(liveness, op)
-            size = op.layer.weight[0, 0].numel()
-            macs += kernels * size * _positions(liveness, op)
-            params += kernels * size + (rows if op.layer.bias is not None else 0) - count_params(op.layer)
-        elif isinstance(op, Linear):
-            features = int(liveness.need(op.inputs[0]).sum())
-            macs += features * op.layer.out_features * _positions(liveness, op)
-            params -= (op.layer.in_features - features) * op.layer.out_features
+        if isinstance(op, Weighted):
+            cost = layer_cost(liveness, op)
+            macs += cost.macs
+            params += cost.params - count_params(op.layer)
         elif isinstance(op, Norm):
             layer: Any = liveness.graph.trace.layer(op.node)
             gone = op.width - int(liveness.need(op.node).sum())
@@ -130,19 +125,26 @@ def _opaque_macs(liveness: Liveness, op: Op) -> int:
     return _layer_macs(layer, graph.shape(op.inputs[0]), graph.shape(op.node)) if counts else 0
 
 
-def kernels_and_filters(liveness: Liveness, conv: Conv) -> tuple[int, int]:
-    """Kernels and filters that the small form of a convolution has, padding of grouped ones included."""
-    kernels = liveness.kernels(conv)
+def layer_cost(liveness: Liveness, op: Weighted) -> Cost:
+    """Cost of the small form of one layer."""
+    kernels, filters = _kernels_and_filters(liveness, op)
+    params = kernels * op.kernel_size
+    return Cost(params * _positions(liveness, op), params + (filters if op.layer.bias is not None else 0))
+
+
+def _kernels_and_filters(liveness: Liveness, op: Weighted) -> tuple[int, int]:
+    """Kernels and filters that the small form of a layer has, padding of grouped ones included."""
+    kernels = liveness.kernels(op)
     if not kernels.numpy().any():
         return 0, 0
-    if conv.layer.groups > 1:
-        shape = rectangle(kernels, conv.layer.groups)
+    if op.groups > 1:
+        shape = rectangle(kernels, op.groups)
         return shape.kernels, shape.rows.numel()
-    parts = dense_blocks(conv.name, kernels)
+    parts = dense_blocks(op.name, kernels)
     return sum(part.kernels for part in parts), sum(len(part.rows) for part in parts)
 
 
-def _positions(liveness: Liveness, op: Conv | Linear) -> int:
+def _positions(liveness: Liveness, op: Weighted) -> int:
     """Positions at which the layer is applied to one image."""
     shape = liveness.graph.shape(op.node)
     return torch.Size(shape[1:]).numel() // shape[op.axis]
@@ -159,7 +161,7 @@ def authors_ops(liveness: Liveness) -> int:
         layer = liveness.graph.trace.layer(node)
         outputs = torch.Size(liveness.graph.shape(node)[1:]).numel()
         if isinstance(op, Linear):
-            total += op.layer.out_features
+            total += _kernels_and_filters(liveness, op)[1]
         elif isinstance(op, Norm) or type(layer) is nn.ReLU:
             total += outputs
         elif isinstance(op, Channelwise) and "pool" in str(node.target if layer is None else type(layer)).lower():

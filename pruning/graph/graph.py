@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from torch import fx, nn
 
 from pruning.graph.classify import classify
-from pruning.graph.ops import Conv, Op
+from pruning.graph.ops import Conv, Op, Weighted
 from pruning.graph.tracing import Shape, Trace, record
-from pruning.selection import CONVOLUTIONS, convolutions
+from pruning.selection import CONVOLUTIONS
 
 
 @dataclass(frozen=True)
@@ -19,19 +19,23 @@ class Graph:
     trace: Trace
     ops: dict[fx.Node, Op]
 
+    def weighted(self) -> dict[str, Weighted]:
+        """The layers that a selection may cut, by name, in order of execution."""
+        return {op.name: op for op in self.ops.values() if isinstance(op, Weighted)}
+
     def convolutions(self) -> dict[str, Conv]:
-        """The convolutions that can be cut, by name, in order of execution."""
+        """Those of them that are convolutions."""
         return {op.name: op for op in self.ops.values() if isinstance(op, Conv)}
 
     def shape(self, node: fx.Node) -> Shape:
         """Shape of the tensor that a node makes, for a batch of 2."""
         return self.trace.shapes[node]
 
-    def uncuttable(self) -> dict[str, str]:
-        """Name and reason of every convolution that no selection may touch."""
-        cuttable = self.convolutions()
-        of_type = convolutions(self.trace.bare)
-        parametrised = [n for n in self.trace.attached if isinstance(self.trace.bare.get_submodule(n), CONVOLUTIONS)]
+    def uncuttable(self, kinds: tuple[type[nn.Module], ...] = CONVOLUTIONS) -> dict[str, str]:
+        """Name and reason of every layer of these kinds that no selection may touch."""
+        cuttable = self.weighted()
+        of_type = [name for name, layer in self.trace.bare.named_modules() if type(layer) in kinds]
+        parametrised = [n for n in self.trace.attached if isinstance(self.trace.bare.get_submodule(n), kinds)]
         return {name: self._reason(name) for name in (*of_type, *parametrised) if name not in cuttable}
 
     def _reason(self, name: str) -> str:
@@ -43,7 +47,7 @@ class Graph:
             return f"shared: called {self.trace.calls[name]} times with one weight"
         if name in self.trace.tied:
             return "shared: another layer or forward itself has the same weight"
-        return "stuck: its input does not carry channels on axis 1"
+        return "stuck: its input does not carry channels on the axis that it mixes"
 
 
 def trace(network: nn.Module, image_shape: tuple[int, int, int]) -> Graph:

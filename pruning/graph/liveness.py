@@ -13,8 +13,8 @@ from jaxtyping import Bool
 from torch import Tensor, fx
 
 from pruning.graph.graph import Graph
-from pruning.graph.ops import Conv, Flags, NotZeroPreserving, Opaque
-from pruning.selection import Selection
+from pruning.graph.ops import Flags, NotZeroPreserving, Opaque, Weighted
+from pruning.selection import SELECTABLE, Selection
 
 FAULT = "a fault of this library, please report it"
 
@@ -32,9 +32,9 @@ class Liveness:
         """The channels a small network carries at this point."""
         return self.live[node] & self.read[node]
 
-    def kernels(self, conv: Conv) -> Bool[Tensor, "out in"]:
-        """The 2D kernels of a convolution that do any work."""
-        return conv.kernels(self.live[conv.inputs[0]], self.selection) & self.need(conv.node)[:, None]
+    def kernels(self, op: Weighted) -> Bool[Tensor, "out in"]:
+        """The kernels of a layer that do any work."""
+        return op.kernels(self.live[op.inputs[0]], self.selection) & self.need(op.node)[:, None]
 
 
 def analyse(graph: Graph, selection: Selection) -> Liveness:
@@ -90,14 +90,14 @@ def _is_size_read(graph: Graph, node: fx.Node) -> bool:
 
 
 def _refuse_uncuttable(graph: Graph, selection: Selection) -> None:
-    for name, reason in graph.uncuttable().items():
+    for name, reason in graph.uncuttable(SELECTABLE).items():
         if name in selection and not selection[name].all():
-            raise ValueError(f"convolution {name!r} cannot be cut ({reason}); let the selection keep it whole")
+            raise ValueError(f"layer {name!r} cannot be cut ({reason}); let the selection keep it whole")
 
 
 def _refuse_emptied(graph: Graph, live: dict[fx.Node, Flags]) -> None:
-    for name, conv in graph.convolutions().items():
-        if not live[conv.node].any():
+    for name, op in graph.weighted().items():
+        if not live[op.node].any():
             raise ValueError(
                 f"layer {name!r} is emptied: none of its kept kernels has a live input; "
                 "keep more of this layer or of the layers before it"

@@ -1,13 +1,15 @@
 """What one node of a network does to channels: which can be non-zero after it, and which it reads.
 
-Every operation is channel-wise, a permutation (an index operation), a mixing of channels (convolution, linear), or a
-barrier that reads everything and leaves everything live. What is unknown is a barrier; nothing is guessed.
+Every operation is channel-wise, a permutation (an index operation), a mixing of channels by weights (convolution,
+linear), or a barrier that reads everything and leaves everything live. What is unknown is a barrier; nothing is
+guessed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Int
@@ -133,19 +135,36 @@ class Cat(Op):
 
 
 @dataclass(frozen=True, eq=False)
-class Conv(Op):
-    """A convolution: row r is live when one of its kept kernels has a live input."""
+class Weighted(Op):
+    """A layer of filters, of which a Selection may speak: row r is live when one of its kept kernels has a live input.
 
-    layer: nn.Conv2d
+    `weight` is [out, in / groups, ...], and what the last axes hold is one kernel.
+    """
+
+    layer: Any
 
     @property
     def name(self) -> str:
         return str(self.node.target)
 
+    @property
+    def weight(self) -> Tensor:
+        weight: Tensor = self.layer.weight
+        return weight
+
+    @property
+    def groups(self) -> int:
+        return 1
+
+    @property
+    def kernel_size(self) -> int:
+        """Numbers in one kernel."""
+        return self.weight.shape[2:].numel()
+
     def kernels(self, live: Flags, kernels: Kernels) -> Bool[Tensor, "out in"]:
         """The kept kernels whose input channel is live."""
-        rows, columns = self.layer.weight.shape[:2]
-        by_group = live.view(self.layer.groups, 1, columns).expand(-1, rows // self.layer.groups, -1)
+        rows, columns = self.weight.shape[:2]
+        by_group = live.view(self.groups, 1, columns).expand(-1, rows // self.groups, -1)
         live_kernels = by_group.reshape(rows, columns)
         return kernels[self.name] & live_kernels if self.name in kernels else live_kernels
 
@@ -154,11 +173,22 @@ class Conv(Op):
 
     def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
         used = self.kernels(ins[0], kernels) & need[:, None]
-        return [any_of(used.view(self.layer.groups, -1, used.shape[1]), 1).flatten()]
+        return [any_of(used.view(self.groups, -1, used.shape[1]), 1).flatten()]
 
 
 @dataclass(frozen=True, eq=False)
-class Linear(Op):
-    """A linear layer on the last axis: every output is live and computed; every live input is read."""
+class Conv(Weighted):
+    """A convolution, its channels on axis 1."""
+
+    layer: nn.Conv2d
+
+    @property
+    def groups(self) -> int:
+        return self.layer.groups
+
+
+@dataclass(frozen=True, eq=False)
+class Linear(Weighted):
+    """A linear layer on the last axis: a 1x1 convolution of whatever lies on the others."""
 
     layer: nn.Linear

@@ -69,12 +69,13 @@ class AddAt(nn.Module):
 
 
 class ColumnGroups(nn.Module):
-    """Groups of filters with input channels of their own: one small convolution each, outputs one after another."""
+    """Groups of filters with input channels of their own: one small layer each, outputs one after another."""
 
-    def __init__(self, convs: Sequence[nn.Module], columns: Sequence[Int[Tensor, " _"]]) -> None:
+    def __init__(self, convs: Sequence[nn.Module], columns: Sequence[Int[Tensor, " _"]], axis: int = 1) -> None:
         super().__init__()
         self.convs = nn.ModuleList(convs)
-        self.gathers = nn.ModuleList(Choose(index, axis=1) for index in columns)
+        self.gathers = nn.ModuleList(Choose(index, axis) for index in columns)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([conv(gather(x)) for conv, gather in zip(self.convs, self.gathers, strict=True)], dim=1)
+        axis: int = self.gathers[0].axis  # type: ignore[assignment]
+        return torch.cat([conv(gather(x)) for conv, gather in zip(self.convs, self.gathers, strict=True)], dim=axis)

@@ -13,9 +13,9 @@ from torch import fx, nn
 from pruning.graph.classify import channel_padding
 from pruning.graph.layout import Block, dense_blocks, rectangle
 from pruning.graph.liveness import Liveness
-from pruning.graph.ops import Broadcast, Cat, Conv, Index, Linear, Norm, Op, Opaque, Source
+from pruning.graph.ops import Broadcast, Cat, Index, Norm, Op, Opaque, Source, Weighted
 from pruning.surgery.align import AddAt, ColumnGroups
-from pruning.surgery.narrow import narrow_conv, narrow_grouped, narrow_linear, narrow_norm
+from pruning.surgery.narrow import narrow_filters, narrow_grouped, narrow_norm
 from pruning.surgery.wiring import NOTHING, Carrier, Numbers, Wiring
 
 
@@ -119,30 +119,25 @@ class Builder:
         node = parts[0] if len(parts) == 1 else self.wiring.new.call_function(torch.cat, (parts, op.axis))
         return Carrier(node, torch.cat(channels))
 
-    def linear(self, op: Linear) -> Carrier:
-        want = self.wiring.order(op.inputs[0], self.need(op.inputs[0]))
-        self.replace(op, narrow_linear(self.layer(op), want))
-        return Carrier(self.apply_layer(op, want), torch.arange(op.width))
-
-    def conv(self, op: Conv) -> Carrier:
+    def weighted(self, op: Weighted) -> Carrier:
         kernels = self.liveness.kernels(op)
-        if op.layer.groups > 1:
-            shape = rectangle(kernels, op.layer.groups)
+        if op.groups > 1:
+            shape = rectangle(kernels, op.groups)
             self.replace(op, narrow_grouped(self.layer(op), kernels, shape))
             return Carrier(self.apply_layer(op, shape.columns.flatten()), shape.rows.flatten())
         parts = dense_blocks(op.name, kernels)
         columns = self.wiring.order(op.inputs[0], torch.cat([part.columns for part in parts]).unique())
         one = len(parts) == 1
         self.replace(
-            op, narrow_conv(self.layer(op), parts[0].rows, columns) if one else self.groups(op, parts, columns)
+            op, narrow_filters(self.layer(op), parts[0].rows, columns) if one else self.groups(op, parts, columns)
         )
         return Carrier(self.apply_layer(op, columns), torch.cat([part.rows for part in parts]))
 
-    def groups(self, op: Conv, parts: list[Block], columns: Numbers) -> ColumnGroups:
-        position = torch.empty(op.layer.in_channels, dtype=torch.long)
+    def groups(self, op: Weighted, parts: list[Block], columns: Numbers) -> ColumnGroups:
+        position = torch.empty(op.weight.shape[1], dtype=torch.long)
         position[columns] = torch.arange(len(columns))
-        convs = [narrow_conv(self.layer(op), part.rows, part.columns) for part in parts]
-        return ColumnGroups(convs, [position[part.columns].to(self.wiring.device) for part in parts])
+        layers = [narrow_filters(self.layer(op), part.rows, part.columns) for part in parts]
+        return ColumnGroups(layers, [position[part.columns].to(self.wiring.device) for part in parts], op.axis)
 
     def index(self, op: Index) -> Carrier:
         source, need, wiring = op.inputs[0], self.need(op.node), self.wiring
@@ -174,7 +169,6 @@ EMITTERS: tuple[tuple[type[Op], Callable[[Builder, Any], Carrier]], ...] = (
     (Opaque, Builder.barrier),
     (Broadcast, Builder.broadcast),
     (Cat, Builder.cat),
-    (Linear, Builder.linear),
-    (Conv, Builder.conv),
+    (Weighted, Builder.weighted),
     (Index, Builder.index),
 )

@@ -26,7 +26,7 @@ def to_grouped(network: nn.Module) -> nn.Module:
     """A copy of a compacted network, the same function, in which no layer is split; padding counts as MACs."""
     copied = copy.deepcopy(network)
     for name, layer in list(copied.named_modules()):
-        if isinstance(layer, ColumnGroups):
+        if isinstance(layer, ColumnGroups) and not isinstance(layer.convs[0], nn.Linear):  # which takes no groups
             copied.set_submodule(name, _join_column_groups(layer).train(layer.training))
     if isinstance(copied, fx.GraphModule):
         for node in copied.graph.nodes:

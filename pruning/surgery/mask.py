@@ -8,7 +8,7 @@ from torch import nn
 from pruning.graph.attachments import duplicate
 from pruning.graph.graph import Graph, trace
 from pruning.graph.liveness import Liveness, analyse
-from pruning.graph.ops import Conv, Flags, Norm
+from pruning.graph.ops import Flags, Norm, Weighted
 from pruning.selection import Selection
 
 
@@ -33,13 +33,13 @@ def silence(network: nn.Module, liveness: Liveness) -> None:
     """Zero, in place, what the selection of `liveness` removes; to be repeated after each step of a masked training."""
     for node, op in liveness.graph.ops.items():
         live = liveness.live[node]
-        if isinstance(op, Conv):
-            _silence_conv(network.get_submodule(op.name), live, liveness.selection.get(op.name))
+        if isinstance(op, Weighted):
+            _silence_filters(network.get_submodule(op.name), live, liveness.selection.get(op.name))
         elif isinstance(op, Norm):
             _silence_norm(network.get_submodule(str(node.target)), live)
 
 
-def _silence_conv(layer: nn.Module, live: Flags, kernels: torch.Tensor | None) -> None:
+def _silence_filters(layer: nn.Module, live: Flags, kernels: torch.Tensor | None) -> None:
     working = live[:, None] if kernels is None else kernels & live[:, None]
     weight = layer.get_parameter("weight")
     weight.mul_(working.to(weight.device)[(...,) + (None,) * (weight.ndim - 2)])

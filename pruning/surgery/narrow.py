@@ -16,10 +16,13 @@ from pruning.graph.layout import Rectangle
 Numbers = Int[Tensor, " _"]
 
 
-def narrow_conv(layer: nn.Conv2d, rows: Numbers, columns: Numbers) -> nn.Conv2d:
-    """Filters `rows` and input channels `columns` of a convolution without groups."""
+def narrow_filters(layer: Any, rows: Numbers, columns: Numbers) -> nn.Module:
+    """Filters `rows` and input channels `columns` of a convolution without groups, or of a linear layer."""
     small = _copy_without_parameters(layer)
-    small.in_channels, small.out_channels = len(columns), len(rows)
+    features = isinstance(layer, nn.Linear)
+    names = ("in_features", "out_features") if features else ("in_channels", "out_channels")
+    for name, size in zip(names, (len(columns), len(rows)), strict=True):
+        setattr(small, name, size)
     index = _index_on(layer.weight, rows)[:, None], _index_on(layer.weight, columns)
     _set_parameters(small, layer, weight=layer.weight[index], bias=_take_rows(layer.bias, rows))
     return small
@@ -74,14 +77,6 @@ def widen_norm(layer: Any, places: Numbers, width: int) -> nn.Module:
     wide.running_mean = _scatter_rows(layer.running_mean, places, width, 0.0)
     wide.running_var = _scatter_rows(layer.running_var, places, width, 1.0)
     return wide
-
-
-def narrow_linear(layer: nn.Linear, columns: Numbers) -> nn.Linear:
-    """The input features `columns` of a linear layer."""
-    small = _copy_without_parameters(layer)
-    small.in_features = len(columns)
-    _set_parameters(small, layer, weight=layer.weight[:, _index_on(layer.weight, columns)], bias=layer.bias)
-    return small
 
 
 def _copy_without_parameters(layer: nn.Module) -> Any:

@@ -75,6 +75,25 @@ def test_flattening_to_a_linear_layer_drops_whole_maps() -> None:
     assert (small.after.out_channels, small.head.in_features) == (2, 72)
 
 
+def hidden() -> nn.Module:
+    """A classifier of three linear layers, as of AlexNet."""
+    head = nn.Linear(4 * 36, 12), nn.GELU(), nn.BatchNorm1d(12), nn.Linear(12, 10), nn.ReLU(), nn.Linear(10, 4)
+    return randomised(initialise(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), *head), 0))
+
+
+def test_rows_and_columns_of_linear_layers() -> None:
+    kept = {"0": torch.arange(4) > 1, "3": torch.arange(12) % 2 == 0, "6": torch.arange(10) < 7}
+    small = assert_small_is_masked(hidden(), Selection.of_rows(hidden(), kept), (3, 6, 6))
+    shapes = [tuple(small.get_submodule(name).weight.shape) for name in ("3", "6", "8")]
+    assert shapes == [(6, 72), (7, 6), (4, 7)]
+
+
+def test_groups_of_rows_of_a_linear_layer_have_columns_of_their_own() -> None:
+    kernels = torch.arange(10)[:, None] // 5 == torch.arange(12) % 2
+    small = assert_small_is_masked(hidden(), Selection({"6": kernels}), (3, 6, 6))
+    assert [layer.weight.shape for layer in small.get_submodule("6").convs] == [(5, 6), (5, 6)]
+
+
 class TwoHeads(nn.Module):
     """One convolution read by several: its channels go only when none of them reads."""
 
