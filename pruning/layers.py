@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch import fx, nn
 
@@ -12,7 +11,7 @@ from pruning.graph.cost import Cost, layer_cost
 from pruning.graph.graph import Graph
 from pruning.graph.liveness import Liveness
 from pruning.graph.ops import Conv, Linear, Op, Opaque, Weighted
-from pruning.selection import any_of, count
+from pruning.selection import any_of, count, weight_of
 
 LEFT_BY_METHOD = "whole: the method leaves it so"
 CUT = "cut"  # the verdict on a layer that may be cut
@@ -64,8 +63,9 @@ def _cuttable_row(
     )
 
 
-def _uncuttable_row(network: Any, name: str, reason: str) -> Row:
-    weight = network.get_submodule(name).weight
+def _uncuttable_row(network: nn.Module, name: str, reason: str) -> Row:
+    weight = weight_of(network, name)
+    assert weight is not None
     rows, columns = weight.shape[:2]
     cost = Cost(0, weight.numel())
     return Row(name, tuple(weight.shape), reason, (), (rows, rows), (columns, columns), cost, cost)

@@ -25,13 +25,31 @@ def count(flags: Bool[Tensor, "..."]) -> int:
 
 
 def convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
-    """Every convolution of a network that a selection may speak of, by dotted name, in order of registration."""
-    return {name: module for name, module in network.named_modules() if type(module) in CONVOLUTIONS}
+    """Every convolution of a network, subclasses included, by dotted name, in order of registration."""
+    return {name: module for name, module in network.named_modules() if isinstance(module, CONVOLUTIONS)}  # type: ignore[misc]
 
 
-def selectable(network: nn.Module) -> dict[str, Any]:
-    """Every layer of a network that a selection may speak of: convolutions and linear layers."""
-    return {name: module for name, module in network.named_modules() if type(module) in SELECTABLE}
+def weight_of(network: nn.Module, name: str) -> Tensor | None:
+    """The weight that a selection speaks of by this name: a layer's, or a parameter by its own name.
+
+    None where there is none with rows and columns.
+    """
+    holder, _, last = name.rpartition(".")
+    try:
+        layer = network.get_submodule(holder)
+        own = getattr(layer, last) if last else layer
+        weight = own if isinstance(own, Tensor) else own.weight
+    except AttributeError:
+        return None
+    return weight if isinstance(weight, Tensor) and weight.ndim > 1 else None
+
+
+def _checked_weight(network: nn.Module, name: str) -> Tensor:
+    weight = weight_of(network, name)
+    if weight is None:
+        names = _list_names(convolutions(network))
+        raise ValueError(f"selection names {name!r}, which is not a convolution of the network; it has {names}")
+    return weight
 
 
 class Selection(Mapping[str, Tensor]):
@@ -55,10 +73,9 @@ class Selection(Mapping[str, Tensor]):
     @classmethod
     def of_rows(cls, network: nn.Module, rows: Mapping[str, Bool[Tensor, " out"]]) -> Selection:
         """Whole filters survive or go; layers that are not named survive whole."""
-        layers = selectable(network)
-        named = dict.fromkeys((*convolutions(network), *rows))
-        masks = {name: _full_mask(layers[name]) for name in named}
-        return cls(masks | {name: row.cpu()[:, None].expand_as(masks[name]) for name, row in rows.items()})
+        weights = {name: _checked_weight(network, name) for name in rows}
+        masks = {name: _full_mask(conv) for name, conv in convolutions(network).items()}
+        return cls(masks | {name: row.cpu()[:, None].expand(weights[name].shape[:2]) for name, row in rows.items()})
 
     @classmethod
     def of_masks(cls, network: nn.Module) -> Selection:
@@ -97,15 +114,9 @@ class Selection(Mapping[str, Tensor]):
         return Selection({n: m & ~dropped[n].cpu() if n in dropped else m for n, m in self._masks.items()})
 
     def check(self, network: nn.Module) -> None:
-        """Raise ValueError unless every name is a layer that may be spoken of, and every shape is its weight's."""
-        layers = selectable(network)
+        """Raise ValueError unless every name is a layer of the network that has a weight, and every shape is its."""
         for name, mask in self._masks.items():
-            if name not in layers:
-                raise ValueError(
-                    f"selection names {name!r}, which is not a convolution of the network; it has "
-                    f"{_list_names(convolutions(network))}"
-                )
-            shape = tuple(layers[name].weight.shape[:2])
+            shape = tuple(_checked_weight(network, name).shape[:2])
             if tuple(mask.shape) != shape:
                 raise ValueError(
                     f"selection of {name!r} must have the shape {shape} of its weight, got {tuple(mask.shape)}"

@@ -16,7 +16,7 @@ from pruning.files import bitmap
 from pruning.files.report import read_report
 from pruning.models.registry import Origin
 from pruning.pruned import Preprocessing, Report
-from pruning.selection import Selection, selectable
+from pruning.selection import Selection, weight_of
 
 MAX_SIDE = 2**16  # pixels a side
 FORMAT, VERSION = "cnn-pruning", 2  # raise the version when a field changes its meaning
@@ -61,10 +61,10 @@ class Description:
         Raises:
             ValueError: a layer that the network lacks, another shape, kernels that do not fill it.
         """
-        layers = selectable(dense)
-        if unknown := [name for name in self.kernels if name not in layers]:
+        weights = {name: weight_of(dense, name) for name in self.kernels}
+        if unknown := [name for name, weight in weights.items() if weight is None]:
             raise ValueError(f"the selection names {unknown[0]!r}, which is not a convolution of the network")
-        return Selection({n: unpack(n, packed, layers[n].weight.shape[:2]) for n, packed in self.kernels.items()})
+        return Selection({n: unpack(n, packed, weights[n].shape[:2]) for n, packed in self.kernels.items()})  # type: ignore[union-attr]
 
 
 def pack(kernels: Bool[Tensor, "out in"]) -> dict[str, Any]:

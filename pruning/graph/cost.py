@@ -63,6 +63,11 @@ def count_params(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
+def _count_own_params(layer: nn.Module) -> int:
+    """But for those of layers that hang on this one."""
+    return sum(parameter.numel() for parameter in layer.parameters(recurse=False))
+
+
 def count_bytes(network: nn.Module) -> int:
     """Bytes of parameters and of the buffers that are saved with them."""
     return sum(value.numel() * value.element_size() for value in network.state_dict().values())
@@ -108,7 +113,7 @@ def predict(liveness: Liveness) -> Cost:
         if isinstance(op, Weighted):
             cost = layer_cost(liveness, op)
             macs += cost.macs
-            params += cost.params - count_params(op.layer)
+            params += cost.params - _count_own_params(op.layer)
         elif isinstance(op, Norm):
             layer: Any = liveness.graph.trace.layer(op.node)
             gone = op.width - int(liveness.need(op.node).sum())

@@ -33,20 +33,25 @@ class Graph:
 
     def uncuttable(self, kinds: tuple[type[nn.Module], ...] = CONVOLUTIONS) -> dict[str, str]:
         """Name and reason of every layer of these kinds that no selection may touch."""
-        cuttable = self.weighted()
-        of_type = [name for name, layer in self.trace.bare.named_modules() if type(layer) in kinds]
-        parametrised = [n for n in self.trace.attached if isinstance(self.trace.bare.get_submodule(n), kinds)]
-        return {name: self._reason(name) for name in (*of_type, *parametrised) if name not in cuttable}
+        cuttable, trace = self.weighted(), self.trace
+        layers = (*trace.bare.named_modules(), *trace.module.named_modules())
+        names = dict.fromkeys((*(name for name, layer in layers if isinstance(layer, kinds)), *trace.normal.reasons))
+        return {name: self._reason(name) for name in names if name not in cuttable}
 
     def _reason(self, name: str) -> str:
-        if name in self.trace.attached:
-            return self.trace.attached[name]
+        known = {**self.trace.normal.reasons, **self.trace.attached}
+        if name in known:
+            return known[name]
         if not self.trace.calls[name]:
-            return "unused: forward does not call it"
+            reads = any(node.op == "get_attr" and node.target == f"{name}.weight" for node in self.trace.nodes)
+            return "rewritten: forward uses its weight in another way" if reads else "unused: forward does not call it"
         if self.trace.calls[name] > 1:
             return f"shared: called {self.trace.calls[name]} times with one weight"
         if name in self.trace.tied:
             return "shared: another layer or forward itself has the same weight"
+        layer = self.trace.module.get_submodule(name)
+        if not type(layer).__module__.startswith("torch.nn.modules."):
+            return f"opaque: what a {type(layer).__module__}.{type(layer).__name__} computes is not known here"
         return "stuck: its input does not carry channels on the axis that it mixes"
 
 

@@ -44,8 +44,8 @@ def analyse(graph: Graph, selection: Selection) -> Liveness:
         ValueError: the selection does not fit the network, speaks of a layer that cannot be cut, leaves a layer
             without a live filter, or leaves nothing of a tensor that makes something out of zeros.
     """
-    _refuse_uncuttable(graph, selection)
     selection.check(graph.trace.bare)
+    _refuse_uncuttable(graph, selection)
     live = _propagate_live(graph, selection)
     _refuse_emptied(graph, live)
     liveness = Liveness(graph, selection, live, _propagate_read(graph, live, selection))
@@ -90,9 +90,10 @@ def _is_size_read(graph: Graph, node: fx.Node) -> bool:
 
 
 def _refuse_uncuttable(graph: Graph, selection: Selection) -> None:
-    for name, reason in graph.uncuttable(SELECTABLE).items():
-        if name in selection and not selection[name].all():
-            raise ValueError(f"layer {name!r} cannot be cut ({reason}); let the selection keep it whole")
+    cuttable = graph.weighted()
+    for name in [name for name, kernels in selection.items() if name not in cuttable and not kernels.all()]:
+        reason = graph.uncuttable(SELECTABLE).get(name, "it is no layer of filters")
+        raise ValueError(f"layer {name!r} cannot be cut ({reason}); let the selection keep it whole")
 
 
 def _refuse_emptied(graph: Graph, live: dict[fx.Node, Flags]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from threading import get_ident
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import fx, nn
 from pruning.graph import tables
 from pruning.graph.generators import generator_states
 from pruning.graph.in_place import IN_PLACE
+from pruning.graph.normalise import is_plain_subclass
 
 # Functions that make a tensor of numbers and sizes: torch.fx by itself runs them while it traces, and fails on a size.
 FACTORIES = (
@@ -42,8 +44,9 @@ for _name in IN_PLACE:
 
 
 class Tracer(fx.Tracer):
-    """Leaves: torch's own layers, norms of other classes, and parameter-free modules that read `self.training`
-    (StochasticDepth, DropPath). So are those that surgery has put into a network which is pruned once more.
+    """Leaves: torch's own layers and subclasses that change nothing, norms of other classes, and parameter-free modules
+    that read `self.training` (StochasticDepth, DropPath). So are those that surgery has put into a network which is
+    pruned once more.
 
     `open`: buffers and tensors made in forward are nodes of the graph, and not numbers. `drawing_module`: the innermost
     module whose forward has drawn from a random generator, looked for while `blaming`. `reads_mode`: forward has asked
@@ -60,7 +63,8 @@ class Tracer(fx.Tracer):
         stays = _reads_training(m) or type(m).__module__ == "pruning.surgery.align"
         parameter_free = not any(True for _ in m.parameters())
         norm = isinstance(m, nn.modules.batchnorm._NormBase) or tables.class_name(m) in tables.NORM_ACTIVATIONS_BY_NAME
-        return norm or super().is_leaf_module(m, module_qualified_name) or (stays and parameter_free)
+        plain = super().is_leaf_module(m, module_qualified_name) or is_plain_subclass(m)
+        return norm or plain or (stays and parameter_free)
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         return InPlaceProxy(node, self)
@@ -68,6 +72,8 @@ class Tracer(fx.Tracer):
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
+        if m not in (self.submodule_paths or ()) and next(chain(m.parameters(), m.buffers()), None) is None:
+            return forward(*args, **kwargs)  # made in forward, such as nn.ReLU()(x)
         if not self.blaming or self.is_leaf_module(m, self.path_of_module(m)):
             return super().call_module(m, forward, args, kwargs)
         before = generator_states(m)

@@ -15,6 +15,7 @@ from torch import Tensor, fx, nn
 from pruning.graph.attachments import attachment_reasons, computed_tensors, refuse_uncopyable
 from pruning.graph.generators import preserve_generators
 from pruning.graph.in_place import follow_in_place
+from pruning.graph.normalise import NormalForm, normalise
 from pruning.graph.symbolic import symbolic_trace
 from pruning.graph.tracer import FACTORY_FUNCTIONS
 from pruning.selection import CONVOLUTIONS
@@ -28,7 +29,8 @@ class Trace:
 
     `bundles` are the nodes that return several tensors at once; `tied` are the layers that share a parameter or a
     buffer; `attached`: why the layers stay whole that carry somebody's hook or parametrisation. `bare` is the skeleton
-    of the whole network, also of what forward does not call.
+    of the whole network, also of what forward does not call. `normal`: the layers of `module` that are torch's plain
+    ones in place of the network's own.
     """
 
     module: fx.GraphModule
@@ -38,6 +40,7 @@ class Trace:
     calls: Counter[str]
     tied: set[str]
     attached: dict[str, str]
+    normal: NormalForm
 
     @property
     def nodes(self) -> list[fx.Node]:
@@ -46,6 +49,10 @@ class Trace:
     def layer(self, node: fx.Node) -> nn.Module | None:
         """The layer that a node calls; None for functions, methods, inputs and outputs."""
         return self.module.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+    def plain(self, network: nn.Module, name: str) -> Any:
+        """A layer of the traced network, or of one with its layers, as torch's plain one with the same tensors."""
+        return self.normal.plain(network, name)
 
     def stands_alone(self, node: fx.Node) -> bool:
         """Is a layer's state its own and read by this call only, and does nobody change what it computes?"""
@@ -74,8 +81,10 @@ def record(network: nn.Module, image_shape: tuple[int, int, int]) -> Trace:
         module = symbolic_trace(bare)
         follow_in_place(module)
         recorder = _record_shapes(module, image_shape)
+        normal = normalise(module)
     calls = Counter(str(node.target) for node in module.graph.nodes if node.op == "call_module")
-    return Trace(module, bare, recorder.shapes, recorder.bundles, calls, _tied_layers(module), attachment_reasons(bare))
+    tied, attached = _tied_layers(module), attachment_reasons(bare)
+    return Trace(module, bare, recorder.shapes, recorder.bundles, calls, tied, attached, normal)
 
 
 def _has_state(layer: nn.Module) -> bool:

@@ -31,12 +31,13 @@ def mask(
 @torch.no_grad()
 def silence(network: nn.Module, liveness: Liveness) -> None:
     """Zero, in place, what the selection of `liveness` removes; to be repeated after each step of a masked training."""
+    plain = liveness.graph.trace.plain
     for node, op in liveness.graph.ops.items():
         live = liveness.live[node]
         if isinstance(op, Weighted):
-            _silence_filters(network.get_submodule(op.name), live, liveness.selection.get(op.name))
+            _silence_filters(plain(network, op.name), live, liveness.selection.get(op.name))
         elif isinstance(op, Norm):
-            _silence_norm(network.get_submodule(str(node.target)), live)
+            _silence_norm(plain(network, str(node.target)), live)
 
 
 def _silence_filters(layer: nn.Module, live: Flags, kernels: torch.Tensor | None) -> None:

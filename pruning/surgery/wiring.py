@@ -141,6 +141,8 @@ class Wiring:
 
     def original(self, name: str) -> Any:
         """A layer, parameter or buffer of the network that is being copied, or a constant that its forward has made."""
+        if name in self.old.trace.normal.layers:
+            return self.old.trace.plain(self.network, name)
         parent, _, last = name.rpartition(".")
         if hasattr(self.network.get_submodule(parent), last):
             return getattr(self.network.get_submodule(parent), last)
