@@ -1,25 +1,28 @@
-"""Give every node of a traced network its operation on channels."""
+"""Give every node of a traced network its operation on channels.
+
+A recogniser takes a call and says which operation it is, or None: an unknown one, a barrier. `RECOGNISERS` has one for
+everything in the tables.
+"""
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable, Iterable
+
 import torch.nn.functional as F
 from torch import fx, nn
 
-from pruning.graph import tables
+from pruning.graph import places, pointwise, tables
+from pruning.graph.calls import Call, input_tensors, layer_keeps_zero
 from pruning.graph.ops import (
-    Add,
-    Broadcast,
-    Cat,
     Channelwise,
     Conv,
     Index,
     Linear,
-    Mul,
     Norm,
     NotZeroPreserving,
     Op,
     Opaque,
+    Slopes,
     Source,
 )
 from pruning.graph.reshaping import index_of, is_reshaping
@@ -27,6 +30,7 @@ from pruning.graph.tracing import Trace
 from pruning.selection import CONVOLUTIONS
 
 CHANNELS = 1  # where images and convolutions have their channels
+Recogniser = Callable[[Call], Op | None]
 
 
 def classify(trace: Trace) -> dict[fx.Node, Op]:
@@ -34,95 +38,78 @@ def classify(trace: Trace) -> dict[fx.Node, Op]:
     ops: dict[fx.Node, Op] = {}
     for node in trace.nodes:
         if node.op == "output":
-            ops[node] = Opaque(node, _input_tensors(node, trace), 0, 0)
+            ops[node] = _opaque_bundle(node, trace)
         elif node in trace.shapes:
-            ops[node] = _classify_node(node, trace, ops)
+            ops[node] = _classify_node(Call(node, trace, ops))
         elif node in trace.bundles and not is_reshaping(node, trace):
-            ops[node] = Opaque(node, _input_tensors(node, trace), 0, 0)
+            ops[node] = _recognise(Call(node, trace, ops)) or _opaque_bundle(node, trace)
     return ops
 
 
-def _classify_node(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op:
-    tensors = _input_tensors(node, trace)
-    if node.op == "placeholder" or all(_is_constant(tensor, ops) for tensor in tensors):
-        return _default_axis_op(Source, node, trace, tensors)
-    if is_reshaping(node, trace):
-        return index_of(node, trace, ops) or _default_axis_op(Opaque, node, trace, tensors)
-    layer = trace.layer(node)
-    op = _layer_op(node, layer, trace, ops) if layer is not None else _function_op(node, trace, ops)
-    return op if op is not None and _accepts_inputs(op, trace, ops) else _opaque_op(node, trace, ops)
+def _classify_node(call: Call) -> Op:
+    if call.node.op == "placeholder" or all(call.is_constant(tensor) for tensor in call.tensors):
+        return _default_axis_op(Source, call.node, call.trace)
+    if is_reshaping(call.node, call.trace):
+        op = places.piece(call) or index_of(call.node, call.trace, call.ops)
+        return op or _default_axis_op(Opaque, call.node, call.trace)
+    return _recognise(call) or _opaque_op(call)
 
 
-def _is_constant(tensor: fx.Node, ops: dict[fx.Node, Op]) -> bool:
-    """Is a tensor the same for all images: a parameter, a constant, or made of such alone?"""
-    return isinstance(ops[tensor], Source) and tensor.op != "placeholder"
+def _recognise(call: Call) -> Op | None:
+    """What the tables make of a call."""
+    by_name = None if call.layer is None else RECOGNISERS.get(tables.class_name(call.layer))
+    recogniser = by_name or RECOGNISERS.get(call.kind)
+    has_channels = call.node in call.trace.bundles or len(call.shape) >= 2
+    op = recogniser(call) if recogniser is not None and has_channels else None
+    return op if op is not None and _accepts_inputs(op, call) else None
 
 
-def _accepts_inputs(op: Op, trace: Trace, ops: dict[fx.Node, Op]) -> bool:
-    """Does an operation find as many channels as it takes, on an axis that it does not look along?"""
-    widths = [ops[n].width for n in op.inputs]
+def _accepts_inputs(op: Op, call: Call) -> bool:
+    """Does an operation find as many channels as it takes, and is its layer nobody else's, or without parameters?"""
+    if call.layer is not None and not call.trace.stands_alone(call.node):
+        return False
+    widths = [call.ops[n].width for n in op.inputs]
     if isinstance(op, Conv):
-        return widths == [op.layer.in_channels] and len(trace.shapes[op.node]) == op.layer.weight.ndim
-    if isinstance(op, Broadcast):
-        return all(spread or width == op.width for width, spread in zip(widths, op.spread, strict=True))
-    if not isinstance(op, (Channelwise, NotZeroPreserving)):
-        return True
-    along = tables.SPATIAL_AXES.get(op.node.target if trace.layer(op.node) is None else type(trace.layer(op.node)))
-    rank = len(trace.shapes[op.inputs[0]])
-    return widths == [op.width] and (along is None or op.axis < (rank - along if along else 2))
+        return widths == [op.layer.in_channels] and len(call.shape) == op.layer.weight.ndim
+    return not isinstance(op, (Channelwise, NotZeroPreserving)) or widths[0] == op.width
 
 
-def _opaque_op(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op:
+def _opaque_bundle(node: fx.Node, trace: Trace) -> Op:
+    return Opaque(node, input_tensors(node, trace), 0, 0)
+
+
+def _opaque_op(call: Call) -> Op:
     """Where its channels are said to lie is only a name, for it gives all; most functions leave them on their axis."""
-    tensors, shape = _input_tensors(node, trace), trace.shapes[node]
-    alike = [t for t in tensors if len(trace.shapes.get(t, ())) == len(shape) and not _is_constant(t, ops)]
-    if alike and shape:
-        axis = ops[alike[0]].axis
-        return Opaque(node, tensors, axis, shape[axis])
-    return _default_axis_op(Opaque, node, trace, tensors)
+    alike = [t for t in call.varying_tensors() if len(call.trace.shapes[t]) == len(call.shape)]
+    if alike and call.shape:
+        axis = call.ops[alike[0]].axis
+        return Opaque(call.node, call.tensors, axis, call.shape[axis])
+    return _default_axis_op(Opaque, call.node, call.trace)
 
 
-def _default_axis_op(kind: type[Op], node: fx.Node, trace: Trace, inputs: tuple[fx.Node, ...]) -> Op:
+def _default_axis_op(kind: type[Op], node: fx.Node, trace: Trace) -> Op:
     """An operation whose channels lie on the usual axis (the last one of tensors without any other)."""
     shape = trace.shapes[node]
     axis = min(CHANNELS, len(shape) - 1)
-    return kind(node, inputs, axis, shape[axis] if shape else 1)
+    return kind(node, input_tensors(node, trace), axis, shape[axis] if shape else 1)
 
 
-def _input_tensors(node: fx.Node, trace: Trace) -> tuple[fx.Node, ...]:
-    """The tensors that a node takes; a tuple of pieces counts as the tensor that it was cut from."""
-    tensors: dict[fx.Node, None] = {}
-    for source in node.all_input_nodes:
-        if source in trace.bundles and is_reshaping(source, trace):
-            tensors |= dict.fromkeys(_input_tensors(source, trace))
-        elif source in trace.shapes or source in trace.bundles:
-            tensors[source] = None
-    return tuple(tensors)
+# -- layers with parameters --------------------------------------------------------------------------------------------
 
 
-def _layer_op(node: fx.Node, layer: nn.Module, trace: Trace, ops: dict[fx.Node, Op]) -> Op | None:
-    (source, *others), kind = node.all_input_nodes, type(layer)
-    if others or source not in trace.shapes or not trace.stands_alone(node):
+def _conv(call: Call) -> Op | None:
+    if not call.takes_one_tensor:
         return None
-    if kind in CONVOLUTIONS:
-        _reset_axis(source, trace, ops)
-    axis, shape = ops[source].axis, trace.shapes[node]
-    if kind in CONVOLUTIONS and axis == CHANNELS:
-        return Conv(node, (source,), CHANNELS, shape[CHANNELS], layer)  # type: ignore[arg-type]
-    if kind is nn.Linear and axis == len(shape) - 1:
-        return Linear(node, (source,), axis, shape[axis], layer)  # type: ignore[arg-type]
-    if axis == CHANNELS and _is_norm(layer):
-        return Norm(node, (source,), axis, shape[axis])
-    if _preserves_zero(layer):
-        return Channelwise(node, (source,), axis, shape[axis])
-    return NotZeroPreserving(node, (source,), axis, shape[axis]) if kind in tables.NOT_ZERO_PRESERVING_LAYERS else None
+    _reset_axis(call.source, call.trace, call.ops)
+    at_channels = call.axis == CHANNELS
+    return Conv(call.node, call.tensors, CHANNELS, call.shape[CHANNELS], call.layer) if at_channels else None  # type: ignore[arg-type]
 
 
 def _reset_axis(source: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> None:
     """A tensor that is whole whatever is cut may be said to have its channels where a convolution looks for them."""
     unread = not any(user in ops for user in source.users)
     if ops[source].axis != CHANNELS and unread and _is_never_cut(source, ops):
-        ops[source] = _default_axis_op(Opaque, source, trace, _input_tensors(source, trace))
+        ops[source] = _default_axis_op(Opaque, source, trace)
 
 
 def _is_never_cut(node: fx.Node, ops: dict[fx.Node, Op]) -> bool:
@@ -132,116 +119,59 @@ def _is_never_cut(node: fx.Node, ops: dict[fx.Node, Op]) -> bool:
     return isinstance(op, (Opaque, Source))
 
 
-def _is_norm(layer: nn.Module) -> bool:
-    """A per-channel norm, or one with an activation behind it that keeps what the norm has silenced."""
-    if tables.class_name(layer) in tables.NORM_ACTIVATIONS_BY_NAME:
-        return all(_preserves_zero(part) for part in layer.children())
-    return type(layer) in tables.NORMS
+def _linear(call: Call) -> Op | None:
+    at_channels = call.takes_one_tensor and call.axis == len(call.shape) - 1
+    return Linear(call.node, call.tensors, call.axis, call.shape[call.axis], call.layer) if at_channels else None  # type: ignore[arg-type]
 
 
-def _preserves_zero(layer: nn.Module) -> bool:
-    if type(layer) is nn.Hardtanh:
-        return layer.min_val <= 0 <= layer.max_val
-    return type(layer) in tables.ZERO_PRESERVING_LAYERS or tables.class_name(layer) in tables.ZERO_PRESERVING_BY_NAME
+def _norm(call: Call) -> Op | None:
+    at_channels = call.takes_one_tensor and call.axis == CHANNELS
+    return Norm(call.node, call.tensors, call.axis, call.shape[call.axis]) if at_channels else None
 
 
-def _function_op(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Op | None:
-    target, tensors = node.target, _input_tensors(node, trace)
-    if len(trace.shapes[node]) < 2 or not all(tensor in trace.shapes for tensor in tensors):
-        return None  # no channels, or several tensors at once
-    axis, width = ops[tensors[0]].axis, trace.shapes[node][ops[tensors[0]].axis]
-    if target in tables.CONCATENATIONS:
-        return _cat_op(node, trace, ops, tensors)
-    if target in tables.ADDITIONS or target in tables.PRODUCTS:
-        return _arithmetic_op(node, trace, ops, tensors)
-    if len(tensors) != 1 or tensors[0] is not node.args[0]:
+def _norm_activation(call: Call) -> Op | None:
+    """A norm with an activation behind it that keeps what the norm has silenced."""
+    assert call.layer is not None
+    return _norm(call) if all(_keeps_zero(part) for part in call.layer.children()) else None
+
+
+def _keeps_zero(layer: nn.Module) -> bool:
+    known = type(layer) in tables.ZERO_PRESERVING_LAYERS or tables.class_name(layer) in tables.ZERO_PRESERVING_BY_NAME
+    return known or (type(layer) in tables.ELEMENTWISE_LAYERS and layer_keeps_zero(layer))
+
+
+def _prelu(call: Call) -> Op | None:
+    """One slope for all channels, or one for each."""
+    one_slope = call.layer.num_parameters == 1  # type: ignore[union-attr]
+    if not call.takes_one_tensor or (call.axis != CHANNELS and not one_slope):
         return None
-    if target is F.pad:
-        return _pad_op(node, trace, axis)
-    if target in tables.REDUCTIONS:
-        return _mean_op(node, trace, axis)
-    if target in tables.ZERO_PRESERVING or target in tables.DIVISIONS:
-        return Channelwise(node, tensors, axis, width)
-    return NotZeroPreserving(node, tensors, axis, width) if target in tables.NOT_ZERO_PRESERVING else None
+    return (Channelwise if one_slope else Slopes)(call.node, call.tensors, call.axis, call.shape[call.axis])
 
 
-def _cat_op(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op], tensors: tuple[fx.Node, ...]) -> Op | None:
-    axis = ops[next(t for t in tensors if not _is_constant(t, ops))].axis
-    operands = node.args[0] if node.args else None
-    dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
-    from_right = len(trace.shapes[node]) - axis
-    aligned = isinstance(operands, (list, tuple)) and all(_is_aligned(t, from_right, trace, ops) for t in operands)  # type: ignore[arg-type]
-    if not aligned or not isinstance(dim, int) or dim % len(trace.shapes[node]) != axis:
-        return None
-    return Cat(node, tuple(operands), axis, trace.shapes[node][axis])  # type: ignore[arg-type]
+def _by(recogniser: Recogniser, kinds: Iterable[object]) -> dict[object, Recogniser]:
+    return dict.fromkeys(kinds, recogniser)
 
 
-def _arithmetic_op(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op], tensors: tuple[fx.Node, ...]) -> Op | None:
-    """Tensor with tensor, channels facing channels; or tensor with number."""
-    shape = trace.shapes[node]
-    widest = max((t for t in tensors if not _is_constant(t, ops)), key=lambda t: len(trace.shapes[t]))
-    if len(trace.shapes[widest]) != len(shape):
-        return None
-    axis = ops[widest].axis
-    operands = tuple(a for a in node.args if isinstance(a, fx.Node) and a in trace.shapes)
-    if set(operands) != set(tensors):
-        return None  # one is given by name
-    if len(operands) < 2:
-        number_moves_zero = node.target in tables.ADDITIONS
-        return (NotZeroPreserving if number_moves_zero else Channelwise)(node, tensors[:1], axis, shape[axis])
-    spread = tuple(_is_broadcast(trace.shapes[t], len(shape) - axis, shape[axis]) for t in operands)
-    aligned = (s or _is_aligned(t, len(shape) - axis, trace, ops) for t, s in zip(operands, spread, strict=True))
-    if not all(aligned) or (node.target in tables.PRODUCTS and len(operands) > 2):
-        return None
-    kind = Add if node.target in tables.ADDITIONS else Mul
-    return kind(node, operands, axis, shape[axis], spread)
-
-
-def _is_broadcast(shape: tuple[int, ...], from_right: int, width: int) -> bool:
-    """Does an operand of this shape face the channels with one value for all of them?"""
-    return len(shape) < from_right or (shape[-from_right] == 1 and width > 1)
-
-
-def _is_aligned(tensor: fx.Node, from_right: int, trace: Trace, ops: dict[fx.Node, Op]) -> bool:
-    """Do the channels of an operand lie on this axis? Those of a fixed tensor are where its first reader says."""
-    shape = trace.shapes[tensor]
-    if _is_constant(tensor, ops) and not any(isinstance(ops.get(user), (Broadcast, Cat)) for user in tensor.users):
-        ops[tensor] = Source(tensor, ops[tensor].inputs, len(shape) - from_right, shape[-from_right])
-    return len(shape) - ops[tensor].axis == from_right
-
-
-def _mean_op(node: fx.Node, trace: Trace, axis: int) -> Op | None:
-    dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
-    source = node.all_input_nodes[0]
-    rank = len(trace.shapes[source])
-    if dims is None:
-        return None
-    reduced = {int(d) % rank for d in ((dims,) if isinstance(dims, int) else dims)}  # type: ignore[union-attr, arg-type]
-    keep = bool(node.kwargs.get("keepdim", node.args[2] if len(node.args) > 2 else False))
-    if axis in reduced or 0 in reduced:
-        return None
-    new_axis = axis if keep else axis - sum(d < axis for d in reduced)
-    return Channelwise(node, (source,), new_axis, trace.shapes[node][new_axis])
-
-
-def _pad_op(node: fx.Node, trace: Trace, axis: int) -> Op | None:
-    """Constant padding: of pixels it keeps zero when it adds zeros; of channels it shifts them."""
-    source = node.all_input_nodes[0]
-    pads = node.args[1] if len(node.args) > 1 else node.kwargs["pad"]
-    mode = node.args[2] if len(node.args) > 2 else node.kwargs.get("mode", "constant")
-    value = node.args[3] if len(node.args) > 3 else node.kwargs.get("value", 0)
-    if mode != "constant" or value or not all(isinstance(p, int) for p in pads):  # type: ignore[union-attr]
-        return None
-    before, after = channel_padding(list(pads), len(trace.shapes[source]), axis)  # type: ignore[arg-type]
-    wide, width = trace.shapes[source][axis], trace.shapes[node][axis]
-    if before < 0 or after < 0:
-        return None
-    origin = torch.full((width,), -1)
-    origin[before : before + wide] = torch.arange(wide)
-    return Index(node, (source,), axis, width, origin, "pad")
-
-
-def channel_padding(pads: list[int], rank: int, axis: int) -> tuple[int, int]:
-    """The two entries of F.pad's list that speak of the channel axis; it runs from the last axis backwards."""
-    position = 2 * (rank - 1 - axis)
-    return (pads[position], pads[position + 1]) if position + 1 < len(pads) else (0, 0)
+RECOGNISERS: dict[object, Recogniser] = {
+    **_by(_conv, CONVOLUTIONS),
+    **_by(_linear, [nn.Linear]),
+    **_by(_norm, tables.NORMS),
+    **_by(_norm_activation, tables.NORM_ACTIVATIONS_BY_NAME),
+    **_by(_prelu, [nn.PReLU]),
+    **_by(pointwise.elementwise, tables.ELEMENTWISE_LAYERS | tables.ELEMENTWISE),
+    **_by(pointwise.zero_preserving, tables.ZERO_PRESERVING_LAYERS | tables.ZERO_PRESERVING),
+    **_by(pointwise.zero_preserving, tables.ZERO_PRESERVING_BY_NAME),
+    **_by(pointwise.combination, pointwise.COMBINATIONS),
+    **_by(pointwise.choice, tables.CHOICES),
+    **_by(pointwise.concatenation, tables.CONCATENATIONS),
+    **_by(pointwise.stack, tables.STACKS),
+    **_by(places.pooling, tables.POOLINGS),
+    **_by(places.constant_padding, tables.CONSTANT_PADS),
+    **_by(places.padding, [F.pad]),
+    **_by(places.unpooling, tables.UNPOOLINGS),
+    **_by(places.along_axes, tables.ALONG_AXES),
+    **_by(places.softmax_layer, tables.SOFTMAX_LAYERS),
+    **_by(places.halves, tables.HALVINGS),
+    **_by(places.extremum, tables.EXTREMA),
+    **_by(places.piece, [getattr]),
+}

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from pruning.graph.layout import dense_blocks, rectangle
 from pruning.graph.liveness import Liveness
-from pruning.graph.ops import Channelwise, Linear, Norm, Op, Opaque, Source, Weighted
+from pruning.graph.ops import Channelwise, Linear, Norm, Op, Opaque, Slopes, Source, Weighted
 from pruning.graph.tracing import Shape, float_type, skeleton
 from pruning.modes import eval_mode
 
@@ -118,6 +118,8 @@ def predict(liveness: Liveness) -> Cost:
             layer: Any = liveness.graph.trace.layer(op.node)
             gone = op.width - int(liveness.need(op.node).sum())
             params -= 2 * gone if layer.affine else 0
+        elif isinstance(op, Slopes):
+            params -= op.width - int(liveness.need(op.node).sum())
         elif isinstance(op, (Opaque, Source)):
             macs += _opaque_macs(liveness, op)
     return Cost(macs, full + params)

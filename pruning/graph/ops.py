@@ -68,39 +68,94 @@ class NotZeroPreserving(Channelwise):
         return torch.ones_like(ins[0])
 
 
+class Slopes(Channelwise):
+    """PReLU with a slope for each channel."""
+
+
+@dataclass(frozen=True, eq=False)
+class Piece(Channelwise):
+    """One of the tensors that a channel-wise call returns together: the largest values, or where they were.
+
+    `inputs`: the call, and the tensor that the call takes. Values keep zero; the place of a zero is no zero.
+    """
+
+    values: bool
+
+    def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
+        return ins[1].clone() if self.values else torch.ones_like(ins[0])
+
+    def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
+        return [need, torch.zeros_like(ins[1])]
+
+
+class Halves(Op):
+    """Gated linear units: output channel k is input channel k times the sigmoid of input channel k + `width`."""
+
+    def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
+        return ins[0][: self.width].clone()
+
+    def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
+        return [torch.cat([need, need])]
+
+
 @dataclass(frozen=True, eq=False)
 class Broadcast(Op):
-    """Two tensors, channel by channel; an operand that is `spread` has one channel, or none, for all of them."""
+    """Several tensors, channel by channel; an operand that is `spread` has one channel, or none, for all of them."""
 
     spread: tuple[bool, ...]
 
-    def expand_operands(self, ins: list[Flags]) -> list[Flags]:
-        pairs = zip(ins, self.spread, strict=True)
-        return [flags.any().expand(self.width) if spread else flags for flags, spread in pairs]
+    def combine(self, sides: list[Flags]) -> Flags:
+        """Which channels of the result can be non-zero, given which of each operand can; all, unless it is known."""
+        return torch.ones(self.width, dtype=torch.bool)
 
-    def reads_of_operands(self, needs: list[Flags], ins: list[Flags]) -> list[Flags]:
-        triples = zip(needs, ins, self.spread, strict=True)
-        return [torch.ones_like(flags) if spread else need for need, flags, spread in triples]
+    def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
+        pairs = zip(ins, self.spread, strict=True)
+        return self.combine([flags.any().expand(self.width) if spread else flags for flags, spread in pairs])
+
+    def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
+        return [torch.ones_like(flags) if spread else need for flags, spread in zip(ins, self.spread, strict=True)]
 
 
 class Add(Broadcast):
-    """A sum or difference: live where either side is."""
+    """A sum, a difference, the larger of two, a stack: live where any side is."""
 
-    def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
-        return torch.stack(self.expand_operands(ins)).any(0)
-
-    def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
-        return self.reads_of_operands([need] * len(ins), ins)
+    def combine(self, sides: list[Flags]) -> Flags:
+        return torch.stack(sides).any(0)
 
 
 class Mul(Broadcast):
-    """A product: dead where either side is."""
+    """A product: dead where any side is."""
 
-    def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
-        return torch.stack(self.expand_operands(ins)).all(0)
+    def combine(self, sides: list[Flags]) -> Flags:
+        return torch.stack(sides).all(0)
 
-    def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
-        return self.reads_of_operands([need] * len(ins), ins)
+
+class Divide(Broadcast):
+    """A quotient: dead where only the dividend is (0 / 0 is no number)."""
+
+    def combine(self, sides: list[Flags]) -> Flags:
+        return sides[0] | ~sides[1]
+
+
+class Choose(Broadcast):
+    """torch.where, a mask first: live where anything is that it may choose."""
+
+    def combine(self, sides: list[Flags]) -> Flags:
+        return torch.stack(sides[1:]).any(0)
+
+
+class AddProduct(Broadcast):
+    """The first operand plus the product of the others."""
+
+    def combine(self, sides: list[Flags]) -> Flags:
+        return sides[0] | torch.stack(sides[1:]).all(0)
+
+
+class Follow(Broadcast):
+    """The first operand, put where the others say: expand_as, unpooling."""
+
+    def combine(self, sides: list[Flags]) -> Flags:
+        return sides[0].clone()
 
 
 @dataclass(frozen=True, eq=False)

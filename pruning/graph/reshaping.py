@@ -22,7 +22,8 @@ def is_reshaping(node: fx.Node, trace: Trace) -> bool:
     layer = trace.layer(node)
     if layer is not None:
         return type(layer) in tables.RESHAPING_LAYERS
-    return node.target in tables.RESHAPING and bool(node.args) and isinstance(node.args[0], fx.Node)
+    moves = node.target in tables.RESHAPING or node.target in tables.COPYING
+    return moves and bool(node.args) and isinstance(node.args[0], fx.Node)
 
 
 def index_of(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Index | None:

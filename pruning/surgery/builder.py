@@ -10,12 +10,25 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from pruning.graph.classify import channel_padding
 from pruning.graph.layout import Block, dense_blocks, rectangle
 from pruning.graph.liveness import Liveness
-from pruning.graph.ops import Broadcast, Cat, Index, Norm, Op, Opaque, Source, Weighted
+from pruning.graph.ops import (
+    Broadcast,
+    Cat,
+    Choose,
+    Halves,
+    Index,
+    Norm,
+    Op,
+    Opaque,
+    Piece,
+    Slopes,
+    Source,
+    Weighted,
+)
+from pruning.graph.places import channel_padding
 from pruning.surgery.align import AddAt, ColumnGroups
-from pruning.surgery.narrow import narrow_filters, narrow_grouped, narrow_norm
+from pruning.surgery.narrow import narrow_filters, narrow_grouped, narrow_norm, narrow_prelu
 from pruning.surgery.wiring import NOTHING, Carrier, Numbers, Wiring
 
 
@@ -56,6 +69,8 @@ class Builder:
         want = self.wiring.order(op.inputs[0], self.need(op.node))
         if isinstance(op, Norm):
             self.replace(op, narrow_norm(self.layer(op), want))
+        if isinstance(op, Slopes):
+            self.replace(op, narrow_prelu(self.layer(op), want))
         return Carrier(self.apply_layer(op, want), want)
 
     def broadcast(self, op: Broadcast) -> Carrier:
@@ -68,10 +83,24 @@ class Builder:
             return self.scatter_add(op, leader, want)
         held = [n for n in op.inputs if wiring.holds(n)]
         brought = {n: wiring.bring(n, wiring.all_channels(n) if spread[n] else want) for n in held}
-        self.check_size(op, held)
-        present = next(iter(brought.values()))
-        absent = {n: wiring.new.call_function(torch.zeros_like, (present,)) for n in op.inputs if n not in brought}
+        if len(held) < len(spread):
+            self.check_size(op, held)
+        absent = {n: self.zeros(op, n, next(iter(brought.values()))) for n in op.inputs if n not in brought}
         return Carrier(wiring.copy_node(op.node, brought | absent), want)
+
+    def zeros(self, op: Broadcast, absent: fx.Node, present: fx.Node) -> fx.Node:
+        """In the place of an operand of which nothing is left."""
+        is_mask = isinstance(op, Choose) and absent is op.inputs[0]
+        return self.wiring.new.call_function(torch.zeros_like, (present,), {"dtype": torch.bool} if is_mask else {})
+
+    def piece(self, op: Piece) -> Carrier:
+        bundle = self.wiring.carriers[op.inputs[0]]
+        assert bundle.node is not None
+        return Carrier(self.wiring.copy_node(op.node, {op.inputs[0]: bundle.node}), bundle.channels)
+
+    def halves(self, op: Halves) -> Carrier:
+        need = self.need(op.node)
+        return Carrier(self.apply_layer(op, torch.cat([need, need + op.width])), need)
 
     def is_narrow_sum(self, op: Broadcast, leader: fx.Node, want: Numbers) -> bool:
         """Is it a sum of two tensors, of which the other than the leader holds fewer channels, or in another order?"""
@@ -85,8 +114,8 @@ class Builder:
 
     def check_size(self, op: Broadcast, present: list[fx.Node]) -> None:
         """Raises ValueError where the operand that gave the result its size holds nothing any more."""
-        shapes = [self.outer_shape(op, n) for n in present]
-        if torch.broadcast_shapes(*shapes) != self.outer_shape(op, op.node):
+        shapes, whole = [self.outer_shape(op, n) for n in present], {self.outer_shape(op, n) for n in op.inputs}
+        if len(whole) > 1 and torch.broadcast_shapes(*shapes) != self.outer_shape(op, op.node):
             absent = next(n for n in op.inputs if n not in present)
             raise ValueError(
                 f"nothing is left of {absent.name}, which gives {op.node.name} its size; "
@@ -167,6 +196,8 @@ SUMS = {operator.add, operator.iadd, torch.add, "add", "add_"}
 EMITTERS: tuple[tuple[type[Op], Callable[[Builder, Any], Carrier]], ...] = (
     (Source, Builder.barrier),
     (Opaque, Builder.barrier),
+    (Piece, Builder.piece),
+    (Halves, Builder.halves),
     (Broadcast, Builder.broadcast),
     (Cat, Builder.cat),
     (Weighted, Builder.weighted),

@@ -79,6 +79,14 @@ def widen_norm(layer: Any, places: Numbers, width: int) -> nn.Module:
     return wide
 
 
+def narrow_prelu(layer: nn.PReLU, channels: Numbers) -> nn.PReLU:
+    """The channels of a PReLU that has a slope for each."""
+    small = _copy_without_parameters(layer)
+    small.num_parameters = len(channels)
+    _set_parameters(small, layer, weight=_take_rows(layer.weight, channels))
+    return small
+
+
 def _copy_without_parameters(layer: nn.Module) -> Any:
     """A copy of a layer that shares no tensor with it and whose parameters are about to be replaced."""
     memo = {id(p): p for p in layer.parameters()}  # deepcopy takes these as done and does not copy them
