@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from pruning.files.export import onnx
 from pruning.graph.attachments import duplicate
+from pruning.graph.inputs import Shapes
 from pruning.graph.tracing import float_type
 from pruning.methods.base import PruningMethod
 from pruning.methods.build import Method, build_method
 from pruning.planning import Plan, make_plan
 from pruning.pruned import Pruned
-from pruning.pruner import Batches, Pruner, Shape, split_batch
+from pruning.pruner import Batches, Pruner, split_batch
 
 
 def prune(
@@ -108,7 +109,7 @@ def export(network: Pruned | nn.Module, path: Path | str, example: Tensor | None
     return onnx(network, check_example(network, example), path)
 
 
-def check_example(model: nn.Module, example: Tensor) -> Shape:
+def check_example(model: nn.Module, example: Tensor) -> Shapes:
     """Its image shape; ValueError unless it is a batch of images that the network may be given."""
     if not isinstance(model, nn.Module):
         raise ValueError(f"model must be a torch.nn.Module, got a {type(model).__name__}")
@@ -123,7 +124,7 @@ def check_example(model: nn.Module, example: Tensor) -> Shape:
             f"example is {example.dtype} on {example.device}, the model computes in {kind} on {parameter.device}: "
             "give example.to(device, dtype) of the model"
         )
-    return tuple(example.shape[1:])  # type: ignore[return-value]
+    return tuple(example.shape[1:])
 
 
 def _training_message(method: PruningMethod) -> str:

@@ -9,6 +9,7 @@ from torch import nn
 from pruning.graph.attachments import duplicate
 from pruning.graph.cost import Cost, authors_ops, predict
 from pruning.graph.graph import Graph, trace
+from pruning.graph.inputs import Shapes
 from pruning.graph.liveness import analyse
 from pruning.graph.ops import Opaque
 from pruning.layers import Row, layer_rows, op_name, print_table
@@ -35,7 +36,7 @@ class Plan:
         return print_table(self.rows, self.before, self.after)
 
 
-def make_plan(network: nn.Module, method: PruningMethod, image_shape: tuple[int, int, int], steps: int) -> Plan:
+def make_plan(network: nn.Module, method: PruningMethod, image_shape: Shapes, steps: int) -> Plan:
     """The plan of a method for a plain network and a prune stage of `steps` steps; the network stays as it is.
 
     A method that learns may choose other filters than shown, but not more or fewer.

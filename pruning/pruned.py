@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pruning.graph.cost import Cost, count_bytes, predict
+from pruning.graph.inputs import Shapes
 from pruning.graph.liveness import Liveness
 from pruning.layers import Row, cost_line, layer_rows, print_table
 from pruning.models.registry import Origin
@@ -71,7 +72,7 @@ class Pruned:
     network: nn.Module
     selection: Selection
     origin: Origin | None
-    image_shape: tuple[int, int, int]
+    image_shape: Shapes
     classes: tuple[str, ...] = ()
     preprocessing: Preprocessing | None = None
     report: Report | None = None

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from pruning.graph.attachments import duplicate
 from pruning.graph.graph import trace
+from pruning.graph.inputs import Shapes
 from pruning.graph.liveness import analyse
 from pruning.graph.tracing import float_type
 from pruning.methods.base import Loss, PruningMethod
@@ -23,7 +24,6 @@ from pruning.surgery.compact import build_small
 from pruning.surgery.mask import silence
 
 Images = Float[Tensor, "batch channels height width"]
-Shape = tuple[int, int, int]
 Batches = Iterable[Any]  # of images, or of (images, labels)
 CERTIFIED = 2  # images of a certificate, where none are given
 
@@ -50,7 +50,7 @@ class Pruner:
         ValueError: the network cannot be traced, the budget cannot be met on it, or the steps are too few.
     """
 
-    def __init__(self, network: nn.Module, method: PruningMethod, image_shape: Shape, steps: int) -> None:
+    def __init__(self, network: nn.Module, method: PruningMethod, image_shape: Shapes, steps: int) -> None:
         self.network, self.method, self.image_shape, self.epoch = network, method, image_shape, 0
         method.begin_stage(network, image_shape, steps)
 
@@ -119,7 +119,7 @@ class Pruner:
         return Pruned(small, choice, None, self.image_shape, report=report)
 
 
-def draw_images(image_shape: Shape) -> Images:
+def draw_images(image_shape: Shapes) -> Images:
     """As normalised images are, the same at each call."""
     return torch.randn(CERTIFIED, *image_shape, generator=torch.Generator().manual_seed(0))
 

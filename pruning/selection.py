@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 SELECTABLE = (*CONVOLUTIONS, nn.Linear)  # what a selection may speak of
+Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
 
 
 def any_of(flags: Bool[Tensor, "..."], axis: int) -> Bool[Tensor, "..."]:
@@ -24,9 +25,9 @@ def count(flags: Bool[Tensor, "..."]) -> int:
     return int(np.count_nonzero(flags.numpy()))
 
 
-def convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
+def convolutions(network: nn.Module) -> dict[str, Convolution]:
     """Every convolution of a network, subclasses included, by dotted name, in order of registration."""
-    return {name: module for name, module in network.named_modules() if isinstance(module, CONVOLUTIONS)}  # type: ignore[misc]
+    return {name: module for name, module in network.named_modules() if isinstance(module, CONVOLUTIONS)}
 
 
 def weight_of(network: nn.Module, name: str) -> Tensor | None:

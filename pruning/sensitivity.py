@@ -11,6 +11,7 @@ from torch import nn
 from pruning.budget.targets import check_ratio, count_kept
 from pruning.graph.attachments import duplicate
 from pruning.graph.graph import trace
+from pruning.graph.inputs import Shapes
 from pruning.methods.base import PruningMethod
 from pruning.surgery import compact
 
@@ -29,7 +30,7 @@ class Point:
 def scan(
     network: nn.Module,
     method: PruningMethod,
-    image_shape: tuple[int, int, int],
+    image_shape: Shapes,
     steps: int,
     ratios: Sequence[float],
     accuracy: Callable[[nn.Module], float],

@@ -21,6 +21,7 @@ from torch import Tensor, fx, nn
 from pruning.files import DESCRIPTION, WEIGHTS, durable
 from pruning.files.description import Description, from_json, pack
 from pruning.files.program import build, describe
+from pruning.graph.inputs import Shapes
 from pruning.graph.tracing import float_type, skeleton
 from pruning.pruned import Pruned
 from pruning.selection import Selection
@@ -109,7 +110,7 @@ def _rebuild(description: Description, dense: nn.Module | None) -> tuple[fx.Grap
         words = "cannot be built by name: give" if dense is None else f"is {description.origin}: do not give"
         raise ValueError(f"the full-size network {words} dense=")
     if description.origin is not None:
-        bare = description.origin.skeleton(len(description.classes), description.image_shape)
+        bare = description.origin.skeleton(len(description.classes), description.image_shape)  # type: ignore[arg-type]
     else:
         bare = skeleton(dense)  # type: ignore[arg-type]
     selection = description.selection(bare)
@@ -117,7 +118,7 @@ def _rebuild(description: Description, dense: nn.Module | None) -> tuple[fx.Grap
 
 
 @torch.no_grad()
-def _check_runs(network: nn.Module, image_shape: tuple[int, int, int]) -> None:
+def _check_runs(network: nn.Module, image_shape: Shapes) -> None:
     """By shapes alone: what is described must fit together."""
     try:
         with torch.device("meta"):

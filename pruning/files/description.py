@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pruning.files import bitmap
 from pruning.files.report import read_report
+from pruning.graph.inputs import Shapes
 from pruning.models.registry import Origin
 from pruning.pruned import Preprocessing, Report
 from pruning.selection import Selection, weight_of
@@ -22,7 +23,6 @@ MAX_SIDE = 2**16  # pixels a side
 FORMAT, VERSION = "cnn-pruning", 2  # raise the version when a field changes its meaning
 READ = (1, 2)  # version 1 had neither program nor report
 MAX_KERNELS = 2**27  # of all layers of a selection; ResNet-152 has 40 million
-Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Description:
 
     origin: Origin | None
     kernels: Mapping[str, Any]
-    image_shape: Shape
+    image_shape: Shapes
     classes: tuple[str, ...]
     preprocessing: Preprocessing | None
     sha256: str  # of the weights
@@ -126,7 +126,7 @@ def _read_kernel_shape(name: str, packed: Any) -> torch.Size:
     return torch.Size(shape)
 
 
-def _read_image_shape(values: Any) -> Shape:
+def _read_image_shape(values: Any) -> Shapes:
     shape = _read_triple(values, "image_shape", int)
     if not 1 <= min(shape) <= max(shape) <= MAX_SIDE:
         raise ValueError(f"image_shape must be three numbers from 1 to {MAX_SIDE}, got {str(shape)[:60]}")

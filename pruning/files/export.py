@@ -13,24 +13,24 @@ import torch
 from torch import Tensor, nn
 
 from pruning.files import durable
+from pruning.graph.inputs import Shapes
 from pruning.graph.tracing import float_type
 from pruning.modes import exact_float32
 from pruning.surgery.certificate import flatten_output
 
-Shape = tuple[int, int, int]
 EXTRA = ("onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 1e-4  # of the logits' scale, as the certificate's
 EXAMPLE_BATCH = 2  # images it is exported with: 1 would be taken for a constant
 CHECKED_BATCHES = (1, 3)
 
 
-def exported(network: nn.Module, image_shape: Shape) -> torch.export.ExportedProgram:
+def exported(network: nn.Module, image_shape: Shapes) -> torch.export.ExportedProgram:
     """The network in eval as a torch.export program, for any number of images."""
     bare, images = _prepare(network, image_shape)
     return torch.export.export(bare, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
 
 
-def onnx(network: nn.Module, image_shape: Shape, path: Path | str) -> float:
+def onnx(network: nn.Module, image_shape: Shapes, path: Path | str) -> float:
     """Write the network in eval as an ONNX file: input `images` [batch, channels, height, width], output `logits` (that
     is the first of several).
 
@@ -67,18 +67,18 @@ def refuse_missing() -> None:
         raise ValueError(f"ONNX needs {', '.join(missing)}: pip install 'cnn-pruning[export]'")
 
 
-def _prepare(network: nn.Module, image_shape: Shape) -> tuple[nn.Module, Tensor]:
+def _prepare(network: nn.Module, image_shape: Shapes) -> tuple[nn.Module, Tensor]:
     """A copy in eval on the CPU, and example images."""
     bare = copy.deepcopy(network).cpu().eval()
     return bare, _random_images(EXAMPLE_BATCH, image_shape, float_type(bare))
 
 
-def _random_images(batch: int, image_shape: Shape, kind: torch.dtype) -> Tensor:
+def _random_images(batch: int, image_shape: Shapes, kind: torch.dtype) -> Tensor:
     return torch.randn(batch, *image_shape, generator=torch.Generator().manual_seed(batch)).to(kind)
 
 
 @torch.no_grad()
-def _relative_difference(content: bytes, network: nn.Module, batch: int, image_shape: Shape) -> float:
+def _relative_difference(content: bytes, network: nn.Module, batch: int, image_shape: Shapes) -> float:
     images = _random_images(batch, image_shape, float_type(network))
     session = import_module("onnxruntime").InferenceSession(content, providers=["CPUExecutionProvider"])
     of_onnx = session.run(None, {"images": images.numpy()})

@@ -18,10 +18,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pruning.graph.inputs import Shape, Shapes, call, empty_batch
 from pruning.graph.layout import dense_blocks, rectangle
 from pruning.graph.liveness import Liveness
 from pruning.graph.ops import Channelwise, Linear, Norm, Op, Opaque, Slopes, Source, Weighted
-from pruning.graph.tracing import Shape, float_type, skeleton
+from pruning.graph.tracing import float_type, skeleton
 from pruning.modes import eval_mode
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -36,7 +37,7 @@ class Cost:
     params: int
 
 
-def count_macs(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
+def count_macs(network: nn.Module, image_shape: Shapes) -> int:
     """MACs of one image through a network as it stands; nothing is computed (meta device)."""
     bare, total = skeleton(network).eval(), 0
 
@@ -48,7 +49,7 @@ def count_macs(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
         if isinstance(layer, COUNTED_LAYERS):
             layer.register_forward_hook(count)
     with torch.no_grad(), torch.device("meta"):
-        bare(torch.empty(1, *image_shape, device="meta", dtype=float_type(bare)))
+        call(bare, empty_batch(image_shape, 1, float_type(bare)))
     return total
 
 

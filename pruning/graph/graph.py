@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from torch import fx, nn
 
 from pruning.graph.classify import classify
+from pruning.graph.inputs import Shape, Shapes
 from pruning.graph.ops import Conv, Op, Weighted
-from pruning.graph.tracing import Shape, Trace, record
+from pruning.graph.tracing import Trace, record
 from pruning.selection import CONVOLUTIONS
 
 
@@ -55,7 +56,7 @@ class Graph:
         return "stuck: its input does not carry channels on the axis that it mixes"
 
 
-def trace(network: nn.Module, image_shape: tuple[int, int, int]) -> Graph:
+def trace(network: nn.Module, image_shape: Shapes) -> Graph:
     """The graph of a network for images of `image_shape` (channels, height, width); the network is left as it is.
 
     Raises:

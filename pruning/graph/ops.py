@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, fx, nn
 
-from pruning.selection import any_of
+from pruning.selection import Convolution, any_of
 
 Flags = Bool[Tensor, " _"]  # sizes differ from tensor to tensor
 Kernels = Mapping[str, Bool[Tensor, "_ _"]]
@@ -235,7 +235,7 @@ class Weighted(Op):
 class Conv(Weighted):
     """A convolution, its channels on axis 1."""
 
-    layer: nn.Conv2d
+    layer: Convolution
 
     @property
     def groups(self) -> int:

@@ -11,8 +11,9 @@ from jaxtyping import Int
 from torch import Tensor, fx, nn
 
 from pruning.graph import tables
+from pruning.graph.inputs import Shape
 from pruning.graph.ops import Index, Op
-from pruning.graph.tracing import Shape, Trace
+from pruning.graph.tracing import Trace
 
 Elements = Int[Tensor, "..."]
 

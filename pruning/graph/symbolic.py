@@ -7,31 +7,32 @@ import traceback
 from torch import fx, nn
 
 from pruning.graph.in_place import bound_argument
+from pruning.graph.inputs import Inputs
 from pruning.graph.tracer import Tracer
 
 
-def symbolic_trace(bare: nn.Module) -> fx.GraphModule:
-    """The graph of a skeleton in its own mode.
+def symbolic_trace(bare: nn.Module, inputs: Inputs) -> fx.GraphModule:
+    """The graph of a skeleton in its own mode, called with these inputs and else with its defaults.
 
     Raises:
         ValueError: torch.fx cannot trace it (its words and the line are given), what it does hangs on a training flag
             that only a graph for each mode could hold, or forward draws random numbers.
     """
-    module, reads_mode = _trace(bare)
+    module, reads_mode = _trace(bare, inputs)
     _refuse_training_flags(module)
     if reads_mode:
-        _refuse_mode_dependence(module, bare)
+        _refuse_mode_dependence(module, bare, inputs)
     return module
 
 
-def _trace(bare: nn.Module) -> tuple[fx.GraphModule, bool]:
+def _trace(bare: nn.Module, inputs: Inputs) -> tuple[fx.GraphModule, bool]:
     """With tensors made in forward as nodes; where that cannot be traced (numbers of them are read), as constants. Also
     whether forward has asked for its mode."""
     try:
-        tracer = Tracer(open=True)
+        tracer = Tracer(inputs, open=True)
         graph = tracer.trace_graph(bare)
     except Exception as error:  # fx raises whatever the network's own forward raises on a proxy
-        tracer = Tracer(open=False)
+        tracer = Tracer(inputs, open=False)
         try:
             graph = tracer.trace_graph(bare)
         except Exception:
@@ -65,11 +66,11 @@ def _flag_has_effect(node: fx.Node) -> bool:
     return not turned_on or any(share != 0 for share in turned_on)
 
 
-def _refuse_mode_dependence(module: fx.GraphModule, bare: nn.Module) -> None:
+def _refuse_mode_dependence(module: fx.GraphModule, bare: nn.Module, inputs: Inputs) -> None:
     """Trace once more in the other mode, which must give the same."""
     modes = {part: part.training for part in bare.modules()}
     try:
-        other, _ = _trace(bare.train(not bare.training))
+        other, _ = _trace(bare.train(not bare.training), inputs)
     finally:
         for part, mode in modes.items():
             part.training = mode

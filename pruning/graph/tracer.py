@@ -15,6 +15,7 @@ from torch import fx, nn
 from pruning.graph import tables
 from pruning.graph.generators import generator_states
 from pruning.graph.in_place import IN_PLACE
+from pruning.graph.inputs import Inputs
 from pruning.graph.normalise import is_plain_subclass
 
 # Functions that make a tensor of numbers and sizes: torch.fx by itself runs them while it traces, and fails on a size.
@@ -53,8 +54,9 @@ class Tracer(fx.Tracer):
     for its mode.
     """
 
-    def __init__(self, open: bool, blaming: bool = False) -> None:
+    def __init__(self, inputs: Inputs, open: bool, blaming: bool = False) -> None:
         super().__init__(autowrap_functions=tuple(FACTORY_FUNCTIONS))
+        self.inputs = inputs
         self.open = self.proxy_buffer_attributes = open
         self.drawing_module: str | None = None
         self.blaming, self.reads_mode = blaming, False
@@ -65,6 +67,15 @@ class Tracer(fx.Tracer):
         norm = isinstance(m, nn.modules.batchnorm._NormBase) or tables.class_name(m) in tables.NORM_ACTIVATIONS_BY_NAME
         plain = super().is_leaf_module(m, module_qualified_name) or is_plain_subclass(m)
         return norm or plain or (stays and parameter_free)
+
+    def create_args_for_root(
+        self, root_fn: Any, is_module: bool, concrete_args: Any = None
+    ) -> tuple[Callable[[], Any], list[Any]]:
+        """A placeholder for each input that is given; all other arguments of forward have their defaults."""
+        args, kwargs = (
+            {name: self.create_proxy("placeholder", name, (), {}) for name in given} for given in self.inputs
+        )
+        return lambda: self.root.forward(*args.values(), **kwargs), []
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         return InPlaceProxy(node, self)
@@ -92,7 +103,7 @@ class Tracer(fx.Tracer):
 
     def _find_drawing_module(self, network: nn.Module) -> str | None:
         """Which module draws: asked in a trace of its own, for asking module by module takes time."""
-        tracer = Tracer(self.open, blaming=True)
+        tracer = Tracer(self.inputs, self.open, blaming=True)
         tracer.trace_graph(network)
         return tracer.drawing_module
 

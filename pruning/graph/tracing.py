@@ -15,12 +15,11 @@ from torch import Tensor, fx, nn
 from pruning.graph.attachments import attachment_reasons, computed_tensors, refuse_uncopyable
 from pruning.graph.generators import preserve_generators
 from pruning.graph.in_place import follow_in_place
+from pruning.graph.inputs import Inputs, Shape, Shapes, bind, empty_batch
 from pruning.graph.normalise import NormalForm, normalise
 from pruning.graph.symbolic import symbolic_trace
 from pruning.graph.tracer import FACTORY_FUNCTIONS
-from pruning.selection import CONVOLUTIONS
-
-Shape = tuple[int, ...]
+from pruning.selection import CONVOLUTIONS, Convolution
 
 
 @dataclass
@@ -60,7 +59,7 @@ class Trace:
         shared = self.calls[name] > 1 or name in self.tied
         return name not in self.attached and not (shared and layer is not None and _has_state(layer))
 
-    def convolutions(self) -> Iterator[tuple[str, nn.Conv2d, fx.Node]]:
+    def convolutions(self) -> Iterator[tuple[str, Convolution, fx.Node]]:
         """Name, layer and node of every convolution that is called, in order of execution."""
         for node in self.nodes:
             layer = self.layer(node)
@@ -68,8 +67,8 @@ class Trace:
                 yield str(node.target), layer, node  # type: ignore[misc]
 
 
-def record(network: nn.Module, image_shape: tuple[int, int, int]) -> Trace:
-    """Trace a network for images of `image_shape` (channels, height, width); the network itself is left as it is.
+def record(network: nn.Module, image_shape: Shapes) -> Trace:
+    """Trace a network for images of `image_shape`, of any number of axes; the network itself is left as it is.
 
     Raises:
         ValueError: torch.fx cannot trace the network (its words and the line are given), what forward does hangs on the
@@ -78,9 +77,10 @@ def record(network: nn.Module, image_shape: tuple[int, int, int]) -> Trace:
     refuse_uncopyable(network)
     with preserve_generators():
         bare = skeleton(network)
-        module = symbolic_trace(bare)
+        inputs = bind(bare, empty_batch(image_shape, 2, float_type(bare)))
+        module = symbolic_trace(bare, inputs)
         follow_in_place(module)
-        recorder = _record_shapes(module, image_shape)
+        recorder = _record_shapes(module, inputs, image_shape)
         normal = normalise(module)
     calls = Counter(str(node.target) for node in module.graph.nodes if node.op == "call_module")
     tied, attached = _tied_layers(module), attachment_reasons(bare)
@@ -112,13 +112,13 @@ def skeleton(network: nn.Module) -> nn.Module:
     return copy.deepcopy(network, memo)
 
 
-def _record_shapes(module: fx.GraphModule, image_shape: tuple[int, int, int]) -> _Recorder:
+def _record_shapes(module: fx.GraphModule, inputs: Inputs, image_shape: Shapes) -> _Recorder:
     """Shapes of all tensors, by one pass without arithmetic."""
     recorder = _Recorder(module)
     makes_tensors = any(node.target in FACTORY_FUNCTIONS for node in module.graph.nodes)  # a device slows every call
     try:
         with torch.no_grad(), torch.device("meta") if makes_tensors else nullcontext():
-            recorder.run(torch.empty(2, *image_shape, device="meta", dtype=float_type(module)))
+            recorder.run(*inputs[0].values(), *inputs[1].values())
     except Exception as error:  # any layer may refuse the image in its own words
         raise ValueError(f"the network does not take images of {image_shape}: {str(error).splitlines()[0]}") from error
     return recorder

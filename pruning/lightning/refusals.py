@@ -11,11 +11,10 @@ from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import nn
 from torch.optim import LBFGS, Optimizer
 
+from pruning.graph.inputs import Shapes
 from pruning.methods.base import PruningMethod
 from pruning.pruned import Pruned
 from pruning.selection import Selection
-
-Shape = tuple[int, int, int]
 
 
 def refuse_missing_data(method: PruningMethod, data: object) -> None:
@@ -82,7 +81,7 @@ def refuse_strategy(trainer: Trainer) -> None:
         )
 
 
-def find_image_shape(pl_module: LightningModule, example: Any, name: str) -> Shape:
+def find_image_shape(pl_module: LightningModule, example: Any, name: str) -> Shapes:
     """Raises ValueError where nobody says what images look like: a batch is seen only after the optimiser is made."""
     given = pl_module.example_input_array if example is None else example
     if not isinstance(given, torch.Tensor) or given.ndim != 4:
@@ -91,7 +90,7 @@ def find_image_shape(pl_module: LightningModule, example: Any, name: str) -> Sha
             f"example= must be a batch of images that {name!r} is given, (batch, channels, height, width), got {got}: "
             f"give PruningCallback example=, or set example_input_array in {type(pl_module).__name__}"
         )
-    return tuple(given.shape[1:])  # type: ignore[return-value]
+    return tuple(given.shape[1:])
 
 
 def refuse_short(trainer: Trainer, epochs: int, steps: int) -> None:

@@ -13,6 +13,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from pruning.graph.inputs import Shapes
 from pruning.lightning.param_groups import holders, remove_parameters
 from pruning.methods.base import PruningMethod
 
@@ -26,7 +27,7 @@ class MethodSteps(Callback):
         network: dotted name of the module's attribute that is the network.
     """
 
-    def __init__(self, method: PruningMethod, image_shape: tuple[int, int, int], network: str = "network") -> None:
+    def __init__(self, method: PruningMethod, image_shape: Shapes, network: str = "network") -> None:
         self.method, self.image_shape, self.name = method, image_shape, network
         self.gates: list[nn.Parameter] = []  # parameters that attach has added
         self.optimizer: Optimizer | None = None  # the one whose steps count: the first that holds the network

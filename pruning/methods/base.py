@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from pruning.arguments import key
 from pruning.graph.graph import Graph
+from pruning.graph.inputs import Shapes
 from pruning.modes import eval_mode
 from pruning.selection import Selection
 
@@ -45,7 +46,7 @@ class PruningMethod(ABC):
     # -- the verbs -----------------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
+    def attach(self, network: nn.Module, image_shape: Shapes, steps: int) -> None:
         """Prepare a plain network, in place, for a stage of `steps` optimiser steps; its output does not change.
 
         Raises:
@@ -135,7 +136,7 @@ class PruningMethod(ABC):
             )
 
     @final
-    def begin_stage(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
+    def begin_stage(self, network: nn.Module, image_shape: Shapes, steps: int) -> None:
         """attach, as whoever runs or plans a stage calls it.
 
         Raises:

@@ -14,6 +14,7 @@ from pruning.budget.targets import Budget, BudgetProblem, Counts
 from pruning.graph.cost import Cost, predict
 from pruning.graph.graph import Graph, trace
 from pruning.graph.groups import PruningGroups, exclusion_reasons, pruning_groups
+from pruning.graph.inputs import Shapes
 from pruning.graph.liveness import analyse
 from pruning.graph.sites import exclusion_by_pattern, norm_after, sites
 from pruning.methods.base import PruningMethod
@@ -51,12 +52,12 @@ class FilterMethod(PruningMethod):
     def scores(self, network: nn.Module) -> Scores:
         """A figure for every filter of every unit, by the unit's name; the largest stay."""
 
-    def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
+    def attach(self, network: nn.Module, image_shape: Shapes, steps: int) -> None:
         """Decides at once, on the network as it is; a method that learns has an `attach` of its own."""
         self.survey(network, image_shape)
         self.settle_counts(network, self.known_scores(network))
 
-    def survey(self, network: nn.Module, image_shape: tuple[int, int, int]) -> None:
+    def survey(self, network: nn.Module, image_shape: Shapes) -> None:
         """Trace a plain network and find the sites."""
         self.graph = trace(network, image_shape)
         self.units = pruning_groups(self.graph, self.joined, self.only)

@@ -6,6 +6,7 @@ from typing import final
 
 from torch import nn
 
+from pruning.graph.inputs import Shapes
 from pruning.methods.base import PruningMethod
 from pruning.selection import Selection
 
@@ -17,7 +18,7 @@ class Given(PruningMethod):
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
 
-    def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
+    def attach(self, network: nn.Module, image_shape: Shapes, steps: int) -> None:
         self.selection.check(network)
 
     def select(self, network: nn.Module) -> Selection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import fx, nn
 
 from pruning.graph.graph import Graph, trace
+from pruning.graph.inputs import Shapes
 from pruning.graph.liveness import Liveness, analyse
 from pruning.selection import Selection
 from pruning.surgery.align import ColumnGroups
@@ -12,7 +13,7 @@ from pruning.surgery.builder import Builder
 
 
 def compact(
-    network: nn.Module, selection: Selection, image_shape: tuple[int, int, int], graph: Graph | None = None
+    network: nn.Module, selection: Selection, image_shape: Shapes, graph: Graph | None = None
 ) -> fx.GraphModule:
     """A physically smaller copy of a plain network that computes what `mask(network, selection)` computes.
 

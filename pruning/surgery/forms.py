@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, fx, nn
 
 from pruning.graph.cost import latencies
+from pruning.selection import Convolution
 from pruning.surgery.align import Choose, ColumnGroups
 from pruning.surgery.narrow import Numbers, join_groups, widen_norm
 
@@ -53,7 +54,7 @@ def fastest_form(network: nn.Module, images: Float[Tensor, "b 3 h w"]) -> tuple[
 
 def _join_column_groups(layer: ColumnGroups) -> nn.Sequential:
     """Gather, one convolution, and the rows that are no padding, if there is any; outputs in the order of `layer`."""
-    convs: list[nn.Conv2d] = list(layer.convs)  # type: ignore[arg-type]
+    convs: list[Convolution] = list(layer.convs)  # type: ignore[arg-type]
     rows, columns = max(conv.out_channels for conv in convs), max(conv.in_channels for conv in convs)
     if columns % LANES == 0:
         rows = -(-rows // LANES) * LANES

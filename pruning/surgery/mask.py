@@ -7,14 +7,13 @@ from torch import nn
 
 from pruning.graph.attachments import duplicate
 from pruning.graph.graph import Graph, trace
+from pruning.graph.inputs import Shapes
 from pruning.graph.liveness import Liveness, analyse
 from pruning.graph.ops import Flags, Norm, Weighted
 from pruning.selection import Selection
 
 
-def mask(
-    network: nn.Module, selection: Selection, image_shape: tuple[int, int, int], graph: Graph | None = None
-) -> nn.Module:
+def mask(network: nn.Module, selection: Selection, image_shape: Shapes, graph: Graph | None = None) -> nn.Module:
     """A copy of the network in which the kernels that do not survive, and all they silence, are zero.
 
     A filter none of whose kept kernels has a live input is dead: its weights and its bias are zero, and so is what

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from pruning.graph.layout import Rectangle
+from pruning.selection import Convolution
 
 Numbers = Int[Tensor, " _"]
 
@@ -28,7 +29,7 @@ def narrow_filters(layer: Any, rows: Numbers, columns: Numbers) -> nn.Module:
     return small
 
 
-def narrow_grouped(layer: nn.Conv2d, kernels: Bool[Tensor, "out in"], shape: Rectangle) -> nn.Conv2d:
+def narrow_grouped(layer: Convolution, kernels: Bool[Tensor, "out in"], shape: Rectangle) -> Convolution:
     """The surviving rectangle of a grouped convolution; what does no work in it is stored as zeros."""
     small = _copy_without_parameters(layer)
     small.groups, small.in_channels, small.out_channels = len(shape.rows), shape.columns.numel(), shape.rows.numel()
@@ -42,7 +43,7 @@ def narrow_grouped(layer: nn.Conv2d, kernels: Bool[Tensor, "out in"], shape: Rec
     return small
 
 
-def join_groups(convs: Sequence[nn.Conv2d], rows: int) -> nn.Conv2d:
+def join_groups(convs: Sequence[Convolution], rows: int) -> Convolution:
     """One grouped convolution, `rows` filters in each group, for several that are alike in all but their sizes; padding
     is stored as zeros.
     """

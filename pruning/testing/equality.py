@@ -9,12 +9,11 @@ from torch import Tensor, fx, nn
 
 from pruning.graph.cost import Cost, count_macs, count_params, predict
 from pruning.graph.graph import Graph, trace
+from pruning.graph.inputs import Shapes
 from pruning.graph.liveness import analyse
 from pruning.selection import Selection
 from pruning.surgery import compact, mask
 from pruning.surgery.compact import parameter_origins
-
-Shape = tuple[int, int, int]
 
 
 def randomised(network: nn.Module, seed: int = 0) -> nn.Module:
@@ -35,7 +34,7 @@ def randomised(network: nn.Module, seed: int = 0) -> nn.Module:
     return network.double().eval()
 
 
-def images(shape: Shape, count: int = 4, seed: int = 0) -> Tensor:
+def images(shape: Shapes, count: int = 4, seed: int = 0) -> Tensor:
     return torch.randn(count, *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
 
 
@@ -50,7 +49,7 @@ def random_rows(graph: Graph, ratio: float, seed: int, spared: Iterable[str] = (
 
 
 def assert_small_is_masked(
-    network: nn.Module, choice: Selection, shape: Shape, tolerance: float = 1e-9, graph: Graph | None = None
+    network: nn.Module, choice: Selection, shape: Shapes, tolerance: float = 1e-9, graph: Graph | None = None
 ) -> fx.GraphModule:
     """The small network; it is the masked one to `tolerance` of the scale, and costs what was predicted."""
     graph = graph or trace(network, shape)

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from pruning.graph.cost import predict
 from pruning.graph.graph import Graph, trace
+from pruning.graph.inputs import Shapes
 from pruning.graph.liveness import analyse
 from pruning.graph.sites import sites
 from pruning.selection import Selection
 from pruning.surgery import compact, mask
-from pruning.testing.equality import Shape, assert_small_is_masked, images, random_rows, randomised
+from pruning.testing.equality import assert_small_is_masked, images, random_rows, randomised
 
 RATIOS = (0.3, 0.6)  # of the filters
 TRIES = 10  # selections to draw for each that is wanted
@@ -40,7 +41,7 @@ def check_network(
         AssertionError: a promise is not kept.
         ValueError: the network cannot be traced.
     """
-    shape: Shape = tuple(example.shape[1:])  # type: ignore[assignment]
+    shape: Shapes = tuple(example.shape[1:])
     network = with_fitting_norms(randomised(copy.deepcopy(build())), shape)
     graph = trace(network, shape)
     assert_full_selection_is_the_identity(network, graph, shape)
@@ -50,7 +51,7 @@ def check_network(
         assert_trains(small, shape)
 
 
-def telling_selections(network: nn.Module, graph: Graph, shape: Shape, draws: int) -> Iterator[Selection]:
+def telling_selections(network: nn.Module, graph: Graph, shape: Shapes, draws: int) -> Iterator[Selection]:
     """Random ones, `draws` of each ratio, but for those that empty a layer or silence the whole: they prove nothing."""
     spared = [name for name, site in sites(graph).items() if site.pinned]
     for ratio in RATIOS:
@@ -61,7 +62,7 @@ def telling_selections(network: nn.Module, graph: Graph, shape: Shape, draws: in
 
 
 @torch.no_grad()
-def is_telling(network: nn.Module, choice: Selection, graph: Graph, shape: Shape) -> bool:
+def is_telling(network: nn.Module, choice: Selection, graph: Graph, shape: Shapes) -> bool:
     try:
         logits = mask(network, choice, shape, graph)(images(shape))
     except ValueError:  # a layer is emptied
@@ -69,7 +70,7 @@ def is_telling(network: nn.Module, choice: Selection, graph: Graph, shape: Shape
     return bool((logits - logits[:1]).abs().max() > 1e-3 * logits.abs().max())
 
 
-def with_fitting_norms(network: nn.Module, shape: Shape) -> nn.Module:
+def with_fitting_norms(network: nn.Module, shape: Shapes) -> nn.Module:
     """Statistics that fit the weights, in place, so that images still matter after a hundred layers."""
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]
@@ -84,13 +85,13 @@ def with_fitting_norms(network: nn.Module, shape: Shape) -> nn.Module:
 
 
 @torch.no_grad()
-def assert_full_selection_is_the_identity(network: nn.Module, graph: Graph, shape: Shape) -> None:
+def assert_full_selection_is_the_identity(network: nn.Module, graph: Graph, shape: Shapes) -> None:
     same = compact(network, Selection.full(network), shape, graph)
     assert torch.equal(network(images(shape, 2)), same(images(shape, 2)))
     assert same.state_dict().keys() == network.state_dict().keys()
 
 
-def assert_trains(small: nn.Module, shape: Shape) -> None:
+def assert_trains(small: nn.Module, shape: Shapes) -> None:
     """A backward in train mode reaches every parameter."""
     small.train()(images(shape)).square().mean().backward()
     assert [name for name, parameter in small.named_parameters() if parameter.grad is None] == []

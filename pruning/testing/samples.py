@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pruning.graph.inputs import Shapes
 from pruning.models import initialise
-from pruning.testing.equality import Shape, randomised
+from pruning.testing.equality import randomised
 
 
 class Chain(nn.Sequential):
@@ -71,7 +72,7 @@ class Sample:
     """A network to try methods on: how it is built, and the shape of its images."""
 
     build: Callable[[], nn.Module]
-    image_shape: Shape
+    image_shape: Shapes
 
     def network(self) -> nn.Module:
         """The same each time, with random norms and biases; float32, in eval."""

@@ -4,6 +4,7 @@ from typing import final
 
 from torch import nn
 
+from pruning.graph.inputs import Shapes
 from pruning.methods.base import PruningMethod
 from pruning.selection import Selection
 
@@ -12,7 +13,7 @@ from pruning.selection import Selection
 class Dense(PruningMethod):
     """Keeps everything."""
 
-    def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
+    def attach(self, network: nn.Module, image_shape: Shapes, steps: int) -> None:
         """Nothing to prepare."""
 
     def select(self, network: nn.Module) -> Selection:

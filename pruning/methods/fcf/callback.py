@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pruning.arguments import key
 from pruning.budget.targets import Budget
+from pruning.graph.inputs import Shapes
 from pruning.methods.fcf.gates import Gate, attach_gates, gate_on, gate_targets, plain_tensors, rank_gates, remove_gates
 from pruning.methods.fcf.lpbox import LpBox
 from pruning.methods.filters import FilterMethod, Scores
@@ -66,7 +67,7 @@ class FCF(FilterMethod):
         self.gate, self.alpha, self.rho, self.mu, self.rho_max, self.lr = gate, alpha, rho, mu, rho_max, lr
         self.start = start
 
-    def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
+    def attach(self, network: nn.Module, image_shape: Shapes, steps: int) -> None:
         if steps < MIN_STEPS:
             raise ValueError(
                 f"FCF needs {MIN_STEPS} steps or more for its gates to become binary, got {steps}; "

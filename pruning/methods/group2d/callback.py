@@ -15,6 +15,7 @@ from pruning.arguments import key
 from pruning.budget.targets import Budget, BudgetProblem, Counts
 from pruning.graph.cost import Cost, predict
 from pruning.graph.graph import Graph, trace
+from pruning.graph.inputs import Shapes
 from pruning.graph.liveness import analyse
 from pruning.methods.base import PruningMethod
 from pruning.methods.group2d.assignment import (
@@ -76,7 +77,7 @@ class Group2D(PruningMethod):
 
     # -- the verbs -----------------------------------------------------------------------------------------------------
 
-    def attach(self, network: nn.Module, image_shape: tuple[int, int, int], steps: int) -> None:
+    def attach(self, network: nn.Module, image_shape: Shapes, steps: int) -> None:
         if self.needs_training and steps < self.levels:
             raise ValueError(
                 f"{key('score')}={self.score} learn={self.learn} levels={self.levels} learns from training steps, and "
