@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, fx, nn
@@ -17,7 +17,7 @@ from pruning.surgery.compact import parameter_origins
 
 
 def randomised(network: nn.Module, seed: int = 0) -> nn.Module:
-    """Random norms and biases, in place: fresh ones are ones and zeros, so that a forgotten constant would not show."""
+    """Random norms, scales and biases, in place: fresh ones are ones and zeros, and would hide a forgotten constant."""
     draws = torch.Generator().manual_seed(seed)
 
     def draw(value: object, low: float) -> None:
@@ -31,7 +31,18 @@ def randomised(network: nn.Module, seed: int = 0) -> nn.Module:
             draw(module.weight, 0.5)
         if isinstance(getattr(module, "bias", None), Tensor):
             draw(module.bias, -0.5)
+    for parameter in scales(network):
+        draw(parameter, 0.5)
     return network.double().eval()
+
+
+def scales(network: nn.Module) -> Iterator[nn.Parameter]:
+    """Numbers by which channels are multiplied, but for those of batch norms: of other norms, and of whole branches."""
+    for module in network.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            is_vector = parameter.numel() == max(parameter.shape, default=1)
+            if is_vector and name != "bias" and getattr(module, "running_var", None) is None:
+                yield parameter
 
 
 def images(shape: Shapes, count: int = 4, seed: int = 0) -> Tensor:

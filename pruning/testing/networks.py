@@ -42,7 +42,7 @@ def check_network(
         ValueError: the network cannot be traced.
     """
     shape: Shapes = tuple(example.shape[1:])
-    network = with_fitting_norms(randomised(copy.deepcopy(build())), shape)
+    network = with_fitting_norms(randomised(copy.deepcopy(build())), images(shape, 8, seed=1))
     graph = trace(network, shape)
     assert_full_selection_is_the_identity(network, graph, shape)
     for choice in telling_selections(network, graph, shape, draws):
@@ -70,15 +70,18 @@ def is_telling(network: nn.Module, choice: Selection, graph: Graph, shape: Shape
     return bool((logits - logits[:1]).abs().max() > 1e-3 * logits.abs().max())
 
 
-def with_fitting_norms(network: nn.Module, shape: Shapes) -> nn.Module:
-    """Statistics that fit the weights, in place, so that images still matter after a hundred layers."""
+def with_fitting_norms(network: nn.Module, *batch: Tensor) -> nn.Module:
+    """Statistics that fit the weights, in place, so that images still matter after a hundred layers.
+
+    `batch`: what forward takes; a norm over 1x1 maps needs several images.
+    """
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 1.0
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)  # dropout, stochastic depth
-        network.train()(images(shape, 8, seed=1))
+        network.train()(*batch)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return network.eval()

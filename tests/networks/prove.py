@@ -1,0 +1,174 @@
+"""What is proved of one network: traced, cut, equal to the masked one, counted as predicted, trained."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import traceback
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from pruning.budget.targets import PerLayer
+from pruning.graph.cost import Cost, count_macs, count_params, predict
+from pruning.graph.graph import Graph, trace
+from pruning.graph.liveness import analyse
+from pruning.methods.random import Random
+from pruning.selection import Selection
+from pruning.surgery import compact, mask
+from pruning.surgery.compact import parameter_origins
+from tests.networks.zoo import Entry
+
+RATIOS = (0.3, 0.6)
+JOINED = ("couple", "expand")
+EXACT, VARIES = 1e-12, 1e-6  # relative to the largest output
+SEEDS = 3  # tries for a selection under which the outputs still tell one image from another
+Row = dict[str, Any]
+
+
+def prove(entry: Entry) -> Row:
+    """`stage`: as far as it came (build, trace, count, cut, equal, train, done); `words`: what stopped it there."""
+    row: Row = {"stage": "build"}
+    try:
+        fill(row, entry)
+    except Exception as error:  # any network may fail in its own words
+        row["words"] = words(error)
+    return row
+
+
+def words(error: BaseException) -> str:
+    """Of a refusal what it says, of anything else also what and where it is."""
+    said = " ".join(str(error).split())
+    if isinstance(error, ValueError):
+        return said
+    *_, frame = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} ({Path(frame.filename).name}:{frame.lineno}): {said}"
+
+
+def fill(row: Row, entry: Entry) -> None:
+    network = entry.build()
+    row["stage"] = "trace"
+    graph = trace(network, entry.shape)
+    row["stage"] = "count"
+    row["macs"] = (whole := predict(analyse(graph, Selection({})))).macs
+    assert whole == counted(network, entry), "the network as it is does not cost what was predicted"
+    row["stage"], row["cut"] = "cut", {}
+    choices = [deepest(row, network, entry, graph, ratio) for ratio in RATIOS]
+    row["stage"] = "equal"
+    assert_full_selection_is_the_identity(network, entry, graph)
+    row["certificate"] = max(certificate(network, choice, entry, graph) for choice in choices)
+    assert row["certificate"] <= EXACT, f"small and masked network differ by {row['certificate']:.0e}"
+    row["stage"] = "train"
+    assert_trains(compact(network, choices[-1], entry.shape, graph), network, entry)
+    row["stage"] = "done"
+
+
+def counted(network: nn.Module, entry: Entry) -> Cost:
+    return Cost(count_macs(network, entry.shape), count_params(network))
+
+
+def deepest(row: Row, network: nn.Module, entry: Entry, graph: Graph, ratio: float) -> Selection:
+    """Of the ways with joins the selection that leaves fewest MACs; how many go is written into the row.
+
+    Raises:
+        ValueError: nothing may be cut by any of them.
+    """
+    found, reasons = [], []
+    for joined in JOINED:
+        try:
+            choice, method = telling_selection(network, entry, graph, ratio, joined)
+            found.append((predict(analyse(graph, choice)).macs, joined, choice, method))
+        except ValueError as error:
+            reasons.append(error)
+    if not found:
+        raise reasons[0]
+    macs, joined, choice, method = min(found, key=lambda each: each[0])
+    row["cut"][str(ratio)] = {"joined": joined, "share": 1 - macs / row["macs"]}
+    row["left"] = Counter(why.partition(":")[0] for why in reasons_to_leave(method).values())
+    return choice
+
+
+def telling_selection(
+    network: nn.Module, entry: Entry, graph: Graph, ratio: float, joined: str
+) -> tuple[Selection, Random]:
+    """Random filters, `ratio` of each layer that may be cut, and the method that drew them.
+
+    Raises:
+        ValueError: nothing may be cut, or the masked network says the same of all images whatever was tried.
+    """
+    for seed in range(SEEDS):
+        method = random_method(ratio, joined, seed)
+        method.attach(network, entry.shape, 0)
+        choice = method.select(network)
+        if varies(outputs(mask(network, choice, entry.shape, graph), entry)):
+            return choice, method
+    raise ValueError(f"without {ratio:.0%} of its filters the network says the same of all images")
+
+
+def random_method(ratio: float, joined: str, seed: int) -> Random:
+    options = {"linear": True} if "linear" in inspect.signature(Random).parameters else {}
+    return Random(PerLayer(ratio), seed=seed, joined=joined, **options)
+
+
+def reasons_to_leave(method: Random) -> dict[str, str]:
+    """By layer, of those that are left whole."""
+    reasons = method.exclusion_reasons() | method.graph.uncuttable()
+    return {name: why for name, why in reasons.items() if why is not None}
+
+
+@torch.no_grad()
+def outputs(network: nn.Module, entry: Entry) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(network(*entry.inputs(2))) if isinstance(leaf, Tensor)]
+
+
+def varies(found: list[Tensor]) -> bool:
+    return any(bool((o - o.flip(0)).abs().max() > VARIES * o.abs().max()) for o in found)
+
+
+def assert_full_selection_is_the_identity(network: nn.Module, entry: Entry, graph: Graph) -> None:
+    same = compact(network, Selection.full(network), entry.shape, graph)
+    pairs = zip(outputs(network, entry), outputs(same, entry), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs), (
+        "with everything selected it is not the network itself, bit for bit"
+    )
+    assert same.state_dict().keys() == network.state_dict().keys(), "with everything selected other names are saved"
+
+
+def certificate(network: nn.Module, choice: Selection, entry: Entry, graph: Graph) -> float:
+    """max |masked - small| relative to the largest output, of the worst output; the cost is checked too."""
+    small = compact(network, choice, entry.shape, graph)
+    wanted, got = outputs(mask(network, choice, entry.shape, graph), entry), outputs(small, entry)
+    predicted, real = predict(analyse(graph, choice)), counted(small, entry)
+    assert predicted == real, f"predicted {predicted}, counted {real}"
+    return max(distance(a, b) for a, b in zip(wanted, got, strict=True))
+
+
+def distance(wanted: Tensor, got: Tensor) -> float:
+    assert wanted.shape == got.shape, f"{tuple(wanted.shape)} became {tuple(got.shape)}"
+    return ((wanted - got).abs().max() / wanted.abs().max().clamp(min=1e-30)).item()
+
+
+def assert_trains(small: nn.Module, network: nn.Module, entry: Entry) -> None:
+    """The loss stays finite over a step, and the gradient reaches what it reaches in the full-size network."""
+    origins, without = parameter_origins(small), parameters_without_gradient(small, entry)
+    reached_before = parameters_without_gradient(copy.deepcopy(network), entry)
+    lost = sorted({origins[name] for name in without} - reached_before)
+    assert not lost, f"no gradient reaches {', '.join(lost[:3])} of the small network"
+
+
+def parameters_without_gradient(network: nn.Module, entry: Entry) -> set[str]:
+    """After a step in train mode, on a batch that norms over 1x1 maps can live with."""
+    network.train()
+    optimiser = torch.optim.SGD(network.parameters(), lr=1e-6)
+    for _ in range(2):
+        found = tree_leaves(network(*(torch.cat([batch, -batch]) for batch in entry.inputs(2))))
+        loss = sum(leaf.square().mean() for leaf in found if isinstance(leaf, Tensor))
+        assert loss.isfinite(), "the loss is not finite"
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return {name for name, parameter in network.named_parameters() if parameter.grad is None}
