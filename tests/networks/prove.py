@@ -55,9 +55,11 @@ def fill(row: Row, entry: Entry) -> None:
     graph = trace(network, entry.shape)
     row["stage"] = "count"
     row["macs"] = (whole := predict(analyse(graph, Selection({})))).macs
-    assert whole == counted(network, entry), "the network as it is does not cost what was predicted"
+    real = counted(network, entry).macs
+    assert whole.macs == real, f"the network as it is: predicted {whole.macs} MACs, counted {real}"
     row["stage"], row["cut"] = "cut", {}
-    choices = [deepest(row, network, entry, graph, ratio) for ratio in RATIOS]
+    methods = surveyed(network, entry)
+    choices = [deepest(row, network, entry, methods, ratio) for ratio in RATIOS]
     row["stage"] = "equal"
     assert_full_selection_is_the_identity(network, entry, graph)
     row["certificate"] = max(certificate(network, choice, entry, graph) for choice in choices)
@@ -71,47 +73,49 @@ def counted(network: nn.Module, entry: Entry) -> Cost:
     return Cost(count_macs(network, entry.shape), count_params(network))
 
 
-def deepest(row: Row, network: nn.Module, entry: Entry, graph: Graph, ratio: float) -> Selection:
-    """Of the ways with joins the selection that leaves fewest MACs; how many go is written into the row.
+def surveyed(network: nn.Module, entry: Entry) -> list[Random]:
+    """A method for each way with joins that may cut anything.
 
     Raises:
-        ValueError: nothing may be cut by any of them.
+        ValueError: none may.
     """
-    found, reasons = [], []
+    options = {"linear": True} if "linear" in inspect.signature(Random).parameters else {}
+    methods, reasons = [], []
     for joined in JOINED:
+        method = Random(PerLayer(0.0), joined=joined, **options)
         try:
-            choice, method = telling_selection(network, entry, graph, ratio, joined)
-            found.append((predict(analyse(graph, choice)).macs, joined, choice, method))
+            method.survey(network, entry.shape)
+            methods.append(method)
         except ValueError as error:
             reasons.append(error)
-    if not found:
+    if not methods:
         raise reasons[0]
-    macs, joined, choice, method = min(found, key=lambda each: each[0])
-    row["cut"][str(ratio)] = {"joined": joined, "share": 1 - macs / row["macs"]}
-    row["left"] = Counter(why.partition(":")[0] for why in reasons_to_leave(method).values())
-    return choice
+    return methods
 
 
-def telling_selection(
-    network: nn.Module, entry: Entry, graph: Graph, ratio: float, joined: str
-) -> tuple[Selection, Random]:
-    """Random filters, `ratio` of each layer that may be cut, and the method that drew them.
+def deepest(row: Row, network: nn.Module, entry: Entry, methods: list[Random], ratio: float) -> Selection:
+    """Of the ways with joins the selection that leaves fewest MACs; how many go is written into the row."""
+    choices = [telling_selection(network, entry, method, ratio) for method in methods]
+    costs = [predict(analyse(method.graph, choice)).macs for method, choice in zip(methods, choices, strict=True)]
+    best = costs.index(min(costs))
+    row["cut"][str(ratio)] = {"joined": methods[best].joined, "share": 1 - costs[best] / row["macs"]}
+    row["left"] = Counter(why.partition(":")[0] for why in reasons_to_leave(methods[best]).values())
+    return choices[best]
+
+
+def telling_selection(network: nn.Module, entry: Entry, method: Random, ratio: float) -> Selection:
+    """Random filters, `ratio` of each layer that may be cut.
 
     Raises:
-        ValueError: nothing may be cut, or the masked network says the same of all images whatever was tried.
+        ValueError: the masked network says the same of all images whatever was tried.
     """
-    for seed in range(SEEDS):
-        method = random_method(ratio, joined, seed)
-        method.attach(network, entry.shape, 0)
+    method.budget = PerLayer(ratio)
+    for method.seed in range(SEEDS):
+        method.settle_counts(network, method.scores(network))
         choice = method.select(network)
-        if varies(outputs(mask(network, choice, entry.shape, graph), entry)):
-            return choice, method
+        if varies(outputs(mask(network, choice, entry.shape, method.graph), entry)):
+            return choice
     raise ValueError(f"without {ratio:.0%} of its filters the network says the same of all images")
-
-
-def random_method(ratio: float, joined: str, seed: int) -> Random:
-    options = {"linear": True} if "linear" in inspect.signature(Random).parameters else {}
-    return Random(PerLayer(ratio), seed=seed, joined=joined, **options)
 
 
 def reasons_to_leave(method: Random) -> dict[str, str]:

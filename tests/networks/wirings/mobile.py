@@ -21,7 +21,7 @@ class InvertedResidual(nn.Module):
         self.conv1, self.bn1 = conv(inputs, planes, 1), nn.BatchNorm2d(planes)
         self.conv2, self.bn2 = conv(planes, planes, 3, stride, planes), nn.BatchNorm2d(planes)
         self.conv3, self.bn3 = conv(planes, outputs, 1), nn.BatchNorm2d(outputs)
-        self.shortcut = shortcut(inputs, outputs, 1)
+        self.shortcut = shortcut(inputs, outputs, 1) if stride == 1 else nn.Sequential()
 
     def forward(self, x: Tensor) -> Tensor:
         out = F.relu6(self.bn1(self.conv1(x)))
