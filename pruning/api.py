@@ -45,7 +45,8 @@ def prune(
             them is what the certificate is made on. Without it the certificate is made on random images.
         loss: of the network's outputs and the labels, for methods that score by gradients.
         arguments: one of macs= params= filters= layer= budget= (the share to remove), include= exclude= (patterns of
-            layers), joined= (keep, expand, couple), and what the method takes: `pruning.methods.build.build_method`.
+            layers), joined= (keep, expand, couple), grouped= (keep, inside, whole), and what the method takes:
+            `pruning.methods.build.build_method`.
 
     Raises:
         ValueError: the value, the rule and the remedy; nothing was done.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -49,11 +49,13 @@ class BudgetProblem:
 
     `widths`: units (filters, or kernels of a pattern) at each site, by name. `magnitudes`: one figure for each unit,
     comparable over layers. `cost`: what the whole network would cost with given counts, by the method's own choice.
+    `parts`: sites that are parts of layers, none of which would be empty without them.
     """
 
     widths: Mapping[str, int]
     magnitudes: Magnitudes
     cost: Callable[[Mapping[str, int]], Cost]
+    parts: Collection[str] = ()
 
 
 def round_to_multiples(counts: Mapping[str, int], of: int) -> Counts:
@@ -108,17 +110,18 @@ class PerLayer(Budget):
         for pattern, entry in self.table.items():
             entries |= dict.fromkeys(match_patterns(list(entries), [pattern], "table"), entry)
         exact = {name: int(entry) for name, entry in entries.items() if entry >= 1}
-        shared = {n: self._count(n, width, entries[n]) for n, width in problem.widths.items() if n not in exact}
+        shared = {n: self._count(problem, n, entries[n]) for n in problem.widths if n not in exact}
         uncut = {name: count for name, count in shared.items() if count == problem.widths[name]}
         _refuse_wider(exact, problem.widths)
         counts = round_to_multiples(shared, self.round_to) | uncut | exact
         return {name: counts[name] for name in problem.widths}
 
-    def _count(self, name: str, width: int, ratio: float) -> int:
-        count = count_kept(width, ratio)
-        if count < 1:
-            raise ValueError(emptied_layer_message(name, width, ratio))
-        return count
+    def _count(self, problem: BudgetProblem, name: str, ratio: float) -> int:
+        """At least 1, also of a part, where the share of all of its layer is then met within one."""
+        count = count_kept(problem.widths[name], ratio)
+        if count < 1 and name not in problem.parts:
+            raise ValueError(emptied_layer_message(name, problem.widths[name], ratio))
+        return max(1, count)
 
 
 def _refuse_wider(exact: Counts, widths: Mapping[str, int]) -> None:

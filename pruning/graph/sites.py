@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import fx
 
 from pruning.arguments import key
+from pruning.graph import tables
 from pruning.graph.graph import Graph
-from pruning.graph.ops import Add, Broadcast, Cat, Channelwise, Conv, Index, Mul, Norm, Op
-from pruning.graph.streams import joined_convolutions
+from pruning.graph.ops import Add, Channelwise, Conv, Mul, Norm, NotZeroPreserving, Op, Opaque, Source, Weighted
+from pruning.graph.streams import ChannelUnionFind, is_depthwise
 
 EXCEPT = "!"  # before a pattern of sites that stay whole
 
@@ -32,6 +34,7 @@ class Site:
     columns: int
     kernel: int
     grouped: bool
+    depthwise: bool
     stem: bool
     joined: bool
     shortcut: bool
@@ -47,7 +50,7 @@ class Site:
 
 def sites(graph: Graph) -> dict[str, Site]:
     """All sites of a network by name, in order of execution."""
-    joined = joined_convolutions(graph)
+    joined = ChannelUnionFind(graph).joined()
     before = _convolutions_before(graph)
     shortcuts = _shortcut_convolutions(graph, before)
     gating, final = _gating_convolutions(graph), _classifier_convolutions(graph)
@@ -56,7 +59,7 @@ def sites(graph: Graph) -> dict[str, Site]:
         drop = _join_before(graph, conv.inputs[0], shortcuts, before)
         rows, columns, *size = conv.layer.weight.shape
         by_name[name] = Site(
-            name, rows, columns, torch.Size(size).numel(), conv.layer.groups > 1,
+            name, rows, columns, torch.Size(size).numel(), conv.layer.groups > 1, is_depthwise(conv),
             stem=not before[conv.inputs[0]], joined=name in joined, shortcut=name in shortcuts,
             gating=name in gating, final=name in final, drops_with=None if name in shortcuts else drop,
         )  # fmt: skip
@@ -125,12 +128,16 @@ def norm_after(graph: Graph, convolution: str) -> str | None:
     return str(readers[0].target) if layer is not None and layer.affine else None
 
 
-def _convolutions_before(graph: Graph) -> dict[fx.Node, frozenset[str]]:
-    """For every tensor, the convolutions on any way from the image to it."""
-    before: dict[fx.Node, frozenset[str]] = {}
+def _convolutions_before(graph: Graph) -> dict[fx.Node, int]:
+    """For every tensor the convolutions on any way from the image to it, as bits: sets of names would be quadratic."""
+    before: dict[fx.Node, int] = {}
+    bit = 1
     for node, op in graph.ops.items():
-        own = frozenset({op.name}) if isinstance(op, Conv) else frozenset()
-        before[node] = own.union(*(before[n] for n in op.inputs if n in before))
+        before[node] = 0
+        for source in op.inputs:
+            before[node] |= before[source]
+        if isinstance(op, Conv):
+            before[node], bit = before[node] | bit, bit << 1
     return before
 
 
@@ -142,7 +149,7 @@ def _producer(graph: Graph, node: fx.Node) -> Op:
     return op
 
 
-def _shortcut_convolutions(graph: Graph, before: dict[fx.Node, frozenset[str]]) -> set[str]:
+def _shortcut_convolutions(graph: Graph, before: dict[fx.Node, int]) -> set[str]:
     """A convolution straight into an addition whose other side starts from the same tensor and goes further."""
     names = set()
     for op in graph.ops.values():
@@ -154,52 +161,101 @@ def _shortcut_convolutions(graph: Graph, before: dict[fx.Node, frozenset[str]]) 
     return names
 
 
-def _passes_more_convolutions(graph: Graph, other: Conv, end: Conv, before: dict[fx.Node, frozenset[str]]) -> bool:
+def _passes_more_convolutions(graph: Graph, other: Conv, end: Conv, before: dict[fx.Node, int]) -> bool:
     """Does the other side pass through more convolutions since the tensor that `end` reads?"""
-    passed = before[other.inputs[0]]
-    return end.name not in passed and passed > before[end.inputs[0]]
+    passed, start = before[other.inputs[0]], before[end.inputs[0]]
+    return not _is_within(before[end.node] & ~start, passed) and passed != start and _is_within(start, passed)
 
 
-def _join_before(graph: Graph, node: fx.Node, shortcuts: set[str], before: dict[fx.Node, frozenset[str]]) -> str | None:
+def _is_within(part: int, whole: int) -> bool:
+    return part & ~whole == 0
+
+
+def _join_before(graph: Graph, node: fx.Node, shortcuts: set[str], before: dict[fx.Node, int]) -> str | None:
     """The last convolution of the block whose addition made this tensor."""
     op = _producer(graph, node)
     if not isinstance(op, Add):
         return None
     ends = [_producer(graph, n) for n in op.inputs]
     convs = [end for end in ends if isinstance(end, Conv) and end.name not in shortcuts]
-    earlier = frozenset().union(*(before[conv.inputs[0]] for conv in convs))  # made the stream that the block reads
-    last = [conv.name for conv in convs if conv.name not in earlier]
+    earlier = 0  # made the stream that the block reads
+    for conv in convs:
+        earlier |= before[conv.inputs[0]]
+    last = [conv.name for conv in convs if not _is_within(before[conv.node] & ~before[conv.inputs[0]], earlier)]
     return last[0] if len(last) == 1 else None
 
 
 def _gating_convolutions(graph: Graph) -> set[str]:
-    """Convolutions inside a branch of a product that starts from a global pooling: squeeze-excitation."""
+    """Convolutions whose output, made from a global pooling and squashed, multiplies a tensor: squeeze-excitation."""
+    pooled = _pooled_tensors(graph)
     names: set[str] = set()
     for op in graph.ops.values():
-        for side in op.inputs[1:] + op.inputs[:1] if isinstance(op, Mul) else ():
-            if set(graph.shape(side)[2:]) <= {1}:
-                names |= _branch_convolutions(graph, side)
+        gates = [side for side in op.inputs if side in pooled] if isinstance(op, Mul) else []
+        for gate in gates if len(gates) < len(op.inputs) else ():
+            names |= _squashed_convolutions(graph, gate)
     return names
 
 
-def _branch_convolutions(graph: Graph, node: fx.Node) -> set[str]:
-    """Convolutions on 1x1 maps from here back."""
-    names: set[str] = set()
-    op = graph.ops[node]
-    while op.inputs and set(graph.shape(op.node)[2:]) <= {1}:
-        names |= {op.name} if isinstance(op, Conv) else set()
-        op = graph.ops[op.inputs[0]]
+def _pooled_tensors(graph: Graph) -> set[fx.Node]:
+    """Tensors without places, made from what a global pooling gives and from constants alone."""
+    pooled: set[fx.Node] = set()
+    for node, op in graph.ops.items():
+        sources = [n for n in op.inputs if not isinstance(graph.ops[n], Source)]
+        if _is_global_pooling(graph, op) or (sources and all(n in pooled for n in sources)):
+            pooled.add(node)
+    return pooled
+
+
+def _is_global_pooling(graph: Graph, op: Op) -> bool:
+    """By what it is, not by the size of what it gives: everything is 1x1 somewhere in a network of small images."""
+    if not isinstance(op, Channelwise):
+        return False
+    layer, target, arguments = graph.trace.layer(op.node), op.node.target, (*op.node.args[1:], None)
+    if layer is not None:
+        return _is_one(getattr(layer, "output_size", None))
+    if target in tables.REDUCTIONS:
+        dims = op.node.kwargs.get("dim", arguments[0])
+        return len(graph.shape(op.inputs[0])) - 2 == (len(dims) if isinstance(dims, (tuple, list)) else 1)
+    if target in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d):
+        return _is_one(op.node.kwargs.get("output_size", arguments[0]))
+    return target in (F.avg_pool2d, F.max_pool2d) and _covers_map(graph, op)
+
+
+def _is_one(size: object) -> bool:
+    return size == 1 or (isinstance(size, tuple) and set(size) == {1})
+
+
+def _covers_map(graph: Graph, pooling: Op) -> bool:
+    """Is the window of a pooling by function all that it is given: F.avg_pool2d(x, x.shape[2:])?"""
+    before, after = graph.shape(pooling.inputs[0]), graph.shape(pooling.node)
+    by_size = len(pooling.node.all_input_nodes) > 1
+    return by_size or (set(after[2:]) == {1} and max(before[2:]) > 1)
+
+
+def _squashed_convolutions(graph: Graph, node: fx.Node) -> set[str]:
+    """The convolutions next before this tensor, with something between that makes more than zero of zero."""
+    names, todo, seen = set(), [(node, False)], {(node, False)}
+    while todo:
+        node, squashed = todo.pop()
+        op = graph.ops[node]
+        if isinstance(op, Weighted):
+            names |= {op.name} if squashed else set()
+            continue
+        further = {(source, squashed or isinstance(op, (NotZeroPreserving, Opaque))) for source in op.inputs}
+        todo += further - seen
+        seen |= further
     return names
 
 
 def _classifier_convolutions(graph: Graph) -> set[str]:
-    """Convolutions whose filters are the classes: their channels reach the output itself."""
+    """Convolutions whose filters are the classes: no other layer of filters stands between them and the output."""
     output = next(op for op in graph.ops.values() if op.node.op == "output")
-    names, todo = set(), list(output.inputs)
+    names, todo, seen = set(), list(output.inputs), set(output.inputs)
     while todo:
         op = graph.ops[todo.pop()]
-        if isinstance(op, Conv):
+        if isinstance(op, Weighted):
             names.add(op.name)
-        elif isinstance(op, (Channelwise, Index, Cat, Broadcast)):
-            todo += op.inputs
+        else:
+            todo += [source for source in op.inputs if source not in seen]
+            seen.update(op.inputs)
     return names

@@ -13,14 +13,14 @@ from pruning.arguments import key
 from pruning.budget.targets import Budget, BudgetProblem, Counts
 from pruning.graph.cost import Cost, predict
 from pruning.graph.graph import Graph, trace
-from pruning.graph.groups import PruningGroups, exclusion_reasons, pruning_groups
+from pruning.graph.groups import PruningGroups, pruning_groups
 from pruning.graph.inputs import Shapes
 from pruning.graph.liveness import analyse
-from pruning.graph.sites import exclusion_by_pattern, norm_after, sites
+from pruning.graph.sites import exclusion_by_pattern, norm_after
 from pruning.methods.base import PruningMethod
 from pruning.selection import Selection
 
-Scores = dict[str, Float[Tensor, " filters"]]
+Scores = dict[str, Float[Tensor, " classes"]]
 
 
 class FilterMethod(PruningMethod):
@@ -29,28 +29,38 @@ class FilterMethod(PruningMethod):
     Args:
         budget: how many filters stay where.
         joined: what to do with convolutions whose outputs are added to others: "keep" them whole; "expand", each is
-            cut on its own and its output spread into the full stream; "couple", all members of a stream lose the
-            same channels, so that the stream gets narrower.
+            cut on its own and its output spread into the full stream; "couple", all that is added to a channel goes
+            with it, so that the stream gets narrower.
         only: shell-style patterns of the sites to prune, after "!" of those to leave whole; None takes all that
             `joined` allows.
         cross: also drop, from the first reader of a join, the input channels of the filters that the last
             convolution before that join lost (FCF's authors do; needs joined="expand").
+        grouped: what to do with grouped convolutions that are not depthwise: "keep" them whole; "inside", cut the same
+            number from every group, of what they make and of what they read; "whole", cut whole groups. None is
+            "inside" with joined="couple", else "keep".
     """
 
     graph: Graph  # type: ignore[assignment] # known once attached
-    units: PruningGroups
+    groups: PruningGroups
     counts: Counts
 
     def __init__(
-        self, budget: Budget, joined: str = "keep", only: Sequence[str] | None = None, cross: bool = False
+        self,
+        budget: Budget,
+        joined: str = "keep",
+        only: Sequence[str] | None = None,
+        cross: bool = False,
+        grouped: str | None = None,
     ) -> None:
         if cross and joined != "expand":
             raise ValueError(f"{key('cross')}=true needs {key('joined')}=expand, got {key('joined')}={joined}")
-        self.budget, self.joined, self.only, self.cross = budget, joined, only, cross
+        self.budget, self.joined, self.only, self.cross, self.grouped = budget, joined, only, cross, grouped
 
     @abstractmethod
     def scores(self, network: nn.Module) -> Scores:
-        """A figure for every filter of every unit, by the unit's name; the largest stay."""
+        """A figure for every class of every unit, by the unit's name (of a single convolution, for every filter); the
+        largest stay.
+        """
 
     def attach(self, network: nn.Module, image_shape: Shapes, steps: int) -> None:
         """Decides at once, on the network as it is; a method that learns has an `attach` of its own."""
@@ -60,16 +70,18 @@ class FilterMethod(PruningMethod):
     def survey(self, network: nn.Module, image_shape: Shapes) -> None:
         """Trace a plain network and find the sites."""
         self.graph = trace(network, image_shape)
-        self.units = pruning_groups(self.graph, self.joined, self.only)
+        self.groups = pruning_groups(self.graph, self.joined, self.only, self.grouped)
 
     def settle_counts(self, network: nn.Module, scores: Scores) -> None:
-        """How many filters each site keeps; `scores` stand in for a choice that is yet to be learned."""
+        """How many classes each unit keeps; `scores` stand in for a choice that is yet to be learned."""
         self.counts = self.count_filters(network, scores)
 
     def count_filters(self, network: nn.Module, scores: Scores) -> Counts:
         """What the budget leaves each site where these scores choose."""
-        problem = BudgetProblem(self.widths(), self.magnitudes(network), lambda counts: self.cost(scores, counts))
-        return self.budget.counts(problem)
+        magnitudes = self.magnitudes(network)
+        ranked = {name: unit.rank(magnitudes[name]) for name, unit in self.groups.units.items()}
+        parts = {name for name, unit in self.groups.units.items() if unit.is_part}
+        return self.budget.counts(BudgetProblem(self.widths(), ranked, lambda c: self.cost(scores, c), parts))
 
     def known_scores(self, network: nn.Module) -> Scores:
         """The scores; until batches are observed that they need, mean |W| in their place."""
@@ -79,26 +91,26 @@ class FilterMethod(PruningMethod):
         return predict(analyse(self.graph, self.select_by_scores(scores, counts)))
 
     def select_by_scores(self, scores: Scores, counts: Mapping[str, int]) -> Selection:
-        """The selection that keeps `counts` filters with the largest scores."""
+        """The selection that keeps `counts` classes with the largest scores."""
         self.refuse_misfit(scores)
-        rows = {
-            member: largest_mask(scores[name], counts[name])
-            for name, members in self.units.members.items()
-            for member in members
-        }
+        rows: dict[str, Bool[Tensor, " filters"]] = {}
+        for name, unit in self.groups.units.items():
+            kept = unit.largest(scores[name], counts[name])
+            for member in unit.members:
+                rows[member] = unit.filters_kept(member, kept) & rows.get(member, torch.tensor(True))
         choice = Selection.of_rows(self.graph.trace.module, rows)
         if not self.cross:
             return choice
-        return choice.without_columns({reader: ~rows[last] for reader, last in self.units.readers.items()})
+        return choice.without_columns({reader: ~rows[last] for reader, last in self.groups.readers.items()})
 
     def refuse_misfit(self, scores: Scores) -> None:
         """Raises ValueError for scores that do not give each filter one number."""
-        for name, width in self.widths().items():
-            if name not in scores or scores[name].shape != (width,):
+        for name, unit in self.groups.units.items():
+            if name not in scores or scores[name].shape != (unit.blocks.numel(),):
                 given = f"a shape of {tuple(scores[name].shape)}" if name in scores else "none"
                 raise ValueError(
-                    f"{type(self).__name__}.scores gives {given} for {name}: a number for each of its {width} filters "
-                    "is needed"
+                    f"{type(self).__name__}.scores gives {given} for {name}: a number for each of its "
+                    f"{unit.blocks.numel()} filters is needed"
                 )
 
     def select(self, network: nn.Module) -> Selection:
@@ -119,14 +131,12 @@ class FilterMethod(PruningMethod):
     @property
     def layers(self) -> list[str]:
         """The convolutions that may be cut."""
-        return [member for members in self.units.members.values() for member in members]
+        return list(dict.fromkeys(member for unit in self.groups.units.values() for member in unit.members))
 
     def sum_members(self, figure: Callable[[str], Float[Tensor, " filters"]]) -> Scores:
         """Scores from a figure for each filter of a convolution, given its name; what is cut as one is added up."""
-        return {
-            name: torch.stack([figure(member).detach().float().cpu() for member in members]).sum(0)
-            for name, members in self.units.members.items()
-        }
+        figures = {layer: figure(layer) for layer in self.layers}
+        return {name: unit.sum_members(figures) for name, unit in self.groups.units.items()}
 
     def norm_after(self, layer: str) -> str:
         """The batch norm that alone reads a convolution; both by name.
@@ -143,27 +153,18 @@ class FilterMethod(PruningMethod):
         return name
 
     def widths(self) -> dict[str, int]:
-        convs = self.graph.convolutions()
-        return {name: convs[name].width for name in self.units.members}
+        return {name: unit.width for name, unit in self.groups.units.items()}
 
     def exclusion_reasons(self) -> dict[str, str | None]:
         cut = set(self.layers)
-        whys = exclusion_reasons(sites(self.graph), self.joined)
-        return {name: None if name in cut else why or exclusion_by_pattern() for name, why in whys.items()}
+        return {n: None if n in cut else why or exclusion_by_pattern() for n, why in self.groups.reasons.items()}
 
     def magnitudes(self, network: nn.Module) -> Scores:
-        """Mean |W| of every filter, comparable over layers."""
-        return {name: self.member_norms(network, members, "mean") for name, members in self.units.members.items()}
+        """Mean |W| of every class, comparable over layers."""
+        return self.norms(network, "mean")
 
-    def member_norms(self, network: nn.Module, members: Sequence[str], norm: str) -> Float[Tensor, " filters"]:
+    def norms(self, network: nn.Module, norm: str) -> Scores:
         """L1 norms (sum or mean) of the filters, added up over the members of a unit or taken from its leader."""
-        names = [self.units.leaders[members[0]]] if members[0] in self.units.leaders else members
-        weights = [network.get_submodule(name).get_parameter("weight").detach() for name in names]
-        return torch.stack([getattr(w.abs().flatten(1), norm)(1).float().cpu() for w in weights]).sum(0)
-
-
-def largest_mask(scores: Float[Tensor, " filters"], count: int) -> Bool[Tensor, " filters"]:
-    """The `count` largest scores; of equal ones the first."""
-    mask = torch.zeros(len(scores), dtype=torch.bool)
-    mask[scores.cpu().sort(descending=True, stable=True).indices[:count]] = True
-    return mask
+        weights = {name: network.get_submodule(name).get_parameter("weight").detach() for name in self.layers}
+        norms = {name: getattr(weight.abs().flatten(1), norm)(1) for name, weight in weights.items()}
+        return {name: unit.sum_members(norms, unit.leader) for name, unit in self.groups.units.items()}

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from pruning.graph.graph import trace
+from pruning.graph.groups import pruning_groups
 from pruning.graph.sites import sites
-from pruning.graph.streams import streams
 from pruning.models import torchvision_network
 from pruning.selection import Selection
 from pruning.surgery import compact
@@ -52,7 +52,7 @@ def test_the_same_filters_out_of_free_layers(name: str) -> None:
 def test_the_same_channels_out_of_a_stream(name: str) -> None:
     network = randomised(torchvision_network(name, 10, SHAPE))
     graph = trace(network, SHAPE)
-    stream = streams(graph)[-1]
+    stream = next(m for m in reversed(pruning_groups(graph, "couple").members.values()) if len(m) > 1)
     kept = lots(sites(graph)[stream[0]].filters, 0)
     ours = Selection.of_rows(network, dict.fromkeys(stream, kept))
     small, other = compact(network, ours, SHAPE, graph), by_peer(network, {stream[0]: kept})

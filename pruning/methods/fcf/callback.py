@@ -75,7 +75,7 @@ class FCF(FilterMethod):
             )
         self.survey(network, image_shape)
         self.settle_counts(network, self.magnitudes(network))
-        self.targets = gate_targets(self.graph, list(self.units.members), self.gate)
+        self.targets = gate_targets(self.graph, list(self.groups.units), self.gate)
         attach_gates(network, self.targets, self.start_values(network))
         widths = [len(gate_on(network, target).v) for target in self.targets.values()]
         keep = [self.counts[name] for name in self.targets]
@@ -83,7 +83,7 @@ class FCF(FilterMethod):
         self.first_gate(network).add_module(BOX, box.to(next(network.parameters())))
 
     def start_values(self, network: nn.Module) -> Scores:
-        norms = {name: self.member_norms(network, (name,), "sum") for name in self.targets}
+        norms = self.norms(network, "sum")
         if self.start == "one":
             return {name: torch.ones_like(norm) for name, norm in norms.items()}
         return {name: rank_gates(norm, 1 - self.counts[name] / len(norm)) for name, norm in norms.items()}

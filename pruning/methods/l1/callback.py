@@ -16,8 +16,10 @@ class L1(FilterMethod):
     A coupled stream follows the ranking of its projection shortcut (section 3.3).
     """
 
-    def __init__(self, budget: Budget, joined: str = "keep", only: Sequence[str] | None = None) -> None:
-        super().__init__(budget, joined, only)
+    def __init__(
+        self, budget: Budget, joined: str = "keep", only: Sequence[str] | None = None, grouped: str | None = None
+    ) -> None:
+        super().__init__(budget, joined, only, grouped=grouped)
 
     def scores(self, network: nn.Module) -> Scores:
-        return {name: self.member_norms(network, members, "sum") for name, members in self.units.members.items()}
+        return self.norms(network, "sum")

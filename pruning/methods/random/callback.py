@@ -13,15 +13,22 @@ from pruning.methods.filters import FilterMethod, Scores
 
 @final
 class Random(FilterMethod):
-    """Keeps filters by lot, a pure function of (seed, name of the layer); a larger budget keeps a superset."""
+    """Keeps filters by lot, a pure function of (seed, name of the unit); a larger budget keeps a superset."""
 
-    def __init__(self, budget: Budget, seed: int = 0, joined: str = "keep", only: Sequence[str] | None = None) -> None:
-        super().__init__(budget, joined, only)
+    def __init__(
+        self,
+        budget: Budget,
+        seed: int = 0,
+        joined: str = "keep",
+        only: Sequence[str] | None = None,
+        grouped: str | None = None,
+    ) -> None:
+        super().__init__(budget, joined, only, grouped=grouped)
         self.seed = seed
 
     def scores(self, network: nn.Module) -> Scores:
-        return {name: self.draw_scores(name, self.graph.convolutions()[name].width) for name in self.units.members}
+        return {name: self.draw_scores(name, unit.blocks.numel()) for name, unit in self.groups.units.items()}
 
-    def draw_scores(self, name: str, filters: int) -> torch.Tensor:
+    def draw_scores(self, name: str, count: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(self.seed * 2**32 + zlib.crc32(name.encode()))
-        return torch.rand(filters, generator=generator)
+        return torch.rand(count, generator=generator)

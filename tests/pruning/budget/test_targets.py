@@ -289,3 +289,10 @@ def test_a_share_of_macs_in_multiples_is_met_within_one_step(ratio: float) -> No
     assert 1 - cost / whole >= ratio
     back = [{**method.counts, name: min(n + 8, method.widths()[name])} for name, n in method.counts.items()]
     assert any(1 - method.cost(method.scores(network), counts).macs / whole < ratio for counts in back)
+
+
+def test_a_part_of_a_layer_keeps_one_where_a_whole_layer_would_be_emptied() -> None:
+    problem = BudgetProblem({"whole": 10, "part": 2}, {}, lambda counts: Cost(1, 1), parts={"part"})
+    assert PerLayer(0.6).counts(problem) == {"whole": 4, "part": 1}
+    with pytest.raises(ValueError, match=r"layer=0.95 would empty layer 'whole' of 10"):
+        PerLayer(0.95).counts(problem)

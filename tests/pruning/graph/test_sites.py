@@ -1,7 +1,10 @@
 import itertools
+from collections.abc import Callable
 
 import pytest
-from torch import nn
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from pruning.graph.graph import trace
 from pruning.graph.sites import Site, match_patterns, sites
@@ -58,11 +61,52 @@ def test_a_bottleneck() -> None:
 
 def test_squeeze_excitation() -> None:
     where = found(Gated())
-    assert having(where, "gating") == ["reduce", "excite"]
-    assert having(where, "grouped") == ["depthwise.0"]
+    assert having(where, "gating") == ["excite"]
+    assert having(where, "grouped") == having(where, "depthwise") == ["depthwise.0"]
     assert having(where, "final") == ["classes"]
-    assert having(where, "pinned") == ["reduce", "excite", "classes"]
+    assert having(where, "pinned") == ["excite", "classes"]
     assert having(where, "joined") == ["stem.0", "project.0"]
+
+
+class Pooled(nn.Module):
+    """A gate in one of many forms, on images whose maps are 1x1 from the start."""
+
+    def __init__(self, pool: Callable[[Tensor], Tensor], squash: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.pool, self.squash = pool, squash
+        self.first, self.second, self.last = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 2, 1)
+        self.reduce, self.excite = nn.Conv2d(4, 2, 1), nn.Conv2d(2, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.second(F.relu(self.first(x)))
+        return self.last(self.squash(self.excite(F.relu(self.reduce(self.pool(x))))) * x)
+
+
+@pytest.mark.parametrize("squash", [torch.sigmoid, F.hardsigmoid, lambda x: F.relu6(x + 3) / 6])
+@pytest.mark.parametrize(
+    "pool",
+    [
+        nn.AdaptiveAvgPool2d(1), lambda x: F.adaptive_avg_pool2d(x, (1, 1)), lambda x: x.mean((2, 3), keepdim=True),
+        lambda x: torch.mean(x, dim=(-2, -1), keepdim=True), lambda x: F.avg_pool2d(x, x.shape[2:]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("side", [1, 8])
+def test_a_gate_is_what_comes_from_a_global_pooling_whatever_the_size(
+    pool: Callable[[Tensor], Tensor], squash: Callable[[Tensor], Tensor], side: int
+) -> None:
+    where = sites(trace(Pooled(pool, squash), (3, side, side)))
+    assert having(where, "gating") == ["excite"]
+    assert having(where, "final") == ["last"]
+
+
+def test_a_gate_that_keeps_zero_and_a_product_without_pooling_are_no_excitation() -> None:
+    for network in (Pooled(nn.AdaptiveAvgPool2d(1), torch.tanh), Pooled(nn.MaxPool2d(1), torch.sigmoid)):
+        assert having(sites(trace(network, (3, 1, 1))), "gating") == []
+
+
+def test_filters_are_the_classes_through_whatever_squashes_them() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Sigmoid(), nn.Conv2d(4, 2, 1), nn.Sigmoid(), nn.Softmax(1))
+    assert having(sites(trace(network, (3, 8, 8))), "final") == ["2"]
 
 
 def test_patterns_of_names() -> None:
