@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import fx
 
 from pruning.arguments import key
 from pruning.graph import tables
+from pruning.graph.calls import Call
 from pruning.graph.graph import Graph
 from pruning.graph.ops import Add, Channelwise, Conv, Mul, Norm, NotZeroPreserving, Op, Opaque, Source, Weighted
 from pruning.graph.streams import ChannelUnionFind, is_depthwise
@@ -208,28 +208,21 @@ def _pooled_tensors(graph: Graph) -> set[fx.Node]:
 
 def _is_global_pooling(graph: Graph, op: Op) -> bool:
     """By what it is, not by the size of what it gives: everything is 1x1 somewhere in a network of small images."""
-    if not isinstance(op, Channelwise):
+    if not isinstance(op, Channelwise) or torch.Size(graph.shape(op.node)[1:]).numel() != op.width:
         return False
-    layer, target, arguments = graph.trace.layer(op.node), op.node.target, (*op.node.args[1:], None)
-    if layer is not None:
-        return _is_one(getattr(layer, "output_size", None))
-    if target in tables.REDUCTIONS:
-        dims = op.node.kwargs.get("dim", arguments[0])
-        return len(graph.shape(op.inputs[0])) - 2 == (len(dims) if isinstance(dims, (tuple, list)) else 1)
-    if target in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d):
-        return _is_one(op.node.kwargs.get("output_size", arguments[0]))
-    return target in (F.avg_pool2d, F.max_pool2d) and _covers_map(graph, op)
+    call, before = Call(op.node, graph.trace, graph.ops), graph.shape(op.inputs[0])
+    if call.layer is not None:
+        return _is_one(getattr(call.layer, "output_size", None))
+    if (place := tables.ALONG_AXES.get(call.kind)) is not None:
+        dims = call.argument("dim", place)
+        return len(before) - 2 == (len(dims) if isinstance(dims, (tuple, list)) else 1)
+    by_size = len(op.node.all_input_nodes) > 1  # F.avg_pool2d(x, x.shape[2:])
+    covers = by_size or max(before[2:]) > 1 or _is_one(call.argument("output_size", 1))
+    return call.kind in tables.POOLINGS and covers
 
 
 def _is_one(size: object) -> bool:
-    return size == 1 or (isinstance(size, tuple) and set(size) == {1})
-
-
-def _covers_map(graph: Graph, pooling: Op) -> bool:
-    """Is the window of a pooling by function all that it is given: F.avg_pool2d(x, x.shape[2:])?"""
-    before, after = graph.shape(pooling.inputs[0]), graph.shape(pooling.node)
-    by_size = len(pooling.node.all_input_nodes) > 1
-    return by_size or (set(after[2:]) == {1} and max(before[2:]) > 1)
+    return size == 1 or (isinstance(size, (tuple, list)) and set(size) == {1})
 
 
 def _squashed_convolutions(graph: Graph, node: fx.Node) -> set[str]:

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, fx
 
 from pruning.graph.graph import Graph
-from pruning.graph.ops import Add, Broadcast, Cat, Channelwise, Index, Mul, NotZeroPreserving, Op, Source, Weighted
+from pruning.graph.ops import (
+    Add,
+    AddProduct,
+    Broadcast,
+    Cat,
+    Channelwise,
+    Choose,
+    Divide,
+    Follow,
+    Halves,
+    Index,
+    Mul,
+    NotZeroPreserving,
+    Op,
+    Piece,
+    Source,
+    Weighted,
+)
 
 Numbers = Int[Tensor, " _"]  # sizes differ from tensor to tensor
 DEAD = -1  # the number of a channel that is zero whatever is selected
@@ -63,53 +81,90 @@ class ChannelUnionFind:
 
     def _follow(self, op: Op, ins: list[Numbers]) -> Numbers:
         """The numbers of the channels that an operation makes."""
-        if isinstance(op, Weighted):
-            return self._filter(op, ins[0])
         if isinstance(op, Broadcast):
-            facing = [numbers for numbers, spread in zip(ins, op.spread, strict=True) if not spread]
-            return self._multiply(facing) if isinstance(op, Mul) else self._add(op, facing)
-        if isinstance(op, Index):
-            return torch.cat([ins[0], torch.tensor([DEAD])])[op.origin]
-        if isinstance(op, Cat):
-            return torch.cat(ins)
-        if isinstance(op, Channelwise) and not isinstance(op, NotZeroPreserving):
-            return ins[0]
-        zero = ~op.live([], {}) if isinstance(op, Source) else torch.zeros(op.width, dtype=torch.bool)
-        return torch.full((op.width,), self.alive).masked_fill(zero, DEAD)
+            ins = [self._renew(op, ins) if spread else side for side, spread in zip(ins, op.spread, strict=True)]
+        return next(verb for kind, verb in FOLLOWERS if isinstance(op, kind))(self, op, ins)
 
-    def _filter(self, op: Weighted, before: Numbers) -> Numbers:
+    def _renew(self, op: Op, ins: list[Numbers]) -> Numbers:
+        """Channels that no selection silences."""
+        return torch.full((op.width,), self.alive)
+
+    def _begin(self, op: Source, ins: list[Numbers]) -> Numbers:
+        return self._renew(op, ins).masked_fill(~op.live([], {}), DEAD)
+
+    def _keep(self, op: Op, ins: list[Numbers]) -> Numbers:
+        return ins[0][: op.width]
+
+    def _piece(self, op: Piece, ins: list[Numbers]) -> Numbers:
+        return ins[1] if op.values else self._renew(op, ins)
+
+    def _gather(self, op: Index, ins: list[Numbers]) -> Numbers:
+        return torch.cat([ins[0], torch.tensor([DEAD])])[op.origin]
+
+    def _concatenate(self, op: Cat, ins: list[Numbers]) -> Numbers:
+        return torch.cat(ins)
+
+    def _filter(self, op: Weighted, ins: list[Numbers]) -> Numbers:
         own, groups = self.own[op.name], op.groups
         if is_depthwise(op):
-            self._tie(torch.stack([before.repeat_interleave(op.width // groups), own]))
+            self._tie([ins[0].repeat_interleave(op.width // groups), own])
         elif groups > 1:
-            self.columns[op.name] = before.view(groups, -1)
+            self.columns[op.name] = ins[0].view(groups, -1)
             if self.whole_groups:
                 self.bound[own] = True
-                self._tie(torch.cat([before.view(groups, -1), own.view(groups, -1)], 1).T)
+                self._tie([*ins[0].view(groups, -1).T, *own.view(groups, -1).T])
         return own
 
     def _add(self, op: Broadcast, sides: list[Numbers]) -> Numbers:
-        if any(op.spread):
-            sides = [*sides, torch.full((op.width,), self.alive)]  # one value for all channels
-        numbers = torch.stack(sides)
-        if isinstance(op, Add) and len(sides) > 1:
-            self.added[numbers] = True
-        return self._tie(numbers)
+        if len(sides) > 1:
+            self.added[torch.cat(sides)] = True
+        return self._tie(sides)
 
-    def _multiply(self, sides: list[Numbers]) -> Numbers:
+    def _multiply(self, op: Broadcast, sides: list[Numbers]) -> Numbers:
         """A product is zero where one side is; a side that never is has no say."""
         numbers = torch.stack(sides)
         silent = (numbers == self.alive) & ~(numbers == self.alive).all(0)
-        result = self._tie(numbers.masked_fill(silent, DEAD))
+        result = self._tie(list(numbers.masked_fill(silent, DEAD)))
         return result.masked_fill((numbers == DEAD).any(0), DEAD)
 
-    def _tie(self, numbers: Int[Tensor, "sides channels"]) -> Numbers:
-        """Tie what lies above each other; the largest number goes on, so that chains of ties are chains of edges."""
+    def _divide(self, op: Broadcast, sides: list[Numbers]) -> Numbers:
+        """What is divided by must not be zero."""
+        self.meets_alive[sides[1]] = True
+        return sides[0]
+
+    def _choose(self, op: Broadcast, sides: list[Numbers]) -> Numbers:
+        return self._add(op, sides[1:])
+
+    def _add_product(self, op: Broadcast, sides: list[Numbers]) -> Numbers:
+        return self._add(op, [sides[0], self._multiply(op, sides[1:])])
+
+    def _tie(self, sides: list[Numbers]) -> Numbers:
+        """Tie what faces each other; the largest number goes on, so that chains of ties are chains of edges."""
+        numbers = torch.stack(sides)
         largest = numbers.amax(0).expand_as(numbers)
         self.meets_alive[numbers[largest == self.alive]] = True
         ties = (numbers != DEAD) & (largest != self.alive) & (numbers != largest)
         self.edges.append(torch.stack([numbers[ties], largest[ties]]))
         return largest[0]
+
+
+FOLLOWERS: tuple[tuple[type[Op], Callable[[ChannelUnionFind, Any, list[Numbers]], Numbers]], ...] = (
+    (Source, ChannelUnionFind._begin),
+    (Weighted, ChannelUnionFind._filter),
+    (NotZeroPreserving, ChannelUnionFind._renew),
+    (Piece, ChannelUnionFind._piece),
+    (Index, ChannelUnionFind._gather),
+    (Cat, ChannelUnionFind._concatenate),
+    (Add, ChannelUnionFind._add),
+    (Mul, ChannelUnionFind._multiply),
+    (Divide, ChannelUnionFind._divide),
+    (Choose, ChannelUnionFind._choose),
+    (AddProduct, ChannelUnionFind._add_product),
+    (Channelwise, ChannelUnionFind._keep),
+    (Halves, ChannelUnionFind._keep),
+    (Follow, ChannelUnionFind._keep),
+    (Op, ChannelUnionFind._renew),
+)
 
 
 def is_depthwise(op: Weighted) -> bool:
