@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -99,15 +100,17 @@ def layer_keeps_zero(layer: nn.Module) -> bool:
 
 
 def _makes_zeros(call: Call, size: int) -> bool:
-    def value(node: fx.Node) -> Any:
-        return torch.zeros((2,) * len(call.trace.shapes[node]), device="cpu") if node in call.trace.shapes else size
+    """On zeros, or on masks that are false everywhere if it takes only such; what takes neither keeps no zero."""
+    for kind in (torch.float, torch.bool):
 
-    args, kwargs = fx.map_arg((call.node.args, call.node.kwargs), value)
-    try:
-        result = _function(call)(*args, **kwargs)
-    except Exception:  # an argument that is no number after all
-        return False
-    return not bool(result.count_nonzero())
+        def value(node: fx.Node, kind: torch.dtype = kind) -> Any:
+            shape = call.trace.shapes.get(node)
+            return size if shape is None else torch.zeros((2,) * len(shape), dtype=kind, device="cpu")
+
+        args, kwargs = fx.map_arg((call.node.args, call.node.kwargs), value)
+        with suppress(Exception):  # a function refuses in its own words
+            return not bool(_function(call)(*args, **kwargs).count_nonzero())
+    return False
 
 
 def _function(call: Call) -> Callable[..., Any]:

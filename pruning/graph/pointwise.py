@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import TypeGuard
 
 from torch import fx
 
@@ -55,15 +56,19 @@ def combination(call: Call) -> Op | None:
 
 def choice(call: Call) -> Op | None:
     """torch.where; a number may stand in a tensor's place."""
-    numbers = [value for value in (*call.node.args, *call.node.kwargs.values()) if not isinstance(value, fx.Node)]
     if len(call.tensors) == 1:
         return elementwise(call)
-    return combine(call, Broadcast if any(numbers) else Choose)
+    values = [*call.node.args, *call.node.kwargs.values()]
+    if call.node.op == "call_method":  # x.where(mask, y)
+        values[:2] = values[1::-1]
+    numbers = any(value != 0 for value in values if not is_tensor(value, call))
+    return combine(call, Broadcast if numbers else Choose, [value for value in values if is_tensor(value, call)])
 
 
-def combine(call: Call, kind: type[Broadcast]) -> Op | None:
-    """Tensor with tensor, channels facing channels."""
-    operands = list(_operands(call))
+def combine(call: Call, kind: type[Broadcast], operands: Sequence[fx.Node] | None = None) -> Op | None:
+    """Tensor with tensor, channels facing channels; the operands stand as they are given."""
+    if operands is None:
+        operands = [value for value in (*call.node.args, *call.node.kwargs.values()) if is_tensor(value, call)]
     shape, axis = call.shape, _aligned_axis(call)
     if axis is None or set(operands) != set(call.tensors):
         return None
@@ -74,11 +79,8 @@ def combine(call: Call, kind: type[Broadcast]) -> Op | None:
     return kind(call.node, tuple(operands), axis, shape[axis], spread)
 
 
-def _operands(call: Call) -> Iterator[fx.Node]:
-    """The tensors by place, then those by name, as often as they are given."""
-    for value in (*call.node.args, *call.node.kwargs.values()):
-        if isinstance(value, fx.Node) and value in call.trace.shapes:
-            yield value
+def is_tensor(value: object, call: Call) -> TypeGuard[fx.Node]:
+    return isinstance(value, fx.Node) and value in call.trace.shapes
 
 
 def _aligned_axis(call: Call) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -45,8 +45,11 @@ def index_of(node: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> Index | Non
     axis = chain.axis_of_channels(ids)
     if axis is None or ids.ndim != len(trace.shapes[node]) or trace.shapes[node][0] != trace.shapes[source][0]:
         return None  # also when it chooses among the images
+    if len(ids) != 1:
+        return None  # a number of images is written into an expand
     origin = chain.channels(ids).movedim(axis, 0).flatten(1)[:, 0]
-    return Index(node, (source,), axis, len(origin), origin, _index_form(chain, axis, ids, origin, trace, ops), steps)
+    op = Index(node, (source,), axis, len(origin), origin, "opaque", steps)
+    return replace(op, form=_index_form(op, chain, ids, trace, ops))
 
 
 def _reshaping_chain(node: fx.Node, trace: Trace) -> tuple[fx.Node, ...]:
@@ -97,31 +100,57 @@ class Chain:
         return None if len(varying) > 1 else (varying[0] if varying else 1)
 
 
-def _index_form(chain: Chain, axis: int, ids: Elements, origin: Elements, trace: Trace, ops: dict[fx.Node, Op]) -> str:
+def _index_form(op: Index, chain: Chain, ids: Elements, trace: Trace, ops: dict[fx.Node, Op]) -> str:
     elements = chain.elements()
-    if axis == chain.axis and torch.equal(ids, elements.index_select(axis, origin)):
+    if op.axis == chain.axis and torch.equal(ids, elements.index_select(op.axis, op.origin)):
         return "gather"
-    if all(_is_size_independent(step, trace, ops) for step in chain.steps):
+    results = [op if step is op.node else ops.get(step) for step in chain.steps]
+    befores = [ops[chain.source], *results[:-1]]
+    triples = zip(chain.steps, befores, results, strict=True)
+    if all(_means_the_same_when_narrow(step, before, after, trace) for step, before, after in triples):
         return "replay"
     in_order = torch.equal(ids.flatten(), elements.flatten())
     return "flatten" if in_order and ids.ndim == 2 and chain.axis == 1 else "opaque"
 
 
-def _is_size_independent(step: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> bool:
-    """Does a step name no number of channels, so that it means the same on a narrow tensor?"""
-    if step.op == "call_module":
-        return type(trace.layer(step)) is nn.Flatten
-    if step.target is operator.getitem:
-        before = ops.get(step.args[0])  # type: ignore[arg-type]
-        index = step.args[1]
-        return before is not None and isinstance(index, tuple) and _keeps_channel_axis(index, before.axis)
-    return step.target in tables.SIZE_INDEPENDENT
+def _means_the_same_when_narrow(step: fx.Node, before: Op | None, after: Op | None, trace: Trace) -> bool:
+    """May a step run on fewer channels: does it name no number of them, or one that is known to be theirs?"""
+    layer = trace.layer(step)
+    kind = step.target if layer is None else type(layer)
+    if kind in tables.SIZE_INDEPENDENT:
+        return True
+    if before is None or after is None:
+        return False
+    if kind is operator.getitem:
+        return isinstance(step.args[1], tuple) and _keeps_channel_axis(
+            step.args[1], before.axis, len(trace.shapes[before.node])
+        )
+    if kind in tables.OF_ONE_AXIS:
+        dim = layer.dim if isinstance(layer, nn.Unflatten) else (*step.args[1:], step.kwargs.get("dim"))[0]
+        return isinstance(dim, int) and dim % len(trace.shapes[before.node]) != before.axis
+    known = kind in tables.COPYING or (kind in tables.SIZED and sizes(step) is not None)
+    return known and isinstance(after, Index) and torch.equal(after.origin, _origin(before))
 
 
-def _keeps_channel_axis(index: tuple[Any, ...], axis: int) -> bool:
+def _origin(op: Op) -> Tensor:
+    """Which channel of the tensor that a chain starts from each channel is."""
+    return op.origin if isinstance(op, Index) and op.chain else torch.arange(op.width)
+
+
+def sizes(step: fx.Node) -> list[Any] | None:
+    """The size of every axis that a view or an expansion is given; None where they come as one value."""
+    given = step.args[1:] if len(step.args) != 2 else step.args[1]
+    return list(given) if isinstance(given, (tuple, list)) else None
+
+
+def _keeps_channel_axis(index: tuple[Any, ...], axis: int, rank: int) -> bool:
     """Does an indexing leave the channel axis alone?"""
-    plain = all(isinstance(item, slice) for item in index)
-    return plain and (len(index) <= axis or index[axis] == slice(None, None, None))
+    items = [item for item in index if item is not None]
+    if Ellipsis in items:
+        at = items.index(Ellipsis)
+        items[at : at + 1] = [slice(None)] * (rank - len(items) + 1)
+    plain = all(isinstance(item, (slice, int)) and not isinstance(item, bool) for item in items)
+    return plain and (len(items) <= axis or items[axis] == slice(None, None, None))
 
 
 def replay(node: fx.Node, known: dict[fx.Node, Any], trace: Trace) -> Any:

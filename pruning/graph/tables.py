@@ -54,7 +54,7 @@ QUOTIENTS = spellings("div divide true_divide truediv floor_divide floordiv rema
 UNEQUAL = spellings("pow atan2 arctan2 ge le eq greater_equal less_equal logaddexp xlogy heaviside copysign")
 CHOICES = spellings("where")
 PRODUCTS_ADDED = spellings("addcmul")
-EXPANSIONS = frozenset({"expand_as", "view_as"})
+EXPANSIONS = frozenset({"expand_as"})
 CONCATENATIONS: frozenset[object] = frozenset({torch.cat, torch.concat, torch.concatenate})
 STACKS: frozenset[object] = frozenset({torch.stack})
 
@@ -114,7 +114,8 @@ RESHAPING: frozenset[object] = frozenset(
         *(torch.flatten, torch.reshape, torch.permute, torch.transpose, torch.squeeze, torch.unsqueeze, torch.swapaxes),
         *(torch.chunk, torch.split, torch.unbind, torch.narrow, operator.getitem, F.channel_shuffle, F.pixel_shuffle),
         *("flatten", "reshape", "view", "permute", "transpose", "squeeze", "unsqueeze", "chunk", "split", "unbind"),
-        *("narrow", "contiguous", "swapaxes"),
+        *("narrow", "contiguous", "swapaxes", "unflatten", "movedim", "moveaxis", "swapdims", "expand"),
+        *(torch.unflatten, torch.movedim, torch.moveaxis, torch.swapdims, torch.broadcast_to),
     }
 )  # fmt: skip
 # The same into memory of their own.
@@ -123,9 +124,14 @@ COPYING = spellings("flip roll repeat tile repeat_interleave rot90 fliplr flipud
 SIZE_INDEPENDENT: frozenset[object] = frozenset(
     {
         *(torch.flatten, torch.permute, torch.transpose, torch.unsqueeze, torch.swapaxes),
-        *("flatten", "permute", "transpose", "unsqueeze", "contiguous", "swapaxes"),
+        *(torch.movedim, torch.moveaxis, torch.swapdims, nn.Flatten),
+        *("flatten", "permute", "transpose", "unsqueeze", "contiguous", "swapaxes", "movedim", "moveaxis", "swapdims"),
     }
 )
+# Those that are given the size of every axis of their result.
+SIZED: frozenset[object] = frozenset({"view", "reshape", "expand", torch.reshape, torch.broadcast_to})
+# Those that act on the one axis that is named first.
+OF_ONE_AXIS: frozenset[object] = frozenset({"unflatten", "squeeze", torch.unflatten, torch.squeeze, nn.Unflatten})
 # Pieces of one tensor that share no element.
 SPLITS: frozenset[object] = frozenset({torch.chunk, torch.split, torch.unbind, "chunk", "split", "unbind"})
 # What may hand on the memory of its input, besides reshapings.

@@ -175,10 +175,11 @@ class Builder:
         if op.form == "pad":
             return Carrier(self.pad(op, wiring.bring(source, op.origin[need])), need)
         if op.form == "opaque":
-            return Carrier(wiring.replay(op, wiring.bring(source, wiring.all_channels(source))), torch.arange(op.width))
+            want = wiring.all_channels(source)
+            return Carrier(wiring.replay(op, wiring.bring(source, want), want), torch.arange(op.width))
         want = op.origin[need].unique()
         x = wiring.bring(source, want)
-        node = wiring.new.call_method("flatten", (x, 1)) if op.form == "flatten" else wiring.replay(op, x)
+        node = wiring.new.call_method("flatten", (x, 1)) if op.form == "flatten" else wiring.replay(op, x, want)
         return Carrier(node, torch.isin(op.origin, want).nonzero().flatten())
 
     def pad(self, op: Index, x: fx.Node) -> fx.Node:

@@ -16,7 +16,9 @@ from torch import Tensor, fx, nn
 
 from pruning.graph.attachments import deepcopy_memo
 from pruning.graph.graph import Graph
-from pruning.graph.ops import Index
+from pruning.graph.ops import Index, Op
+from pruning.graph.reshaping import sizes
+from pruning.graph.tables import SIZED
 from pruning.surgery.align import Choose, Spread
 
 Numbers = Int[Tensor, " _"]
@@ -106,12 +108,12 @@ class Wiring:
             self.modules[str(node.target)] = copy.deepcopy(self.original(str(node.target)), self.memo)
         return self.new.node_copy(node, lambda n: brought[n] if n in brought else self.full_width(n))
 
-    def replay(self, op: Index, x: fx.Node) -> fx.Node:
-        """A chain of reshapings run anew on `x`; sizes that it asks for are those of `x`."""
+    def replay(self, op: Index, x: fx.Node, held: Numbers) -> fx.Node:
+        """A chain of reshapings run anew on `x`, which holds these channels; it asks `x` for its sizes."""
         known = {op.inputs[0]: x}
 
         def argument(node: fx.Node) -> fx.Node:
-            if node not in known and (node in self.old.ops or node in self.old.trace.bundles):
+            if node not in known and not self._asks(node, known):
                 return self.full_width(node)
             if node not in known:
                 known[node] = self.new.node_copy(node, argument)
@@ -121,7 +123,22 @@ class Wiring:
             if step.op == "call_module":
                 self.modules[str(step.target)] = copy.deepcopy(self.original(str(step.target)), self.memo)
             known[step] = self.new.node_copy(step, argument)
+            if op.form == "replay" and step.target in SIZED:
+                self._set_size(known[step], self.old.ops[step], held)
         return known[op.chain[-1]]
+
+    def _asks(self, node: fx.Node, known: dict[fx.Node, fx.Node]) -> bool:
+        """Is a number made of the sizes of these tensors?"""
+        is_number = node not in self.old.ops and node not in self.old.trace.bundles
+        return is_number and any(n in known or self._asks(n, known) for n in node.all_input_nodes)
+
+    def _set_size(self, copied: fx.Node, step: Op, held: Numbers) -> None:
+        """A view or an expansion is given the number of channels that are held."""
+        assert isinstance(step, Index)
+        shape = sizes(copied)
+        assert shape is not None
+        shape[step.axis] = int(torch.isin(step.origin, held).sum())
+        copied.args = (copied.args[0], *shape) if copied.op == "call_method" else (copied.args[0], tuple(shape))
 
     def full_width(self, node: fx.Node) -> fx.Node:
         """A full-width tensor, several tensors at once, or a size."""
