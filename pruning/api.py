@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pruning.methods.build import Method, build_method
 from pruning.planning import Plan, make_plan
 from pruning.pruned import Pruned
 from pruning.pruner import Batches, Pruner, split_batch
+from pruning.repair.registry import NONE, needs_images, repair_names
 
 
 def prune(
@@ -27,6 +28,7 @@ def prune(
     *,
     data: Batches | None = None,
     loss: Callable[[Any, Any], Tensor] = F.cross_entropy,
+    repair: str | Sequence[str] = NONE,
     **arguments: Any,
 ) -> Pruned:
     """A physically smaller copy of a network, with proof that it computes what the masked network computes.
@@ -44,6 +46,9 @@ def prune(
         data: batches of images, or of (images, labels); what the method scores by, if it needs any, and the first of
             them is what the certificate is made on. Without it the certificate is made on random images.
         loss: of the network's outputs and the labels, for methods that score by gradients.
+        repair: what is mended without training, after the certificate: "ls" (least squares, layer by layer, towards
+            what the layers of the whole network make), "bn" (statistics of the norms), "merge" (readers of removed
+            filters read the nearest kept ones), or several, as "merge,ls"; bn and ls look at up to 400 images of data.
         arguments: one of macs= params= filters= layer= budget= (the share to remove), include= exclude= (patterns of
             layers), joined= (keep, expand, couple), grouped= (keep, inside, whole), and what the method takes:
             `pruning.methods.build.build_method`.
@@ -54,11 +59,14 @@ def prune(
     built = build_method(method, **arguments)
     if (built.needs_training or built.observes) and not (built.observes and data is not None):
         raise ValueError(_training_message(built))
+    names = repair_names(repair)
+    if needs_images(names) and data is None:
+        raise ValueError(f"repair={','.join(names)} looks at images: give prune() data=, batches of images")
     image_shape, batches = check_example(model, example), list(data) if data is not None else []
     pruner = Pruner(duplicate(model), built, image_shape, steps=int(built.needs_training))
     if built.observes:
         pruner.observe(batches, loss)
-    return pruner.finish(split_batch(batches[0])[0] if batches else None)
+    return pruner.finish(split_batch(batches[0])[0] if batches else None, names, batches)
 
 
 def attach(model: nn.Module, example: Tensor, method: Method, *, steps: int = 0, **arguments: Any) -> Pruner:

@@ -13,6 +13,7 @@ from pruning.graph.inputs import Shapes
 from pruning.graph.liveness import Liveness
 from pruning.layers import Row, cost_line, layer_rows, print_table
 from pruning.models.registry import Origin
+from pruning.repair.registry import Repaired
 from pruning.selection import Selection
 
 
@@ -34,17 +35,20 @@ class Preprocessing:
 @dataclass(frozen=True)
 class Report:
     """What pruning has done: every convolution, kept of total and why; costs of the whole network before and after;
-    `certificate`: the largest difference from the masked full-size network, relative to its largest output."""
+    `certificate`: the largest difference from the masked full-size network, relative to its largest output, before
+    anything was mended; `repairs`: what was."""
 
     rows: tuple[Row, ...]
     before: Cost
     after: Cost
     bytes: tuple[int, int]
     certificate: float
+    repairs: tuple[Repaired, ...] = ()
 
     def __str__(self) -> str:
         table = print_table(self.rows, self.before, self.after)
-        return f"{table}\n{cost_line('bytes', *self.bytes)}\n{'certificate':<12}{self.certificate:.1e}"
+        repairs = "".join(f"\n{'repair':<12}{repair}" for repair in self.repairs)
+        return f"{table}\n{cost_line('bytes', *self.bytes)}\n{'certificate':<12}{self.certificate:.1e}{repairs}"
 
 
 def report_cut(

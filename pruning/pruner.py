@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
@@ -11,13 +12,15 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pruning.arguments import key
 from pruning.graph.attachments import duplicate
-from pruning.graph.graph import trace
+from pruning.graph.graph import Graph, trace
 from pruning.graph.inputs import Shapes
 from pruning.graph.liveness import analyse
 from pruning.graph.tracing import float_type
 from pruning.methods.base import Loss, PruningMethod
 from pruning.pruned import Pruned, report_cut
+from pruning.repair.registry import IMAGES, NONE, needs_images, repair_names, repair_network
 from pruning.selection import Selection
 from pruning.surgery import certify
 from pruning.surgery.compact import build_small
@@ -95,33 +98,71 @@ class Pruner:
 
         return of_outputs
 
-    def finish(self, images: Images | None = None) -> Pruned:
-        """Decide, take the gates off, build the small network, and prove it on `images` (None: random ones).
+    def finish(
+        self, images: Images | None = None, repair: str | Sequence[str] = NONE, data: Batches | None = None
+    ) -> Pruned:
+        """Decide, take the gates off, build the small network, prove it on `images` (None: random ones), and repair it.
 
         The network is plain again, at full size, as it was trained. Small and full-size network share no tensor.
 
+        Args:
+            repair, data: as in `pruning.prune`; the certificate is of the network before it.
+
         Raises:
-            ValueError: no small form exists, or it computes something else than the masked network.
+            ValueError: no small form exists, or it computes something else than the masked network; the repair cannot
+                be done, and the gates are still on.
         """
+        names = repair_names(repair)
+        calibration = self.calibration(data) if needs_images(names) else None
         choice = self.method.select(self.network)
         verdicts = self.method.exclusion_reasons()
         self.method.detach(self.network)
         given = draw_images(self.image_shape) if images is None else images
-        return self.cut(choice, verdicts, given.to(device_of(self.network), float_type(self.network)))
+        pruned = self.cut(choice, verdicts, self.on_device(given))
+        return self.mend(pruned, names, calibration) if names else pruned
+
+    def calibration(self, data: Batches | None) -> Images:
+        """What a repair looks at; ValueError where there is nothing."""
+        return self.on_device(calibration_images(() if data is None else data))
+
+    def on_device(self, images: Images) -> Images:
+        return images.to(device_of(self.network), float_type(self.network))
 
     def cut(self, choice: Selection, verdicts: dict[str, str | None], images: Images) -> Pruned:
         """The small network of a choice, with its report."""
-        graph = self.method.graph or trace(self.network, self.image_shape)
+        graph = self.plain_graph()
         before, after = analyse(graph, Selection({})), analyse(graph, choice)
         small, masked = build_small(self.network, after), duplicate(self.network)
         silence(masked, after)
         report = report_cut(self.network, small, before, after, verdicts, certify(masked, small, images))
         return Pruned(small, choice, None, self.image_shape, report=report)
 
+    def mend(self, pruned: Pruned, repairs: Sequence[str], images: Images | None) -> Pruned:
+        """The same cut, repaired; the report goes on about the cut, and says what was mended."""
+        after = analyse(self.plain_graph(), pruned.selection)
+        small, done = repair_network(self.network, after, repairs, images)
+        report = pruned.report and replace(pruned.report, repairs=done)
+        return replace(pruned, network=small, report=report)
+
+    def plain_graph(self) -> Graph:
+        return self.method.graph or trace(self.network, self.image_shape)
+
 
 def draw_images(image_shape: Shapes) -> Images:
     """As normalised images are, the same at each call."""
     return torch.randn(CERTIFIED, *image_shape, generator=torch.Generator().manual_seed(0))
+
+
+def calibration_images(batches: Batches) -> Images:
+    """The first of some batches, without labels, IMAGES of them at most."""
+    taken: list[Images] = []
+    for batch in batches:
+        taken.append(split_batch(batch)[0])
+        if sum(map(len, taken)) >= IMAGES:
+            break
+    if not taken:
+        raise ValueError(f"{key('repair')}: bn and ls look at images: give data=, batches of images (no labels needed)")
+    return torch.cat(taken)[:IMAGES]
 
 
 def device_of(network: nn.Module) -> torch.device:

@@ -29,6 +29,7 @@ FLOORS = {
             "graph",
             "budget",
             "surgery",
+            "repair",
             "models",
             "objectives",
             "training",

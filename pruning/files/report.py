@@ -8,6 +8,7 @@ from typing import Any
 from pruning.graph.cost import Cost
 from pruning.layers import Row
 from pruning.pruned import Report
+from pruning.repair.registry import Repaired
 
 
 def read_report(values: Any) -> Report | None:
@@ -19,17 +20,28 @@ def read_report(values: Any) -> Report | None:
         rows = tuple(_read_row(row) for row in values["rows"])
         costs = _read_cost(values["before"]), _read_cost(values["after"])
         sizes = _read_numbers(values["bytes"], 2)
+        repairs = tuple(_read_repair(repair) for repair in values.get("repairs", ()))
     except (KeyError, TypeError) as error:
         raise ValueError(f"the report is damaged: {str(error)[:60]}") from error
     if not math.isfinite(certificate):
         raise ValueError(f"the certificate must be a finite number, got {certificate}")
-    return Report(rows, *costs, (sizes[0], sizes[1]), certificate)
+    return Report(rows, *costs, (sizes[0], sizes[1]), certificate, repairs)
+
+
+def _read_repair(repair: Any) -> Repaired:
+    words = _read_words([repair["name"], *repair["left"]])
+    layers, images = _read_numbers([repair["layers"], repair["images"]], 2)
+    return Repaired(words[0], layers, tuple(words[1:]), images)
+
+
+def _read_words(words: list[Any]) -> list[str]:
+    if not all(isinstance(word, str) and word.isprintable() for word in words):
+        raise ValueError(f"no row of a report: {str(words)[:60]}")
+    return words
 
 
 def _read_row(row: Any) -> Row:
-    words = [row["name"], row["verdict"], *row["readers"]]
-    if not all(isinstance(word, str) and word.isprintable() for word in words):
-        raise ValueError(f"no row of a report: {str(words)[:60]}")
+    words = _read_words([row["name"], row["verdict"], *row["readers"]])
     rows, columns = _read_numbers(row["rows"], 2), _read_numbers(row["columns"], 2)
     return Row(
         words[0],

@@ -10,6 +10,7 @@ from pruning.graph.liveness import Liveness, analyse
 from pruning.selection import Selection
 from pruning.surgery.align import ColumnGroups
 from pruning.surgery.builder import Builder
+from pruning.surgery.wiring import Carrier
 
 
 def compact(
@@ -29,7 +30,13 @@ def compact(
 
 def build_small(network: nn.Module, liveness: Liveness) -> fx.GraphModule:
     """As `compact`, of a selection that has been analysed already."""
-    modules, small_graph = Builder(network, liveness).build()
+    return build_with_carriers(network, liveness)[0]
+
+
+def build_with_carriers(network: nn.Module, liveness: Liveness) -> tuple[fx.GraphModule, dict[fx.Node, Carrier]]:
+    """The small network, and for each node of the traced one what stands for it there, with which channels."""
+    builder = Builder(network, liveness)
+    modules, small_graph = builder.build()
     small = fx.GraphModule(modules, small_graph, class_name=type(network).__name__)
     for node in small.graph.nodes:
         node.type = None  # annotations of the full-size forward: torch.save and torch.jit.script fail on them
@@ -38,7 +45,7 @@ def build_small(network: nn.Module, liveness: Liveness) -> fx.GraphModule:
     small.recompile()
     copy_order(small, network)
     _copy_modes(small, network)
-    return small
+    return small, builder.wiring.carriers
 
 
 def parameter_origins(small: nn.Module) -> dict[str, str]:

@@ -1,0 +1,100 @@
+"""The repairs by name, and several of them in order."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, fx, nn
+
+from pruning.arguments import key
+from pruning.graph.liveness import Liveness
+from pruning.repair.fitting import fit_layers
+from pruning.repair.merging import merge_filters
+from pruning.repair.norms import estimate_norms
+from pruning.repair.pairs import Pair, make_pair
+from pruning.surgery.compact import build_small
+
+NONE, MERGE = "none", "merge"
+IMAGES = 400  # without labels, where no other number is asked for
+BATCH = 100  # at most, whose statistics a norm averages
+
+Images = Float[Tensor, "images ..."]
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What one repair has mended: how many layers, on how many images, and which layers it had to leave."""
+
+    name: str
+    layers: int
+    left: tuple[str, ...]
+    images: int
+
+    def __str__(self) -> str:
+        data = f" on {self.images} images" if self.images else ""
+        left = f"; left: {', '.join(self.left[:4])}" + (" ..." if len(self.left) > 4 else "") if self.left else ""
+        return f"{self.name}: {self.layers} layers{data}{left}"
+
+
+def run_bn(pair: Pair, images: Images) -> Repaired:
+    batches = images.tensor_split(-(-len(images) // BATCH))
+    return Repaired("bn", len(estimate_norms(pair.small, batches)), (), len(images))
+
+
+def run_ls(pair: Pair, images: Images) -> Repaired:
+    fit_layers(pair, images)
+    return Repaired("ls", len(pair.layers), pair.left, len(images))
+
+
+BY_IMAGES: Mapping[str, Callable[[Pair, Images], Repaired]] = {"bn": run_bn, "ls": run_ls}
+REPAIRS = (NONE, *BY_IMAGES, MERGE)
+
+
+def repair_names(repair: str | Sequence[str]) -> tuple[str, ...]:
+    """The repairs of "ls", "merge,bn" or ["merge", "bn"], in order; none of "none".
+
+    Raises:
+        ValueError: a name that is no repair, one that is named twice, merging after another.
+    """
+    names = [name.strip() for name in repair.split(",")] if isinstance(repair, str) else list(repair)
+    for name in names:
+        if name not in REPAIRS:
+            near = difflib.get_close_matches(str(name), REPAIRS, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"{key('repair')} must be of {', '.join(REPAIRS)}, got {name!r:.60}{hint}")
+    if len(set(names)) < len(names) or (NONE in names and len(names) > 1):
+        raise ValueError(f"{key('repair')}: each repair once, and none alone, got {','.join(names)}")
+    if MERGE in names[1:]:
+        raise ValueError(
+            f"{key('repair')}: merge looks at the network as it was, so it comes first: {MERGE},{names[0]}"
+        )
+    return tuple(name for name in names if name != NONE)
+
+
+def needs_images(names: Sequence[str]) -> bool:
+    return any(name in BY_IMAGES for name in names)
+
+
+def repair_network(
+    network: nn.Module, after: Liveness, names: Sequence[str], images: Images | None
+) -> tuple[fx.GraphModule, tuple[Repaired, ...]]:
+    """A small network, built and mended by these repairs in order; the full-size one stays as it is.
+
+    `images`: None where no repair looks at any; on the device of the network, and of its type of number. Where nothing
+    was removed nothing is mended, norm statistics neither.
+    """
+    if all(kernels.all() for kernels in after.selection.values()):
+        return build_small(network, after), ()
+    start, done = network, []
+    if MERGE in names:
+        start, merged, left = merge_filters(network, after)
+        done.append(Repaired(MERGE, len(merged), tuple(left), 0))
+    pair = make_pair(network, start, after)
+    for name in names:
+        if name in BY_IMAGES:
+            assert images is not None
+            done.append(BY_IMAGES[name](pair, images))
+    return pair.small, tuple(done)
