@@ -32,8 +32,11 @@ for name in list(os.environ):
         del os.environ[name]
 os.environ["WANDB_MODE"] = "offline"
 
-# torch.fx runs these on symbols, which have no shape
-TRACED = ("pruning/models", "pruning/surgery/align.py", "pruning/testing/samples.py")
+# torch.fx runs these on symbols, which have no shape; or it is watched who draws while they run, and beartype does
+TRACED = (
+    *("pruning/models", "pruning/surgery/align.py", "pruning/testing/samples.py"),
+    *(f"pruning/graph/{name}.py" for name in ("decisions", "meta", "proxies", "refusal", "tracer")),
+)
 
 
 def shaped() -> list[str]:

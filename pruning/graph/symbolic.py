@@ -2,48 +2,56 @@
 
 from __future__ import annotations
 
-import traceback
+from dataclasses import dataclass
 
 from torch import fx, nn
 
 from pruning.graph.in_place import bound_argument
-from pruning.graph.inputs import Inputs
-from pruning.graph.tracer import Tracer
+from pruning.graph.refusal import OWN_MODULE, RefusalError, UnfitImagesError, failing_place
+from pruning.graph.tracer import Example, Tracer
 
 
-def symbolic_trace(bare: nn.Module, inputs: Inputs) -> fx.GraphModule:
+@dataclass(frozen=True)
+class Recording:
+    """A graph and what was noticed while it was traced."""
+
+    module: fx.GraphModule
+    tracer: Tracer
+
+
+def symbolic_trace(bare: nn.Module, example: Example) -> Recording:
     """The graph of a skeleton in its own mode, called with these inputs and else with its defaults.
 
     Raises:
-        ValueError: torch.fx cannot trace it (its words and the line are given), what it does hangs on a training flag
-            that only a graph for each mode could hold, or forward draws random numbers.
+        ValueError: no graph can hold what forward does (why, the line and the remedy are given), what it does hangs on
+            a training flag that only a graph for each mode could hold, or forward draws random numbers.
     """
-    module, reads_mode = _trace(bare, inputs)
-    _refuse_training_flags(module)
-    if reads_mode:
-        _refuse_mode_dependence(module, bare, inputs)
-    return module
+    recording = _trace(bare, example)
+    _refuse_training_flags(recording.module)
+    if recording.tracer.reads_mode:
+        _refuse_mode_dependence(recording.module, bare, example)
+    return recording
 
 
-def _trace(bare: nn.Module, inputs: Inputs) -> tuple[fx.GraphModule, bool]:
-    """With tensors made in forward as nodes; where that cannot be traced (numbers of them are read), as constants. Also
-    whether forward has asked for its mode."""
+def _trace(bare: nn.Module, example: Example) -> Recording:
+    """With tensors made in forward as nodes; where that cannot be traced (numbers of them are read), as constants."""
+    tracer = Tracer(example, open=True)
     try:
-        tracer = Tracer(inputs, open=True)
         graph = tracer.trace_graph(bare)
-    except Exception as error:  # fx raises whatever the network's own forward raises on a proxy
-        tracer = Tracer(inputs, open=False)
+    except Exception as error:  # whatever the network's own forward raises on a proxy
+        tracer = Tracer(example, open=False)
         try:
             graph = tracer.trace_graph(bare)
-        except Exception:
-            raise ValueError(_untraceable_message(bare, error)) from error
+        except Exception as second:
+            last = second if isinstance(second, (RefusalError, UnfitImagesError)) else error
+            raise ValueError(_untraceable_message(bare, example, last)) from last
     if tracer.drawing_module is not None:
         raise ValueError(
             f"{type(bare).__name__}: {tracer.drawing_module} draws random numbers in forward, and a graph would hold "
             "that one draw for ever; put the draw into a module of its own without parameters that reads "
             "self.training, as torchvision.ops.StochasticDepth"
         )
-    return fx.GraphModule(bare, graph, class_name=type(bare).__name__), tracer.reads_mode
+    return Recording(fx.GraphModule(bare, graph, class_name=type(bare).__name__), tracer)
 
 
 def _refuse_training_flags(module: fx.GraphModule) -> None:
@@ -66,11 +74,11 @@ def _flag_has_effect(node: fx.Node) -> bool:
     return not turned_on or any(share != 0 for share in turned_on)
 
 
-def _refuse_mode_dependence(module: fx.GraphModule, bare: nn.Module, inputs: Inputs) -> None:
+def _refuse_mode_dependence(module: fx.GraphModule, bare: nn.Module, example: Example) -> None:
     """Trace once more in the other mode, which must give the same."""
     modes = {part: part.training for part in bare.modules()}
     try:
-        other, _ = _trace(bare.train(not bare.training), inputs)
+        other = _trace(bare.train(not bare.training), example).module
     finally:
         for part, mode in modes.items():
             part.training = mode
@@ -102,13 +110,12 @@ def _mode_message(module: fx.GraphModule, node: fx.Node) -> str:
     )
 
 
-def _untraceable_message(network: nn.Module, error: Exception) -> str:
-    stack = traceback.extract_tb(error.__traceback__)
-    hidden = ("torch/fx", "/pruning/graph/symbolic.py", "/pruning/graph/tracer.py")
-    frames = [f for f in stack if not any(part in f.filename for part in hidden)]
+def _untraceable_message(network: nn.Module, example: Example, error: Exception) -> str:
+    name, place = type(network).__name__, failing_place(error)
+    where = f" at {place}" if place else ""
     words = " ".join(str(error).split())
-    where = f" at {frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}" if frames else ""
-    return (
-        f"torch.fx cannot trace {type(network).__name__}{where} ({words}); forward may not branch or loop on the "
-        "values of tensors: move that part into a module of its own without parameters, or rewrite it"
-    )
+    if isinstance(error, UnfitImagesError):
+        shapes = [tuple(tensor.shape[1:]) for tensor in example.tensors().values()]
+        return f"{name} does not take images of {', '.join(map(str, shapes))}{where}: {words}"
+    remedy = error.remedy if isinstance(error, RefusalError) else f"rewrite it, or {OWN_MODULE}"
+    return f"torch.fx cannot trace {name}{where} ({words}); {remedy}"

@@ -1,47 +1,49 @@
-"""torch.fx made to record what a forward does: tensors it makes, changes in place, draws, and reads of its mode."""
+"""torch.fx made to record what a forward does: nodes with their values, tensors it makes, draws, reads of its mode."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from threading import get_ident
 from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
 from pruning.graph import tables
+from pruning.graph.decisions import Decision, Rerun, reads_type
 from pruning.graph.generators import generator_states
-from pruning.graph.in_place import IN_PLACE
-from pruning.graph.inputs import Inputs
+from pruning.graph.inputs import Inputs, Shape
+from pruning.graph.meta import FACTORIES, FACTORY_FUNCTIONS, MetaRun
 from pruning.graph.normalise import is_plain_subclass
+from pruning.graph.proxies import SequenceProxy, ValueProxy, make_proxy
+from pruning.graph.refusal import BATCH_DECIDES, VALUE_BRANCH, VALUE_READ, Place, RefusalError, calling_place
 
-# Functions that make a tensor of numbers and sizes: torch.fx by itself runs them while it traces, and fails on a size.
-FACTORIES = (
-    *("arange", "as_tensor", "empty", "eye", "full", "linspace", "logspace", "normal", "ones", "rand", "randint"),
-    *("randn", "randperm", "scalar_tensor", "tensor", "tril_indices", "triu_indices", "zeros"),
-)
-FACTORY_FUNCTIONS = frozenset(getattr(torch, name) for name in FACTORIES)
+CHUNKS = frozenset({torch.chunk, "chunk"})
+OTHER_BATCH = 1009  # as many images as nothing else counts
 
 
-class InPlaceProxy(fx.Proxy):
-    """A tensor in the graph. torch.fx by itself records `x += y` as a sum: other readers of x would see the old one."""
+@dataclass(frozen=True)
+class Example:
+    """What a network is given: its inputs without numbers, and the device that it is really on."""
 
-    def __setitem__(self, index: object, value: object) -> None:
-        raise TypeError("a part of a tensor is assigned to: make the whole with torch.cat or torch.where instead")
+    inputs: Inputs
+    device: torch.device
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.inputs[0] | self.inputs[1]
+
+    def resize(self, count: int, scale: int) -> dict[str, Tensor]:
+        """Batches of `count`, `scale` times as large on every axis but that of the channels."""
+        return {name: value.new_empty(_resize(value.shape, count, scale)) for name, value in self.tensors().items()}
 
 
-def _record_in_place(name: str) -> None:
-    def record(self: fx.Proxy, other: Any) -> fx.Proxy:
-        return self.tracer.create_proxy("call_function", getattr(operator, name), (self, other), {})
-
-    setattr(InPlaceProxy, f"__{name}__", record)
-
-
-for _name in IN_PLACE:
-    _record_in_place(_name)
+def _resize(shape: torch.Size, count: int, scale: int) -> tuple[int, ...]:
+    return (count, *shape[1:2], *(scale * size for size in shape[2:]))
 
 
 class Tracer(fx.Tracer):
@@ -51,15 +53,30 @@ class Tracer(fx.Tracer):
 
     `open`: buffers and tensors made in forward are nodes of the graph, and not numbers. `drawing_module`: the innermost
     module whose forward has drawn from a random generator, looked for while `blaming`. `reads_mode`: forward has asked
-    for its mode.
+    for its mode. `values`: what every node gives; `shapes`: of those that give a tensor.
     """
 
-    def __init__(self, inputs: Inputs, open: bool, blaming: bool = False) -> None:
+    def __init__(self, example: Example, open: bool, blaming: bool = False) -> None:
         super().__init__(autowrap_functions=tuple(FACTORY_FUNCTIONS))
-        self.inputs = inputs
+        self.example = example
         self.open = self.proxy_buffer_attributes = open
         self.drawing_module: str | None = None
         self.blaming, self.reads_mode = blaming, False
+        self.values: dict[fx.Node, Any] = {}
+        self.shapes: dict[fx.Node, Shape] = {}
+        self.decisions: dict[Decision, None] = {}
+
+    def trace_graph(self, network: nn.Module) -> fx.Graph:
+        before, self.images = generator_states(network), self.example.tensors()
+        self.other_images, self.other_batch = (self.example.resize(OTHER_BATCH, scale) for scale in (2, 1))
+        self.run = MetaRun(network, self.example.device)
+        with self._record_factories(), self._record_mode_reads():
+            graph = self.trace(network)
+        if self.drawing_module is None and generator_states(network) != before:
+            self.drawing_module = "it" if self.blaming else self._find_drawing_module(network)
+        return graph
+
+    # -- what torch.fx asks --------------------------------------------------------------------------------------------
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         stays = _reads_training(m) or type(m).__module__ == "pruning.surgery.align"
@@ -69,22 +86,37 @@ class Tracer(fx.Tracer):
         return norm or plain or (stays and parameter_free)
 
     def create_args_for_root(
-        self, root_fn: Any, is_module: bool, concrete_args: Any = None
-    ) -> tuple[Callable[[], Any], list[Any]]:
+        self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
+    ) -> tuple[Any, list[Any]]:
         """A placeholder for each input that is given; all other arguments of forward have their defaults."""
         args, kwargs = (
-            {name: self.create_proxy("placeholder", name, (), {}) for name in given} for given in self.inputs
+            {name: self.create_proxy("placeholder", name, (), {}) for name in given} for given in self.example.inputs
         )
         return lambda: self.root.forward(*args.values(), **kwargs), []
 
+    def create_node(self, kind: str, target: Any, *arguments: Any, **options: Any) -> fx.Node:
+        node = super().create_node(kind, target, *arguments, **options)
+        value = self.images[target] if kind == "placeholder" else self.run.compute(node, self.values)
+        self.values[node] = value
+        if isinstance(value, Tensor):
+            self.shapes[node] = tuple(value.shape)
+        return node
+
+    def create_arg(self, a: Any) -> Any:
+        return a.node if isinstance(a, fx.Proxy) else super().create_arg(a)
+
     def proxy(self, node: fx.Node) -> fx.Proxy:
-        return InPlaceProxy(node, self)
+        return make_proxy(node, self, self.values[node])
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, fx.Proxy]) -> Any:
+        return attr_val if self.run.busy else super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        if m not in (self.submodule_paths or ()) and next(chain(m.parameters(), m.buffers()), None) is None:
-            return forward(*args, **kwargs)  # made in forward, such as nn.ReLU()(x)
+        own = m in (self.submodule_paths or ()) or next(chain(m.parameters(), m.buffers()), None) is not None
+        if self.run.busy or not own:  # made in forward, such as nn.ReLU()(x)
+            return forward(*args, **kwargs)
         if not self.blaming or self.is_leaf_module(m, self.path_of_module(m)):
             return super().call_module(m, forward, args, kwargs)
         before = generator_states(m)
@@ -93,17 +125,52 @@ class Tracer(fx.Tracer):
             self.drawing_module = repr(self.path_of_module(m))
         return output
 
-    def trace_graph(self, network: nn.Module) -> fx.Graph:
-        before = generator_states(network)
-        with self._record_factories(), self._record_mode_reads():
-            graph = self.trace(network)
-        if self.drawing_module is None and generator_states(network) != before:
-            self.drawing_module = "it" if self.blaming else self._find_drawing_module(network)
-        return graph
+    # -- what Python decides -------------------------------------------------------------------------------------------
+
+    def decide(self, proxy: ValueProxy, convert: Callable[[Any], Any]) -> Any:
+        """The value that Python asks for, which is baked.
+
+        Raises:
+            RefusalError: it hangs on numbers in a tensor, or on how many images there are.
+        """
+        if isinstance(proxy.value, Tensor):
+            raise RefusalError(*(VALUE_BRANCH if convert is bool else VALUE_READ))
+        value, place = convert(proxy.value), calling_place()
+        if self._hangs_on_images(proxy.node, place) or reads_type(proxy.node, self.values):
+            self.decisions[Decision(value, place.file, place.line, place.text)] = None
+        return value
+
+    def _hangs_on_images(self, node: fx.Node, place: Place) -> bool:
+        """Does a number hang on the size of the images? An assertion that holds decides nothing."""
+        if place.is_assertion or not self._of_other_images.differs(node):
+            return False
+        if self._of_other_batch.differs(node):
+            raise RefusalError(*BATCH_DECIDES)
+        return True
+
+    @cached_property
+    def _of_other_images(self) -> Rerun:
+        return self._rerun(self.other_images)
+
+    @cached_property
+    def _of_other_batch(self) -> Rerun:
+        return self._rerun(self.other_batch)
+
+    def _rerun(self, images: dict[str, Tensor]) -> Rerun:
+        placeholders = {node: images[str(node.target)] for node in self.graph.nodes if node.op == "placeholder"}
+        return Rerun(self.values, placeholders, self.run.compute)
+
+    def count(self, proxy: SequenceProxy) -> int:
+        """How many parts Python may take one by one: of a size as many as axes, of a tensor as its first axis has."""
+        value, node = proxy.value, proxy.node
+        fixed = isinstance(value, torch.Size) or (node.target in CHUNKS and len(value) in node.args[1:2])
+        return len(value) if fixed else operator.index(self.create_proxy("call_function", len, (proxy,), {}))  # type: ignore[arg-type]
+
+    # -- what is noticed beside the nodes ------------------------------------------------------------------------------
 
     def _find_drawing_module(self, network: nn.Module) -> str | None:
         """Which module draws: asked in a trace of its own, for asking module by module takes time."""
-        tracer = Tracer(self.inputs, self.open, blaming=True)
+        tracer = Tracer(self.example, self.open, blaming=True)
         tracer.trace_graph(network)
         return tracer.drawing_module
 
@@ -112,7 +179,7 @@ class Tracer(fx.Tracer):
         """For a while it is noticed who asks for `self.training`: a property comes before what a module holds."""
 
         def training(module: nn.Module) -> bool:
-            self.reads_mode = True
+            self.reads_mode |= not self.run.busy
             return bool(vars(module)["training"])
 
         nn.Module.training = property(training, lambda module, mode: vars(module).update(training=mode))  # type: ignore
@@ -128,7 +195,8 @@ class Tracer(fx.Tracer):
 
         def record_calls(original: Callable[..., Any]) -> Callable[..., Any]:
             def call_or_record(*args: Any, **kwargs: Any) -> Any:
-                if get_ident() == thread and (self.open or _has_proxy((args, kwargs))):
+                forward_calls = get_ident() == thread and not self.run.busy
+                if forward_calls and (self.open or _has_proxy((args, kwargs))):
                     return self.create_proxy("call_function", original, args, kwargs)
                 return original(*args, **kwargs)
 

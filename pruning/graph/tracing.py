@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +12,13 @@ import torch
 from torch import Tensor, fx, nn
 
 from pruning.graph.attachments import attachment_reasons, computed_tensors, refuse_uncopyable
+from pruning.graph.decisions import Decision, holds_tensors
 from pruning.graph.generators import preserve_generators
 from pruning.graph.in_place import follow_in_place
-from pruning.graph.inputs import Inputs, Shape, Shapes, bind, empty_batch
+from pruning.graph.inputs import Shape, Shapes, bind, empty_batch
 from pruning.graph.normalise import NormalForm, normalise
 from pruning.graph.symbolic import symbolic_trace
-from pruning.graph.tracer import FACTORY_FUNCTIONS
+from pruning.graph.tracer import Example
 from pruning.selection import CONVOLUTIONS, Convolution
 
 
@@ -26,6 +26,7 @@ from pruning.selection import CONVOLUTIONS, Convolution
 class Trace:
     """The traced network (a skeleton), the shape of every tensor in it (batch of 2), how often each layer is called.
 
+    `values`: what every node gives, tensors without numbers; `decisions`: what Python decided by the images' sizes.
     `bundles` are the nodes that return several tensors at once; `tied` are the layers that share a parameter or a
     buffer; `attached`: why the layers stay whole that carry somebody's hook or parametrisation. `bare` is the skeleton
     of the whole network, also of what forward does not call. `normal`: the layers of `module` that are torch's plain
@@ -34,12 +35,14 @@ class Trace:
 
     module: fx.GraphModule
     bare: nn.Module
+    values: dict[fx.Node, Any]
     shapes: dict[fx.Node, Shape]
     bundles: set[fx.Node]
     calls: Counter[str]
     tied: set[str]
     attached: dict[str, str]
     normal: NormalForm
+    decisions: tuple[Decision, ...] = ()
 
     @property
     def nodes(self) -> list[fx.Node]:
@@ -78,13 +81,38 @@ def record(network: nn.Module, image_shape: Shapes) -> Trace:
     with preserve_generators():
         bare = skeleton(network)
         inputs = bind(bare, empty_batch(image_shape, 2, float_type(bare)))
-        module = symbolic_trace(bare, inputs)
+        recording = symbolic_trace(bare, Example(inputs, device_of(network)))
+        module, tracer = recording.module, recording.tracer
         follow_in_place(module)
-        recorder = _record_shapes(module, inputs, image_shape)
+        _erase_unread(module, tracer.values)
         normal = normalise(module)
     calls = Counter(str(node.target) for node in module.graph.nodes if node.op == "call_module")
-    tied, attached = _tied_layers(module), attachment_reasons(bare)
-    return Trace(module, bare, recorder.shapes, recorder.bundles, calls, tied, attached, normal)
+    return Trace(
+        module=module,
+        bare=bare,
+        values=tracer.values,
+        shapes=tracer.shapes,
+        bundles={node for node in module.graph.nodes if _is_bundle(node, tracer.values)},
+        calls=calls,
+        tied=_tied_layers(module),
+        attached=attachment_reasons(bare),
+        normal=normal,
+        decisions=tuple(tracer.decisions),
+    )
+
+
+def _is_bundle(node: fx.Node, values: dict[fx.Node, Any]) -> bool:
+    value = values[node]
+    several = isinstance(value, (tuple, list)) and any(isinstance(part, Tensor) for part in value)
+    return several and node.op != "output"
+
+
+def _erase_unread(module: fx.GraphModule, values: dict[fx.Node, Any]) -> None:
+    """Sizes that were only decided by, and assertions: whoever reads a size keeps the tensor that it is of."""
+    for node in reversed(module.graph.nodes):
+        number = node.op in ("call_function", "call_method") and not holds_tensors(values[node])
+        if number and not node.users:
+            module.graph.erase_node(node)
 
 
 def _has_state(layer: nn.Module) -> bool:
@@ -112,44 +140,11 @@ def skeleton(network: nn.Module) -> nn.Module:
     return copy.deepcopy(network, memo)
 
 
-def _record_shapes(module: fx.GraphModule, inputs: Inputs, image_shape: Shapes) -> _Recorder:
-    """Shapes of all tensors, by one pass without arithmetic."""
-    recorder = _Recorder(module)
-    makes_tensors = any(node.target in FACTORY_FUNCTIONS for node in module.graph.nodes)  # a device slows every call
-    try:
-        with torch.no_grad(), torch.device("meta") if makes_tensors else nullcontext():
-            recorder.run(*inputs[0].values(), *inputs[1].values())
-    except Exception as error:  # any layer may refuse the image in its own words
-        raise ValueError(f"the network does not take images of {image_shape}: {str(error).splitlines()[0]}") from error
-    return recorder
-
-
 def float_type(module: nn.Module) -> torch.dtype:
     """The type of number that a network computes in."""
     return next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
 
 
-class _Recorder(fx.Interpreter):
-    def __init__(self, module: fx.GraphModule) -> None:
-        super().__init__(module, garbage_collect_values=True)
-        self.shapes: dict[fx.Node, Shape] = {}
-        self.bundles: set[fx.Node] = set()
-
-    def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
-        """A norm gives the shape it takes: asking it on the meta device took most of a trace's time."""
-        layer, value = self.fetch_attr(target), (*args, *kwargs.values(), None)[0]
-        images = type(layer) is nn.BatchNorm2d and value.shape[1:-2] == (layer.num_features,)
-        return torch.empty_like(value) if images else super().call_module(target, args, kwargs)
-
-    def fetch_attr(self, target: str) -> Any:
-        """Constants have numbers, which a tensor without any would refuse to meet."""
-        value = super().fetch_attr(target)
-        return value.to("meta") if isinstance(value, Tensor) else value
-
-    def run_node(self, n: fx.Node) -> object:
-        value = super().run_node(n)
-        if isinstance(value, Tensor):
-            self.shapes[n] = tuple(value.shape)
-        elif isinstance(value, (tuple, list)) and any(isinstance(part, Tensor) for part in value) and n.op != "output":
-            self.bundles.add(n)
-        return value
+def device_of(network: nn.Module) -> torch.device:
+    """Where a network is."""
+    return next((p.device for p in network.parameters()), torch.device("cpu"))
