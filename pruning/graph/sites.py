@@ -216,9 +216,10 @@ def _is_global_pooling(graph: Graph, op: Op) -> bool:
     if (place := tables.ALONG_AXES.get(call.kind)) is not None:
         dims = call.argument("dim", place)
         return len(before) - 2 == (len(dims) if isinstance(dims, (tuple, list)) else 1)
+    if call.kind not in tables.POOLINGS:
+        return False
     by_size = len(op.node.all_input_nodes) > 1  # F.avg_pool2d(x, x.shape[2:])
-    covers = by_size or max(before[2:]) > 1 or _is_one(call.argument("output_size", 1))
-    return call.kind in tables.POOLINGS and covers
+    return by_size or max(before[2:]) > 1 or _is_one(call.argument("output_size", 1))
 
 
 def _is_one(size: object) -> bool:

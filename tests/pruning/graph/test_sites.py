@@ -114,3 +114,18 @@ def test_patterns_of_names() -> None:
     assert match_patterns(names, ["layer2*", "*conv1"], "include") == ["layer1.0.conv1", "layer2.0.conv1"]
     with pytest.raises(ValueError, match=r"include: 'layer9.\*' fits no convolution .* layer1.0.conv1, layer1.0.conv2"):
         match_patterns(names, ["*conv1", "layer9.*"], "include")
+
+
+class FlatHidden(nn.Module):
+    """LeNet's end: a function between two linear layers, where there are no places left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.hidden, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4 * 30 * 30, 8), nn.Linear(8, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(F.relu(self.hidden(self.conv(x).flatten(1))))
+
+
+def test_functions_behind_the_last_map_gate_nothing() -> None:
+    assert having(found(FlatHidden()), "gating") == []
