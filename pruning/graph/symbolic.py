@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import torch.nn.functional as F
 from torch import fx, nn
 
 from pruning.graph.in_place import bound_argument
 from pruning.graph.refusal import OWN_MODULE, RefusalError, UnfitImagesError, failing_place
 from pruning.graph.tracer import Example, Tracer
+
+DROPOUTS: dict[Any, type[Any]] = {
+    F.dropout: nn.Dropout,
+    F.dropout1d: nn.Dropout1d,
+    F.dropout2d: nn.Dropout2d,
+    F.dropout3d: nn.Dropout3d,
+    F.alpha_dropout: nn.AlphaDropout,
+    F.feature_alpha_dropout: nn.FeatureAlphaDropout,
+}
 
 
 @dataclass(frozen=True)
@@ -27,9 +38,9 @@ def symbolic_trace(bare: nn.Module, example: Example) -> Recording:
             a training flag that only a graph for each mode could hold, or forward draws random numbers.
     """
     recording = _trace(bare, example)
-    _refuse_training_flags(recording.module)
     if recording.tracer.reads_mode:
-        _refuse_mode_dependence(recording.module, bare, example)
+        _follow_mode(recording.module, bare, example)
+    _refuse_training_flags(recording.module)
     return recording
 
 
@@ -74,22 +85,50 @@ def _flag_has_effect(node: fx.Node) -> bool:
     return not turned_on or any(share != 0 for share in turned_on)
 
 
-def _refuse_mode_dependence(module: fx.GraphModule, bare: nn.Module, example: Example) -> None:
-    """Trace once more in the other mode, which must give the same."""
+def _follow_mode(module: fx.GraphModule, bare: nn.Module, example: Example) -> None:
+    """Trace once more in the other mode, which must give the same, but for dropouts: torch's layers become of them."""
     modes = {part: part.training for part in bare.modules()}
     try:
         other = _trace(bare.train(not bare.training), example).module
     finally:
         for part, mode in modes.items():
             part.training = mode
-    _refuse_training_flags(other)
     nodes, others = list(module.graph.nodes), list(other.graph.nodes)
     for node, twin in zip(nodes, others, strict=False):
         if _describe_call(node) != _describe_call(twin):
             flags = {bound_argument(call, "training") for call in (node, twin)}
-            raise ValueError(_flag_message(module, node) if flags == {True, False} else _mode_message(module, node))
+            if flags != {True, False} or node.target is not twin.target:
+                raise ValueError(_mode_message(module, node))
+            if node.target not in DROPOUTS:
+                raise ValueError(_flag_message(module, node))
+            _call_dropout(module, node)
     if len(nodes) != len(others):
         raise ValueError(_mode_message(module, nodes[-1]))
+
+
+def _call_dropout(module: fx.GraphModule, node: fx.Node) -> None:
+    """F.dropout(x, p, self.training) becomes the call of a layer, which has its module's mode; the node stays."""
+    layer = DROPOUTS[node.target](bound_argument(node, "p"), bool(bound_argument(node, "inplace")))
+    name = ".".join(filter(None, [_module_path(node), node.name]))
+    while _has_attribute(module, name):
+        name += "_"
+    module.add_submodule(name, layer)
+    image = bound_argument(node, "input")
+    node.op, node.target, node.args, node.kwargs = "call_module", name, (image,), {}
+
+
+def _has_attribute(module: nn.Module, name: str) -> bool:
+    for part in name.split("."):
+        if not hasattr(module, part):
+            return False
+        module = getattr(module, part)
+    return True
+
+
+def _module_path(node: fx.Node) -> str:
+    """Of the innermost module whose forward made a node, by its dotted name."""
+    paths = [str(path) for path, _ in node.meta.get("nn_module_stack", {}).values() if path]
+    return paths[-1] if paths else ""
 
 
 def _describe_call(node: fx.Node) -> str:
@@ -102,8 +141,8 @@ def _describe_call(node: fx.Node) -> str:
 
 
 def _mode_message(module: fx.GraphModule, node: fx.Node) -> str:
-    blocks = [str(path) for path, _ in node.meta.get("nn_module_stack", {}).values() if path]
-    where = f" in {blocks[-1]!r}" if blocks else ""
+    block = _module_path(node)
+    where = f" in {block!r}" if block else ""
     return (
         f"{type(module).__name__}: forward does something else in training than in eval, at {node.name}{where}, and a "
         "graph holds one way only; put that step into a module of its own without parameters"

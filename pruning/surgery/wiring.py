@@ -157,13 +157,15 @@ class Wiring:
         return self.sizes[node]
 
     def original(self, name: str) -> Any:
-        """A layer, parameter or buffer of the network that is being copied, or a constant that its forward has made."""
+        """A layer, parameter or buffer of the network that is being copied, or what its forward has made."""
         if name in self.old.trace.normal.layers:
             return self.old.trace.plain(self.network, name)
         parent, _, last = name.rpartition(".")
         if hasattr(self.network.get_submodule(parent), last):
             return getattr(self.network.get_submodule(parent), last)
-        constant: Tensor = getattr(self.old.trace.module, name)
+        constant = getattr(self.old.trace.module.get_submodule(parent), last)
+        if isinstance(constant, nn.Module):  # a layer in place of a function
+            return constant
         if constant.is_meta and not self.device.type == "meta":
             raise ValueError(
                 f"forward makes the tensor {name} from others of the network, by numbers that torch.fx cannot follow; "

@@ -201,7 +201,6 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: around(lambda s, x: 2 * x if s.training else x),
         "does something else in training than in eval, at .*; put that step into a module of its own",
     ),
-    "dropout by place": (lambda: around(lambda s, x: F.dropout(x, 0.5, s.training)), "training flag .* nn.Dropout"),
     "dropout for ever": (lambda: around(lambda s, x: F.dropout(x)), "training flag .* nn.Dropout"),
     "a part assigned to": (lambda: around(assigned), "a part of a tensor is assigned to: .* torch.cat"),
     "a view read after a change": (lambda: around(view_read_later), "add_ changes a part of flatten in place"),
@@ -220,6 +219,17 @@ def test_what_a_graph_cannot_say_is_refused_by_name(name: str) -> None:
     assert "\n" not in str(refusal.value)
     assert torch.equal(before[0], torch.get_rng_state())
     assert before[1] == random.getstate()
+
+
+@pytest.mark.parametrize("drop", [F.dropout, F.dropout2d, F.alpha_dropout])
+def test_a_dropout_by_function_stays_random_in_training_only(drop: Callable[..., Tensor], tmp_path: Path) -> None:
+    network = around(lambda s, x: drop(x, 0.5, s.training))
+    holds(network)
+    small = compact(network, Selection({}), SHAPE)
+    save(Pruned(small, Selection({}), None, SHAPE), tmp_path)
+    for one in (small, load(tmp_path).network):
+        assert torch.equal(one(images(SHAPE)), network(images(SHAPE)))
+        assert not torch.equal(one.train()(images(SHAPE)), one(images(SHAPE)))
 
 
 @pytest.mark.parametrize(

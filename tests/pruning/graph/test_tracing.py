@@ -62,9 +62,11 @@ class Dropping(nn.Module):
         return F.dropout(self.conv(x), training=self.training)
 
 
-def test_a_training_flag_in_a_function_is_refused_with_the_remedy() -> None:
-    with pytest.raises(ValueError, match=r"Dropping: dropout has its training flag .* use the module form, nn.Dropout"):
-        trace(Dropping().train(), SHAPE)
+@pytest.mark.parametrize("training", [True, False])
+def test_a_dropout_that_follows_the_mode_becomes_torchs_layer(training: bool) -> None:
+    (node,) = (n for n in trace(nn.Sequential(Dropping()).train(training), SHAPE).ops if n.name == "dropout")
+    assert node.op == "call_module"
+    assert node.target == "0.dropout"
 
 
 def test_a_module_that_reads_the_training_flag_stays_whole() -> None:
