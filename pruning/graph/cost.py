@@ -17,10 +17,12 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from pruning.graph.inputs import Shape, Shapes, call, empty_batch
 from pruning.graph.layout import dense_blocks, rectangle
 from pruning.graph.liveness import Liveness
+from pruning.graph.normalise import FUNCTIONS
 from pruning.graph.ops import Channelwise, Linear, Norm, Op, Opaque, Slopes, Source, Weighted
 from pruning.graph.tracing import float_type, skeleton
 from pruning.modes import eval_mode
@@ -39,25 +41,31 @@ class Cost:
 
 def count_macs(network: nn.Module, image_shape: Shapes) -> int:
     """MACs of one image through a network as it stands; nothing is computed (meta device)."""
-    bare, total = skeleton(network).eval(), 0
-
-    def count(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal total
-        total += _layer_macs(layer, inputs[0].shape, output.shape)
-
-    for layer in bare.modules():
-        if isinstance(layer, COUNTED_LAYERS):
-            layer.register_forward_hook(count)
-    with torch.no_grad(), torch.device("meta"):
+    bare, counter = skeleton(network).eval(), _MacCounter()
+    with torch.no_grad(), torch.device("meta"), counter:
         call(bare, empty_batch(image_shape, 1, float_type(bare)))
-    return total
+    return counter.macs
 
 
-def _layer_macs(layer: Any, input_shape: Shape, output_shape: Shape) -> int:
-    """MACs of one image through a layer that takes and makes batches of these shapes."""
-    counted_shape = input_shape if isinstance(layer, TRANSPOSED) else output_shape
-    width = counted_shape[-1] if isinstance(layer, nn.Linear) else counted_shape[1]
-    return layer.weight.numel() * torch.Size(counted_shape[1:]).numel() // width
+class _MacCounter(TorchFunctionMode):
+    """Counts every call of a function that applies a weight; layers call such functions too."""
+
+    macs = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        if func in FUNCTIONS and issubclass(FUNCTIONS[func].kind, COUNTED_LAYERS):
+            given = {**dict(zip(FUNCTIONS[func].names, args, strict=False)), **(kwargs or {})}
+            kind, image, weight = FUNCTIONS[func].kind, given["input"], given["weight"]
+            self.macs += _macs(kind, weight.shape, image.shape, output.shape)
+        return output
+
+
+def _macs(kind: type[nn.Module], weight: Shape, input_shape: Shape, output_shape: Shape) -> int:
+    """MACs of one image through a layer of this kind that takes and makes batches of these shapes."""
+    counted_shape = input_shape if issubclass(kind, TRANSPOSED) else output_shape
+    width = counted_shape[-1] if issubclass(kind, nn.Linear) else counted_shape[1]
+    return torch.Size(weight).numel() * torch.Size(counted_shape[1:]).numel() // width
 
 
 def count_params(network: nn.Module) -> int:
@@ -114,7 +122,7 @@ def predict(liveness: Liveness) -> Cost:
         if isinstance(op, Weighted):
             cost = layer_cost(liveness, op)
             macs += cost.macs
-            params += cost.params - _count_own_params(op.layer)
+            params += 0 if liveness.computes_weight(op) else cost.params - _count_own_params(op.layer)
         elif isinstance(op, Norm):
             layer: Any = liveness.graph.trace.layer(op.node)
             gone = op.width - int(liveness.need(op.node).sum())
@@ -127,10 +135,11 @@ def predict(liveness: Liveness) -> Cost:
 
 
 def _opaque_macs(liveness: Liveness, op: Op) -> int:
-    """A layer that is not cut costs what it did, if anyone still reads it."""
-    layer, graph = liveness.graph.trace.layer(op.node), liveness.graph
-    counts = isinstance(layer, COUNTED_LAYERS) and bool(liveness.need(op.node).any())
-    return _layer_macs(layer, graph.shape(op.inputs[0]), graph.shape(op.node)) if counts else 0
+    """A layer, or a call that applies a weight, costs what it did if it is not cut and anyone still reads it."""
+    applied, shape = liveness.graph.trace.applied_weight(op.node), liveness.graph.shape
+    if applied is None or not liveness.need(op.node).any() or not issubclass(applied[0], COUNTED_LAYERS):
+        return 0
+    return _macs(*applied, shape(op.inputs[0]), shape(op.node))
 
 
 def layer_cost(liveness: Liveness, op: Weighted) -> Cost:

@@ -14,7 +14,7 @@ from torch import Tensor, fx
 
 from pruning.graph.graph import Graph
 from pruning.graph.ops import Flags, NotZeroPreserving, Opaque, Weighted
-from pruning.selection import SELECTABLE, Selection
+from pruning.selection import SELECTABLE, Selection, any_of
 
 FAULT = "a fault of this library, please report it"
 
@@ -36,6 +36,10 @@ class Liveness:
         """The kernels of a layer that do any work."""
         return op.kernels(self.live[op.inputs[0]], self.selection) & self.need(op.node)[:, None]
 
+    def computes_weight(self, op: Weighted) -> bool:
+        """Does a layer go on to compute its weight in forward? Not once a part of it is gone."""
+        return op.name in self.graph.trace.normal.computed and bool(self.kernels(op).all())
+
 
 def analyse(graph: Graph, selection: Selection) -> Liveness:
     """Both passes.
@@ -46,6 +50,7 @@ def analyse(graph: Graph, selection: Selection) -> Liveness:
     """
     selection.check(graph.trace.bare)
     _refuse_uncuttable(graph, selection)
+    _refuse_single_kernels(graph, selection)
     live = _propagate_live(graph, selection)
     _refuse_emptied(graph, live)
     liveness = Liveness(graph, selection, live, _propagate_read(graph, live, selection))
@@ -94,6 +99,16 @@ def _refuse_uncuttable(graph: Graph, selection: Selection) -> None:
     for name in [name for name, kernels in selection.items() if name not in cuttable and not kernels.all()]:
         reason = graph.uncuttable(SELECTABLE).get(name, "it is no layer of filters")
         raise ValueError(f"layer {name!r} cannot be cut ({reason}); let the selection keep it whole")
+
+
+def _refuse_single_kernels(graph: Graph, selection: Selection) -> None:
+    """Of a weight that forward computes from a filter as a whole."""
+    for name in graph.trace.normal.computed:
+        if name in selection and not any_of(selection[name], 1).equal(~any_of(~selection[name], 1)):
+            raise ValueError(
+                f"layer {name!r} computes its weight from each filter as a whole (weight standardisation), so that "
+                "kernels set to zero would not stay zero: let the selection keep or drop whole filters"
+            )
 
 
 def _refuse_emptied(graph: Graph, live: dict[fx.Node, Flags]) -> None:

@@ -2,6 +2,7 @@
 
 `F.conv2d(x, self.weight, self.bias, ...)` in a class of the user's becomes a call of an nn.Conv2d that has these
 tensors, and so does a subclass that changes nothing of what its base does. Who reads the graph meets torch's layers.
+A weight that forward computes from the layer's own tensors, filter by filter, is one too: `ComputedWeight`.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
+
+from pruning.graph.computed import ComputedWeight, FilterWise, extract, making_nodes
 
 TENSORS = ("weight", "bias")
 # What a subclass of torch's layers may have of its own while its forward does the same.
@@ -30,15 +33,22 @@ HARMLESS = frozenset(
 class NormalForm:
     """`layers`: torch's plain ones, without numbers, that stand for another class or for a call, by dotted name.
     `reasons`: why a convolution has stayed the call of a function, by the module that owns its weight, or by the
-    weight's own name."""
+    weight's own name. `computed`: how forward makes the weight, of layers that do not apply it as it lies."""
 
     layers: dict[str, nn.Module] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
+    computed: dict[str, ComputedWeight] = field(default_factory=dict)
 
     def plain(self, network: nn.Module, name: str) -> nn.Module:
-        """A layer of a network as torch's plain one. Its tensors are the network's, so they may be changed in place."""
+        """A layer of a network as torch's plain one. It shares the network's tensors, but for a weight that forward
+        computes: that is a new one, as forward would make it now."""
         layer = network.get_submodule(name)
-        return _dress(self.layers[name], layer) if name in self.layers else layer
+        if name not in self.layers:
+            return layer
+        plain = _dress(self.layers[name], layer)
+        if name in self.computed:
+            self.computed[name].fold_into(plain, layer)
+        return plain
 
 
 def _dress(template: nn.Module, layer: nn.Module) -> nn.Module:
@@ -58,12 +68,12 @@ def normalise(module: fx.GraphModule) -> NormalForm:
         _replace_subclass(module, name, form)
     calls: dict[str, list[Call]] = {}
     for node in nodes:
-        call = _read_call(node) if node.op == "call_function" and node.target in FUNCTIONS else None
+        call = read_call(node) if node.op == "call_function" and node.target in FUNCTIONS else None
         if call is not None and call.parameter is not None:
             calls.setdefault(call.parameter, []).append(call)
-    readers = _readers(nodes) if calls else {}
+    readers, is_filter_wise = _readers(nodes) if calls else {}, FilterWise()
     for parameter, alike in calls.items():
-        _replace_calls(module, parameter, alike, readers, form)
+        _replace_calls(module, parameter, alike, readers, form, is_filter_wise)
     return form
 
 
@@ -163,7 +173,7 @@ FUNCTIONS: dict[Any, Function] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Call:
     """A node that calls such a function: what it is applied to, the tensors it takes, and its other arguments."""
 
@@ -176,68 +186,111 @@ class Call:
     def function(self) -> Function:
         return FUNCTIONS[self.node.target]
 
+    @cached_property
+    def making(self) -> list[fx.Node]:
+        """The nodes that make the weight, if it is made of tensors of the network's own; else none."""
+        weight = self.tensors.get("weight")
+        return (making_nodes(weight) or []) if isinstance(weight, fx.Node) else []
+
+    @property
+    def own(self) -> list[str]:
+        """The dotted names of the tensors that the weight is made of."""
+        return [str(node.target) for node in self.making if node.op == "get_attr"]
+
     @property
     def parameter(self) -> str | None:
-        """The dotted name of the weight, if it is a tensor of the network's own."""
-        weight = self.tensors.get("weight")
-        return str(weight.target) if isinstance(weight, fx.Node) and weight.op == "get_attr" else None
+        """The one of them that counts as the weight."""
+        return next((name for name in self.own if name.rpartition(".")[2] == "weight"), next(iter(self.own), None))
 
 
-def _read_call(node: fx.Node) -> Call:
+def read_call(node: fx.Node) -> Call:
     bound: dict[str, Any] = {**dict(zip(FUNCTIONS[node.target].names, node.args, strict=False)), **node.kwargs}
     tensors = {name: bound.pop(name) for name in TENSORS if bound.get(name) is not None}
     return Call(node, bound.pop("input"), tensors, {name: v for name, v in bound.items() if name not in TENSORS})
 
 
 def _replace_calls(
-    module: fx.GraphModule, parameter: str, calls: list[Call], readers: dict[str, set[fx.Node]], form: NormalForm
+    module: fx.GraphModule,
+    parameter: str,
+    calls: list[Call],
+    readers: Mapping[str, set[fx.Node]],
+    form: NormalForm,
+    is_filter_wise: FilterWise,
 ) -> None:
     """Calls with one weight become calls of its owner, where torch's layer can say what they do."""
     owner, _, last = parameter.rpartition(".")
+    call, holder = calls[0], module.get_submodule(owner)
     reason = _reason(owner, last, calls, readers)
+    computed = _computed_weight(call) if reason is None and len(call.making) > 1 else None
+    if computed is not None and not is_filter_wise(computed, holder):
+        reason = "computed: forward makes its weight anew, and not each filter by itself with zeros from zeros"
     if reason is None:
-        form.layers[owner] = _plain_layer(module, owner, calls[0])
-        module.set_submodule(owner, form.layers[owner])
-        for call in calls:
-            _call_layer(call, owner)
-    elif issubclass(calls[0].function.kind, nn.modules.conv._ConvNd):
+        form.layers[owner] = _plain_layer(call, holder)
+        if computed is not None:
+            form.computed[owner] = computed
+        module.set_submodule(owner, _with_children(form.layers[owner], holder))
+        for node in calls:
+            _call_layer(node, owner)
+    elif issubclass(call.function.kind, nn.modules.conv._ConvNd):
         form.reasons[owner if last == "weight" and owner else parameter] = reason
 
 
+def _computed_weight(call: Call) -> ComputedWeight:
+    return ComputedWeight(extract(call.making), call.node.target, call.arguments)
+
+
+def _plain_layer(call: Call, holder: Any) -> nn.Module:
+    """Torch's layer with the tensors that `holder` has."""
+    layer = call.function.make(call.function.kind, holder.weight, **call.arguments)
+    for name in TENSORS:
+        layer.register_parameter(name, getattr(holder, name) if name in call.tensors else None)
+    layer.training = holder.training
+    return layer
+
+
+def _with_children(plain: nn.Module, holder: nn.Module) -> nn.Module:
+    """The layer that stands in the graph: all that `holder` has hangs on it too."""
+    layer = copy.copy(plain)
+    layer._modules, layer._buffers = holder._modules, {**holder._buffers}
+    layer._parameters = {**holder._parameters, **plain._parameters}
+    return layer
+
+
 def _call_layer(call: Call, owner: str) -> None:
-    """The node calls a layer from now on; it stays the node that it is."""
-    node, tensors = call.node, call.tensors.values()
+    """The node calls a layer from now on; it stays the node that it is. What only made its tensors goes."""
+    node = call.node
+    made = dict.fromkeys((*call.tensors.values(), *reversed(call.making)))
     node.op, node.target, node.args, node.kwargs = "call_module", owner, (call.input,), {}
-    for tensor in tensors:
+    for tensor in made:
         if not tensor.users:
             node.graph.erase_node(tensor)
 
 
-def _plain_layer(module: fx.GraphModule, owner: str, call: Call) -> nn.Module:
-    """Torch's layer with the tensors of `owner`; it keeps the layers that `owner` holds."""
-    holder: Any = module.get_submodule(owner)
-    layer = call.function.make(call.function.kind, holder.weight, **call.arguments)
-    for name in TENSORS:
-        layer.register_parameter(name, getattr(holder, name) if name in call.tensors else None)
-    layer._modules = holder._modules
-    return layer
-
-
-def _reason(owner: str, last: str, calls: list[Call], readers: dict[str, set[fx.Node]]) -> str | None:
+def _reason(owner: str, last: str, calls: list[Call], readers: Mapping[str, set[fx.Node]]) -> str | None:
     """Why torch's layer cannot stand for these calls; None where it can."""
-    call, *others = calls
     if last != "weight":
         return f"named: its weight is called {last!r}; call it 'weight' in a module of its own, and it may be cut"
     if not owner:
         return "bare: its weight belongs to the network itself; put it into a module of its own, and it may be cut"
-    if any(tensor.op != "get_attr" or tensor.target != f"{owner}.{name}" for name, tensor in call.tensors.items()):
-        return "bias: what it adds is not the bias beside its weight; keep both in one module, and it may be cut"
-    if computed := [name for name, value in call.arguments.items() if _has_node(value)]:
-        return f"dynamic: its {computed[0]} is computed in forward; give a number, and it may be cut"
-    reading = set().union(*(readers.get(name, ()) for name in (owner, *(f"{owner}.{name}" for name in call.tensors))))
-    if reading != {call.node for call in calls} or any(_settings(other) != _settings(call) for other in others):
-        return "shared: forward reads its weight or its bias besides this convolution"
-    return None
+    call = calls[0]
+    if any(name.rpartition(".")[0] != owner for name in call.own):
+        return "computed: its weight is made of tensors of several modules; put them into one, and it may be cut"
+    bias = call.tensors.get("bias")
+    if bias is not None and (bias.op != "get_attr" or bias.target != f"{owner}.bias"):
+        return "bias: what it adds is not the bias beside its weight; put both into one module, and it may be cut"
+    if unknown := [name for name, value in call.arguments.items() if _has_node(value)]:
+        return f"dynamic: its {unknown[0]} is computed in forward; give a number, and it may be cut"
+    return None if _stand_alone(owner, calls, readers) else "shared: forward reads its weight or bias elsewhere too"
+
+
+def _stand_alone(owner: str, calls: list[Call], readers: Mapping[str, set[fx.Node]]) -> bool:
+    """Does nobody else read what they read, and do they all do the same?"""
+    call, *others = calls
+    makers = {node for each in calls for node in each.making} | {each.node for each in calls}
+    names = {owner, f"{owner}.bias", *call.own}
+    outside = {user for name in names for user in readers.get(name, ())} - makers
+    outside |= {user for node in call.making for user in node.users} - makers
+    return not outside and not any(_settings(other) != _settings(call) or len(other.making) > 1 for other in others)
 
 
 def _settings(call: Call) -> tuple[Any, ...]:

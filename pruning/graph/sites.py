@@ -26,6 +26,7 @@ class Site:
 
     `joined`: its filters meet those of others in an addition. `shortcut`: it carries the stream past a block.
     `gating`: its output, squashed, multiplies a tensor (squeeze-excitation). `stem`: no convolution stands before it.
+    `computed`: forward makes its weight from whole filters (weight standardisation), so that no kernel goes alone.
     `drops_with`: the last convolution of the block before, when this one is the first reader of its join.
     """
 
@@ -40,6 +41,7 @@ class Site:
     shortcut: bool
     gating: bool
     final: bool
+    computed: bool
     drops_with: str | None
 
     @property
@@ -54,6 +56,7 @@ def sites(graph: Graph) -> dict[str, Site]:
     before = _convolutions_before(graph)
     shortcuts = _shortcut_convolutions(graph, before)
     gating, final = _gating_convolutions(graph), _classifier_convolutions(graph)
+    computed = graph.trace.normal.computed
     by_name = {}
     for name, conv in graph.convolutions().items():
         drop = _join_before(graph, conv.inputs[0], shortcuts, before)
@@ -61,7 +64,8 @@ def sites(graph: Graph) -> dict[str, Site]:
         by_name[name] = Site(
             name, rows, columns, torch.Size(size).numel(), conv.layer.groups > 1, is_depthwise(conv),
             stem=not before[conv.inputs[0]], joined=name in joined, shortcut=name in shortcuts,
-            gating=name in gating, final=name in final, drops_with=None if name in shortcuts else drop,
+            gating=name in gating, final=name in final, computed=name in computed,
+            drops_with=None if name in shortcuts or name in computed else drop,
         )  # fmt: skip
     return by_name
 

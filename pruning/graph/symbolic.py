@@ -8,6 +8,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import fx, nn
 
+from pruning.graph.computed import is_made_of_own_tensors
 from pruning.graph.in_place import bound_argument
 from pruning.graph.refusal import OWN_MODULE, RefusalError, UnfitImagesError, failing_place
 from pruning.graph.tracer import Example, Tracer
@@ -67,7 +68,8 @@ def _trace(bare: nn.Module, example: Example) -> Recording:
 
 def _refuse_training_flags(module: fx.GraphModule) -> None:
     for node in module.graph.nodes:
-        if node.op == "call_function" and bound_argument(node, "training") is True and _flag_has_effect(node):
+        flagged = node.op == "call_function" and bound_argument(node, "training") is True
+        if flagged and _flag_has_effect(node) and not is_made_of_own_tensors(node):
             raise ValueError(_flag_message(module, node))
 
 

@@ -16,7 +16,7 @@ from pruning.graph.decisions import Decision, holds_tensors
 from pruning.graph.generators import preserve_generators
 from pruning.graph.in_place import follow_in_place
 from pruning.graph.inputs import Shape, Shapes, bind, empty_batch
-from pruning.graph.normalise import NormalForm, normalise
+from pruning.graph.normalise import FUNCTIONS, NormalForm, normalise, read_call
 from pruning.graph.symbolic import symbolic_trace
 from pruning.graph.tracer import Example
 from pruning.selection import CONVOLUTIONS, Convolution
@@ -55,6 +55,14 @@ class Trace:
     def plain(self, network: nn.Module, name: str) -> Any:
         """A layer of the traced network, or of one with its layers, as torch's plain one with the same tensors."""
         return self.normal.plain(network, name)
+
+    def applied_weight(self, node: fx.Node) -> tuple[type[nn.Module], Shape] | None:
+        """Of a node that applies a weight, as a layer or as a function: torch's class of such layers, and its shape."""
+        layer: Any = self.layer(node)
+        if isinstance(getattr(layer, "weight", None), Tensor):
+            return type(layer), tuple(layer.weight.shape)
+        weight = read_call(node).tensors.get("weight") if node.target in FUNCTIONS else None
+        return (FUNCTIONS[node.target].kind, self.shapes[weight]) if weight in self.shapes else None
 
     def stands_alone(self, node: fx.Node) -> bool:
         """Is a layer's state its own and read by this call only, and does nobody change what it computes?"""

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from pruning.graph.attachments import deepcopy_memo
 from pruning.lightning.param_groups import holders
-from pruning.surgery.compact import parameter_origins
+from pruning.surgery.compact import folded_weights, parameter_origins
 
 Compact = Callable[[nn.Module], nn.Module]
 States = Mapping[str, Mapping[str, Any]]  # what the optimiser keeps of each parameter, by the parameter's name
@@ -68,6 +68,7 @@ def narrow_states(
             stacklevel=2,
         )
     keys = {key for state in fitting.values() for key, value in state.items() if is_tensor(value)}
+    folded = folded_weights(small)  # the states of what they were computed from say nothing of them
     tensors = {key: narrow(network, {n: s[key] for n, s in fitting.items() if key in s}, compact) for key in keys}
     return {
         name: {
@@ -75,7 +76,7 @@ def narrow_states(
             for key, value in fitting[origin].items()
         }
         for name, origin in parameter_origins(small).items()
-        if origin in fitting
+        if origin in fitting and name not in folded
     }
 
 

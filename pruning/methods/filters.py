@@ -165,6 +165,6 @@ class FilterMethod(PruningMethod):
 
     def norms(self, network: nn.Module, norm: str) -> Scores:
         """L1 norms (sum or mean) of the filters, added up over the members of a unit or taken from its leader."""
-        weights = {name: network.get_submodule(name).get_parameter("weight").detach() for name in self.layers}
+        weights = {name: self.graph.trace.plain(network, name).weight.detach() for name in self.layers}
         norms = {name: getattr(weight.abs().flatten(1), norm)(1) for name, weight in weights.items()}
         return {name: unit.sum_members(norms, unit.leader) for name, unit in self.groups.units.items()}

@@ -150,6 +150,8 @@ class Builder:
 
     def weighted(self, op: Weighted) -> Carrier:
         kernels = self.liveness.kernels(op)
+        if self.liveness.computes_weight(op):
+            return Carrier(self.apply_layer(op, self.wiring.all_channels(op.inputs[0])), torch.arange(op.width))
         if op.groups > 1:
             shape = rectangle(kernels, op.groups)
             self.replace(op, narrow_grouped(self.layer(op), kernels, shape))

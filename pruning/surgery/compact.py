@@ -12,6 +12,8 @@ from pruning.surgery.align import ColumnGroups
 from pruning.surgery.builder import Builder
 from pruning.surgery.wiring import Carrier
 
+FOLDED = "folded_weights"  # in `meta` of a small network
+
 
 def compact(
     network: nn.Module, selection: Selection, image_shape: Shapes, graph: Graph | None = None
@@ -21,6 +23,10 @@ def compact(
     Layers that stay keep their names, so that their keys in the state dict are the same, and their order, so that an
     optimiser's state fits by its places. Modes, `requires_grad`, dtypes and devices are kept. `graph` may be given when
     the network has been traced already.
+
+    A layer whose forward computes its weight from tensors of its own (weight standardisation) goes on to do so where
+    nothing of it is cut. Where something is, the small one is a plain layer with the weight as it was computed, which
+    is trained as such from there on.
 
     Raises:
         ValueError: as `analyse`; or a layer whose kernels survive in a pattern that has no small form.
@@ -45,13 +51,22 @@ def build_with_carriers(network: nn.Module, liveness: Liveness) -> tuple[fx.Grap
     small.recompile()
     copy_order(small, network)
     _copy_modes(small, network)
+    folded = (f"{name}.weight" for name in liveness.graph.trace.normal.computed if name in builder.wiring.modules)
+    small.meta[FOLDED] = frozenset(folded)
     return small, builder.wiring.carriers
+
+
+def folded_weights(small: nn.Module) -> frozenset[str]:
+    """Names of the weights that forward of the full-size network computes, and that are the small one's own."""
+    folded: frozenset[str] = getattr(small, "meta", {}).get(FOLDED, frozenset())
+    return folded
 
 
 def parameter_origins(small: nn.Module) -> dict[str, str]:
     """For each parameter of a compacted network the name of the full-size one that it was cut from.
 
-    They differ where a layer has become several (`ColumnGroups`).
+    They differ where a layer has become several (`ColumnGroups`). A folded weight (`folded_weights`) has been computed
+    from its origin, and not cut.
     """
     split = {name: layer for name, layer in small.named_modules() if isinstance(layer, ColumnGroups)}
     parts = {

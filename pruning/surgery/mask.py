@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -30,26 +32,26 @@ def mask(network: nn.Module, selection: Selection, image_shape: Shapes, graph: G
 @torch.no_grad()
 def silence(network: nn.Module, liveness: Liveness) -> None:
     """Zero, in place, what the selection of `liveness` removes; to be repeated after each step of a masked training."""
-    plain = liveness.graph.trace.plain
     for node, op in liveness.graph.ops.items():
         live = liveness.live[node]
         if isinstance(op, Weighted):
-            _silence_filters(plain(network, op.name), live, liveness.selection.get(op.name))
+            _silence_filters(network.get_submodule(op.name), op.layer, live, liveness.selection.get(op.name))
         elif isinstance(op, Norm):
-            _silence_norm(plain(network, str(node.target)), live)
+            _silence_norm(network.get_submodule(str(node.target)), liveness.graph.trace.layer(node), live)
 
 
-def _silence_filters(layer: nn.Module, live: Flags, kernels: torch.Tensor | None) -> None:
+def _silence_filters(layer: nn.Module, plain: nn.Module, live: Flags, kernels: torch.Tensor | None) -> None:
+    """Of `layer`, as far as torch's plain one that stands for it has them, weight and bias of what does not work."""
     working = live[:, None] if kernels is None else kernels & live[:, None]
     weight = layer.get_parameter("weight")
     weight.mul_(working.to(weight.device)[(...,) + (None,) * (weight.ndim - 2)])
-    if layer.bias is not None:
+    if plain.bias is not None:
         layer.get_parameter("bias").mul_(live.to(weight.device))
 
 
-def _silence_norm(layer: nn.Module, live: Flags) -> None:
+def _silence_norm(layer: nn.Module, plain: Any, live: Flags) -> None:
     """Scale and shift of dead channels are zero; a norm without them remembers a mean of zero."""
-    names = ("weight", "bias") if layer.affine else ("running_mean",)
+    names = ("weight", "bias") if plain.affine else ("running_mean",)
     for name in names:
         value = getattr(layer, name, None)
         if value is not None:

@@ -105,8 +105,22 @@ class Wiring:
     def copy_node(self, node: fx.Node, brought: dict[fx.Node, fx.Node]) -> fx.Node:
         """The node in the new graph, on the tensors that are given and otherwise on full-width ones."""
         if node.op in ("call_module", "get_attr") and node.target not in self.modules:
-            self.modules[str(node.target)] = copy.deepcopy(self.original(str(node.target)), self.memo)
+            if node.target in self.old.trace.normal.computed:
+                source = node.all_input_nodes[0]
+                return self.compute_weight(str(node.target), brought.get(source) or self.full_width(source))
+            self.copy_original(str(node.target))
         return self.new.node_copy(node, lambda n: brought[n] if n in brought else self.full_width(n))
+
+    def copy_original(self, name: str) -> None:
+        self.modules[name] = copy.deepcopy(self.original(name), self.memo)
+
+    def compute_weight(self, name: str, x: fx.Node) -> fx.Node:
+        """A layer that stays whole goes on to compute its weight in forward."""
+        normal = self.old.trace.normal
+        bias = () if normal.layers[name].bias is None else ("bias",)
+        for tensor in (*normal.computed[name].tensors, *bias):
+            self.copy_original(f"{name}.{tensor}")
+        return normal.computed[name].apply(self.new, name, x, bool(bias))
 
     def replay(self, op: Index, x: fx.Node, held: Numbers) -> fx.Node:
         """A chain of reshapings run anew on `x`, which holds these channels; it asks `x` for its sizes."""
@@ -121,7 +135,7 @@ class Wiring:
 
         for step in op.chain:
             if step.op == "call_module":
-                self.modules[str(step.target)] = copy.deepcopy(self.original(str(step.target)), self.memo)
+                self.copy_original(str(step.target))
             known[step] = self.new.node_copy(step, argument)
             if op.form == "replay" and step.target in SIZED:
                 self._set_size(known[step], self.old.ops[step], held)

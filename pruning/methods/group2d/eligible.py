@@ -29,6 +29,8 @@ def exclusion_reason(site: Site, kernels: str) -> str | None:
         return "grouped: or depthwise, follows its input"
     if site.gating:
         return "squeeze: squeeze-and-excitation"
+    if site.computed:
+        return "computed: forward makes its weight from whole filters, so that no kernel of them can go alone"
     return f"1x1: {key('kernels')}=all takes it" if site.kernel == 1 and kernels == "kxk" else None
 
 

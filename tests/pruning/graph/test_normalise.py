@@ -191,3 +191,106 @@ def test_a_layer_under_two_names_is_one_layer() -> None:
     graph = trace(randomised(network), SHAPE)
     assert list(graph.convolutions()) == ["before", "middle", "after"]
     assert_small_is_masked(network, random_rows(graph, 0.5, 0), SHAPE, graph=graph)
+
+
+# -- weights that forward computes -------------------------------------------------------------------------------------
+
+
+class Standardised(nn.Conv2d):
+    """Timm's ScaledStdConv2d."""
+
+    def __init__(self, groups: int = 1) -> None:
+        super().__init__(8, 8, 3, padding=1, groups=groups)
+        self.gain, self.scale, self.eps = nn.Parameter(torch.rand(8, 1, 1, 1) + 0.5), 0.3, 1e-6
+
+    def standardised(self) -> Tensor:
+        flat, gain = self.weight.reshape(1, self.out_channels, -1), (self.gain * self.scale).view(-1)
+        made = F.batch_norm(flat, None, None, weight=gain, training=True, momentum=0.0, eps=self.eps)
+        return made.reshape_as(self.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.standardised()
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class Centred(nn.Conv2d):
+    """Qiao et al. 2019, as its authors write it."""
+
+    def __init__(self) -> None:
+        super().__init__(8, 8, 3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight
+        weight = weight - weight.mean(dim=1, keepdim=True).mean(dim=2, keepdim=True).mean(dim=3, keepdim=True)
+        std = weight.view(weight.size(0), -1).std(dim=1).view(-1, 1, 1, 1) + 1e-5
+        weight = weight / std.expand_as(weight)
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class OverAll(nn.Conv2d):
+    """One mean for all filters: a filter of zeros would not stay one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight - self.weight.mean(), self.bias, self.stride, self.padding)
+
+
+COMPUTED = {"scaled": Standardised, "in groups": lambda: Standardised(8), "centred": Centred}
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_standardised_weights_are_cut_filter_by_filter(name: str) -> None:
+    torch.manual_seed(0)
+    network = randomised(Around(COMPUTED[name]()))
+    check_network(lambda: network, torch.randn(1, *SHAPE), draws=1)
+    graph = trace(network, SHAPE)
+    assert list(graph.convolutions()) == ["before", "middle", "after"]
+    assert list(graph.trace.normal.computed) == ["middle"]
+
+
+def test_a_layer_of_which_nothing_is_cut_goes_on_to_standardise() -> None:
+    network = randomised(Around(Standardised()))
+    spared = Selection.of_rows(network, {"after": torch.arange(5) < 3})
+    small = assert_small_is_masked(network, spared, SHAPE)
+    assert small.middle.gain is not network.middle.gain
+    assert torch.equal(small.middle.gain, network.middle.gain)
+    before = Selection.of_rows(network, {"before": torch.arange(8) < 3})
+    small = assert_small_is_masked(network, before, SHAPE)
+    assert type(small.middle) is nn.Conv2d
+    assert torch.equal(small.middle.weight, network.middle.standardised()[:, :3])
+
+
+def test_single_kernels_of_it_cannot_go() -> None:
+    network = randomised(Around(Standardised()))
+    with pytest.raises(ValueError, match=r"'middle' computes its weight from each filter as a whole .*whole filters"):
+        compact(network, Selection({"middle": torch.arange(64).view(8, 8) > 3}), SHAPE)
+
+
+def test_what_is_not_computed_filter_by_filter_stays_whole() -> None:
+    network = randomised(Around(OverAll(8, 8, 1)))
+    graph = trace(network, SHAPE)
+    assert graph.uncuttable()["middle"].startswith("computed: forward makes its weight anew, and not each filter")
+    assert_small_is_masked(network, random_rows(graph, 0.5, 0), SHAPE, graph=graph)
+
+
+@pytest.mark.parametrize("layer", [{"before": 0.5}, {"after": 0.5}])
+def test_standardised_networks_are_saved_scripted_and_pruned_again(layer: dict[str, float], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network, example = Around(Standardised()).eval(), torch.randn(1, *SHAPE)
+    small = prune(network, example, "l1", layer=layer)
+    save(small, tmp_path)
+    batch = images(SHAPE).float()
+    assert torch.equal(load(tmp_path).network(batch), small.network(batch))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.jit is deprecated
+        assert torch.equal(torch.jit.script(small.network)(batch), small.network(batch))
+    again = prune(small.network, example, "l1", layer={"middle": 3})
+    assert again.network.get_submodule("middle").weight.shape[0] == 3
+
+
+def test_filters_are_scored_by_the_weights_that_forward_applies() -> None:
+    network = Around(Standardised()).eval()
+    with torch.no_grad():
+        network.middle.gain[:3] = 1e-3
+        network.middle.weight[3:] *= 1e-3
+    small = prune(network, torch.randn(1, *SHAPE), "l1", layer={"middle": 5})
+    assert not small.selection["middle"][:3].any()
