@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from pruning.graph.cost import TRANSPOSED
-from tests.networks.prove import RATIOS, Row, counted, distance, outputs, words
+from tests.networks.prove import RATIOS, Row, computed_macs, distance, outputs, words
 from tests.networks.zoo import Entry
 
 WEIGHTED = ("Convolution", "Addmm", "Mm", "SlowConv")  # of autograd's nodes
@@ -51,7 +51,7 @@ def cut(dense: nn.Module, entry: Entry, ratio: float) -> dict[str, float]:
             group.prune()
     wanted, got = outputs(masked, entry), outputs(small, entry)
     certificate = max(distance(a, b) for a, b in zip(wanted, got, strict=True))
-    return {"share": 1 - counted(small, entry).macs / counted(dense, entry).macs, "certificate": certificate}
+    return {"share": 1 - computed_macs(small, entry) / computed_macs(dense, entry), "certificate": certificate}
 
 
 class Tombs:
