@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pruning.surgery import align
+from pruning.surgery import align, norms
 
 OPERATORS = (
     *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "neg", "pos", "getitem"),
@@ -63,7 +63,8 @@ OF_TORCH: dict[str, type[nn.Module]] = {
     if isinstance(value, type) and issubclass(value, nn.Module) and value.__module__.startswith("torch.nn.modules.")
 }
 OWN: dict[str, type[nn.Module]] = {
-    f"pruning.{value.__name__}": value for value in (align.AddAt, align.Choose, align.ColumnGroups, align.Spread)
+    f"pruning.{value.__name__}": value
+    for value in (align.AddAt, align.Choose, align.ColumnGroups, align.Spread, norms.LiveGroupNorm, norms.LiveLayerNorm)
 }
 ELSEWHERE = (  # in libraries that may be absent
     "torchvision.ops.stochastic_depth.StochasticDepth",

@@ -7,9 +7,12 @@ everything in the tables.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
+import torch
 import torch.nn.functional as F
-from torch import fx, nn
+from jaxtyping import Int
+from torch import Tensor, fx, nn
 
 from pruning.graph import places, pointwise, tables
 from pruning.graph.calls import Call, input_tensors, layer_keeps_zero
@@ -19,6 +22,7 @@ from pruning.graph.ops import (
     Index,
     Linear,
     Norm,
+    NormOverChannels,
     NotZeroPreserving,
     Op,
     Opaque,
@@ -140,6 +144,32 @@ def _keeps_zero(layer: nn.Module) -> bool:
     return known or (type(layer) in tables.ELEMENTWISE_LAYERS and layer_keeps_zero(layer))
 
 
+def _layer_norm(call: Call) -> Op | None:
+    """One whose channels are the first of the axes that it looks along, with a scale for each of them."""
+    weight: Any = call.layer.weight  # type: ignore[union-attr]
+    if not call.takes_one_tensor or not isinstance(weight, Tensor) or weight.ndim != len(call.shape) - call.axis:
+        return None
+    return _norm_over_channels(call, torch.zeros(len(weight), dtype=torch.long))
+
+
+def _group_norm(call: Call) -> Op | None:
+    layer: Any = call.layer
+    if not call.takes_one_tensor or call.axis != CHANNELS or layer.weight is None:
+        return None
+    return _norm_over_channels(call, torch.arange(layer.num_channels) // (layer.num_channels // layer.num_groups))
+
+
+def _live_group_norm(call: Call) -> Op | None:
+    """Of a network that has been cut already."""
+    sizes: list[int] = call.layer.sizes  # type: ignore[union-attr, assignment]
+    segment = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    return _norm_over_channels(call, segment) if call.takes_one_tensor and call.axis == CHANNELS else None
+
+
+def _norm_over_channels(call: Call, segment: Int[Tensor, " channels"]) -> Op:
+    return NormOverChannels(call.node, call.tensors, call.axis, call.shape[call.axis], segment)
+
+
 def _prelu(call: Call) -> Op | None:
     """One slope for all channels, or one for each."""
     one_slope = call.layer.num_parameters == 1  # type: ignore[union-attr]
@@ -156,6 +186,9 @@ RECOGNISERS: dict[object, Recogniser] = {
     **_by(_conv, CONVOLUTIONS),
     **_by(_linear, [nn.Linear]),
     **_by(_norm, tables.NORMS),
+    **_by(_layer_norm, [nn.LayerNorm, tables.LIVE_LAYER_NORM]),
+    **_by(_group_norm, [nn.GroupNorm]),
+    **_by(_live_group_norm, [tables.LIVE_GROUP_NORM]),
     **_by(_norm_activation, tables.NORM_ACTIVATIONS_BY_NAME),
     **_by(_prelu, [nn.PReLU]),
     **_by(pointwise.elementwise, tables.ELEMENTWISE_LAYERS | tables.ELEMENTWISE),

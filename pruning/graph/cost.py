@@ -23,7 +23,7 @@ from pruning.graph.inputs import Shape, Shapes, call, empty_batch
 from pruning.graph.layout import dense_blocks, rectangle
 from pruning.graph.liveness import Liveness
 from pruning.graph.normalise import FUNCTIONS
-from pruning.graph.ops import Channelwise, Linear, Norm, Op, Opaque, Slopes, Source, Weighted
+from pruning.graph.ops import Channelwise, Linear, Norm, NormOverChannels, Op, Opaque, Slopes, Source, Weighted
 from pruning.graph.tracing import float_type, skeleton
 from pruning.modes import eval_mode
 
@@ -123,12 +123,9 @@ def predict(liveness: Liveness) -> Cost:
             cost = layer_cost(liveness, op)
             macs += cost.macs
             params += 0 if liveness.computes_weight(op) else cost.params - _count_own_params(op.layer)
-        elif isinstance(op, Norm):
+        elif isinstance(op, (Norm, NormOverChannels, Slopes)):
             layer: Any = liveness.graph.trace.layer(op.node)
-            gone = op.width - int(liveness.need(op.node).sum())
-            params -= 2 * gone if layer.affine else 0
-        elif isinstance(op, Slopes):
-            params -= op.width - int(liveness.need(op.node).sum())
+            params -= count_params(layer) // op.width * int((~liveness.taken(op)).sum())
         elif isinstance(op, (Opaque, Source)):
             macs += _opaque_macs(liveness, op)
     return Cost(macs, full + params)

@@ -13,7 +13,7 @@ from jaxtyping import Bool
 from torch import Tensor, fx
 
 from pruning.graph.graph import Graph
-from pruning.graph.ops import Flags, NotZeroPreserving, Opaque, Weighted
+from pruning.graph.ops import Flags, NotZeroPreserving, Op, Opaque, Weighted
 from pruning.selection import SELECTABLE, Selection, any_of
 
 FAULT = "a fault of this library, please report it"
@@ -31,6 +31,12 @@ class Liveness:
     def need(self, node: fx.Node) -> Flags:
         """The channels a small network carries at this point."""
         return self.live[node] & self.read[node]
+
+    def taken(self, op: Op) -> Flags:
+        """The channels that an operation with one input takes of it."""
+        (source,) = op.inputs
+        (read,) = op.reads(self.need(op.node), [self.live[source]], self.selection)
+        return read & self.live[source]
 
     def kernels(self, op: Weighted) -> Bool[Tensor, "out in"]:
         """The kernels of a layer that do any work."""

@@ -61,6 +61,20 @@ class Norm(Channelwise):
     """A per-channel norm: a dead channel that enters it leaves it dead, because its shift is silenced too."""
 
 
+@dataclass(frozen=True, eq=False)
+class NormOverChannels(Channelwise):
+    """A norm over the channels of each group (`segment`: whose each is): LayerNorm, GroupNorm.
+
+    A dead channel leaves it dead, because its scale and its shift are silenced; every live one counts in its group's
+    statistics.
+    """
+
+    segment: Int[Tensor, " channels"]
+
+    def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
+        return [torch.isin(self.segment, self.segment[need])]
+
+
 class NotZeroPreserving(Channelwise):
     """Acts on every channel by itself but turns zero into something else (sigmoid, adding a number)."""
 

@@ -102,8 +102,11 @@ NORMS: frozenset[type] = frozenset(
         *(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d),
     }
 )
+# Those that surgery has put in their place are leaves of the trace, by name: surgery imports the graph.
+LIVE_LAYER_NORM, LIVE_GROUP_NORM = "pruning.surgery.norms.LiveLayerNorm", "pruning.surgery.norms.LiveGroupNorm"
 # A batch norm that goes on with an activation `act` and a `drop` of its own; leaves of the trace.
 NORM_ACTIVATIONS_BY_NAME = frozenset({"timm.layers.norm_act.BatchNormAct2d"})
+NORMS_BY_NAME = NORM_ACTIVATIONS_BY_NAME | {LIVE_LAYER_NORM, LIVE_GROUP_NORM}
 
 # -- elements of one tensor are moved about ----------------------------------------------------------------------------
 RESHAPING_LAYERS: frozenset[type] = frozenset(

@@ -81,7 +81,7 @@ class Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         stays = _reads_training(m) or type(m).__module__ == "pruning.surgery.align"
         parameter_free = not any(True for _ in m.parameters())
-        norm = isinstance(m, nn.modules.batchnorm._NormBase) or tables.class_name(m) in tables.NORM_ACTIVATIONS_BY_NAME
+        norm = isinstance(m, nn.modules.batchnorm._NormBase) or tables.class_name(m) in tables.NORMS_BY_NAME
         plain = super().is_leaf_module(m, module_qualified_name) or is_plain_subclass(m)
         return norm or plain or (stays and parameter_free)
 

@@ -19,6 +19,7 @@ from pruning.graph.ops import (
     Halves,
     Index,
     Norm,
+    NormOverChannels,
     Op,
     Opaque,
     Piece,
@@ -28,7 +29,7 @@ from pruning.graph.ops import (
 )
 from pruning.graph.places import channel_padding
 from pruning.surgery.align import AddAt, ColumnGroups
-from pruning.surgery.narrow import narrow_filters, narrow_grouped, narrow_norm, narrow_prelu
+from pruning.surgery.narrow import narrow_filters, narrow_grouped, narrow_norm, narrow_norm_over_channels, narrow_prelu
 from pruning.surgery.wiring import NOTHING, Carrier, Numbers, Wiring
 
 
@@ -71,6 +72,11 @@ class Builder:
             self.replace(op, narrow_norm(self.layer(op), want))
         if isinstance(op, Slopes):
             self.replace(op, narrow_prelu(self.layer(op), want))
+        return Carrier(self.apply_layer(op, want), want)
+
+    def norm_over_channels(self, op: NormOverChannels) -> Carrier:
+        want = self.liveness.taken(op).nonzero().flatten()
+        self.replace(op, narrow_norm_over_channels(self.layer(op), op.segment[want], want))
         return Carrier(self.apply_layer(op, want), want)
 
     def broadcast(self, op: Broadcast) -> Carrier:
@@ -201,6 +207,7 @@ EMITTERS: tuple[tuple[type[Op], Callable[[Builder, Any], Carrier]], ...] = (
     (Opaque, Builder.barrier),
     (Piece, Builder.piece),
     (Halves, Builder.halves),
+    (NormOverChannels, Builder.norm_over_channels),
     (Broadcast, Builder.broadcast),
     (Cat, Builder.cat),
     (Weighted, Builder.weighted),

@@ -11,15 +11,17 @@ from pruning.graph.attachments import duplicate
 from pruning.graph.graph import Graph, trace
 from pruning.graph.inputs import Shapes
 from pruning.graph.liveness import Liveness, analyse
-from pruning.graph.ops import Flags, Norm, Weighted
+from pruning.graph.ops import Flags, Norm, NormOverChannels, Weighted
 from pruning.selection import Selection
+
+AFFINE = ("weight", "bias")
 
 
 def mask(network: nn.Module, selection: Selection, image_shape: Shapes, graph: Graph | None = None) -> nn.Module:
     """A copy of the network in which the kernels that do not survive, and all they silence, are zero.
 
     A filter none of whose kept kernels has a live input is dead: its weights and its bias are zero, and so is what
-    every per-channel norm behind it makes of it. `graph` may be given when the network has been traced already.
+    every norm behind it makes of it. `graph` may be given when the network has been traced already.
 
     Raises:
         ValueError: as `analyse`.
@@ -38,6 +40,8 @@ def silence(network: nn.Module, liveness: Liveness) -> None:
             _silence_filters(network.get_submodule(op.name), op.layer, live, liveness.selection.get(op.name))
         elif isinstance(op, Norm):
             _silence_norm(network.get_submodule(str(node.target)), liveness.graph.trace.layer(node), live)
+        elif isinstance(op, NormOverChannels):
+            _silence_tensors(network.get_submodule(str(node.target)), AFFINE, live)
 
 
 def _silence_filters(layer: nn.Module, plain: nn.Module, live: Flags, kernels: torch.Tensor | None) -> None:
@@ -51,8 +55,11 @@ def _silence_filters(layer: nn.Module, plain: nn.Module, live: Flags, kernels: t
 
 def _silence_norm(layer: nn.Module, plain: Any, live: Flags) -> None:
     """Scale and shift of dead channels are zero; a norm without them remembers a mean of zero."""
-    names = ("weight", "bias") if plain.affine else ("running_mean",)
+    _silence_tensors(layer, AFFINE if plain.affine else ("running_mean",), live)
+
+
+def _silence_tensors(layer: nn.Module, names: tuple[str, ...], live: Flags) -> None:
     for name in names:
         value = getattr(layer, name, None)
         if value is not None:
-            value.mul_(live.to(value.device))
+            value.mul_(live.to(value.device).view(-1, *(1,) * (value.ndim - 1)))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from pruning.graph.layout import Rectangle
 from pruning.selection import Convolution
+from pruning.surgery.norms import LiveGroupNorm, LiveLayerNorm
 
 Numbers = Int[Tensor, " _"]
 
@@ -80,6 +81,36 @@ def widen_norm(layer: Any, places: Numbers, width: int) -> nn.Module:
     return wide
 
 
+def narrow_norm_over_channels(layer: Any, segment: Numbers, channels: Numbers) -> nn.Module:
+    """The channels of a LayerNorm or GroupNorm, ascending; `segment`: the group of each.
+
+    Where a group is not whole its statistics are corrected; a group that is gone is no longer counted.
+    """
+    sizes = [size for size in segment.bincount().tolist() if size]
+    if isinstance(layer, (nn.LayerNorm, nn.GroupNorm)) and set(sizes) == {_channels_of_a_group(layer)}:
+        return _whole_groups(layer, len(sizes), channels)
+    weight, bias = (_fresh_parameter(_take_rows(old, channels), old) for old in (layer.weight, layer.bias))
+    if isinstance(layer, (nn.LayerNorm, LiveLayerNorm)):
+        return LiveLayerNorm(_channels_of_a_group(layer), weight, bias, layer.eps)
+    return LiveGroupNorm(sizes, _channels_of_a_group(layer), weight, bias, layer.eps)
+
+
+def _channels_of_a_group(layer: Any) -> int:
+    """At full width."""
+    if isinstance(layer, nn.GroupNorm):
+        return layer.num_channels // layer.num_groups
+    return layer.normalized_shape[0] if isinstance(layer, nn.LayerNorm) else layer.width
+
+
+def _whole_groups(layer: nn.LayerNorm | nn.GroupNorm, groups: int, channels: Numbers) -> nn.Module:
+    """Torch's own norm, of as many groups."""
+    small = _copy_without_parameters(layer)
+    if isinstance(layer, nn.GroupNorm):
+        small.num_groups, small.num_channels = groups, len(channels)
+    _set_parameters(small, layer, weight=_take_rows(layer.weight, channels), bias=_take_rows(layer.bias, channels))
+    return small
+
+
 def narrow_prelu(layer: nn.PReLU, channels: Numbers) -> nn.PReLU:
     """The channels of a PReLU that has a slope for each."""
     small = _copy_without_parameters(layer)
@@ -96,10 +127,16 @@ def _copy_without_parameters(layer: nn.Module) -> Any:
 
 def _set_parameters(small: nn.Module, layer: nn.Module, **values: Tensor | None) -> None:
     for name, value in values.items():
-        own: Tensor | None = getattr(layer, name)
-        if value is not None and own is not None:
-            fresh = value.detach().clone(memory_format=torch.contiguous_format)
-            setattr(small, name, nn.Parameter(fresh, requires_grad=own.requires_grad))
+        fresh = _fresh_parameter(value, getattr(layer, name))
+        if fresh is not None:
+            setattr(small, name, fresh)
+
+
+def _fresh_parameter(value: Tensor | None, own: Tensor | None) -> Any:
+    """A parameter of this value that shares nothing, trained if `own` is; None for None."""
+    if value is None or own is None:
+        return None
+    return nn.Parameter(value.detach().clone(memory_format=torch.contiguous_format), requires_grad=own.requires_grad)
 
 
 def _take_rows(value: Tensor | None, rows: Numbers) -> Tensor | None:

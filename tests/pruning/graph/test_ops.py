@@ -60,7 +60,7 @@ def small_widths(middle: Middle | nn.Module) -> tuple[int, int]:
         ("plus itself", 5, 5),
         ("list of channels", 3, 4),  # 0 0 . . 7 . 5 . reads channel 0 twice
         ("sigmoid", 5, 8),
-        ("group norm", 5, 8),
+        ("group norm", 5, 5),
         ("plus a number", 5, 8),
     ],
 )
