@@ -22,7 +22,11 @@ def build_units(channels: ChannelUnionFind, cut: Flags, coupled: Flags, equal_gr
     unit if the same grouped convolutions make and read them, and in blocks by the groups of these.
     """
     label = torch.where(coupled, channels.component, torch.arange(len(coupled)))
-    signature, block = _signatures(channels, cut, label, equal_groups)
+    signature = members_of(channels, cut, coupled, label)
+    block = torch.zeros_like(label)
+    if equal_groups:
+        readers, block = groups_of(channels, label)
+        signature = pair(signature, readers)
     labels = label[cut].unique()
     _, unit, sizes = signature[labels].unique(return_inverse=True, return_counts=True)
     pieces = labels[unit.argsort(stable=True)].split(sizes.tolist())
@@ -38,17 +42,26 @@ def build_units(channels: ChannelUnionFind, cut: Flags, coupled: Flags, equal_gr
     return (Unit(classes[number], equal_blocks(block[pieces[number]])) for number in first)
 
 
-def _signatures(channels: ChannelUnionFind, cut: Flags, label: Numbers, equal_groups: bool) -> tuple[Numbers, Numbers]:
-    """For every label the convolutions that it stands in, as a number; and the groups that it stands in, as another."""
-    members, readers, columns, rows = (Partition(len(label)) for _ in range(4))
+def members_of(channels: ChannelUnionFind, cut: Flags, coupled: Flags, label: Numbers) -> Numbers:
+    """For every label a number for the convolutions that it stands in."""
+    members = Partition(len(label))
     for own in channels.own.values():
-        members.split(label[own[cut[own]]][None])
-    for name, read in channels.columns.items() if equal_groups else ():
+        stream = coupled[own] & cut[own]
+        if stream.any():
+            members.split(label[own[stream]][None])
+    widths = torch.tensor([*map(len, channels.own.values()), 1])
+    alone = members.parts + torch.arange(len(widths)).repeat_interleave(widths)
+    return torch.where(coupled, members.part, alone)
+
+
+def groups_of(channels: ChannelUnionFind, label: Numbers) -> tuple[Numbers, Numbers]:
+    """For every label a number for the grouped convolutions that read it, and one for the groups that it stands in."""
+    readers, columns, rows = (Partition(len(label)) for _ in range(3))
+    for name, read in channels.columns.items():
         readers.split(channels.component[read].view(1, -1))
         columns.split(channels.component[read])
         rows.split(label[channels.own[name]].view(len(read), -1))
-    signature = pair(members.part, readers.part[channels.component])
-    return signature, pair(columns.part[channels.component], rows.part)
+    return readers.part[channels.component], pair(columns.part[channels.component], rows.part)
 
 
 def equal_blocks(block: Int[Tensor, " classes"]) -> Int[Tensor, "blocks width"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,9 +74,9 @@ def name_units(units: list[Unit]) -> dict[str, Unit]:
 
     Units with few members are named before those with many. What finds all its members taken is numbered.
     """
-    names: dict[int, str] = {}
+    names: dict[str, int] = {}
     for place in sorted(range(len(units)), key=lambda place: len(units[place].classes)):
-        members, taken = units[place].members, set(names.values())
+        members = units[place].members
         numbered = (f"{members[0]}#{number}" for number in range(2, len(units) + 2))
-        names[place] = next(name for name in (*members, *numbered) if name not in taken)
-    return {names[place]: unit for place, unit in enumerate(units)}
+        names[next(name for name in itertools.chain(members, numbered) if name not in names)] = place
+    return {name: units[place] for name, place in sorted(names.items(), key=lambda item: item[1])}
