@@ -115,8 +115,8 @@ def describe_change(before: Cost, after: Cost) -> str:
 
 
 def shrunk_layers(pruning_plan: Plan) -> str:
-    """Layers that are not cut and lose filters all the same, with what they keep; grouped ones follow their input."""
-    uncut = [row for row in pruning_plan.rows if verdict_word(row.verdict) not in ("cut", "grouped")]
+    """Layers that are not cut and lose filters all the same, with what they keep; depthwise ones follow their input."""
+    uncut = [row for row in pruning_plan.rows if verdict_word(row.verdict) not in ("cut", "grouped", "depthwise")]
     shrunk = [row for row in uncut if row.rows[0] < row.rows[1]]
     described = [f"{row.name} keeps {row.rows[0]} of {row.rows[1]}" for row in shrunk[:NAMED]]
     return ", ".join(described) + (f" and {len(shrunk) - NAMED} more" if len(shrunk) > NAMED else "")

@@ -47,11 +47,26 @@ def make_plan(network: nn.Module, method: PruningMethod, image_shape: Shapes, st
     attached = duplicate(network)
     method.begin_stage(attached, image_shape, steps)
     graph = method.graph or trace(network, image_shape)
-    smallest = method.choose(attached, dict.fromkeys(method.widths(), 1))
-    before, after, least = (analyse(graph, s) for s in (Selection({}), method.preview(attached), smallest))
+    before, after = (analyse(graph, selection) for selection in (Selection({}), method.preview(attached)))
     rows = layer_rows(network, before, after, method.exclusion_reasons())
     operations = authors_ops(before), authors_ops(after)
-    return Plan(rows, predict(before), predict(after), predict(least), operations, barriers(graph))
+    return Plan(rows, predict(before), predict(after), least_cost(method, attached, graph), operations, barriers(graph))
+
+
+def least_cost(method: PruningMethod, attached: nn.Module, graph: Graph) -> Cost:
+    """What it costs when every site of an attached network keeps one unit; or two, four, ... where fewer would leave
+    nothing for a layer that reads a part of them.
+    """
+    widths, kept = method.widths(), 1
+    while True:
+        try:
+            return predict(
+                analyse(graph, method.choose(attached, {n: min(kept, width) for n, width in widths.items()}))
+            )
+        except ValueError:
+            if kept >= max(widths.values(), default=1):
+                raise
+            kept *= 2
 
 
 def barriers(graph: Graph) -> tuple[str, ...]:

@@ -103,6 +103,7 @@ def test_a_methods_values_are_its_constructors(method: str) -> None:
 def test_messages_name_keys_that_there_are() -> None:
     asked = [
         ("method=fcf",),
+        ("method=l1",),
         ("method=group2d", "budget=global"),
         ("budget=macs", "model=torchvision", "model.name=alexnet"),
         ("model=resnet20",),

@@ -18,7 +18,11 @@ NEVER = (
     *("data.root", "data.workers", "data.cache", "data.verify"),  # what is read counts by data.identity
     "baseline",  # counts by its content
 )
-DEFAULTS = {"recipe.optimizer": "sgd", "trainer.callbacks": []}  # came later: what was made without them is the same
+DEFAULTS = {
+    "recipe.optimizer": "sgd",
+    "trainer.callbacks": [],
+    "method.grouped": None,
+}  # came later: what was made without them is the same
 LATER = {  # what a stage has not seen yet; what it takes from an earlier stage comes in by that stage's digest
     "baseline": (
         "choice",

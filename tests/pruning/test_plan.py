@@ -69,3 +69,21 @@ def test_shared_layers_and_barriers_are_named():
     made = make_plan(Twice(), L1(PerLayer(0.5)), SHAPE, 0)
     assert {row.name: row.verdict for row in made.rows}["again"] == "shared: called 2 times with one weight"
     assert "norm" in made.barriers
+
+
+def test_the_least_leaves_something_for_layers_that_read_a_part_of_others() -> None:
+    """Quarters of one convolution: of its only filter left, three layers would read nothing."""
+
+    class Quarters(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.head = nn.Conv2d(3, 8, 1), nn.Linear(8, 2)
+            self.quarters = nn.ModuleList(nn.Conv2d(2, 2, 1) for _ in range(4))
+            self.first.weight.data[::2] = 1
+
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            pieces = self.first(x).chunk(4, 1)
+            return self.head(torch.cat([f(pieces[k]) for k, f in enumerate(self.quarters)], 1).mean((2, 3)))
+
+    plan = make_plan(Quarters(), L1(PerLayer(0.1)), (3, 8, 8), 0)
+    assert plan.least.macs == 64 * (4 * 3 + 4 * 1 * 2) + 8 * 2
