@@ -18,7 +18,7 @@ NEVER = (
     *("data.root", "data.workers", "data.cache", "data.verify"),  # what is read counts by data.identity
     "baseline",  # counts by its content
 )
-DEFAULTS = {
+DEFAULTS: dict[str, object] = {
     "recipe.optimizer": "sgd",
     "trainer.callbacks": [],
     "method.grouped": None,
