@@ -50,7 +50,8 @@ def prune(
             what the layers of the whole network make), "bn" (statistics of the norms), "merge" (readers of removed
             filters read the nearest kept ones), or several, as "merge,ls"; bn and ls look at up to 400 images of data.
         arguments: one of macs= params= filters= layer= budget= (the share to remove), include= exclude= (patterns of
-            layers), joined= (keep, expand, couple), grouped= (keep, inside, whole), and what the method takes:
+            layers), joined= (keep, expand, couple), grouped= (keep, inside, whole), linear= (True: linear layers
+            too), and what the method takes:
             `pruning.methods.build.build_method`.
 
     Raises:

@@ -10,7 +10,7 @@ from torch import fx, nn
 from pruning.graph.cost import Cost, layer_cost
 from pruning.graph.graph import Graph
 from pruning.graph.liveness import Liveness
-from pruning.graph.ops import Conv, Linear, Op, Opaque, Weighted
+from pruning.graph.ops import Conv, Op, Opaque, Weighted
 from pruning.selection import any_of, count, weight_of
 
 LEFT_BY_METHOD = "whole: the method leaves it so"
@@ -37,9 +37,12 @@ class Row:
 def layer_rows(
     network: nn.Module, before: Liveness, after: Liveness, verdicts: Mapping[str, str | None]
 ) -> tuple[Row, ...]:
-    """Every convolution of a plain network, those that cannot be cut last; `verdicts`: a method's reasons."""
+    """Every convolution of a plain network, those that cannot be cut last; `verdicts`: a method's reasons, of linear
+    layers too if it may cut them.
+    """
     graph, readers = before.graph, channel_readers(before.graph)
-    cuttable = [_cuttable_row(conv, before, after, verdicts, readers) for conv in graph.convolutions().values()]
+    shown = [op for op in graph.weighted().values() if isinstance(op, Conv) or op.name in verdicts]
+    cuttable = [_cuttable_row(op, before, after, verdicts, readers) for op in shown]
     return *cuttable, *(_uncuttable_row(network, name, reason) for name, reason in graph.uncuttable().items())
 
 
@@ -72,20 +75,17 @@ def _uncuttable_row(network: nn.Module, name: str, reason: str) -> Row:
 
 
 def channel_readers(graph: Graph) -> dict[str, tuple[str, ...]]:
-    """Who takes in the channels of each convolution, through channel-wise operations, additions and slices."""
+    """Who takes in the channels of each layer, through channel-wise operations, additions and slices."""
     makers: dict[fx.Node, frozenset[str]] = {}
-    readers: dict[str, list[str]] = {name: [] for name in graph.convolutions()}
+    readers: dict[str, list[str]] = {name: [] for name in graph.weighted()}
     for node, op in graph.ops.items():
         sources = frozenset[str]().union(*(makers[n] for n in op.inputs))
         if isinstance(op, (Weighted, Opaque)):
             for name in sources:
                 readers[name].append(op_name(op))
-        makers[node] = frozenset({op.name}) if isinstance(op, Conv) else frozenset() if _mixes_channels(op) else sources
+        opaque = isinstance(op, Opaque)
+        makers[node] = frozenset({op.name}) if isinstance(op, Weighted) else frozenset() if opaque else sources
     return {name: tuple(dict.fromkeys(names)) for name, names in readers.items()}
-
-
-def _mixes_channels(op: Op) -> bool:
-    return isinstance(op, (Linear, Opaque))
 
 
 def op_name(op: Op) -> str:

@@ -43,7 +43,7 @@ class PruningGroups:
 
 
 def pruning_groups(
-    graph: Graph, joined: str, only: Sequence[str] | None = None, grouped: str | None = None
+    graph: Graph, joined: str, only: Sequence[str] | None = None, grouped: str | None = None, linear: bool = False
 ) -> PruningGroups:
     """The units of a network under one of the ways with joins, and one of those with grouped convolutions.
 
@@ -52,11 +52,12 @@ def pruning_groups(
         only: as in `choose_units`.
         grouped: "keep" them whole; "inside", cut the same number from every group; "whole", cut whole groups. None is
             "inside" where streams are coupled, else "keep".
+        linear: whether linear layers are sites too.
 
     Raises:
         ValueError: an unknown way, a pattern that fits no site, or a network without any site.
     """
-    by_name = sites(graph)
+    by_name = sites(graph, linear)
     units, reasons = _find_units(graph, by_name, _Way.of(joined, grouped))
     if not units:
         raise ValueError(_nothing_to_cut_message(graph, by_name, joined, grouped))

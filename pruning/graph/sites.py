@@ -1,4 +1,4 @@
-"""Where the convolutions of a network stand: at its stem, free, joined to others by additions, or past a block."""
+"""Where the layers that may be cut stand: at a network's stem, free, joined to others by additions, or past a block."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXCEPT = "!"  # before a pattern of sites that stay whole
 
 @dataclass(frozen=True)
 class Site:
-    """One convolution that a selection may cut.
+    """One convolution, or linear layer, that a selection may cut.
 
     `joined`: its filters meet those of others in an addition. `shortcut`: it carries the stream past a block.
     `gating`: its output, squashed, multiplies a tensor (squeeze-excitation). `stem`: no convolution stands before it.
@@ -50,20 +50,21 @@ class Site:
         return self.gating or self.final
 
 
-def sites(graph: Graph) -> dict[str, Site]:
-    """All sites of a network by name, in order of execution."""
+def sites(graph: Graph, linear: bool = False) -> dict[str, Site]:
+    """All sites of a network by name, in order of execution: its convolutions, and its `linear` layers if asked."""
     joined = ChannelUnionFind(graph).joined()
     before = _convolutions_before(graph)
     shortcuts = _shortcut_convolutions(graph, before)
     gating, final = _gating_convolutions(graph), _classifier_convolutions(graph)
     computed = graph.trace.normal.computed
     by_name = {}
-    for name, conv in graph.convolutions().items():
-        drop = _join_before(graph, conv.inputs[0], shortcuts, before)
-        rows, columns, *size = conv.layer.weight.shape
+    layers = graph.weighted() if linear else graph.convolutions()
+    for name, op in layers.items():
+        drop = _join_before(graph, op.inputs[0], shortcuts, before)
+        rows, columns = op.weight.shape[:2]
         by_name[name] = Site(
-            name, rows, columns, torch.Size(size).numel(), conv.layer.groups > 1, is_depthwise(conv),
-            stem=not before[conv.inputs[0]], joined=name in joined, shortcut=name in shortcuts,
+            name, rows, columns, op.kernel_size, op.groups > 1, is_depthwise(op),
+            stem=not before[op.inputs[0]], joined=name in joined, shortcut=name in shortcuts,
             gating=name in gating, final=name in final, computed=name in computed,
             drops_with=None if name in shortcuts or name in computed else drop,
         )  # fmt: skip
@@ -126,7 +127,7 @@ def exclusion_by_pattern() -> str:
 
 def norm_after(graph: Graph, convolution: str) -> str | None:
     """The norm with a scale and a shift that alone reads a convolution, by name."""
-    readers = list(graph.convolutions()[convolution].node.users)
+    readers = list(graph.weighted()[convolution].node.users)
     op = graph.ops.get(readers[0]) if len(readers) == 1 else None
     layer = graph.trace.layer(op.node) if isinstance(op, Norm) else None
     return str(readers[0].target) if layer is not None and layer.affine else None

@@ -38,6 +38,7 @@ class FilterMethod(PruningMethod):
         grouped: what to do with grouped convolutions that are not depthwise: "keep" them whole; "inside", cut the same
             number from every group, of what they make and of what they read; "whole", cut whole groups. None is
             "inside" with joined="couple", else "keep".
+        linear: cut linear layers too, but for the one that makes the classes: as 1x1 convolutions.
     """
 
     graph: Graph  # type: ignore[assignment] # known once attached
@@ -51,10 +52,12 @@ class FilterMethod(PruningMethod):
         only: Sequence[str] | None = None,
         cross: bool = False,
         grouped: str | None = None,
+        linear: bool = False,
     ) -> None:
         if cross and joined != "expand":
             raise ValueError(f"{key('cross')}=true needs {key('joined')}=expand, got {key('joined')}={joined}")
         self.budget, self.joined, self.only, self.cross, self.grouped = budget, joined, only, cross, grouped
+        self.linear = linear
 
     @abstractmethod
     def scores(self, network: nn.Module) -> Scores:
@@ -70,7 +73,7 @@ class FilterMethod(PruningMethod):
     def survey(self, network: nn.Module, image_shape: Shapes) -> None:
         """Trace a plain network and find the sites."""
         self.graph = trace(network, image_shape)
-        self.groups = pruning_groups(self.graph, self.joined, self.only, self.grouped)
+        self.groups = pruning_groups(self.graph, self.joined, self.only, self.grouped, self.linear)
 
     def settle_counts(self, network: nn.Module, scores: Scores) -> None:
         """How many classes each unit keeps; `scores` stand in for a choice that is yet to be learned."""

@@ -61,7 +61,7 @@ def test_shared_layers_and_barriers_are_named():
         def __init__(self) -> None:
             super().__init__()
             self.stem, self.again = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
-            self.norm, self.head = nn.GroupNorm(2, 4), nn.Linear(4, 2)
+            self.norm, self.head = nn.GroupNorm(2, 4, affine=False), nn.Linear(4, 2)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.head(self.norm(self.again(self.again(self.stem(x)))).mean((2, 3)))

@@ -31,7 +31,7 @@ class FCF(FilterMethod):
     Defaults are the paper's for CIFAR-10 (section 4.1); for ImageNet it has alpha 0.65, rho 0.001, mu 1.005.
 
     Args:
-        budget, joined, only, cross: as in FilterMethod; the paper's form is joined="expand", cross=True.
+        budget, joined, only, cross, linear: as in FilterMethod; the paper's form is joined="expand", cross=True.
         gate: "filter", v scales the filter (the paper); "norm", v scales what the norm behind it gives.
         alpha: weight of the constraints in the gates' gradient, in [0, 1).
         rho, mu, rho_max: penalty at the start, its growth at each step, its end. A stage whose first half is too
@@ -57,12 +57,13 @@ class FCF(FilterMethod):
         lr: float = 0.1,
         start: str = "one",
         only: Sequence[str] | None = None,
+        linear: bool = False,
     ) -> None:
         if joined == "couple":
             raise ValueError(
                 f"FCF gates every convolution on its own: {key('joined')} must be expand or keep, got couple"
             )
-        super().__init__(budget, joined, only, cross)
+        super().__init__(budget, joined, only, cross, linear=linear)
         _check_arguments(gate, start, alpha, rho, mu, rho_max, lr)
         self.gate, self.alpha, self.rho, self.mu, self.rho_max, self.lr = gate, alpha, rho, mu, rho_max, lr
         self.start = start

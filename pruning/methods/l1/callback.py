@@ -17,9 +17,14 @@ class L1(FilterMethod):
     """
 
     def __init__(
-        self, budget: Budget, joined: str = "keep", only: Sequence[str] | None = None, grouped: str | None = None
+        self,
+        budget: Budget,
+        joined: str = "keep",
+        only: Sequence[str] | None = None,
+        grouped: str | None = None,
+        linear: bool = False,
     ) -> None:
-        super().__init__(budget, joined, only, grouped=grouped)
+        super().__init__(budget, joined, only, grouped=grouped, linear=linear)
 
     def scores(self, network: nn.Module) -> Scores:
         return self.norms(network, "sum")

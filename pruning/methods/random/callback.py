@@ -22,8 +22,9 @@ class Random(FilterMethod):
         joined: str = "keep",
         only: Sequence[str] | None = None,
         grouped: str | None = None,
+        linear: bool = False,
     ) -> None:
-        super().__init__(budget, joined, only, grouped=grouped)
+        super().__init__(budget, joined, only, grouped=grouped, linear=linear)
         self.seed = seed
 
     def scores(self, network: nn.Module) -> Scores:
