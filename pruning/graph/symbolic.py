@@ -13,6 +13,7 @@ from pruning.graph.in_place import bound_argument
 from pruning.graph.refusal import OWN_MODULE, RefusalError, UnfitImagesError, failing_place
 from pruning.graph.tracer import Example, Tracer
 
+RESERVED = ("code", "graph")  # of every graph module
 DROPOUTS: dict[Any, type[Any]] = {
     F.dropout: nn.Dropout,
     F.dropout1d: nn.Dropout1d,
@@ -63,7 +64,18 @@ def _trace(bare: nn.Module, example: Example) -> Recording:
             "that one draw for ever; put the draw into a module of its own without parameters that reads "
             "self.training, as torchvision.ops.StochasticDepth"
         )
+    _refuse_reserved_names(bare, graph)
     return Recording(fx.GraphModule(bare, graph, class_name=type(bare).__name__), tracer)
+
+
+def _refuse_reserved_names(bare: nn.Module, graph: fx.Graph) -> None:
+    for node in graph.nodes:
+        first = str(node.target).partition(".")[0]
+        if node.op in ("call_module", "get_attr") and first in RESERVED:
+            raise ValueError(
+                f"{type(bare).__name__}: a layer or tensor of it is called {first!r}, a name that torch.fx keeps for "
+                "itself; give it another"
+            )
 
 
 def _refuse_training_flags(module: fx.GraphModule) -> None:

@@ -77,3 +77,18 @@ def test_a_module_that_reads_the_training_flag_stays_whole() -> None:
 def test_images_of_the_wrong_shape_are_refused() -> None:
     with pytest.raises(ValueError, match=r"does not take images of \(4, 8, 8\)"):
         trace(nn.Conv2d(3, 4, 1), (4, 8, 8))
+
+
+class Coding(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.code = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.code(x)
+
+
+def test_a_name_that_torch_fx_keeps_is_refused() -> None:
+    with pytest.raises(ValueError, match="Coding: a layer or tensor of it is called 'code'"):
+        trace(Coding(), SHAPE)
+    trace(nn.Sequential(Coding()), SHAPE)
