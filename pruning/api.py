@@ -9,21 +9,21 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pruning.batches import Batches, check_example, split_batch
 from pruning.files.export import onnx
 from pruning.graph.attachments import duplicate
-from pruning.graph.inputs import Shapes
-from pruning.graph.tracing import float_type
+from pruning.graph.inputs import Batch
 from pruning.methods.base import PruningMethod
 from pruning.methods.build import Method, build_method
 from pruning.planning import Plan, make_plan
 from pruning.pruned import Pruned
-from pruning.pruner import Batches, Pruner, split_batch
+from pruning.pruner import Pruner
 from pruning.repair.registry import NONE, needs_images, repair_names
 
 
 def prune(
     model: nn.Module,
-    example: Tensor,
+    example: Batch,
     method: Method = "l1",
     *,
     data: Batches | None = None,
@@ -41,10 +41,13 @@ def prune(
 
     Args:
         model: any network that torch.fx can trace; it is not changed.
-        example: a batch of images, (batch, channels, height, width); only its shape, dtype and device count.
+        example: a batch of images, (batch, channels, height, width) or of other axes; a network of several inputs is
+            given a tuple of tensors, or a dict of them by the names of forward's arguments. Only shape, dtype and
+            device count. Arguments of forward that are left out have their defaults.
         method: a name (dense random l1 fcf group2d), a PruningMethod (class or instance), or a Selection made already.
-        data: batches of images, or of (images, labels); what the method scores by, if it needs any, and the first of
-            them is what the certificate is made on. Without it the certificate is made on random images.
+        data: batches of images, or of (images, labels), where several inputs are a tuple or a dict, as in `example`;
+            what the method scores by, if it needs any, and the first of them is what the certificate is made on.
+            Without it the certificate is made on random images.
         loss: of the network's outputs and the labels, for methods that score by gradients.
         repair: what is mended without training, after the certificate: "ls" (least squares, layer by layer, towards
             what the layers of the whole network make), "bn" (statistics of the norms), "merge" (readers of removed
@@ -67,10 +70,10 @@ def prune(
     pruner = Pruner(duplicate(model), built, image_shape, steps=int(built.needs_training))
     if built.observes:
         pruner.observe(batches, loss)
-    return pruner.finish(split_batch(batches[0])[0] if batches else None, names, batches)
+    return pruner.finish(split_batch(batches[0], image_shape)[0] if batches else None, names, batches)
 
 
-def attach(model: nn.Module, example: Tensor, method: Method, *, steps: int = 0, **arguments: Any) -> Pruner:
+def attach(model: nn.Module, example: Batch, method: Method, *, steps: int = 0, **arguments: Any) -> Pruner:
     """Put a method on a network, in place, for a loop of one's own: see `Pruner`, whose `finish` gives the small one.
 
     Args:
@@ -85,7 +88,7 @@ def attach(model: nn.Module, example: Tensor, method: Method, *, steps: int = 0,
     return Pruner(model, build_method(method, **arguments), check_example(model, example), steps)
 
 
-def plan(model: nn.Module, example: Tensor, method: Method = "l1", *, steps: int = 10_000, **arguments: Any) -> Plan:
+def plan(model: nn.Module, example: Batch, method: Method = "l1", *, steps: int = 10_000, **arguments: Any) -> Plan:
     """What `prune` or `attach` would leave of a network, printed as a table; nothing is trained or cut.
 
     Args:
@@ -98,7 +101,7 @@ def plan(model: nn.Module, example: Tensor, method: Method = "l1", *, steps: int
     return make_plan(model, build_method(method, **arguments), check_example(model, example), steps)
 
 
-def export(network: Pruned | nn.Module, path: Path | str, example: Tensor | None = None) -> float:
+def export(network: Pruned | nn.Module, path: Path | str, example: Batch | None = None) -> float:
     """Write a network in eval as an ONNX file, for any number of images, once ONNX Runtime has run it.
 
     Returns the largest difference that it shows on random images, relative to the largest output.
@@ -117,24 +120,6 @@ def export(network: Pruned | nn.Module, path: Path | str, example: Tensor | None
     if example is None:
         raise ValueError("a plain network does not know its images: give export() an example, one batch of them")
     return onnx(network, check_example(network, example), path)
-
-
-def check_example(model: nn.Module, example: Tensor) -> Shapes:
-    """Its image shape; ValueError unless it is a batch of images that the network may be given."""
-    if not isinstance(model, nn.Module):
-        raise ValueError(f"model must be a torch.nn.Module, got a {type(model).__name__}")
-    if hasattr(model, "_orig_mod"):
-        raise ValueError("model is compiled (torch.compile): give model._orig_mod, and compile what comes out")
-    if not isinstance(example, Tensor) or example.ndim != 4:
-        got = f"shape {tuple(example.shape)}" if isinstance(example, Tensor) else f"a {type(example).__name__}"
-        raise ValueError(f"example must be a batch of images, a tensor (batch, channels, height, width), got {got}")
-    parameter, kind = next(model.parameters(), example), float_type(model)
-    if example.dtype != kind or example.device != parameter.device:
-        raise ValueError(
-            f"example is {example.dtype} on {example.device}, the model computes in {kind} on {parameter.device}: "
-            "give example.to(device, dtype) of the model"
-        )
-    return tuple(example.shape[1:])
 
 
 def _training_message(method: PruningMethod) -> str:

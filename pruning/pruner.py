@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from pruning.arguments import key
+from pruning.batches import Batches, describe, split_batch
 from pruning.graph.attachments import duplicate
 from pruning.graph.graph import Graph, trace
-from pruning.graph.inputs import Shapes
+from pruning.graph.inputs import Batch, Shapes, is_single, move, random_batch
 from pruning.graph.liveness import analyse
 from pruning.graph.tracing import float_type
 from pruning.methods.base import Loss, PruningMethod
@@ -26,8 +26,6 @@ from pruning.surgery import certify
 from pruning.surgery.compact import build_small
 from pruning.surgery.mask import silence
 
-Images = Float[Tensor, "batch channels height width"]
-Batches = Iterable[Any]  # of images, or of (images, labels)
 CERTIFIED = 2  # images of a certificate, where none are given
 
 
@@ -46,7 +44,7 @@ class Pruner:
     Args:
         network: plain; the method's gates, if it has any, are on it from now on.
         method: what decides.
-        image_shape: (channels, height, width).
+        image_shape: (channels, height, width), or what `pruning.graph.inputs` says of others.
         steps: of the optimiser until `finish`; 0 for a method that decides at once.
 
     Raises:
@@ -84,22 +82,25 @@ class Pruner:
         first = list(islice(remaining, 1))
         if not first:
             raise ValueError(f"{type(self.method).__name__} scores by data=, which has no batch (left): give a list")
-        pairs = (on_device(split_batch(batch), device) for batch in chain(first, remaining))
-        shown = ((images, self.loss_of(labels, loss)) for images, labels in pairs)
+        pairs = (split_batch(batch, self.image_shape) for batch in chain(first, remaining))
+        shown = ((move(inputs, device), self.loss_of(labels, loss, device)) for inputs, labels in pairs)
         self.method.observe_batches(self.network, shown)
 
-    def loss_of(self, labels: Any, loss: Callable[[Any, Any], Tensor]) -> Loss:
+    def loss_of(self, labels: Any, loss: Callable[[Any, Any], Tensor], device: torch.device) -> Loss:
         """The loss of a batch, as a function of the network's outputs."""
 
-        def of_outputs(outputs: Tensor) -> Tensor:
+        def of_outputs(outputs: Any) -> Tensor:
             if labels is None:
                 raise ValueError(f"{type(self.method).__name__} needs labels: let data= give (images, labels)")
-            return loss(outputs, labels)
+            if loss is F.cross_entropy and not isinstance(outputs, Tensor):
+                got = f"the network gives {describe(outputs)}, of which cross-entropy takes one tensor"
+                raise ValueError(f"{got}: give loss=, a function of outputs and labels")
+            return loss(outputs, move(labels, device))
 
         return of_outputs
 
     def finish(
-        self, images: Images | None = None, repair: str | Sequence[str] = NONE, data: Batches | None = None
+        self, images: Batch | None = None, repair: str | Sequence[str] = NONE, data: Batches | None = None
     ) -> Pruned:
         """Decide, take the gates off, build the small network, prove it on `images` (None: random ones), and repair it.
 
@@ -117,18 +118,22 @@ class Pruner:
         choice = self.method.select(self.network)
         verdicts = self.method.exclusion_reasons()
         self.method.detach(self.network)
-        given = draw_images(self.image_shape) if images is None else images
+        given = random_batch(self.image_shape, CERTIFIED, float_type(self.network)) if images is None else images
         pruned = self.cut(choice, verdicts, self.on_device(given))
         return self.mend(pruned, names, calibration) if names else pruned
 
-    def calibration(self, data: Batches | None) -> Images:
-        """What a repair looks at; ValueError where there is nothing."""
-        return self.on_device(calibration_images(() if data is None else data))
+    def calibration(self, data: Batches | None) -> Tensor:
+        """What a repair looks at; ValueError where there is nothing, or more than images."""
+        if not is_single(self.image_shape):
+            raise ValueError(
+                f"{key('repair')}: bn and ls mend networks of one input, got {self.image_shape}: take merge"
+            )
+        return self.on_device(calibration_images(() if data is None else data, self.image_shape))
 
-    def on_device(self, images: Images) -> Images:
-        return images.to(device_of(self.network), float_type(self.network))
+    def on_device(self, batch: Batch) -> Batch:
+        return move(batch, device_of(self.network), float_type(self.network))
 
-    def cut(self, choice: Selection, verdicts: dict[str, str | None], images: Images) -> Pruned:
+    def cut(self, choice: Selection, verdicts: dict[str, str | None], images: Batch) -> Pruned:
         """The small network of a choice, with its report."""
         graph = self.plain_graph()
         before, after = analyse(graph, Selection({})), analyse(graph, choice)
@@ -137,7 +142,7 @@ class Pruner:
         report = report_cut(self.network, small, before, after, verdicts, certify(masked, small, images))
         return Pruned(small, choice, None, self.image_shape, report=report)
 
-    def mend(self, pruned: Pruned, repairs: Sequence[str], images: Images | None) -> Pruned:
+    def mend(self, pruned: Pruned, repairs: Sequence[str], images: Tensor | None) -> Pruned:
         """The same cut, repaired; the report goes on about the cut, and says what was mended."""
         after = analyse(self.plain_graph(), pruned.selection)
         small, done = repair_network(self.network, after, repairs, images)
@@ -148,16 +153,11 @@ class Pruner:
         return self.method.graph or trace(self.network, self.image_shape)
 
 
-def draw_images(image_shape: Shapes) -> Images:
-    """As normalised images are, the same at each call."""
-    return torch.randn(CERTIFIED, *image_shape, generator=torch.Generator().manual_seed(0))
-
-
-def calibration_images(batches: Batches) -> Images:
+def calibration_images(batches: Batches, image_shape: Shapes) -> Tensor:
     """The first of some batches, without labels, IMAGES of them at most."""
-    taken: list[Images] = []
+    taken: list[Tensor] = []
     for batch in batches:
-        taken.append(split_batch(batch)[0])
+        taken.append(split_batch(batch, image_shape)[0])
         if sum(map(len, taken)) >= IMAGES:
             break
     if not taken:
@@ -167,20 +167,3 @@ def calibration_images(batches: Batches) -> Images:
 
 def device_of(network: nn.Module) -> torch.device:
     return next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
-
-
-def split_batch(batch: Any) -> tuple[Images, Any]:
-    """Images, and labels where there are any; ValueError for what is no batch of images."""
-    images, *labels = batch if isinstance(batch, (tuple, list)) and batch else (batch,)
-    if not isinstance(images, Tensor) or images.ndim != 4:
-        got = f"shape {tuple(images.shape)}" if isinstance(images, Tensor) else f"a {type(images).__name__}"
-        raise ValueError(
-            "each batch of data= must be images (batch, channels, height, width) or (images, labels), got images of "
-            f"{got}"
-        )
-    return images, labels[0] if labels else None
-
-
-def on_device(batch: tuple[Images, Any], device: torch.device) -> tuple[Images, Any]:
-    images, labels = batch
-    return images.to(device), labels.to(device) if isinstance(labels, Tensor) else labels

@@ -35,7 +35,8 @@ FLOORS = {
             "training",
             "methods",
         ),
-        *("layers", "pruned", "files", "planning", "pruner", "api", "lightning", "sensitivity", "dry_run", "testing"),
+        *("layers", "pruned", "files", "planning", "batches", "pruner", "api", "lightning"),
+        *("sensitivity", "dry_run", "testing"),
     ),
     "experiments": (
         *("system", "records", "config", "trainer", "report", "cli", "run", "evaluate", "plan", "sensitivity"),

@@ -21,7 +21,7 @@ from torch import Tensor, fx, nn
 from pruning.files import DESCRIPTION, WEIGHTS, durable
 from pruning.files.description import Description, from_json, pack
 from pruning.files.program import build, describe
-from pruning.graph.inputs import Shapes
+from pruning.graph.inputs import Shapes, call, empty_batch
 from pruning.graph.tracing import float_type, skeleton
 from pruning.pruned import Pruned
 from pruning.selection import Selection
@@ -48,6 +48,8 @@ def save(pruned: Pruned, folder: Path | str, dense: nn.Module | None = None) -> 
     Raises:
         ValueError: nothing is written: the network is not what its origin gives, or a file may not hold its graph.
     """
+    if isinstance(folder, Pruned):  # until October 2026 the folder stood first
+        pruned, folder = folder, pruned  # type: ignore[unreachable]
     if not isinstance(pruned, Pruned):
         raise ValueError(f"save() takes what pruning.prune gives, got a {type(pruned).__name__}")
     folder = Path(folder)
@@ -110,11 +112,19 @@ def _rebuild(description: Description, dense: nn.Module | None) -> tuple[fx.Grap
         words = "cannot be built by name: give" if dense is None else f"is {description.origin}: do not give"
         raise ValueError(f"the full-size network {words} dense=")
     if description.origin is not None:
-        bare = description.origin.skeleton(len(description.classes), description.image_shape)  # type: ignore[arg-type]
+        bare = description.origin.skeleton(len(description.classes), _image(description))
     else:
         bare = skeleton(dense)  # type: ignore[arg-type]
     selection = description.selection(bare)
     return compact(bare, selection, description.image_shape), selection
+
+
+def _image(description: Description) -> tuple[int, int, int]:
+    shape = description.image_shape
+    if not isinstance(shape, tuple) or [type(size) for size in shape] != [int] * 3:
+        raise ValueError(f"{description.origin} takes images (channels, height, width), and image_shape is {shape}")
+    channels, height, width = shape
+    return channels, height, width
 
 
 @torch.no_grad()
@@ -122,7 +132,7 @@ def _check_runs(network: nn.Module, image_shape: Shapes) -> None:
     """By shapes alone: what is described must fit together."""
     try:
         with torch.device("meta"):
-            network.eval()(torch.empty(2, *image_shape, dtype=float_type(network)))
+            call(network.eval(), empty_batch(image_shape, 2, float_type(network)))
     except Exception as error:  # a layer may refuse in its own words
         words = " ".join(str(error).split())[:200]
         raise ValueError(f"the graph does not take images of {image_shape}: {words}") from error

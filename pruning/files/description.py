@@ -14,12 +14,14 @@ from torch import Tensor, nn
 
 from pruning.files import bitmap
 from pruning.files.report import read_report
-from pruning.graph.inputs import Shapes
+from pruning.files.values import DTYPE_NAMES, DTYPES
+from pruning.graph.inputs import Input, Shapes, map_inputs
 from pruning.models.registry import Origin
 from pruning.pruned import Preprocessing, Report
 from pruning.selection import Selection, weight_of
 
 MAX_SIDE = 2**16  # pixels a side
+MAX_AXES, MAX_INPUTS = 4, 64  # of an input without its batch, of a network
 FORMAT, VERSION = "cnn-pruning", 2  # raise the version when a field changes its meaning
 READ = (1, 2)  # version 1 had neither program nor report
 MAX_KERNELS = 2**27  # of all layers of a selection; ResNet-152 has 40 million
@@ -41,7 +43,8 @@ class Description:
     report: Report | None = None
 
     def to_json(self) -> bytes:
-        values = {"format": FORMAT, "version": VERSION, **asdict(self)}
+        shapes = map_inputs(self.image_shape, encode_shape)
+        values = {"format": FORMAT, "version": VERSION, **asdict(self), "image_shape": shapes}
         return (json.dumps(values, indent=1, allow_nan=False) + "\n").encode()
 
     def own_selection(self) -> Selection:
@@ -126,11 +129,31 @@ def _read_kernel_shape(name: str, packed: Any) -> torch.Size:
     return torch.Size(shape)
 
 
+def encode_shape(shape: Input) -> list[int | str]:
+    """As JSON; a type of number stands at the end by its name."""
+    return [DTYPE_NAMES[part] if isinstance(part, torch.dtype) else part for part in shape]
+
+
 def _read_image_shape(values: Any) -> Shapes:
-    shape = _read_triple(values, "image_shape", int)
-    if not 1 <= min(shape) <= max(shape) <= MAX_SIDE:
-        raise ValueError(f"image_shape must be three numbers from 1 to {MAX_SIDE}, got {str(shape)[:60]}")
-    return shape
+    shapes = _read(values, "image_shape", list | dict)
+    if isinstance(shapes, list) and not any(isinstance(part, list) for part in shapes):
+        return _read_shape(shapes)
+    if len(shapes) > MAX_INPUTS or not shapes:
+        raise ValueError(f"image_shape must be of 1 to {MAX_INPUTS} inputs, got {len(shapes)}")
+    if isinstance(shapes, list):
+        return tuple(map(_read_shape, shapes))
+    return {name: _read_shape(shape) for name, shape in shapes.items()}
+
+
+def _read_shape(shape: Any) -> Input:
+    sizes: list[Any] = shape if isinstance(shape, list) else [None]
+    kinds = sizes[-1:] if sizes and isinstance(sizes[-1], str) else []
+    sizes = sizes[: len(sizes) - len(kinds)]
+    if len(sizes) > MAX_AXES or not all(type(size) is int and 1 <= size <= MAX_SIDE for size in sizes):
+        raise ValueError(f"image_shape must be up to {MAX_AXES} numbers from 1 to {MAX_SIDE}, got {str(shape)[:60]}")
+    if kinds and kinds[0] not in DTYPES:
+        raise ValueError(f"image_shape must end in a type of number, got {kinds[0][:60]!r}")
+    return (*sizes, *(DTYPES[kind] for kind in kinds))
 
 
 def _read_triple(values: Any, key: str, kind: Any) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import warnings
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,13 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from pruning.files import durable
-from pruning.graph.inputs import Shapes
+from pruning.graph.inputs import Batch, Shapes, bind, call, map_batch, random_batch
 from pruning.graph.tracing import float_type
 from pruning.modes import exact_float32
-from pruning.surgery.certificate import flatten_output
+from pruning.surgery.certificate import flatten_output, named_outputs
 
 EXTRA = ("onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 1e-4  # of the logits' scale, as the certificate's
+EPSILONS = 10  # of the network's type of number, where those are more: float16 rounds at each layer
 EXAMPLE_BATCH = 2  # images it is exported with: 1 would be taken for a constant
 CHECKED_BATCHES = (1, 3)
 
@@ -27,13 +30,16 @@ CHECKED_BATCHES = (1, 3)
 def exported(network: nn.Module, image_shape: Shapes) -> torch.export.ExportedProgram:
     """The network in eval as a torch.export program, for any number of images."""
     bare, images = _prepare(network, image_shape)
-    return torch.export.export(bare, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+    args, kwargs = bind(bare, images)
+    return torch.export.export(
+        bare, tuple(args.values()), kwargs, dynamic_shapes=_batch_axes(bare, images, torch.export.Dim.DYNAMIC)
+    )
 
 
 def onnx(network: nn.Module, image_shape: Shapes, path: Path | str) -> float:
-    """Write the network in eval as an ONNX file: input `images` [batch, channels, height, width], output `logits` (that
-    is the first of several).
+    """Write the network in eval as an ONNX file: input `images` [batch, channels, height, width], output `logits`.
 
+    Several inputs have the names of forward's arguments; several outputs those of their places ("0", "boxes.1").
     Returns the largest difference that ONNX Runtime shows on random images, relative to the output's largest value.
 
     Raises:
@@ -41,24 +47,56 @@ def onnx(network: nn.Module, image_shape: Shapes, path: Path | str) -> float:
     """
     refuse_missing()
     bare, images = _prepare(network, image_shape)
-    program: Any = torch.onnx.export(
-        bare,
-        (images,),
-        dynamo=True,
-        input_names=["images"],
-        output_names=["logits"],
-        dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
-        verbose=False,
-    )
+    if float_type(bare) is torch.bfloat16:
+        raise ValueError("ONNX Runtime computes nothing in bfloat16: give a copy in float32, network.float()")
+    program = _onnx_program(bare, images)
     content = program.model_proto.SerializeToString()
     distance = max(_relative_difference(content, bare, batch, image_shape) for batch in CHECKED_BATCHES)
-    if not distance <= TOLERANCE:
+    tolerance = max(TOLERANCE, EPSILONS * torch.finfo(float_type(bare)).eps)
+    if not distance <= tolerance:
         raise ValueError(
             f"the ONNX form differs from the network by {distance:.2e} of its outputs' scale, more than "
-            f"{TOLERANCE:.0e}; use exported(), or another version of onnxscript"
+            f"{tolerance:.0e}; use exported(), or another version of onnxscript"
         )
     durable.write(Path(path), content)
     return distance
+
+
+def _onnx_program(network: nn.Module, batch: Batch) -> Any:
+    args, kwargs = bind(network, batch)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*shares the same shape constraints")  # all inputs have one batch
+        return torch.onnx.export(
+            network,
+            tuple(args.values()),
+            kwargs=kwargs,
+            dynamo=True,
+            input_names=list(_named_inputs(network, batch)),
+            output_names=_output_names(network, batch),
+            dynamic_shapes=_batch_axes(network, batch, torch.export.Dim("batch", min=1)),
+            verbose=False,
+        )
+
+
+def _named_inputs(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    if isinstance(batch, Tensor):
+        return {"images": batch}
+    args, kwargs = bind(network, batch)
+    return args | kwargs
+
+
+@torch.no_grad()
+def _output_names(network: nn.Module, batch: Batch) -> list[str]:
+    """No two values of an ONNX file have one name."""
+    names, inputs = list(named_outputs(call(network, batch))), _named_inputs(network, batch)
+    return ["logits"] if len(names) == 1 else [f"{name}_output" if name in inputs else name for name in names]
+
+
+def _batch_axes(network: nn.Module, batch: Batch, axis: Any) -> dict[str, Any]:
+    """The first axis of each input is `axis`, as torch.export wants it: by the names of forward's arguments."""
+    args, kwargs = bind(network, batch)
+    bound = inspect.signature(network.forward).bind(*args.values(), **kwargs).arguments
+    return {name: map_batch(value, lambda _: {0: axis}) for name, value in bound.items()}
 
 
 def refuse_missing() -> None:
@@ -67,23 +105,21 @@ def refuse_missing() -> None:
         raise ValueError(f"ONNX needs {', '.join(missing)}: pip install 'cnn-pruning[export]'")
 
 
-def _prepare(network: nn.Module, image_shape: Shapes) -> tuple[nn.Module, Tensor]:
+def _prepare(network: nn.Module, image_shape: Shapes) -> tuple[nn.Module, Batch]:
     """A copy in eval on the CPU, and example images."""
     bare = copy.deepcopy(network).cpu().eval()
-    return bare, _random_images(EXAMPLE_BATCH, image_shape, float_type(bare))
-
-
-def _random_images(batch: int, image_shape: Shapes, kind: torch.dtype) -> Tensor:
-    return torch.randn(batch, *image_shape, generator=torch.Generator().manual_seed(batch)).to(kind)
+    return bare, random_batch(image_shape, EXAMPLE_BATCH, float_type(bare), EXAMPLE_BATCH)
 
 
 @torch.no_grad()
-def _relative_difference(content: bytes, network: nn.Module, batch: int, image_shape: Shapes) -> float:
-    images = _random_images(batch, image_shape, float_type(network))
+def _relative_difference(content: bytes, network: nn.Module, count: int, image_shape: Shapes) -> float:
+    batch = random_batch(image_shape, count, float_type(network), count)
     session = import_module("onnxruntime").InferenceSession(content, providers=["CPUExecutionProvider"])
-    of_onnx = session.run(None, {"images": images.numpy()})
+    read = {value.name for value in session.get_inputs()}  # one that nobody reads is left out
+    given = {name: value.numpy() for name, value in _named_inputs(network, batch).items() if name in read}
+    of_onnx = session.run(None, given)
     with exact_float32():
-        of_network = [output.numpy() for output in flatten_output(network(images))]
+        of_network = [output.numpy() for output in flatten_output(call(network, batch))]
     if [output.shape for output in of_onnx] != [output.shape for output in of_network]:
         return float("inf")
     return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in zip(of_onnx, of_network, strict=True))

@@ -10,6 +10,7 @@ import torch
 from torch import fx
 
 DTYPES = {str(kind).removeprefix("torch."): kind for kind in vars(torch).values() if isinstance(kind, torch.dtype)}
+DTYPE_NAMES = {kind: name for name, kind in reversed(DTYPES.items())}
 FORMATS = {str(member).removeprefix("torch."): member for member in (torch.contiguous_format, torch.channels_last)}
 DEVICES = ("cpu", "cuda", "meta", "mps")
 MOST = 2**53  # whole numbers that JSON readers agree on
@@ -24,7 +25,9 @@ def encode(value: Any) -> Any:
     if isinstance(value, (int, float)):
         return value if math.isfinite(value) else {"float": str(value)}
     if isinstance(value, dict):
-        return {"dict": {name: encode(member) for name, member in value.items() if isinstance(name, str)}}
+        if unnamed := [name for name in value if not isinstance(name, str)]:
+            raise ValueError(f"a dict with the key {unnamed[0]!r:.60}, which is no word")
+        return {"dict": {name: encode(member) for name, member in value.items()}}
     if isinstance(value, (tuple, list, slice)):
         kind = "list" if isinstance(value, list) else "slice" if isinstance(value, slice) else "tuple"
         items = (value.start, value.stop, value.step) if isinstance(value, slice) else value

@@ -172,6 +172,8 @@ def authors_ops(liveness: Liveness) -> int:
     """
     total = predict(liveness).macs
     for node, op in liveness.graph.ops.items():
+        if node not in liveness.graph.trace.shapes:  # several tensors at once
+            continue
         layer = liveness.graph.trace.layer(node)
         outputs = torch.Size(liveness.graph.shape(node)[1:]).numel()
         if isinstance(op, Linear):

@@ -25,14 +25,30 @@ def map_inputs(shapes: Shapes, function: Callable[[Input], Any]) -> Any:
     """The same for each input: alone, in a tuple or in a dict, as they are."""
     if isinstance(shapes, Mapping):
         return {name: function(shape) for name, shape in shapes.items()}
-    if any(isinstance(part, tuple) for part in shapes):
-        return tuple(function(shape) for shape in shapes)
-    return function(shapes)
+    return function(shapes) if is_single(shapes) else tuple(map(function, shapes))  # type: ignore[arg-type]
+
+
+def is_single(shapes: Shapes) -> bool:
+    """Is it the shape of the one input that a network takes by place?"""
+    return isinstance(shapes, tuple) and not any(isinstance(part, tuple) for part in shapes)
 
 
 def empty_batch(shapes: Shapes, count: int, kind: torch.dtype) -> Batch:
     """Without numbers (meta device); floating ones are of `kind`, the network's own."""
     return map_inputs(shapes, lambda shape: torch.empty(count, *sizes(shape), dtype=dtype(shape, kind), device="meta"))
+
+
+def random_batch(shapes: Shapes, count: int, kind: torch.dtype, seed: int = 0) -> Batch:
+    """As normalised images are, the same at each call; whole numbers are 0 or 1."""
+    draws = torch.Generator().manual_seed(seed)
+
+    def draw(shape: Input) -> Tensor:
+        wanted = dtype(shape, kind)
+        if wanted.is_floating_point or wanted.is_complex:
+            return torch.randn(count, *sizes(shape), generator=draws, dtype=wanted)
+        return torch.randint(2, (count, *sizes(shape)), generator=draws).to(wanted)
+
+    return map_inputs(shapes, draw)
 
 
 def sizes(shape: Input) -> Shape:
@@ -41,6 +57,30 @@ def sizes(shape: Input) -> Shape:
 
 def dtype(shape: Input, kind: torch.dtype) -> torch.dtype:
     return next((part for part in shape if isinstance(part, torch.dtype)), kind)
+
+
+def inputs_of(batch: Batch) -> dict[str, Any]:
+    """Each input by its place, as python writes it: "", "[0]" or "['mask']"."""
+    if isinstance(batch, Mapping):
+        return {f"[{name!r}]": value for name, value in batch.items()}
+    return {f"[{place}]": value for place, value in enumerate(batch)} if isinstance(batch, tuple) else {"": batch}
+
+
+def map_batch(batch: Batch, function: Callable[[Tensor], Any]) -> Any:
+    if isinstance(batch, Mapping):
+        return {name: function(value) for name, value in batch.items()}
+    return tuple(map(function, batch)) if isinstance(batch, (tuple, list)) else function(batch)
+
+
+def move(values: Any, device: torch.device, kind: torch.dtype | None = None) -> Any:
+    """Inputs or labels, to a device; floating numbers to a type, if one is given."""
+    if isinstance(values, Mapping):
+        return {name: move(value, device, kind) for name, value in values.items()}
+    if isinstance(values, (tuple, list)):
+        return getattr(type(values), "_make", type(values))(move(value, device, kind) for value in values)
+    if not isinstance(values, Tensor):
+        return values
+    return values.to(device, kind if kind is not None and values.is_floating_point() else values.dtype)
 
 
 def call(network: nn.Module, batch: Batch) -> Any:

@@ -12,6 +12,8 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 
+from pruning.batches import Batches
+from pruning.graph.inputs import Batch
 from pruning.lightning import refusals
 from pruning.lightning.optimisers import swap_parameters
 from pruning.lightning.param_groups import holders, restore_order
@@ -20,7 +22,7 @@ from pruning.lightning.saved import from_state, to_state
 from pruning.lightning.steps import MethodSteps, count_steps
 from pruning.methods.build import Method, build_method
 from pruning.pruned import Pruned
-from pruning.pruner import Batches, Pruner
+from pruning.pruner import Pruner
 from pruning.surgery.compact import compact
 
 
@@ -58,7 +60,7 @@ class PruningCallback(MethodSteps):
         network: str = "network",
         epochs: int | None = None,
         at_epoch: int = 0,
-        example: Tensor | None = None,
+        example: Batch | None = None,
         data: Batches | None = None,
         loss: Callable[[Any, Any], Tensor] = F.cross_entropy,
         **arguments: Any,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import nn
 from torch.optim import LBFGS, Optimizer
 
+from pruning.batches import example_shapes
 from pruning.graph.inputs import Shapes
 from pruning.methods.base import PruningMethod
 from pruning.pruned import Pruned
@@ -84,13 +84,12 @@ def refuse_strategy(trainer: Trainer) -> None:
 def find_image_shape(pl_module: LightningModule, example: Any, name: str) -> Shapes:
     """Raises ValueError where nobody says what images look like: a batch is seen only after the optimiser is made."""
     given = pl_module.example_input_array if example is None else example
-    if not isinstance(given, torch.Tensor) or given.ndim != 4:
-        got = "nothing" if given is None else getattr(given, "shape", type(given).__name__)
+    if given is None:
         raise ValueError(
-            f"example= must be a batch of images that {name!r} is given, (batch, channels, height, width), got {got}: "
-            f"give PruningCallback example=, or set example_input_array in {type(pl_module).__name__}"
+            f"example= must be a batch of images that {name!r} is given, (batch, channels, height, width), got "
+            f"nothing: give PruningCallback example=, or set example_input_array in {type(pl_module).__name__}"
         )
-    return tuple(given.shape[1:])
+    return example_shapes(given)
 
 
 def refuse_short(trainer: Trainer, epochs: int, steps: int) -> None:

@@ -30,7 +30,7 @@ def to_state(pruned: Pruned) -> State:
 
 def from_state(state: Mapping[str, Any], network: nn.Module) -> Pruned:
     """Of a plain full-size network; the weights are those of the network, and yet to be loaded."""
-    choice, image_shape = Selection(state["selection"]), tuple(state["image_shape"])
+    choice, image_shape = Selection(state["selection"]), state["image_shape"]
     graph = trace(network, image_shape)
     before, after = analyse(graph, Selection({})), analyse(graph, choice)
     small = build_small(network, after)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import final
+from typing import Any, final
 
 import torch
 from jaxtyping import Float
@@ -25,12 +25,12 @@ from torch import Tensor, nn
 
 from pruning.arguments import key
 from pruning.graph.graph import Graph
-from pruning.graph.inputs import Shapes
+from pruning.graph.inputs import Batch, Shapes, call
 from pruning.modes import eval_mode
 from pruning.selection import Selection
 
-Images = Float[Tensor, "batch ..."]
-Loss = Callable[[Tensor], Float[Tensor, ""]]  # of a network's outputs, for the batch that they are of
+Images = Batch  # also several inputs: `pruning.graph.inputs.call`
+Loss = Callable[[Any], Float[Tensor, ""]]  # of a network's outputs, for the batch that they are of
 
 
 class PruningMethod(ABC):
@@ -65,7 +65,7 @@ class PruningMethod(ABC):
 
         What is seen may live in the method: whoever asks it to select has shown it the batches.
         """
-        loss(network(images)).backward()
+        loss(call(network, images)).backward()
         self.steer(network)
 
     def penalty(self, network: nn.Module) -> Float[Tensor, ""] | None:

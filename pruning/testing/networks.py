@@ -7,25 +7,24 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
+from pruning.batches import example_shapes
 from pruning.graph.cost import predict
 from pruning.graph.graph import Graph, trace
-from pruning.graph.inputs import Shapes
+from pruning.graph.inputs import Batch, Shapes, call
 from pruning.graph.liveness import analyse
 from pruning.graph.sites import sites
 from pruning.selection import Selection
 from pruning.surgery import compact, mask
+from pruning.surgery.certificate import flatten_output, named_outputs
 from pruning.testing.equality import assert_small_is_masked, images, random_rows, randomised
 
 RATIOS = (0.3, 0.6)  # of the filters
 TRIES = 10  # selections to draw for each that is wanted
 
 
-def check_network(
-    build: Callable[[], nn.Module], example: Float[Tensor, "batch channels height width"], draws: int = 2
-) -> None:
+def check_network(build: Callable[[], nn.Module], example: Batch, draws: int = 2) -> None:
     """Cut a network by random selections and assert that each small one is right; in float64, with random norms.
 
     Right: it computes what the masked network computes, costs what was predicted, has its parameters in the full-size
@@ -34,14 +33,14 @@ def check_network(
 
     Args:
         build: makes the network; it is copied first.
-        example: a batch of images; only its shape counts.
+        example: a batch of images, or of several inputs, as in `pruning.prune`; only its shapes count.
         draws: selections for each of two ratios.
 
     Raises:
         AssertionError: a promise is not kept.
         ValueError: the network cannot be traced.
     """
-    shape: Shapes = tuple(example.shape[1:])
+    shape = example_shapes(example)
     network = with_fitting_norms(randomised(copy.deepcopy(build())), images(shape, 8, seed=1))
     graph = trace(network, shape)
     assert_full_selection_is_the_identity(network, graph, shape)
@@ -64,13 +63,13 @@ def telling_selections(network: nn.Module, graph: Graph, shape: Shapes, draws: i
 @torch.no_grad()
 def is_telling(network: nn.Module, choice: Selection, graph: Graph, shape: Shapes) -> bool:
     try:
-        logits = mask(network, choice, shape, graph)(images(shape))
+        outputs = flatten_output(call(mask(network, choice, shape, graph), images(shape)))
     except ValueError:  # a layer is emptied
         return False
-    return bool((logits - logits[:1]).abs().max() > 1e-3 * logits.abs().max())
+    return any(bool((output - output[:1]).abs().max() > 1e-3 * output.abs().max()) for output in outputs)
 
 
-def with_fitting_norms(network: nn.Module, *batch: Tensor) -> nn.Module:
+def with_fitting_norms(network: nn.Module, batch: Batch) -> nn.Module:
     """Statistics that fit the weights, in place, so that images still matter after a hundred layers.
 
     `batch`: what forward takes; a norm over 1x1 maps needs several images.
@@ -81,7 +80,7 @@ def with_fitting_norms(network: nn.Module, *batch: Tensor) -> nn.Module:
         norm.momentum = 1.0
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)  # dropout, stochastic depth
-        network.train()(*batch)
+        call(network.train(), batch)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return network.eval()
@@ -90,11 +89,14 @@ def with_fitting_norms(network: nn.Module, *batch: Tensor) -> nn.Module:
 @torch.no_grad()
 def assert_full_selection_is_the_identity(network: nn.Module, graph: Graph, shape: Shapes) -> None:
     same = compact(network, Selection.full(network), shape, graph)
-    assert torch.equal(network(images(shape, 2)), same(images(shape, 2)))
+    wanted, got = (named_outputs(call(each, images(shape, 2))) for each in (network, same))
+    assert wanted.keys() == got.keys()
+    assert all(torch.equal(wanted[name], got[name]) for name in wanted)
     assert same.state_dict().keys() == network.state_dict().keys()
 
 
 def assert_trains(small: nn.Module, shape: Shapes) -> None:
     """A backward in train mode reaches every parameter."""
-    small.train()(images(shape)).square().mean().backward()
+    outputs = flatten_output(call(small.train(), images(shape)))
+    torch.stack([output.square().mean() for output in outputs]).sum().backward()
     assert [name for name, parameter in small.named_parameters() if parameter.grad is None] == []

@@ -42,7 +42,7 @@ class Entry:
     def build(self) -> nn.Module:
         """With random norms whose statistics fit, so that images still matter after a hundred layers; float64, eval."""
         network = BUILDERS.get(self.kind, BUILDERS[self.library])(self.name)
-        return with_fitting_norms(randomised(initialise(network, 0)), *self.inputs(8, seed=1))
+        return with_fitting_norms(randomised(initialise(network, 0)), self.inputs(8, seed=1))
 
     def inputs(self, count: int, seed: int = 0) -> tuple[Tensor, ...]:
         return tuple(images(shape, count, seed + place) for place, shape in enumerate(self.shapes))

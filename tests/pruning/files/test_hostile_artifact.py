@@ -51,11 +51,14 @@ LIES: dict[str, tuple[Callable[[Values], None], str]] = {
     "other filters": (kernels(kept=kept(b"\xff" * 32)), "has shape .*, the network needs"),
     "one class more": (changed(classes=["a"] * 4), "linear.bias has shape \\(3,\\), the network needs \\(4,\\)"),
     "classes": (changed(classes=[{"a": 1}]), "classes must be a list of str"),
-    "no image": (changed(image_shape=[3, 0, 32]), "three numbers from 1 to 65536"),
-    "a flat image": (changed(image_shape=[3, 32]), "image_shape must be three numbers"),
-    "negative image": (changed(image_shape=[3, -32, -32]), "three numbers from 1 to 65536"),
+    "no image": (changed(image_shape=[3, 0, 32]), "up to 4 numbers from 1 to 65536"),
+    "a flat image": (
+        changed(image_shape=[3, 32]),
+        r"takes images \(channels, .*, and image_shape is \(3, 32\)",
+    ),
+    "negative image": (changed(image_shape=[3, -32, -32]), "up to 4 numbers from 1 to 65536"),
     "grey": (changed(image_shape=[1, 32, 32]), "does not take images"),
-    "endless image": (changed(image_shape=[3, 10**12, 10**12]), "three numbers from 1 to 65536"),
+    "endless image": (changed(image_shape=[3, 10**12, 10**12]), "up to 4 numbers from 1 to 65536"),
     "nan": (changed(preprocessing={"mean": [0.0, 0.0, 0.0], "std": [float("nan")] * 3, "resize": None}), "std above 0"),
     "resize": (
         changed(preprocessing={"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0], "resize": "x"}),
