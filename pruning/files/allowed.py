@@ -64,12 +64,13 @@ OF_TORCH: dict[str, type[nn.Module]] = {
 }
 OWN: dict[str, type[nn.Module]] = {
     f"pruning.{value.__name__}": value
-    for value in (align.AddAt, align.Choose, align.ColumnGroups, align.Spread, norms.LiveGroupNorm, norms.LiveLayerNorm)
+    for value in (align.AddAt, align.Choose, align.ColumnGroups, align.Spread, *norms.LIVE_NORMS)
 }
 ELSEWHERE = (  # in libraries that may be absent
     "torchvision.ops.stochastic_depth.StochasticDepth",
     "timm.layers.drop.DropPath",
     "timm.layers.norm_act.BatchNormAct2d",
+    "timm.layers.grn.GlobalResponseNorm",
 )
 LAYERS = OWN | {f"torch.nn.{name}": value for name, value in OF_TORCH.items()}
 LAYER_NAMES = {value: name for name, value in LAYERS.items()}

@@ -166,6 +166,11 @@ def _live_group_norm(call: Call) -> Op | None:
     return _norm_over_channels(call, segment) if call.takes_one_tensor and call.axis == CHANNELS else None
 
 
+def _global_response_norm(call: Call) -> Op | None:
+    at_channels = call.takes_one_tensor and call.axis == call.layer.channel_dim % len(call.shape)  # type: ignore
+    return _norm_over_channels(call, torch.zeros(call.shape[call.axis], dtype=torch.long)) if at_channels else None
+
+
 def _norm_over_channels(call: Call, segment: Int[Tensor, " channels"]) -> Op:
     return NormOverChannels(call.node, call.tensors, call.axis, call.shape[call.axis], segment)
 
@@ -189,6 +194,7 @@ RECOGNISERS: dict[object, Recogniser] = {
     **_by(_layer_norm, [nn.LayerNorm, tables.LIVE_LAYER_NORM]),
     **_by(_group_norm, [nn.GroupNorm]),
     **_by(_live_group_norm, [tables.LIVE_GROUP_NORM]),
+    **_by(_global_response_norm, tables.GLOBAL_RESPONSE_NORMS),
     **_by(_norm_activation, tables.NORM_ACTIVATIONS_BY_NAME),
     **_by(_prelu, [nn.PReLU]),
     **_by(pointwise.elementwise, tables.ELEMENTWISE_LAYERS | tables.ELEMENTWISE),

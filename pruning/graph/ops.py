@@ -63,7 +63,8 @@ class Norm(Channelwise):
 
 @dataclass(frozen=True, eq=False)
 class NormOverChannels(Channelwise):
-    """A norm over the channels of each group (`segment`: whose each is): LayerNorm, GroupNorm.
+    """A norm over the channels of each group (`segment`: whose each is): LayerNorm, GroupNorm,
+    GlobalResponseNorm.
 
     A dead channel leaves it dead, because its scale and its shift are silenced; every live one counts in its group's
     statistics.

@@ -104,9 +104,13 @@ NORMS: frozenset[type] = frozenset(
 )
 # Those that surgery has put in their place are leaves of the trace, by name: surgery imports the graph.
 LIVE_LAYER_NORM, LIVE_GROUP_NORM = "pruning.surgery.norms.LiveLayerNorm", "pruning.surgery.norms.LiveGroupNorm"
+# Of ConvNeXt V2: every channel by its size, over the mean of all channels' sizes.
+GLOBAL_RESPONSE_NORMS = frozenset(
+    {"timm.layers.grn.GlobalResponseNorm", "pruning.surgery.norms.LiveGlobalResponseNorm"}
+)
 # A batch norm that goes on with an activation `act` and a `drop` of its own; leaves of the trace.
 NORM_ACTIVATIONS_BY_NAME = frozenset({"timm.layers.norm_act.BatchNormAct2d"})
-NORMS_BY_NAME = NORM_ACTIVATIONS_BY_NAME | {LIVE_LAYER_NORM, LIVE_GROUP_NORM}
+NORMS_BY_NAME = NORM_ACTIVATIONS_BY_NAME | GLOBAL_RESPONSE_NORMS | {LIVE_LAYER_NORM, LIVE_GROUP_NORM}
 
 # -- elements of one tensor are moved about ----------------------------------------------------------------------------
 RESHAPING_LAYERS: frozenset[type] = frozenset(

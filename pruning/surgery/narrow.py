@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pruning.graph.layout import Rectangle
 from pruning.selection import Convolution
-from pruning.surgery.norms import LiveGroupNorm, LiveLayerNorm
+from pruning.surgery.norms import LIVE_NORMS, LiveGlobalResponseNorm, LiveGroupNorm, LiveLayerNorm
 
 Numbers = Int[Tensor, " _"]
 
@@ -82,28 +82,31 @@ def widen_norm(layer: Any, places: Numbers, width: int) -> nn.Module:
 
 
 def narrow_norm_over_channels(layer: Any, segment: Numbers, channels: Numbers) -> nn.Module:
-    """The channels of a LayerNorm or GroupNorm, ascending; `segment`: the group of each.
+    """The channels of a LayerNorm, GroupNorm or GlobalResponseNorm, ascending; `segment`: the group of each.
 
     Where a group is not whole its statistics are corrected; a group that is gone is no longer counted.
     """
     sizes = [size for size in segment.bincount().tolist() if size]
-    if isinstance(layer, (nn.LayerNorm, nn.GroupNorm)) and set(sizes) == {_channels_of_a_group(layer)}:
+    width = _channels_of_a_group(layer)
+    if set(sizes) == {width} and not isinstance(layer, LIVE_NORMS):
         return _whole_groups(layer, len(sizes), channels)
     weight, bias = (_fresh_parameter(_take_rows(old, channels), old) for old in (layer.weight, layer.bias))
+    if isinstance(layer, (nn.GroupNorm, LiveGroupNorm)):
+        return LiveGroupNorm(sizes, width, weight, bias, layer.eps)
     if isinstance(layer, (nn.LayerNorm, LiveLayerNorm)):
-        return LiveLayerNorm(_channels_of_a_group(layer), weight, bias, layer.eps)
-    return LiveGroupNorm(sizes, _channels_of_a_group(layer), weight, bias, layer.eps)
+        return LiveLayerNorm(width, weight, bias, layer.eps)
+    return LiveGlobalResponseNorm(width, weight, bias, layer.eps, layer.channel_dim)
 
 
 def _channels_of_a_group(layer: Any) -> int:
     """At full width."""
     if isinstance(layer, nn.GroupNorm):
         return layer.num_channels // layer.num_groups
-    return layer.normalized_shape[0] if isinstance(layer, nn.LayerNorm) else layer.width
+    return layer.width if isinstance(layer, LIVE_NORMS) else len(layer.weight)
 
 
-def _whole_groups(layer: nn.LayerNorm | nn.GroupNorm, groups: int, channels: Numbers) -> nn.Module:
-    """Torch's own norm, of as many groups."""
+def _whole_groups(layer: Any, groups: int, channels: Numbers) -> nn.Module:
+    """The norm itself, of as many groups."""
     small = _copy_without_parameters(layer)
     if isinstance(layer, nn.GroupNorm):
         small.num_groups, small.num_channels = groups, len(channels)

@@ -92,3 +92,28 @@ class LiveGroupNorm(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.sizes} channels in groups of {self.width}, eps={self.eps}"
+
+
+class LiveGlobalResponseNorm(nn.Module):
+    """A GlobalResponseNorm over `width` channels that is given the live ones, on axis 1 or on the last."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, width: int, weight: nn.Parameter, bias: nn.Parameter, eps: float, channel_dim: int) -> None:
+        super().__init__()
+        self.width, self.eps, self.channel_dim, self.share = width, eps, channel_dim, len(weight) / width
+        self.weight, self.bias = weight, bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        last = self.channel_dim != 1
+        size = torch.linalg.vector_norm(x, dim=[1, 2] if last else [2, 3], keepdim=True)
+        response = size / (size.mean(self.channel_dim, keepdim=True) * self.share + self.eps)
+        shape = [1, 1, 1, -1] if last else [1, -1, 1, 1]
+        return x + torch.addcmul(self.bias.view(shape), self.weight.view(shape), x * response)
+
+    def extra_repr(self) -> str:
+        return f"{len(self.weight)} of {self.width} channels, eps={self.eps}"
+
+
+LIVE_NORMS = (LiveLayerNorm, LiveGroupNorm, LiveGlobalResponseNorm)

@@ -12,7 +12,7 @@ from pruning.graph.liveness import analyse
 from pruning.pruned import Pruned
 from pruning.selection import Selection
 from pruning.surgery.mask import silence
-from pruning.surgery.norms import LiveGroupNorm, LiveLayerNorm
+from pruning.surgery.norms import LiveGlobalResponseNorm, LiveGroupNorm, LiveLayerNorm
 from pruning.testing import assert_small_is_masked, images, random_rows, randomised, relative
 
 SHAPE = (3, 6, 6)
@@ -190,6 +190,31 @@ def test_norms_are_written_as_onnx(tmp_path: object) -> None:
     of_groups, of_layer = LiveGroupNorm([2, 1], 2, weight, bias, 1e-5), LiveLayerNorm(6, weight, bias, 1e-5)
     network = nn.Sequential(of_groups, nn.Flatten(2), nn.Unflatten(2, (4, 3)), of_layer)
     assert onnx(network, (3, 4, 3), f"{tmp_path}/network.onnx") < 1e-5
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+@pytest.mark.filterwarnings("ignore")  # torch.jit.script is deprecated
+def test_global_response_norm_of_live_channels(channels_last: bool, tmp_path: object) -> None:
+    """Of ConvNeXt V2; timm's is a leaf."""
+    norm = pytest.importorskip("timm.layers.grn").GlobalResponseNorm(12, channels_last=channels_last)
+    norm.weight.data.uniform_(0.5, 1.5)
+    order = ((0, 2, 3, 1), (0, 3, 1, 2)) if channels_last else ((0, 1, 2, 3),) * 2
+    network = around(Permute(order[0]), norm, Permute(order[1]))
+    small, batch = cut(network), images(SHAPE)
+    assert type(small.get_submodule("2")) is LiveGlobalResponseNorm
+    again = cut(small, 0.3, seed=5)
+    save(Pruned(again, Selection({}), None, SHAPE), f"{tmp_path}/saved")  # type: ignore[arg-type]
+    assert torch.equal(load(f"{tmp_path}/saved").network(batch), again(batch))
+    assert torch.equal(torch.jit.script(again)(batch), again(batch))
+
+
+class Permute(nn.Module):
+    def __init__(self, order: tuple[int, ...]) -> None:
+        super().__init__()
+        self.order = order
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(self.order)
 
 
 @pytest.mark.filterwarnings("ignore")  # torch.jit.script is deprecated
