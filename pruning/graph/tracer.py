@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.utils._device import _device_constructors
 
 from pruning.graph import tables
 from pruning.graph.decisions import Decision, Rerun, reads_type
@@ -191,6 +192,7 @@ class Tracer(fx.Tracer):
     @contextmanager
     def _record_factories(self) -> Iterator[None]:
         """For a while this thread's torch.arange and its like are recorded."""
+        _device_constructors()  # torch lists them at the first call and keeps the list: not of what stands in for them
         originals, thread = {name: getattr(torch, name) for name in FACTORIES}, get_ident()
 
         def record_calls(original: Callable[..., Any]) -> Callable[..., Any]:
