@@ -71,6 +71,7 @@ ELSEWHERE = (  # in libraries that may be absent
     "timm.layers.drop.DropPath",
     "timm.layers.norm_act.BatchNormAct2d",
     "timm.layers.grn.GlobalResponseNorm",
+    "torchvision.ops.misc.FrozenBatchNorm2d",
 )
 LAYERS = OWN | {f"torch.nn.{name}": value for name, value in OF_TORCH.items()}
 LAYER_NAMES = {value: name for name, value in LAYERS.items()}

@@ -190,7 +190,7 @@ def _by(recogniser: Recogniser, kinds: Iterable[object]) -> dict[object, Recogni
 RECOGNISERS: dict[object, Recogniser] = {
     **_by(_conv, CONVOLUTIONS),
     **_by(_linear, [nn.Linear]),
-    **_by(_norm, tables.NORMS),
+    **_by(_norm, tables.NORMS | tables.FROZEN_NORMS_BY_NAME),
     **_by(_layer_norm, [nn.LayerNorm, tables.LIVE_LAYER_NORM]),
     **_by(_group_norm, [nn.GroupNorm]),
     **_by(_live_group_norm, [tables.LIVE_GROUP_NORM]),

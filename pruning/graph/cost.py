@@ -125,7 +125,7 @@ def predict(liveness: Liveness) -> Cost:
             params += 0 if liveness.computes_weight(op) else cost.params - _count_own_params(op.layer)
         elif isinstance(op, (Norm, NormOverChannels, Slopes)):
             layer: Any = liveness.graph.trace.layer(op.node)
-            params -= count_params(layer) // op.width * int((~liveness.taken(op)).sum())
+            params -= _count_own_params(layer) // op.width * int((~liveness.taken(op)).sum())
         elif isinstance(op, (Opaque, Source)):
             macs += _opaque_macs(liveness, op)
     return Cost(macs, full + params)

@@ -17,8 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from pruning.graph.computed import ComputedWeight, FilterWise, extract, making_nodes
+from pruning.selection import CONVOLUTIONS
 
-TENSORS = ("weight", "bias")
+TENSORS = ("weight", "bias", "running_mean", "running_var")
+FOLLOWS_MODE = "follows_mode"  # in `meta` of an F.batch_norm that is given its module's mode
 # What a subclass of torch's layers may have of its own while its forward does the same.
 HARMLESS = frozenset(
     {
@@ -61,29 +63,41 @@ def _dress(template: nn.Module, layer: nn.Module) -> nn.Module:
     return plain
 
 
-def normalise(module: fx.GraphModule) -> NormalForm:
-    """Bring a recorded network into normal form, in place: its graph and its layers."""
-    form, nodes = NormalForm(), list(module.graph.nodes)
-    for name in dict.fromkeys(str(node.target) for node in nodes if node.op == "call_module"):
+def normalise(module: fx.GraphModule, shapes: Mapping[fx.Node, tuple[int, ...]]) -> NormalForm:
+    """Bring a recorded network into normal form, in place: its graph and its layers.
+
+    Raises:
+        ValueError: a batch norm follows its module's mode by a function, and no layer can stand for it.
+    """
+    form = NormalForm()
+    for name in dict.fromkeys(str(node.target) for node in module.graph.nodes if node.op == "call_module"):
         _replace_subclass(module, name, form)
     calls: dict[str, list[Call]] = {}
-    for node in nodes:
-        call = read_call(node) if node.op == "call_function" and node.target in FUNCTIONS else None
-        if call is not None and call.parameter is not None:
+    for call in _calls(module):
+        if call.parameter is not None:
             calls.setdefault(call.parameter, []).append(call)
-    readers, is_filter_wise = _readers(nodes) if calls else {}, FilterWise()
-    for parameter, alike in calls.items():
-        _replace_calls(module, parameter, alike, readers, form, is_filter_wise)
+    if calls:
+        replacing = _Replacing(module, shapes, form)
+        for parameter, alike in calls.items():
+            replacing.replace(parameter, alike)
+    _refuse_written_modes(module)
     return form
 
 
-def _readers(nodes: list[fx.Node]) -> dict[str, set[fx.Node]]:
-    """Who reads each tensor of the network's own, or calls a layer, by its name."""
-    readers: dict[str, set[fx.Node]] = {}
-    for node in nodes:
-        if node.op in ("get_attr", "call_module"):
-            readers.setdefault(str(node.target), set()).update(node.users if node.op == "get_attr" else (node,))
-    return readers
+def _calls(module: fx.GraphModule) -> list[Call]:
+    """Of functions that apply a weight; a batch norm is none where it is always in one mode."""
+    nodes = [node for node in module.graph.nodes if node.op == "call_function" and node.target in FUNCTIONS]
+    return [read_call(node) for node in nodes if node.target is not F.batch_norm or FOLLOWS_MODE in node.meta]
+
+
+def _refuse_written_modes(module: fx.GraphModule) -> None:
+    for node in module.graph.nodes:
+        if node.op == "call_function" and FOLLOWS_MODE in node.meta:
+            raise ValueError(
+                f"{type(module).__name__}: {node.name} is F.batch_norm with its training flag written into the graph, "
+                "and its tensors are not weight, bias, running_mean and running_var of one module; use the module "
+                "form, nn.BatchNorm2d"
+            )
 
 
 # -- subclasses --------------------------------------------------------------------------------------------------------
@@ -149,6 +163,13 @@ def _group_norm(kind: type[Any], weight: Tensor, **arguments: Any) -> nn.Module:
     return kind(num_channels=len(weight), device="meta", **arguments)
 
 
+def _batch_norm(kind: type[Any], weight: Tensor, training: bool = False, **arguments: Any) -> nn.Module:
+    """It has its module's mode, and nobody counts the batches."""
+    layer: nn.Module = kind(len(weight), device="meta", **arguments)
+    layer.register_buffer("num_batches_tracked", None)
+    return layer
+
+
 @dataclass(frozen=True)
 class Function:
     """A function that applies a weight: names of its arguments, torch's layer that calls it, and how that is made."""
@@ -160,6 +181,8 @@ class Function:
 
 CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 CONV_TRANSPOSE = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
+BATCH_NORM = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
+BATCH_NORMS = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}  # by their inputs' rank
 FUNCTIONS: dict[Any, Function] = {
     F.conv1d: Function(CONV, nn.Conv1d, _conv),
     F.conv2d: Function(CONV, nn.Conv2d, _conv),
@@ -170,6 +193,7 @@ FUNCTIONS: dict[Any, Function] = {
     F.linear: Function(("input", "weight", "bias"), nn.Linear, _linear),
     F.layer_norm: Function(("input", "normalized_shape", "weight", "bias", "eps"), nn.LayerNorm, _layer_norm),
     F.group_norm: Function(("input", "num_groups", "weight", "bias", "eps"), nn.GroupNorm, _group_norm),
+    F.batch_norm: Function(BATCH_NORM, nn.BatchNorm2d, _batch_norm),
 }
 
 
@@ -209,51 +233,96 @@ def read_call(node: fx.Node) -> Call:
     return Call(node, bound.pop("input"), tensors, {name: v for name, v in bound.items() if name not in TENSORS})
 
 
-def _replace_calls(
-    module: fx.GraphModule,
-    parameter: str,
-    calls: list[Call],
-    readers: Mapping[str, set[fx.Node]],
-    form: NormalForm,
-    is_filter_wise: FilterWise,
-) -> None:
-    """Calls with one weight become calls of its owner, where torch's layer can say what they do."""
-    owner, _, last = parameter.rpartition(".")
-    call, holder = calls[0], module.get_submodule(owner)
-    reason = _reason(owner, last, calls, readers)
-    computed = _computed_weight(call) if reason is None and len(call.making) > 1 else None
-    if computed is not None and not is_filter_wise(computed, holder):
-        reason = "computed: forward makes its weight anew, and not each filter by itself with zeros from zeros"
-    if reason is None:
-        form.layers[owner] = _plain_layer(call, holder)
-        if computed is not None:
-            form.computed[owner] = computed
-        module.set_submodule(owner, _with_children(form.layers[owner], holder))
-        for node in calls:
-            _call_layer(node, owner)
-    elif issubclass(call.function.kind, nn.modules.conv._ConvNd):
-        form.reasons[owner if last == "weight" and owner else parameter] = reason
+class _Replacing:
+    """Calls of functions become calls of layers, in place."""
+
+    def __init__(self, module: fx.GraphModule, shapes: Mapping[fx.Node, tuple[int, ...]], form: NormalForm) -> None:
+        self.module, self.shapes, self.form = module, shapes, form
+        self.is_filter_wise = FilterWise()
+        self.readers: dict[str, set[fx.Node]] = {}  # of each tensor of the network's own; and calls of layers
+        for node in module.graph.nodes:
+            if node.op in ("get_attr", "call_module"):
+                readers = self.readers.setdefault(str(node.target), set())
+                readers.update(node.users if node.op == "get_attr" else (node,))
+
+    def replace(self, parameter: str, calls: list[Call]) -> None:
+        """Calls with one weight become calls of its owner, where torch's layer can say what they do."""
+        owner, _, last = parameter.rpartition(".")
+        call = calls[0]
+        reason = self.reason(owner, last, calls)
+        if reason is None:
+            self.install(owner, call)
+            for each in calls:
+                _call_layer(each, owner)
+        elif issubclass(call.function.kind, nn.modules.conv._ConvNd):
+            self.form.reasons[owner if last == "weight" and owner else parameter] = reason
+
+    def install(self, owner: str, call: Call) -> None:
+        """Torch's layer in the place of the module that owns the weight; all else that this has hangs on it too."""
+        holder = self.module.get_submodule(owner)
+        plain = self.plain_layer(call, holder)
+        self.form.layers[owner] = plain
+        if len(call.making) > 1:
+            self.form.computed[owner] = _computed_weight(call)
+        layer = copy.copy(plain)
+        layer._modules, layer._buffers = holder._modules, {**holder._buffers, **plain._buffers}
+        layer._parameters = {**holder._parameters, **plain._parameters}
+        self.module.set_submodule(owner, layer)
+
+    def plain_layer(self, call: Call, holder: Any) -> nn.Module:
+        """Torch's layer with the tensors that `holder` has."""
+        kind = call.function.kind
+        if call.node.target is F.batch_norm:
+            kind = BATCH_NORMS[len(self.shapes[call.node])]
+        layer = call.function.make(kind, holder.weight, **call.arguments)
+        for name in TENSORS:
+            if name in call.function.names:
+                register = layer.register_buffer if name in layer._buffers else layer.register_parameter
+                register(name, getattr(holder, name) if name in call.tensors else None)
+        return layer
+
+    def reason(self, owner: str, last: str, calls: list[Call]) -> str | None:
+        """Why torch's layer cannot stand for these calls; None where it can."""
+        call = calls[0]
+        if last != "weight":
+            return f"named: its weight is called {last!r}; call it 'weight' in a module of its own, and it may be cut"
+        if not owner:
+            return "bare: its weight belongs to the network itself; put it into a module of its own, and it may be cut"
+        if any(name.rpartition(".")[0] != owner for name in call.own):
+            return "computed: its weight is made of tensors of several modules; put them into one, and it may be cut"
+        if not all(_is_beside(call.tensors[name], f"{owner}.{name}") for name in call.tensors.keys() - {"weight"}):
+            return "bias: what it adds is not the bias beside its weight; put both into one module, and it may be cut"
+        if unknown := [name for name, value in call.arguments.items() if _has_node(value)]:
+            return f"dynamic: its {unknown[0]} is computed in forward; give a number, and it may be cut"
+        if not self.stand_alone(owner, calls):
+            return "shared: forward reads its weight or bias elsewhere too"
+        return None if len(call.making) == 1 or self.is_cut_by_filters(owner, call) else COMPUTED
+
+    def stand_alone(self, owner: str, calls: list[Call]) -> bool:
+        """Does nobody else read what they read, and do they all do the same?"""
+        call, *others = calls
+        makers = {node for each in calls for node in (*each.making, each.node)}
+        names = {owner, *call.own, *(f"{owner}.{name}" for name in call.tensors)}
+        outside = {user for name in names for user in self.readers.get(name, ())}
+        outside |= {user for node in call.making for user in node.users}
+        alike = all(_settings(other) == _settings(call) and len(other.making) == 1 for other in others)
+        return alike and not outside - makers
+
+    def is_cut_by_filters(self, owner: str, call: Call) -> bool:
+        """Can a filter go from a weight that forward computes?"""
+        by_rows = call.function.kind in (*CONVOLUTIONS, nn.Linear)
+        return by_rows and self.is_filter_wise(_computed_weight(call), self.module.get_submodule(owner))
+
+
+COMPUTED = "computed: forward makes its weight anew, and not each filter by itself with zeros from zeros"
 
 
 def _computed_weight(call: Call) -> ComputedWeight:
     return ComputedWeight(extract(call.making), call.node.target, call.arguments)
 
 
-def _plain_layer(call: Call, holder: Any) -> nn.Module:
-    """Torch's layer with the tensors that `holder` has."""
-    layer = call.function.make(call.function.kind, holder.weight, **call.arguments)
-    for name in TENSORS:
-        layer.register_parameter(name, getattr(holder, name) if name in call.tensors else None)
-    layer.training = holder.training
-    return layer
-
-
-def _with_children(plain: nn.Module, holder: nn.Module) -> nn.Module:
-    """The layer that stands in the graph: all that `holder` has hangs on it too."""
-    layer = copy.copy(plain)
-    layer._modules, layer._buffers = holder._modules, {**holder._buffers}
-    layer._parameters = {**holder._parameters, **plain._parameters}
-    return layer
+def _is_beside(tensor: Any, name: str) -> bool:
+    return isinstance(tensor, fx.Node) and tensor.op == "get_attr" and tensor.target == name
 
 
 def _call_layer(call: Call, owner: str) -> None:
@@ -264,33 +333,6 @@ def _call_layer(call: Call, owner: str) -> None:
     for tensor in made:
         if not tensor.users:
             node.graph.erase_node(tensor)
-
-
-def _reason(owner: str, last: str, calls: list[Call], readers: Mapping[str, set[fx.Node]]) -> str | None:
-    """Why torch's layer cannot stand for these calls; None where it can."""
-    if last != "weight":
-        return f"named: its weight is called {last!r}; call it 'weight' in a module of its own, and it may be cut"
-    if not owner:
-        return "bare: its weight belongs to the network itself; put it into a module of its own, and it may be cut"
-    call = calls[0]
-    if any(name.rpartition(".")[0] != owner for name in call.own):
-        return "computed: its weight is made of tensors of several modules; put them into one, and it may be cut"
-    bias = call.tensors.get("bias")
-    if bias is not None and (bias.op != "get_attr" or bias.target != f"{owner}.bias"):
-        return "bias: what it adds is not the bias beside its weight; put both into one module, and it may be cut"
-    if unknown := [name for name, value in call.arguments.items() if _has_node(value)]:
-        return f"dynamic: its {unknown[0]} is computed in forward; give a number, and it may be cut"
-    return None if _stand_alone(owner, calls, readers) else "shared: forward reads its weight or bias elsewhere too"
-
-
-def _stand_alone(owner: str, calls: list[Call], readers: Mapping[str, set[fx.Node]]) -> bool:
-    """Does nobody else read what they read, and do they all do the same?"""
-    call, *others = calls
-    makers = {node for each in calls for node in each.making} | {each.node for each in calls}
-    names = {owner, f"{owner}.bias", *call.own}
-    outside = {user for name in names for user in readers.get(name, ())} - makers
-    outside |= {user for node in call.making for user in node.users} - makers
-    return not outside and not any(_settings(other) != _settings(call) or len(other.making) > 1 for other in others)
 
 
 def _settings(call: Call) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import fx
+from torch import fx, nn
 
 from pruning.arguments import key
 from pruning.graph import tables
@@ -130,7 +130,7 @@ def norm_after(graph: Graph, convolution: str) -> str | None:
     readers = list(graph.weighted()[convolution].node.users)
     op = graph.ops.get(readers[0]) if len(readers) == 1 else None
     layer = graph.trace.layer(op.node) if isinstance(op, Norm) else None
-    return str(readers[0].target) if layer is not None and layer.affine else None
+    return str(readers[0].target) if isinstance(getattr(layer, "weight", None), nn.Parameter) else None
 
 
 def _convolutions_before(graph: Graph) -> dict[fx.Node, int]:

@@ -10,6 +10,7 @@ from torch import fx, nn
 
 from pruning.graph.computed import is_made_of_own_tensors
 from pruning.graph.in_place import bound_argument
+from pruning.graph.normalise import FOLLOWS_MODE
 from pruning.graph.refusal import OWN_MODULE, RefusalError, UnfitImagesError, failing_place
 from pruning.graph.tracer import Example, Tracer
 
@@ -81,7 +82,7 @@ def _refuse_reserved_names(bare: nn.Module, graph: fx.Graph) -> None:
 def _refuse_training_flags(module: fx.GraphModule) -> None:
     for node in module.graph.nodes:
         flagged = node.op == "call_function" and bound_argument(node, "training") is True
-        if flagged and _flag_has_effect(node) and not is_made_of_own_tensors(node):
+        if flagged and _flag_has_effect(node) and not is_made_of_own_tensors(node) and FOLLOWS_MODE not in node.meta:
             raise ValueError(_flag_message(module, node))
 
 
@@ -113,9 +114,12 @@ def _follow_mode(module: fx.GraphModule, bare: nn.Module, example: Example) -> N
             flags = {bound_argument(call, "training") for call in (node, twin)}
             if flags != {True, False} or node.target is not twin.target:
                 raise ValueError(_mode_message(module, node))
-            if node.target not in DROPOUTS:
+            if node.target in DROPOUTS:
+                _call_dropout(module, node)
+            elif node.target is F.batch_norm and bound_argument(node, "training") is bare.training:
+                node.meta[FOLLOWS_MODE] = True
+            else:
                 raise ValueError(_flag_message(module, node))
-            _call_dropout(module, node)
     if len(nodes) != len(others):
         raise ValueError(_mode_message(module, nodes[-1]))
 

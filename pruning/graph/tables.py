@@ -110,7 +110,11 @@ GLOBAL_RESPONSE_NORMS = frozenset(
 )
 # A batch norm that goes on with an activation `act` and a `drop` of its own; leaves of the trace.
 NORM_ACTIVATIONS_BY_NAME = frozenset({"timm.layers.norm_act.BatchNormAct2d"})
-NORMS_BY_NAME = NORM_ACTIVATIONS_BY_NAME | GLOBAL_RESPONSE_NORMS | {LIVE_LAYER_NORM, LIVE_GROUP_NORM}
+# A batch norm all of whose tensors are buffers; leaves of the trace too.
+FROZEN_NORMS_BY_NAME = frozenset({"torchvision.ops.misc.FrozenBatchNorm2d"})
+NORMS_BY_NAME = (
+    NORM_ACTIVATIONS_BY_NAME | FROZEN_NORMS_BY_NAME | GLOBAL_RESPONSE_NORMS | {LIVE_LAYER_NORM, LIVE_GROUP_NORM}
+)
 
 # -- elements of one tensor are moved about ----------------------------------------------------------------------------
 RESHAPING_LAYERS: frozenset[type] = frozenset(

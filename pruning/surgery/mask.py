@@ -55,7 +55,7 @@ def _silence_filters(layer: nn.Module, plain: nn.Module, live: Flags, kernels: t
 
 def _silence_norm(layer: nn.Module, plain: Any, live: Flags) -> None:
     """Scale and shift of dead channels are zero; a norm without them remembers a mean of zero."""
-    _silence_tensors(layer, AFFINE if plain.affine else ("running_mean",), live)
+    _silence_tensors(layer, AFFINE if plain.weight is not None else ("running_mean",), live)
 
 
 def _silence_tensors(layer: nn.Module, names: tuple[str, ...], live: Flags) -> None:

@@ -60,13 +60,14 @@ def join_groups(convs: Sequence[Convolution], rows: int) -> Convolution:
 
 
 def narrow_norm(layer: Any, channels: Numbers) -> nn.Module:
-    """The channels of a per-channel norm, running statistics included."""
+    """The channels of a per-channel norm, running statistics included; a frozen one has nothing but buffers."""
     small = _copy_without_parameters(layer)
-    small.num_features = len(channels)  # type: ignore[assignment]
-    _set_parameters(small, layer, weight=_take_rows(layer.weight, channels), bias=_take_rows(layer.bias, channels))
-    for name in ("running_mean", "running_var"):
-        value = getattr(layer, name)
-        setattr(small, name, None if value is None else value[_index_on(value, channels)].clone())
+    if hasattr(layer, "num_features"):
+        small.num_features = len(channels)
+    _set_parameters(small, layer, **{name: _take_rows(value, channels) for name, value in layer._parameters.items()})
+    for name, value in layer._buffers.items():
+        if value is not None and value.ndim:
+            setattr(small, name, value[_index_on(value, channels)].clone())
     return small
 
 

@@ -294,3 +294,53 @@ def test_filters_are_scored_by_the_weights_that_forward_applies() -> None:
         network.middle.weight[3:] *= 1e-3
     small = prune(network, torch.randn(1, *SHAPE), "l1", layer={"middle": 5})
     assert not small.selection["middle"][:3].any()
+
+
+# -- norms -------------------------------------------------------------------------------------------------------------
+
+
+class ByFunction(nn.Module):
+    """A batch norm and an activation in one (inplace_abn's ABN); `mode` is the flag that it gives, None its own."""
+
+    def __init__(self, mode: bool | None = None) -> None:
+        super().__init__()
+        self.mode, self.weight, self.bias = mode, nn.Parameter(torch.rand(8) + 0.5), nn.Parameter(torch.rand(8))
+        self.register_buffer("running_mean", torch.rand(8))
+        self.register_buffer("running_var", torch.rand(8) + 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mode = self.training if self.mode is None else self.mode
+        return F.leaky_relu(
+            F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, mode, 0.1, 1e-5)
+        )
+
+
+def test_a_batch_norm_by_function_is_narrowed_and_keeps_its_mode() -> None:
+    network = randomised(Around(ByFunction()))
+    small = assert_small_is_masked(network, Selection.of_rows(network, {"before": torch.arange(8) < 3}), SHAPE)
+    assert type(small.middle) is nn.BatchNorm2d
+    before = small.middle.running_mean.clone()
+    small(images(SHAPE))
+    assert torch.equal(small.middle.running_mean, before)
+    small.train()(images(SHAPE))
+    assert not torch.equal(small.middle.running_mean, before)
+
+
+def test_one_that_is_always_in_eval_stays_so() -> None:
+    network = randomised(Around(ByFunction(mode=False)))
+    small = assert_small_is_masked(network, Selection.of_rows(network, {"before": torch.arange(8) < 3}), SHAPE)
+    before = small.middle.running_mean.clone()
+    small.train()(images(SHAPE))
+    assert torch.equal(small.middle.running_mean, before)
+
+
+def test_a_frozen_norm_is_narrowed(tmp_path: Path) -> None:
+    frozen = pytest.importorskip("torchvision.ops").FrozenBatchNorm2d(8)
+    for value in frozen.buffers():
+        value.uniform_(0.5, 1)
+    network = Around(frozen).double().eval()
+    check_network(lambda: network, torch.randn(1, *SHAPE), draws=1)
+    small = prune(network, images(SHAPE), "l1", layer={"before": 3})
+    assert small.network.get_submodule("middle").weight.shape == (3,)
+    save(small, tmp_path)
+    assert torch.equal(load(tmp_path).network(images(SHAPE)), small.network(images(SHAPE)))
