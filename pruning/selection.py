@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
 SELECTABLE = (*CONVOLUTIONS, nn.Linear)  # what a selection may speak of
-Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
+Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
 
 
 def any_of(flags: Bool[Tensor, "..."], axis: int) -> Bool[Tensor, "..."]:
@@ -30,8 +31,17 @@ def convolutions(network: nn.Module) -> dict[str, Convolution]:
     return {name: module for name, module in network.named_modules() if isinstance(module, CONVOLUTIONS)}
 
 
+def filters_first(weight: Tensor, layer: object) -> Tensor:
+    """A layer's weight as [out, in / groups, ...], or one of that shape as the layer stores it; a view.
+
+    Torch stores that of a transposed convolution as [in, out / groups, ...].
+    """
+    swapped = isinstance(layer, TRANSPOSED) and layer.groups == 1
+    return weight.transpose(0, 1) if swapped else weight
+
+
 def weight_of(network: nn.Module, name: str) -> Tensor | None:
-    """The weight that a selection speaks of by this name: a layer's, or a parameter by its own name.
+    """The weight that a selection speaks of by this name, filters first: a layer's, or a parameter by its own name.
 
     None where there is none with rows and columns.
     """
@@ -42,7 +52,7 @@ def weight_of(network: nn.Module, name: str) -> Tensor | None:
         weight = own if isinstance(own, Tensor) else own.weight
     except AttributeError:
         return None
-    return weight if isinstance(weight, Tensor) and weight.ndim > 1 else None
+    return filters_first(weight, own) if isinstance(weight, Tensor) and weight.ndim > 1 else None
 
 
 def _checked_weight(network: nn.Module, name: str) -> Tensor:
@@ -54,7 +64,7 @@ def _checked_weight(network: nn.Module, name: str) -> Tensor:
 
 
 class Selection(Mapping[str, Tensor]):
-    """Per convolution the 2D kernels that survive: boolean, the shape of `weight.shape[:2]` ([out, in / groups]).
+    """Per convolution the 2D kernels that survive: boolean, of shape [out, in / groups].
 
     It may speak of linear layers too, whose kernels are single weights. A layer that is not named survives whole.
     Values are copies on the CPU and are not to be written to.
@@ -88,7 +98,7 @@ class Selection(Mapping[str, Tensor]):
             ValueError: no convolution has a mask; as the constructor.
         """
         masks = {
-            name: layer.get_buffer("weight_mask").flatten(2).any(2)
+            name: filters_first(layer.get_buffer("weight_mask"), layer).flatten(2).any(2)
             for name, layer in convolutions(network).items()
             if hasattr(layer, "weight_mask")
         }
@@ -145,7 +155,7 @@ class Selection(Mapping[str, Tensor]):
 
 
 def _full_mask(layer: Any) -> Tensor:
-    return torch.ones((), dtype=torch.bool).expand(layer.weight.shape[:2])
+    return torch.ones((), dtype=torch.bool).expand(filters_first(layer.weight, layer).shape[:2])
 
 
 def _check_mask(name: str, mask: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ from pruning.graph.ops import (
 )
 from pruning.graph.reshaping import index_of, is_reshaping
 from pruning.graph.tracing import Trace
-from pruning.selection import CONVOLUTIONS
+from pruning.selection import CONVOLUTIONS, TRANSPOSED
 
 CHANNELS = 1  # where images and convolutions have their channels
 Recogniser = Callable[[Call], Op | None]
@@ -102,11 +102,20 @@ def _default_axis_op(kind: type[Op], node: fx.Node, trace: Trace) -> Op:
 
 
 def _conv(call: Call) -> Op | None:
-    if not call.takes_one_tensor:
+    if not call.takes_one_tensor or not _may_be_cut(call):
         return None
     _reset_axis(call.source, call.trace, call.ops)
     at_channels = call.axis == CHANNELS
     return Conv(call.node, call.tensors, CHANNELS, call.shape[CHANNELS], call.layer) if at_channels else None  # type: ignore[arg-type]
+
+
+def _may_be_cut(call: Call) -> bool:
+    """Of a transposed convolution: is its weight stored where a selection looks for it, its filters on one axis?"""
+    layer, owner = call.layer, call.trace.bare.get_submodule(str(call.node.target))
+    if not isinstance(layer, TRANSPOSED):
+        return True
+    depthwise = layer.groups == layer.in_channels == layer.out_channels
+    return isinstance(owner, TRANSPOSED) and (layer.groups == 1 or depthwise)
 
 
 def _reset_axis(source: fx.Node, trace: Trace, ops: dict[fx.Node, Op]) -> None:

@@ -26,9 +26,7 @@ from pruning.graph.normalise import FUNCTIONS
 from pruning.graph.ops import Channelwise, Linear, Norm, NormOverChannels, Op, Opaque, Slopes, Source, Weighted
 from pruning.graph.tracing import float_type, skeleton
 from pruning.modes import eval_mode
-
-TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-COUNTED_LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, *TRANSPOSED)
+from pruning.selection import SELECTABLE, TRANSPOSED
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class _MacCounter(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
-        if func in FUNCTIONS and issubclass(FUNCTIONS[func].kind, COUNTED_LAYERS):
+        if func in FUNCTIONS and issubclass(FUNCTIONS[func].kind, SELECTABLE):
             given = {**dict(zip(FUNCTIONS[func].names, args, strict=False)), **(kwargs or {})}
             kind, image, weight = FUNCTIONS[func].kind, given["input"], given["weight"]
             self.macs += _macs(kind, weight.shape, image.shape, output.shape)
@@ -134,7 +132,7 @@ def predict(liveness: Liveness) -> Cost:
 def _opaque_macs(liveness: Liveness, op: Op) -> int:
     """A layer, or a call that applies a weight, costs what it did if it is not cut and anyone still reads it."""
     applied, shape = liveness.graph.trace.applied_weight(op.node), liveness.graph.shape
-    if applied is None or not liveness.need(op.node).any() or not issubclass(applied[0], COUNTED_LAYERS):
+    if applied is None or not liveness.need(op.node).any() or not issubclass(applied[0], SELECTABLE):
         return 0
     return _macs(*applied, shape(op.inputs[0]), shape(op.node))
 
@@ -160,7 +158,7 @@ def _kernels_and_filters(liveness: Liveness, op: Weighted) -> tuple[int, int]:
 
 def _positions(liveness: Liveness, op: Weighted) -> int:
     """Positions at which the layer is applied to one image."""
-    shape = liveness.graph.shape(op.node)
+    shape = liveness.graph.shape(op.inputs[0] if isinstance(op.layer, TRANSPOSED) else op.node)
     return torch.Size(shape[1:]).numel() // shape[op.axis]
 
 

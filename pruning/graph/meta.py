@@ -22,6 +22,9 @@ FACTORIES = (
     *("arange", "as_tensor", "empty", "eye", "full", "linspace", "logspace", "normal", "ones", "rand", "randint"),
     *("randn", "randperm", "scalar_tensor", "tensor", "tril_indices", "triu_indices", "zeros"),
 )
+# Functions that first ask whether their arguments are numbers: torch's C code would take a proxy, which says that it is
+# a tensor, for one in memory, and crash.
+NUMBER_FIRST = ("pow", "float_power", "remainder", "xlogy", "where")
 FACTORY_FUNCTIONS = frozenset(getattr(torch, name) for name in FACTORIES)
 
 # Calls that give a tensor like the one they take. They are not asked: torch takes up to 3 ms for one on meta tensors.

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, fx, nn
 
-from pruning.selection import Convolution, any_of
+from pruning.selection import Convolution, any_of, filters_first
 
 Flags = Bool[Tensor, " _"]  # sizes differ from tensor to tensor
 Kernels = Mapping[str, Bool[Tensor, "_ _"]]
@@ -248,9 +248,13 @@ class Weighted(Op):
 
 @dataclass(frozen=True, eq=False)
 class Conv(Weighted):
-    """A convolution, its channels on axis 1."""
+    """A convolution or a transposed one, its channels on axis 1."""
 
     layer: Convolution
+
+    @property
+    def weight(self) -> Tensor:
+        return filters_first(self.layer.weight, self.layer)
 
     @property
     def groups(self) -> int:

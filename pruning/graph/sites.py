@@ -16,6 +16,7 @@ from pruning.graph.calls import Call
 from pruning.graph.graph import Graph
 from pruning.graph.ops import Add, Channelwise, Conv, Mul, Norm, NotZeroPreserving, Op, Opaque, Source, Weighted
 from pruning.graph.streams import ChannelUnionFind, is_depthwise
+from pruning.selection import TRANSPOSED
 
 EXCEPT = "!"  # before a pattern of sites that stay whole
 
@@ -39,6 +40,7 @@ class Site:
     stem: bool
     joined: bool
     shortcut: bool
+    transposed: bool
     gating: bool
     final: bool
     computed: bool
@@ -65,6 +67,7 @@ def sites(graph: Graph, linear: bool = False) -> dict[str, Site]:
         by_name[name] = Site(
             name, rows, columns, op.kernel_size, op.groups > 1, is_depthwise(op),
             stem=not before[op.inputs[0]], joined=name in joined, shortcut=name in shortcuts,
+            transposed=isinstance(op.layer, TRANSPOSED),
             gating=name in gating, final=name in final, computed=name in computed,
             drops_with=None if name in shortcuts or name in computed else drop,
         )  # fmt: skip

@@ -19,7 +19,7 @@ from pruning.graph import tables
 from pruning.graph.decisions import Decision, Rerun, reads_type
 from pruning.graph.generators import generator_states
 from pruning.graph.inputs import Inputs, Shape
-from pruning.graph.meta import FACTORIES, FACTORY_FUNCTIONS, MetaRun
+from pruning.graph.meta import FACTORIES, FACTORY_FUNCTIONS, NUMBER_FIRST, MetaRun
 from pruning.graph.normalise import is_plain_subclass
 from pruning.graph.proxies import SequenceProxy, ValueProxy, make_proxy
 from pruning.graph.refusal import BATCH_DECIDES, VALUE_BRANCH, VALUE_READ, Place, RefusalError, calling_place
@@ -191,14 +191,16 @@ class Tracer(fx.Tracer):
 
     @contextmanager
     def _record_factories(self) -> Iterator[None]:
-        """For a while this thread's torch.arange and its like are recorded."""
+        """For a while this thread's torch.arange, torch.pow and their like are recorded."""
         _device_constructors()  # torch lists them at the first call and keeps the list: not of what stands in for them
-        originals, thread = {name: getattr(torch, name) for name in FACTORIES}, get_ident()
+        originals, thread = {name: getattr(torch, name) for name in FACTORIES + NUMBER_FIRST}, get_ident()
 
         def record_calls(original: Callable[..., Any]) -> Callable[..., Any]:
+            makes_tensor = original in FACTORY_FUNCTIONS
+
             def call_or_record(*args: Any, **kwargs: Any) -> Any:
                 forward_calls = get_ident() == thread and not self.run.busy
-                if forward_calls and (self.open or _has_proxy((args, kwargs))):
+                if forward_calls and ((self.open and makes_tensor) or _has_proxy((args, kwargs))):
                     return self.create_proxy("call_function", original, args, kwargs)
                 return original(*args, **kwargs)
 

@@ -18,7 +18,7 @@ from pruning.graph.inputs import Shapes
 from pruning.graph.liveness import analyse
 from pruning.graph.sites import exclusion_by_pattern, norm_after
 from pruning.methods.base import PruningMethod
-from pruning.selection import Selection
+from pruning.selection import Selection, filters_first
 
 Scores = dict[str, Float[Tensor, " classes"]]
 
@@ -168,6 +168,7 @@ class FilterMethod(PruningMethod):
 
     def norms(self, network: nn.Module, norm: str) -> Scores:
         """L1 norms (sum or mean) of the filters, added up over the members of a unit or taken from its leader."""
-        weights = {name: self.graph.trace.plain(network, name).weight.detach() for name in self.layers}
+        layers = {name: self.graph.trace.plain(network, name) for name in self.layers}
+        weights = {name: filters_first(layer.weight, layer).detach() for name, layer in layers.items()}
         norms = {name: getattr(weight.abs().flatten(1), norm)(1) for name, weight in weights.items()}
         return {name: unit.sum_members(norms, unit.leader) for name, unit in self.groups.units.items()}

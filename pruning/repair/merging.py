@@ -21,7 +21,7 @@ from pruning.graph.liveness import Liveness
 from pruning.graph.ops import Cat, Channelwise, Index, Norm, Op, Weighted
 from pruning.graph.tables import spellings
 from pruning.repair.joins import is_batch_norm, norm_scale
-from pruning.selection import SELECTABLE
+from pruning.selection import SELECTABLE, filters_first
 
 HOMOGENEOUS: frozenset[object] = frozenset(
     {
@@ -133,7 +133,8 @@ def fold_norm(path: Path, op: Op, norm: Any) -> Path:
 
 def merge_into_reader(network: nn.Module, after: Liveness, site: Weighted, reader: Reader) -> None:
     """Change the weights of one reader, in place."""
-    path, weight = reader.path, after.graph.trace.plain(network, reader.layer.name).weight
+    path, layer = reader.path, after.graph.trace.plain(network, reader.layer.name)
+    weight = filters_first(layer.weight, layer)
     kept = after.need(site.node) & (path.counts() > 0)
     nearest, factor = find_nearest(filter_vectors(network, after, site, path), kept)
     for gone in torch.isfinite(factor).nonzero().flatten().tolist():
@@ -145,7 +146,8 @@ def merge_into_reader(network: nn.Module, after: Liveness, site: Weighted, reade
 
 def filter_vectors(network: nn.Module, after: Liveness, site: Weighted, path: Path) -> Float[Tensor, "out in"]:
     """Each filter with its norms folded in, on the inputs that the cut network has; last its constant."""
-    weight = after.graph.trace.plain(network, site.name).weight
+    layer = after.graph.trace.plain(network, site.name)
+    weight = filters_first(layer.weight, layer)
     live = after.live[site.inputs[0]].to(weight.device)
     return torch.cat([weight[:, live].flatten(1) * path.scale[:, None], path.shift[:, None]], 1)
 

@@ -10,10 +10,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, fx, nn
 
-from pruning.graph.cost import COUNTED_LAYERS
 from pruning.graph.liveness import Liveness, analyse
 from pruning.repair.joins import Carriers, Join, find_join
-from pruning.selection import SELECTABLE, Selection
+from pruning.selection import SELECTABLE, TRANSPOSED, Selection
 from pruning.surgery.align import ColumnGroups
 from pruning.surgery.compact import build_with_carriers
 
@@ -55,7 +54,7 @@ def make_pair(network: nn.Module, start: nn.Module, after: Liveness) -> Pair:
     small, of_small = build_with_carriers(start, after)
     layers = tuple(_match_layers(after, small, of_dense, of_small))
     fitted = {part for pair in layers for part in pair.layer.modules()}
-    left = [name for name, m in small.named_modules() if isinstance(m, COUNTED_LAYERS) and m not in fitted]
+    left = [name for name, m in small.named_modules() if isinstance(m, SELECTABLE) and m not in fitted]
     return Pair(dense, small, layers, tuple(left))
 
 
@@ -68,7 +67,7 @@ def _match_layers(
         if node is None or node not in called or dense is None:
             continue
         layer = small.get_submodule(str(node.target))
-        if type(layer) in (*SELECTABLE, ColumnGroups):
+        if type(layer) in (*SELECTABLE, ColumnGroups) and not isinstance(op.layer, TRANSPOSED):
             position = torch.full((op.width,), -1)
             position[wide] = torch.arange(len(wide))
             join = find_join(after.graph, op, of_dense, of_small)

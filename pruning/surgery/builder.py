@@ -171,6 +171,8 @@ class Builder:
         return Carrier(self.apply_layer(op, columns), torch.cat([part.rows for part in parts]))
 
     def groups(self, op: Weighted, parts: list[Block], columns: Numbers) -> ColumnGroups:
+        if len(op.node.args) + len(op.node.kwargs) > 1:
+            raise ValueError(f"layer {op.name!r} is called with an output_size and so cannot become several: {REMEDY}")
         position = torch.empty(op.weight.shape[1], dtype=torch.long)
         position[columns] = torch.arange(len(columns))
         layers = [narrow_filters(self.layer(op), part.rows, part.columns) for part in parts]
@@ -200,6 +202,7 @@ class Builder:
         return self.wiring.new.call_function(F.pad, (x, tuple(pads))) if any(pads) else x
 
 
+REMEDY = "let all its filters read the same channels, or set output_padding where it is built"
 SUMS = {operator.add, operator.iadd, torch.add, "add", "add_"}
 
 EMITTERS: tuple[tuple[type[Op], Callable[[Builder, Any], Carrier]], ...] = (

@@ -73,7 +73,7 @@ def _defer_padding_removal(network: fx.GraphModule, node: fx.Node) -> None:
     steps = _called_layer(network, node)
     if not (isinstance(steps, nn.Sequential) and len(steps) == 3 and isinstance(steps[2], Choose)):
         return
-    real, width = steps[2].index, len(steps[1].weight)  # type: ignore[arg-type]
+    real, width = steps[2].index, int(steps[1].out_channels)  # type: ignore[arg-type]
     norms: dict[str, nn.Module] = {}
     layer = None
     for reader in _sole_readers(node):

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from pruning.graph.layout import Rectangle
-from pruning.selection import Convolution
+from pruning.selection import Convolution, filters_first
 from pruning.surgery.norms import LIVE_NORMS, LiveGlobalResponseNorm, LiveGroupNorm, LiveLayerNorm
 
 Numbers = Int[Tensor, " _"]
@@ -25,8 +25,10 @@ def narrow_filters(layer: Any, rows: Numbers, columns: Numbers) -> nn.Module:
     names = ("in_features", "out_features") if features else ("in_channels", "out_channels")
     for name, size in zip(names, (len(columns), len(rows)), strict=True):
         setattr(small, name, size)
-    index = _index_on(layer.weight, rows)[:, None], _index_on(layer.weight, columns)
-    _set_parameters(small, layer, weight=layer.weight[index], bias=_take_rows(layer.bias, rows))
+    weight = filters_first(layer.weight, layer)[
+        _index_on(layer.weight, rows)[:, None], _index_on(layer.weight, columns)
+    ]
+    _set_parameters(small, layer, weight=filters_first(weight, layer), bias=_take_rows(layer.bias, rows))
     return small
 
 
@@ -53,7 +55,8 @@ def join_groups(convs: Sequence[Convolution], rows: int) -> Convolution:
     joined.groups, joined.in_channels, joined.out_channels = len(convs), len(convs) * columns, len(convs) * rows
     window = (0, 0) * len(first.kernel_size)
     missing = [(columns - conv.in_channels, rows - conv.out_channels) for conv in convs]
-    weights = [F.pad(c.weight, (*window, 0, wide, 0, high)) for c, (wide, high) in zip(convs, missing, strict=True)]
+    padding = [(*window, 0, wide, 0, high) for wide, high in missing]
+    weights = [filters_first(F.pad(filters_first(c.weight, c), p), c) for c, p in zip(convs, padding, strict=True)]
     biases = [F.pad(c.bias, (0, high)) for c, (_, high) in zip(convs, missing, strict=True) if c.bias is not None]
     _set_parameters(joined, first, weight=torch.cat(weights), bias=torch.cat(biases) if biases else None)
     return joined

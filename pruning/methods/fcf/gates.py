@@ -9,22 +9,28 @@ from torch.nn.utils import parametrize
 
 from pruning.graph.graph import Graph
 from pruning.graph.sites import norm_after
+from pruning.selection import TRANSPOSED
 
 TENSORS = ("weight", "bias")
 
 
 class Gate(nn.Module):
-    """v in R^m, one figure for each filter; scales by v over where it started, so that at first nothing changes."""
+    """v in R^m, one figure for each filter; scales by v over where it started, so that at first nothing changes.
+
+    `axis`: where a weight has its filters.
+    """
 
     start: Float[Tensor, " filters"]
 
-    def __init__(self, start: Float[Tensor, " filters"]) -> None:
+    def __init__(self, start: Float[Tensor, " filters"], axis: int = 0) -> None:
         super().__init__()
+        self.axis = axis
         self.v = nn.Parameter(start.clone())
         self.register_buffer("start", start.clone())
 
     def forward(self, value: Float[Tensor, "filters ..."]) -> Float[Tensor, "filters ..."]:
-        return value * (self.v / self.start).view(-1, *(1,) * (value.ndim - 1))
+        axis = self.axis if value.ndim > 1 else 0
+        return value * (self.v / self.start).view([-1 if d == axis else 1 for d in range(value.ndim)])
 
 
 def rank_gates(norms: Float[Tensor, " filters"], ratio: float) -> Float[Tensor, " filters"]:
@@ -56,7 +62,8 @@ def attach_gates(
     gates = {}
     for site, (name, tensors) in targets.items():
         layer = network.get_submodule(name)
-        gates[site] = Gate(starts[site].to(layer.get_parameter("weight")))
+        axis = 1 if isinstance(layer, TRANSPOSED) and layer.groups == 1 else 0
+        gates[site] = Gate(starts[site].to(layer.get_parameter("weight")), axis)
         for tensor in tensors:
             if getattr(layer, tensor) is not None:
                 parametrize.register_parametrization(layer, tensor, gates[site], unsafe=True)

@@ -31,6 +31,8 @@ def exclusion_reason(site: Site, kernels: str) -> str | None:
         return "squeeze: squeeze-and-excitation"
     if site.computed:
         return "computed: forward makes its weight from whole filters, so that no kernel of them can go alone"
+    if site.transposed:
+        return "transposed: kernels are chosen in plain convolutions"
     return f"1x1: {key('kernels')}=all takes it" if site.kernel == 1 and kernels == "kxk" else None
 
 
