@@ -25,6 +25,7 @@ FACTORIES = (
 # Functions that first ask whether their arguments are numbers: torch's C code would take a proxy, which says that it is
 # a tensor, for one in memory, and crash.
 NUMBER_FIRST = ("pow", "float_power", "remainder", "xlogy", "where")
+NUMBER_FIRST_FUNCTIONS = frozenset(getattr(torch, name) for name in NUMBER_FIRST)
 FACTORY_FUNCTIONS = frozenset(getattr(torch, name) for name in FACTORIES)
 
 # Calls that give a tensor like the one they take. They are not asked: torch takes up to 3 ms for one on meta tensors.

@@ -19,7 +19,7 @@ from pruning.graph import tables
 from pruning.graph.decisions import Decision, Rerun, reads_type
 from pruning.graph.generators import generator_states
 from pruning.graph.inputs import Inputs, Shape
-from pruning.graph.meta import FACTORIES, FACTORY_FUNCTIONS, NUMBER_FIRST, MetaRun
+from pruning.graph.meta import FACTORIES, FACTORY_FUNCTIONS, NUMBER_FIRST, NUMBER_FIRST_FUNCTIONS, MetaRun
 from pruning.graph.normalise import is_plain_subclass
 from pruning.graph.proxies import SequenceProxy, ValueProxy, make_proxy
 from pruning.graph.refusal import BATCH_DECIDES, VALUE_BRANCH, VALUE_READ, Place, RefusalError, calling_place
@@ -58,7 +58,7 @@ class Tracer(fx.Tracer):
     """
 
     def __init__(self, example: Example, open: bool, blaming: bool = False) -> None:
-        super().__init__(autowrap_functions=tuple(FACTORY_FUNCTIONS))
+        super().__init__(autowrap_functions=(*FACTORY_FUNCTIONS, *NUMBER_FIRST_FUNCTIONS))
         self.example = example
         self.open = self.proxy_buffer_attributes = open
         self.drawing_module: str | None = None

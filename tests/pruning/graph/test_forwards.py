@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch import pow as pow_of_torch
 from torch.nn.utils import parametrizations, prune
 
 from pruning.files.artifact import load, save
@@ -302,3 +303,18 @@ def test_a_program_says_that_it_cannot_copy_such_weights() -> None:
     nn.utils.weight_norm(network.middle.mix)
     with pytest.raises(ValueError, match=r"layer 'middle.mix' .* cannot be copied \(weight_norm: .*remove_weight_norm"):
         refuse_computed_weights(network)
+
+
+NUMBER_FIRST: dict[str, Callable[[Tensor], Tensor]] = {
+    "pow": lambda x: torch.pow(x, 2) + torch.pow(2, x),
+    "float_power": lambda x: torch.float_power(x, 2),
+    "remainder": lambda x: torch.remainder(x, 0.3),
+    "where": lambda x: torch.where(x > 0, 1.0, x),
+    "its own name": lambda x: pow_of_torch(x, 2),
+}
+
+
+@pytest.mark.parametrize("name", NUMBER_FIRST)
+def test_functions_that_ask_for_a_number_first(name: str) -> None:
+    """Their C code crashed on what says that it is a tensor."""
+    holds(around(lambda s, x: NUMBER_FIRST[name](x)))

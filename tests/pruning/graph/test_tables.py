@@ -76,9 +76,10 @@ def names(table: frozenset[object]) -> list[str]:
 
 
 def function(name: str) -> Function | None:
-    """Of torch or of operator, which ends some names in _."""
-    homes = [getattr(home, spelling, None) for home in (torch, F, Tensor, operator) for spelling in (name, f"{name}_")]
-    return next((f for f in homes if callable(f)), None)
+    """Of torch or of operator, which ends some names in _; looked up when it is called, as a forward does."""
+    homes = [(home, spelling) for home in (torch, F, Tensor, operator) for spelling in (name, f"{name}_")]
+    home = next((home for home in homes if callable(getattr(*home, None))), None)
+    return None if home is None else lambda *arguments: getattr(*home)(*arguments)
 
 
 ARGUMENTS: dict[str, list[tuple[float, ...]]] = {
