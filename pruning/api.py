@@ -9,7 +9,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pruning.batches import Batches, check_example, split_batch
+from pruning.batches import Batches, split_batch
 from pruning.files.export import onnx
 from pruning.graph.attachments import duplicate
 from pruning.graph.inputs import Batch
@@ -19,6 +19,7 @@ from pruning.planning import Plan, make_plan
 from pruning.pruned import Pruned
 from pruning.pruner import Pruner
 from pruning.repair.registry import NONE, needs_images, repair_names
+from pruning.wrappers import open_model
 
 
 def prune(
@@ -40,7 +41,8 @@ def prune(
     (4, 8)
 
     Args:
-        model: any network that torch.fx can trace; it is not changed.
+        model: any network that torch.fx can trace; it is not changed. Of a DataParallel, a compiled network or a
+            LightningModule the network inside.
         example: a batch of images, (batch, channels, height, width) or of other axes; a network of several inputs is
             given a tuple of tensors, or a dict of them by the names of forward's arguments. Only shape, dtype and
             device count. Arguments of forward that are left out have their defaults.
@@ -66,8 +68,8 @@ def prune(
     names = repair_names(repair)
     if needs_images(names) and data is None:
         raise ValueError(f"repair={','.join(names)} looks at images: give prune() data=, batches of images")
-    image_shape, batches = check_example(model, example), list(data) if data is not None else []
-    pruner = Pruner(duplicate(model), built, image_shape, steps=int(built.needs_training))
+    (network, image_shape), batches = open_model(model, example), list(data) if data is not None else []
+    pruner = Pruner(duplicate(network), built, image_shape, steps=int(built.needs_training))
     if built.observes:
         pruner.observe(batches, loss)
     return pruner.finish(split_batch(batches[0], image_shape)[0] if batches else None, names, batches)
@@ -85,7 +87,8 @@ def attach(model: nn.Module, example: Batch, method: Method, *, steps: int = 0, 
     """
     if type(steps) is not int or steps < 0:
         raise ValueError(f"steps must be a whole number, 0 or more, got {steps!r:.60}")
-    return Pruner(model, build_method(method, **arguments), check_example(model, example), steps)
+    network, image_shape = open_model(model, example)
+    return Pruner(network, build_method(method, **arguments), image_shape, steps)
 
 
 def plan(model: nn.Module, example: Batch, method: Method = "l1", *, steps: int = 10_000, **arguments: Any) -> Plan:
@@ -98,7 +101,8 @@ def plan(model: nn.Module, example: Batch, method: Method = "l1", *, steps: int 
     Raises:
         ValueError: as `prune`.
     """
-    return make_plan(model, build_method(method, **arguments), check_example(model, example), steps)
+    network, image_shape = open_model(model, example)
+    return make_plan(network, build_method(method, **arguments), image_shape, steps)
 
 
 def export(network: Pruned | nn.Module, path: Path | str, example: Batch | None = None) -> float:
@@ -119,7 +123,7 @@ def export(network: Pruned | nn.Module, path: Path | str, example: Batch | None 
         return onnx(network.network, network.image_shape, path)
     if example is None:
         raise ValueError("a plain network does not know its images: give export() an example, one batch of them")
-    return onnx(network, check_example(network, example), path)
+    return onnx(*open_model(network, example), path)
 
 
 def _training_message(method: PruningMethod) -> str:

@@ -35,7 +35,7 @@ FLOORS = {
             "training",
             "methods",
         ),
-        *("layers", "pruned", "files", "planning", "batches", "pruner", "api", "lightning"),
+        *("layers", "pruned", "files", "planning", "batches", "wrappers", "pruner", "api", "lightning"),
         *("sensitivity", "dry_run", "testing"),
     ),
     "experiments": (

@@ -42,7 +42,10 @@ def _hook_reason(hook: object) -> str:
             f"torch.nn.utils.prune.remove(layer, {hook._tensor_name!r}) lets it be cut"
         )
     name = getattr(hook, "__name__", type(hook).__name__)
-    return f"hooked: the forward hook {name} sees or changes what it computes; without it the layer may be cut"
+    return (
+        f"hooked: the forward hook {name} sees or changes what it computes; without it (handle.remove()) the layer may "
+        "be cut"
+    )
 
 
 def refuse_uncopyable(network: nn.Module) -> None:

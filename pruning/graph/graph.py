@@ -43,6 +43,9 @@ class Graph:
         known = {**self.trace.normal.reasons, **self.trace.attached}
         if name in known:
             return known[name]
+        for block, why in self.trace.attached.items():
+            if name.startswith(f"{block}."):
+                return f"inside {block!r}, which stays whole: {why}"
         if not self.trace.calls[name]:
             reads = any(node.op == "get_attr" and node.target == f"{name}.weight" for node in self.trace.nodes)
             return "rewritten: forward uses its weight in another way" if reads else "unused: forward does not call it"

@@ -84,7 +84,8 @@ class Tracer(fx.Tracer):
         parameter_free = not any(True for _ in m.parameters())
         norm = isinstance(m, nn.modules.batchnorm._NormBase) or tables.class_name(m) in tables.NORMS_BY_NAME
         plain = super().is_leaf_module(m, module_qualified_name) or is_plain_subclass(m)
-        return norm or plain or (stays and parameter_free)
+        hooked = bool(m._forward_hooks or m._forward_pre_hooks)  # a block that somebody watches stays as it is
+        return norm or plain or hooked or (stays and parameter_free)
 
     def create_args_for_root(
         self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
