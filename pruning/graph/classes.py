@@ -65,9 +65,9 @@ def groups_of(channels: ChannelUnionFind, label: Numbers) -> tuple[Numbers, Numb
 
 
 def equal_blocks(block: Int[Tensor, " classes"]) -> Int[Tensor, "blocks width"]:
-    """The classes by their blocks; where these are not of one size, all are one block."""
+    """The classes by their blocks; where these are not of one size, or one class each, all are one block."""
     _, sizes = block.unique(return_counts=True)
-    equal = bool((sizes == sizes[0]).all())
+    equal = int(sizes[0]) > 1 and bool((sizes == sizes[0]).all())
     return block.argsort(stable=True).view(len(sizes), -1) if equal else torch.arange(len(block))[None]
 
 

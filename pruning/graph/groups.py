@@ -48,7 +48,8 @@ def pruning_groups(
     """The units of a network under one of the ways with joins, and one of those with grouped convolutions.
 
     Args:
-        joined: "keep" what is added to others whole; "expand", cut each on its own; "couple", class by class.
+        joined: "keep" all that is added to others; "expand", cut each convolution on its own; "couple", cut what is
+            added class by class.
         only: as in `choose_units`.
         grouped: "keep" them whole; "inside", cut the same number from every group; "whole", cut whole groups. None is
             "inside" where streams are coupled, else "keep".
@@ -86,12 +87,13 @@ def _find_units(graph: Graph, by_name: Mapping[str, Site], way: _Way) -> tuple[U
     coupled = _coupled_filters(channels, by_name, way)
     cut = _free_filters(channels, by_name, way) | coupled
     cut &= ~channels.flags(name for name, site in by_name.items() if site.depthwise)
-    found = [unit for unit in build_units(channels, cut, coupled, way.grouped == "inside") if unit.width > 1]
+    built = list(build_units(channels, cut, coupled, way.grouped == "inside"))
+    found = [unit for unit in built if unit.width > 1]
     streams = [_lead(unit, by_name) for unit in found if way.joined == "couple" and _is_joined(unit, by_name)]
     units = name_units([unit for unit in found if way.joined != "couple" or not _is_joined(unit, by_name)] + streams)
-    members = {name for unit in units.values() for name in unit.members}
     whys = exclusion_reasons(by_name, way.joined, way.grouped)
-    return units, {name: None if name in members else why or _LAST for name, why in whys.items()}
+    whys |= {name: _LAST for unit in built for name in unit.members}
+    return units, whys | {name: None for unit in found for name in unit.members}
 
 
 def _coupled_filters(channels: ChannelUnionFind, by_name: Mapping[str, Site], way: _Way) -> Flags:
@@ -104,10 +106,11 @@ def _coupled_filters(channels: ChannelUnionFind, by_name: Mapping[str, Site], wa
 
 
 def _free_filters(channels: ChannelUnionFind, by_name: Mapping[str, Site], way: _Way) -> Flags:
-    """Filters that go on their own."""
-    couple, whys = way.joined == "couple", exclusion_reasons(by_name, way.joined, way.grouped)
-    free = (n for n, s in by_name.items() if (_whole_reason(s, way.grouped) if couple else whys[n]) is None)
-    return channels.flags(free) & ~channels.added if couple else channels.flags(free)
+    """Filters that go on their own: of every convolution those that are not added to others, or all of them."""
+    if way.joined == "expand":
+        whys = exclusion_reasons(by_name, way.joined, way.grouped)
+        return channels.flags(name for name, why in whys.items() if why is None)
+    return channels.flags(n for n, s in by_name.items() if _whole_reason(s, way.grouped) is None) & ~channels.added
 
 
 def _is_joined(unit: Unit, by_name: Mapping[str, Site]) -> bool:
@@ -165,4 +168,4 @@ def _joined_reason(site: Site, joined: str, residual: bool) -> str | None:
     )
 
 
-_LAST = "single: tied to all others of its group, the last must stay"
+_LAST = "single: all its channels are tied together, and one must stay"

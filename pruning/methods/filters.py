@@ -28,7 +28,7 @@ class FilterMethod(PruningMethod):
 
     Args:
         budget: how many filters stay where.
-        joined: what to do with convolutions whose outputs are added to others: "keep" them whole; "expand", each is
+        joined: what to do with convolutions whose outputs are added to others: "keep" what is added; "expand", each is
             cut on its own and its output spread into the full stream; "couple", all that is added to a channel goes
             with it, so that the stream gets narrower.
         only: shell-style patterns of the sites to prune, after "!" of those to leave whole; None takes all that

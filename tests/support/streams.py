@@ -8,7 +8,7 @@ from torch import Tensor, nn
 def unit(wide_in: int, wide: int, kernel: int = 1, groups: int = 1, bias: bool = False) -> nn.Sequential:
     """Convolution, norm, activation."""
     conv = nn.Conv2d(wide_in, wide, kernel, padding=kernel // 2, groups=groups, bias=bias)
-    return nn.Sequential(conv, nn.BatchNorm2d(wide), nn.ReLU())
+    return nn.Sequential(conv, nn.BatchNorm2d(wide), nn.LeakyReLU())
 
 
 class Streams(nn.Module):
@@ -125,6 +125,29 @@ class Grouped(Streams):
 
     def body(self, x: Tensor) -> Tensor:
         return x + self.leave(self.middle(self.enter(x)))
+
+
+class Shuffled(Streams):
+    """Grouped 1x1 convolutions with a shuffle between them, a depthwise one with two filters a channel, a stream."""
+
+    def __init__(self) -> None:
+        super().__init__(8)
+        self.squeeze, self.each = unit(8, 8, groups=2), unit(8, 16, 3, groups=8)
+        self.shuffle, self.leave = nn.ChannelShuffle(2), unit(16, 8, groups=4)
+
+    def body(self, x: Tensor) -> Tensor:
+        return x + self.leave(self.shuffle(self.each(self.squeeze(x))))
+
+
+class Gathered(Streams):
+    """A grouped convolution of what different convolutions make: no two groups of the same."""
+
+    def __init__(self) -> None:
+        super().__init__(4, 6)
+        self.left, self.right, self.middle = unit(4, 5), unit(4, 7), unit(12, 6, 3, groups=3)
+
+    def body(self, x: Tensor) -> Tensor:
+        return self.middle(torch.cat([self.left(x), self.right(x)], 1))
 
 
 NETWORKS = (Res2Net, Ghost, CrossStage, DualPath, Mixed, Padded, Excited, Grouped)

@@ -11,7 +11,7 @@ from pruning.models import resnet, vgg16
 from pruning.surgery.align import AddAt, Spread
 from pruning.testing import assert_small_is_masked, randomised
 from support.residual import Bottleneck, Gated
-from support.streams import NETWORKS, DualPath, Ghost, Grouped, Mixed, Padded, Res2Net, Streams
+from support.streams import NETWORKS, DualPath, Gathered, Ghost, Grouped, Mixed, Padded, Res2Net, Shuffled, Streams
 
 SHAPE = (3, 32, 32)
 FIRSTS = [f"layer{stage}.{block}.conv1" for stage in (1, 2, 3) for block in (0, 1, 2)]
@@ -165,6 +165,12 @@ def test_a_convolution_may_stand_in_several_units() -> None:
     assert made["convs.1.0"] == {"expand.0": [*(-1,) * 8, *range(4), *(-1,) * 4], "convs.1.0": [*range(4)]}
 
 
+def test_what_no_addition_ties_is_free_also_in_a_convolution_that_is_added_in_part() -> None:
+    assert classes(DualPath(), "keep") == {
+        "first.0": {"first.0": [*(-1,) * 8, 0, 1, 2]}, "second.0": {"second.0": [*(-1,) * 8, 0, 1, 2]},
+    }  # fmt: skip
+
+
 def test_several_filters_of_a_convolution_may_be_of_one_class() -> None:
     """A channel and what a depthwise convolution makes of it die together, and so does all that is added to them."""
     assert classes(Ghost()) == {"stem.0": {"stem.0": [0, 1, 2, 3, 0, 1, 2, 3], "primary.0": [0, 1, 2, 3]}}
@@ -213,7 +219,7 @@ def test_grouped_convolutions_lose_nothing_to_padding(grouped: str) -> None:
     assert small.get_submodule("leave.0").weight.shape[1] == 8
 
 
-ALL_ADDED = (Ghost, DualPath, Padded)  # nothing stands outside of additions
+ALL_ADDED = (Ghost, Padded)  # nothing stands outside of additions
 
 
 @pytest.mark.parametrize("joined", ["keep", "expand", "couple"])
@@ -226,3 +232,17 @@ def test_streams_of_all_kinds_are_exact(kind: type[nn.Module], joined: str) -> N
         small = assert_small_is_masked(network, method.select(network), (3, 8, 8), tolerance=1e-12)
         padded = [layer for layer in small.modules() if isinstance(layer, (Spread, AddAt))]
         assert not (padded and joined == "couple" and kind is not Padded), "whole channels of a stream go"
+
+
+@pytest.mark.parametrize("joined", ["keep", "expand", "couple"])
+@pytest.mark.parametrize("kind", [Shuffled, Gathered])
+def test_groups_that_do_not_fit_each_other_are_exact(kind: type[nn.Module], joined: str) -> None:
+    network = randomised(kind())
+    method = Random(PerLayer(0.5), 1, joined=joined, grouped="inside")
+    method.attach(network, (3, 8, 8), 0)
+    assert_small_is_masked(network, method.select(network), (3, 8, 8), tolerance=1e-12)
+
+
+def test_of_channels_that_are_all_tied_one_must_stay() -> None:
+    with pytest.raises(ValueError, match=r"3 \(stem.0, ...\) single: all its channels are tied together"):
+        pruning_groups(trace(Shuffled(), (3, 8, 8)), "couple", grouped="whole")
