@@ -37,8 +37,7 @@ class LiveLayerNorm(nn.Module):
         absent = (1 - self.share) * mean
         variance = self.share * (deviation.pow(-2) - self.eps + absent * mean)
         scale = torch.rsqrt(variance + self.eps)
-        moved = torch.addcmul(shift, absent * scale, weight)
-        return moved.addcmul_(scaled, scale / deviation).to(self.weight.dtype)
+        return scaled.mul_(scale / deviation).addcmul_(absent * scale, weight).add_(shift).to(self.weight.dtype)
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape} of {self.width} channels, eps={self.eps}"
@@ -73,17 +72,38 @@ class LiveGroupNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         kind = torch.promote_types(x.dtype, torch.float32)  # as torch's own does with half floats
-        chunks = x.to(kind).reshape(x.shape[0], self.owner.shape[0], -1)
+        weight, bias = self.weight.to(kind), self.bias
+        shift = torch.zeros_like(weight) if bias is None else bias.to(kind)
+        if torch.is_grad_enabled():  # the gradient of torch's own statistics takes twice as long
+            normed = self.norm_by_sums(x.to(kind), weight, shift)
+        else:
+            normed = self.norm_by_native_statistics(x.to(kind), weight, shift)
+        return normed.view(x.shape).to(self.weight.dtype)
+
+    def norm_by_sums(self, x: Tensor, weight: Tensor, shift: Tensor) -> Tensor:
+        chunks = x.reshape(x.shape[0], self.owner.shape[0], -1)
         mean = self.sum_groups(chunks.mean(2))
         centred = chunks - mean.index_select(1, self.owner).unsqueeze(2)
         square = torch.linalg.vector_norm(centred, dim=2).square() / chunks.shape[2]
-        absent = 1 - self.held.to(kind) / self.width
-        scale = torch.rsqrt(self.sum_groups(square) + absent * mean.square() + self.eps)
-        weight, bias = self.weight.to(kind), self.bias
-        shift = torch.zeros_like(weight) if bias is None else bias.to(kind)
-        factor = (scale.index_select(1, self.segment) * weight).unsqueeze(2)
-        normed = torch.addcmul(shift.unsqueeze(1), centred.view(x.shape[0], x.shape[1], -1), factor)
-        return normed.view(x.shape).to(self.weight.dtype)
+        factor = self.find_scale(mean, square).index_select(1, self.segment) * weight
+        return torch.addcmul(shift.unsqueeze(1), centred.view(x.shape[0], x.shape[1], -1), factor.unsqueeze(2))
+
+    def norm_by_native_statistics(self, x: Tensor, weight: Tensor, shift: Tensor) -> Tensor:
+        x = x if self.chunk > 1 else x.contiguous()  # torch's own is slow with a group for each of channels_last
+        batch, channels, chunks = x.shape[0], x.shape[1], self.owner.shape[0]
+        places = x.numel() // max(1, batch * channels)
+        scaled, own, deviation = torch.native_group_norm(x, None, None, batch, channels, places, chunks, self.eps)
+        mean = self.sum_groups(own)
+        moved = own - mean.index_select(1, self.owner)
+        scale = self.find_scale(mean, deviation.pow(-2) - self.eps + moved.square()).index_select(1, self.owner)
+        factor = (scale / deviation).repeat_interleave(self.chunk, 1) * weight
+        shift = (scale * moved).repeat_interleave(self.chunk, 1) * weight + shift
+        return scaled.reshape(batch, channels, -1).mul_(factor.unsqueeze(2)).add_(shift.unsqueeze(2))
+
+    def find_scale(self, mean: Tensor, square: Tensor) -> Tensor:
+        """[batch, groups]: one over the deviation, given the mean of the full width and chunks' squares about it."""
+        absent = 1 - self.held.to(mean.dtype) / self.width
+        return torch.rsqrt(self.sum_groups(square) + absent * mean.square() + self.eps)
 
     def sum_groups(self, of_chunks: Tensor) -> Tensor:
         """[batch, groups]: means over chunks to means over groups, absent channels counted."""
