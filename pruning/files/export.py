@@ -49,7 +49,11 @@ def onnx(network: nn.Module, image_shape: Shapes, path: Path | str) -> float:
     bare, images = _prepare(network, image_shape)
     if float_type(bare) is torch.bfloat16:
         raise ValueError("ONNX Runtime computes nothing in bfloat16: give a copy in float32, network.float()")
-    program = _onnx_program(bare, images)
+    try:
+        program = _onnx_program(bare, images)
+    except Exception as error:  # of torch.export, torch.onnx or onnxscript
+        words = str(error.__cause__ or error).strip().splitlines()[0]
+        raise ValueError(f"torch.onnx cannot write this network ({type(error).__name__}: {words:.200})") from error
     content = program.model_proto.SerializeToString()
     distance = max(_relative_difference(content, bare, batch, image_shape) for batch in CHECKED_BATCHES)
     tolerance = max(TOLERANCE, EPSILONS * torch.finfo(float_type(bare)).eps)
@@ -122,4 +126,10 @@ def _relative_difference(content: bytes, network: nn.Module, count: int, image_s
         of_network = [output.numpy() for output in flatten_output(call(network, batch))]
     if [output.shape for output in of_onnx] != [output.shape for output in of_network]:
         return float("inf")
-    return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in zip(of_onnx, of_network, strict=True))
+    return max(map(_distance, of_onnx, of_network))
+
+
+def _distance(of_onnx: np.ndarray, of_network: np.ndarray) -> float:
+    """The largest difference relative to the largest value; classes and masks count as numbers."""
+    difference, scale = np.abs(of_onnx.astype(float) - of_network), float(np.abs(of_network.astype(float)).max())
+    return float(difference.max()) / scale if scale else float("inf" if difference.any() else 0)

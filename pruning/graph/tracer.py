@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -105,7 +106,17 @@ class Tracer(fx.Tracer):
         return node
 
     def create_arg(self, a: Any) -> Any:
-        return a.node if isinstance(a, fx.Proxy) else super().create_arg(a)
+        if isinstance(a, fx.Proxy):
+            return a.node
+        own = isinstance(a, dict) and not type(a).__module__.startswith(("builtins", "collections", "torch."))
+        return self.create_own_dict(a) if own else super().create_arg(a)
+
+    def create_own_dict(self, a: Any) -> fx.Node:
+        """Outputs of a library's own kind of dict stay of that kind; fields of a dataclass are its arguments."""
+        if dataclasses.is_dataclass(a):
+            fields = {field.name: self.create_arg(getattr(a, field.name)) for field in dataclasses.fields(a)}
+            return self.create_node("call_function", type(a), (), fields)
+        return self.create_node("call_function", type(a), (self.create_arg(dict(a)),), {})
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         return make_proxy(node, self, self.values[node])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -112,7 +113,8 @@ def record(network: nn.Module, image_shape: Shapes) -> Trace:
 def _is_bundle(node: fx.Node, values: dict[fx.Node, Any]) -> bool:
     value = values[node]
     several = isinstance(value, (tuple, list)) and any(isinstance(part, Tensor) for part in value)
-    return several and node.op != "output"
+    made = isinstance(node.target, type) and (isinstance(value, dict) or dataclasses.is_dataclass(value))
+    return (several or made) and node.op != "output"
 
 
 def _erase_unread(module: fx.GraphModule, values: dict[fx.Node, Any]) -> None:

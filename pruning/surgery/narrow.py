@@ -143,7 +143,14 @@ def _fresh_parameter(value: Tensor | None, own: Tensor | None) -> Any:
     """A parameter of this value that shares nothing, trained if `own` is; None for None."""
     if value is None or own is None:
         return None
-    return nn.Parameter(value.detach().clone(memory_format=torch.contiguous_format), requires_grad=own.requires_grad)
+    return nn.Parameter(value.detach().clone(memory_format=_memory_format(own)), requires_grad=own.requires_grad)
+
+
+def _memory_format(own: Tensor) -> torch.memory_format:
+    """Channels last stays so; rows and columns that were taken lie anyhow."""
+    last = {4: torch.channels_last, 5: torch.channels_last_3d}.get(own.ndim)
+    keep = last is not None and not own.is_contiguous() and own.is_contiguous(memory_format=last)
+    return last if last is not None and keep else torch.contiguous_format
 
 
 def _take_rows(value: Tensor | None, rows: Numbers) -> Tensor | None:
