@@ -13,6 +13,7 @@ from experiments.system.console import console, log
 from experiments.system.format import cut, si
 from pruning.budget.targets import round_down
 from pruning.graph.cost import Cost
+from pruning.graph.decisions import list_decisions
 from pruning.layers import Row
 from pruning.planning import Plan, make_plan
 
@@ -44,6 +45,8 @@ def show(context: PlanContext, pruning_plan: Plan) -> None:
         log(f"{'unread':<9} filters that no kept kernel reads go from layers that are not cut, too: {shrunk}")
     if pruning_plan.barriers:
         log(f"{'barriers':<9} read every channel at full width: {', '.join(pruning_plan.barriers)}")
+    for line in list_decisions(pruning_plan.decisions):
+        log(f"{'decided':<9} by the images' size: {line}")
     log("Nothing was trained. A method that learns may choose other filters than counted here, as many of them.")
 
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from pruning.graph.attachments import duplicate
 from pruning.graph.cost import Cost, authors_ops, predict
+from pruning.graph.decisions import Decision, list_decisions
 from pruning.graph.graph import Graph, trace
 from pruning.graph.inputs import Shapes
 from pruning.graph.liveness import analyse
@@ -22,7 +23,9 @@ class Plan:
     """What would be left of a network, printed as a table.
 
     `least` is the cost when every site keeps the least that the method can leave it; `operations`, before and after,
-    are those of the FCF authors' count; `barriers`: operations that read all channels at full width.
+    are those of the FCF authors' count; `barriers`: operations that read all channels at full width; `decisions`: what
+    the small network takes for granted of the images' size, and of their type of number, because Python has decided by
+    them in forward.
     """
 
     rows: tuple[Row, ...]
@@ -31,9 +34,11 @@ class Plan:
     least: Cost
     operations: tuple[int, int]
     barriers: tuple[str, ...]
+    decisions: tuple[Decision, ...] = ()
 
     def __str__(self) -> str:
-        return print_table(self.rows, self.before, self.after)
+        table = print_table(self.rows, self.before, self.after)
+        return "\n".join([table, *(f"{'decided':<12}{line}" for line in list_decisions(self.decisions))])
 
 
 def make_plan(network: nn.Module, method: PruningMethod, image_shape: Shapes, steps: int) -> Plan:
@@ -50,7 +55,8 @@ def make_plan(network: nn.Module, method: PruningMethod, image_shape: Shapes, st
     before, after = (analyse(graph, selection) for selection in (Selection({}), method.preview(attached)))
     rows = layer_rows(network, before, after, method.exclusion_reasons())
     operations = authors_ops(before), authors_ops(after)
-    return Plan(rows, predict(before), predict(after), least_cost(method, attached, graph), operations, barriers(graph))
+    costs = predict(before), predict(after), least_cost(method, attached, graph)
+    return Plan(rows, *costs, operations, barriers(graph), graph.trace.decisions)
 
 
 def least_cost(method: PruningMethod, attached: nn.Module, graph: Graph) -> Cost:

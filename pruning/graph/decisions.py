@@ -8,7 +8,7 @@ of the graph recorded so far, run once more on others: nothing is guessed; a net
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,17 @@ class Decision:
     line: int
     text: str
 
-    def __str__(self) -> str:
-        return f"{Path(self.file).name}:{self.line}: {self.text} ({self.value})"
+    @property
+    def question(self) -> str:
+        return f"{Path(self.file).name}:{self.line}: {self.text}"
+
+
+def list_decisions(decisions: Iterable[Decision]) -> list[str]:
+    """One line for each line of source, with its answers."""
+    answers: dict[str, dict[str, None]] = {}
+    for decision in decisions:
+        answers.setdefault(decision.question, {})[str(decision.value)] = None
+    return [f"{question} -> {', '.join(values)}" for question, values in answers.items()]
 
 
 class Rerun:
