@@ -51,6 +51,7 @@ def build_with_carriers(network: nn.Module, liveness: Liveness) -> tuple[fx.Grap
     small.recompile()
     copy_order(small, network)
     _copy_modes(small, network)
+    _copy_persistence(small, network)
     folded = (f"{name}.weight" for name in liveness.graph.trace.normal.computed if name in builder.wiring.modules)
     small.meta[FOLDED] = frozenset(folded)
     return small, builder.wiring.carriers
@@ -90,3 +91,11 @@ def _copy_modes(small: nn.Module, network: nn.Module) -> None:
     modes = {name: module.training for name, module in network.named_modules()}
     for name, module in small.named_modules():
         module.training = modes.get(name, modes.get(name.rpartition(".")[0], network.training))
+
+
+def _copy_persistence(small: nn.Module, network: nn.Module) -> None:
+    """fx registers a buffer that forward reads as one that is saved."""
+    originals = dict(network.named_modules(remove_duplicate=False))
+    for name, module in small.named_modules():
+        temporary = originals[name]._non_persistent_buffers_set if name in originals else set()
+        module._non_persistent_buffers_set |= temporary & module._buffers.keys()

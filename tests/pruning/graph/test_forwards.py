@@ -233,6 +233,28 @@ def test_a_dropout_by_function_stays_random_in_training_only(drop: Callable[...,
         assert not torch.equal(one.train()(images(SHAPE)), one(images(SHAPE)))
 
 
+class Blur(nn.Module):
+    """A fixed filter for each channel, which the state dict leaves out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer(
+            "filt", torch.rand(8, 1, 3, 3, generator=torch.Generator().manual_seed(0)), persistent=False
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.filt, padding=1, groups=8)
+
+
+def test_a_buffer_that_is_not_saved_is_not_saved_of_the_small_network_either(tmp_path: Path) -> None:
+    network = randomised(Around(Blur()))
+    holds(network)
+    small = compact(network, Selection({}), SHAPE)
+    assert small.state_dict().keys() == network.state_dict().keys()
+    save(Pruned(small, Selection({}), None, SHAPE), tmp_path)
+    assert torch.equal(load(tmp_path).network(images(SHAPE)), network(images(SHAPE)))
+
+
 @pytest.mark.parametrize(
     ("hang", "words"),
     [
