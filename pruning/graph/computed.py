@@ -73,7 +73,8 @@ def extract(nodes: list[fx.Node]) -> fx.Graph:
     for node in nodes:
         own = node.op == "get_attr"
         last = str(node.target).rpartition(".")[2]
-        known[node] = graph.get_attr(last) if own else graph.node_copy(node, known.__getitem__)
+        args, kwargs = fx.map_arg((node.args, node.kwargs), known.__getitem__)
+        known[node] = graph.create_node(node.op, last if own else node.target, args, kwargs)  # named by what it calls
     graph.output(known[nodes[-1]])
     return graph
 
@@ -110,6 +111,6 @@ def _is_filter_wise(computed: ComputedWeight, shapes: Mapping[str, torch.Size]) 
 def _keeps_others(computed: ComputedWeight, layer: nn.Module, raw: Tensor, whole: Tensor, kept: Tensor) -> bool:
     layer.register_buffer("weight", raw * kept.view(-1, *(1,) * (raw.ndim - 1)))
     silenced = computed.compute(layer)
-    difference = (silenced - whole)[kept].abs()
-    same = not len(difference) or bool(difference.max() <= TOLERANCE * whole.abs().max())
-    return same and bool((silenced[~kept] == 0).all())
+    wanted = whole * kept.view(-1, *(1,) * (raw.ndim - 1))
+    exact_zeros = not silenced[~kept].any()
+    return exact_zeros and bool((silenced - wanted).abs_().max() <= TOLERANCE * whole.abs().max())

@@ -63,13 +63,14 @@ def _dress(template: nn.Module, layer: nn.Module) -> nn.Module:
     return plain
 
 
-def normalise(module: fx.GraphModule, shapes: Mapping[fx.Node, tuple[int, ...]]) -> NormalForm:
-    """Bring a recorded network into normal form, in place: its graph and its layers.
+def normalise(module: fx.GraphModule, values: Mapping[fx.Node, Any]) -> NormalForm:
+    """Bring a recorded network into normal form, in place: its graph and its layers. `values`: what each node gives.
 
     Raises:
         ValueError: a batch norm follows its module's mode by a function, and no layer can stand for it.
     """
     form = NormalForm()
+    _write_sizes_of_weights(module, values)
     for name in dict.fromkeys(str(node.target) for node in module.graph.nodes if node.op == "call_module"):
         _replace_subclass(module, name, form)
     calls: dict[str, list[Call]] = {}
@@ -77,11 +78,29 @@ def normalise(module: fx.GraphModule, shapes: Mapping[fx.Node, tuple[int, ...]])
         if call.parameter is not None:
             calls.setdefault(call.parameter, []).append(call)
     if calls:
-        replacing = _Replacing(module, shapes, form)
+        replacing = _Replacing(module, values, form)
         for parameter, alike in calls.items():
             replacing.replace(parameter, alike)
     _refuse_written_modes(module)
     return form
+
+
+def _write_sizes_of_weights(module: fx.GraphModule, values: Mapping[fx.Node, Any]) -> None:
+    """Numbers that forward asks of the network's own tensors, such as weight.shape[-2:], are numbers in the graph."""
+    numbers: dict[fx.Node, Any] = {}
+    for node in module.graph.nodes:
+        sources = node.all_input_nodes
+        asks = bool(sources) and node.op in ("call_function", "call_method") and _is_size(values[node])
+        if asks and all(source.op == "get_attr" or source in numbers for source in sources):
+            numbers[node] = values[node]
+        elif not numbers.keys().isdisjoint(sources):
+            node.args, node.kwargs = fx.map_arg((node.args, node.kwargs), lambda n: numbers.get(n, n))
+    for node in reversed(numbers):
+        module.graph.erase_node(node)
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int or (isinstance(value, (tuple, list)) and all(type(size) is int for size in value))
 
 
 def _calls(module: fx.GraphModule) -> list[Call]:
@@ -236,8 +255,8 @@ def read_call(node: fx.Node) -> Call:
 class _Replacing:
     """Calls of functions become calls of layers, in place."""
 
-    def __init__(self, module: fx.GraphModule, shapes: Mapping[fx.Node, tuple[int, ...]], form: NormalForm) -> None:
-        self.module, self.shapes, self.form = module, shapes, form
+    def __init__(self, module: fx.GraphModule, values: Mapping[fx.Node, Any], form: NormalForm) -> None:
+        self.module, self.values, self.form = module, values, form
         self.is_filter_wise = FilterWise()
         self.readers: dict[str, set[fx.Node]] = {}  # of each tensor of the network's own; and calls of layers
         for node in module.graph.nodes:
@@ -273,7 +292,7 @@ class _Replacing:
         """Torch's layer with the tensors that `holder` has."""
         kind = call.function.kind
         if call.node.target is F.batch_norm:
-            kind = BATCH_NORMS[len(self.shapes[call.node])]
+            kind = BATCH_NORMS[self.values[call.node].ndim]
         layer = call.function.make(kind, holder.weight, **call.arguments)
         for name in TENSORS:
             if name in call.function.names:

@@ -94,7 +94,7 @@ def record(network: nn.Module, image_shape: Shapes) -> Trace:
         module, tracer = recording.module, recording.tracer
         follow_in_place(module)
         _erase_unread(module, tracer.values)
-        normal = normalise(module, tracer.shapes)
+        normal = normalise(module, tracer.values)
     calls = Counter(str(node.target) for node in module.graph.nodes if node.op == "call_module")
     return Trace(
         module=module,

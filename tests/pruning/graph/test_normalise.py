@@ -32,6 +32,18 @@ class StaticPadding(nn.Conv2d):
         return F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
+class Same(nn.Conv2d):
+    """Timm's Conv2dSame: pads by the sizes of the image and of its own weight."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        high, wide = (
+            max((-(size // -step) - 1) * step + kernel - size, 0)
+            for size, kernel, step in zip(x.shape[-2:], self.weight.shape[-2:], self.stride, strict=True)
+        )
+        x = F.pad(x, (wide // 2, wide - wide // 2, high // 2, high - high // 2))
+        return F.conv2d(x, self.weight, self.bias, self.stride, (0, 0), self.dilation, self.groups)
+
+
 class WithNorm(nn.Conv2d):
     """Detectron2's: a norm and an activation hang on the convolution."""
 
@@ -83,6 +95,7 @@ class Stages(nn.Sequential):
 
 CUT: dict[str, Callable[[], nn.Module]] = {
     "static padding": StaticPadding,
+    "padding of the same size": lambda: Same(8, 8, 3),
     "norm and activation on it": WithNorm,
     "nothing changed": Fixed,
     "its own _conv_forward": lambda: Calling(8, 8, 3, padding=1),
@@ -104,7 +117,9 @@ def test_convolutions_however_written_are_cut(name: str) -> None:
     assert {name.partition(".")[0] for name in graph.convolutions()} == {"before", "middle", "after"}
 
 
-@pytest.mark.parametrize("name", ["static padding", "norm and activation on it", "nothing changed"])
+@pytest.mark.parametrize(
+    "name", ["static padding", "padding of the same size", "norm and activation on it", "nothing changed"]
+)
 def test_they_are_saved_scripted_and_pruned_again(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = Around(CUT[name]()).eval()
