@@ -20,7 +20,8 @@ TORCH = (
     *("abs", "add", "sub", "mul", "div", "neg", "pow", "sqrt", "rsqrt", "exp", "log", "clamp", "clone", "detach"),
     *("relu", "relu_", "tanh", "sigmoid", "softmax", "log_softmax", "maximum", "minimum", "where", "lerp"),
     *("mean", "sum", "amax", "amin", "var", "std", "cat", "concat", "stack", "chunk", "split", "unbind", "narrow"),
-    *("var_mean", "std_mean", "square"),
+    *("var_mean", "std_mean", "square", "max", "min", "sin", "cos", "erf", "log1p", "expm1", "floor", "ceil", "round"),
+    *("sign", "reciprocal", "addcmul", "logsumexp", "norm", "concatenate", "float_power", "hypot", "repeat_interleave"),
     *("flatten", "reshape", "permute", "transpose", "squeeze", "unsqueeze", "swapaxes", "movedim", "moveaxis", "t"),
     *("unflatten", "broadcast_to", "select", "roll", "flip", "tile", "index_select", "gather", "ravel", "swapdims"),
     *("matmul", "bmm", "einsum", "zeros_like", "ones_like", "full_like", "zeros", "ones", "full", "arange", "linspace"),
@@ -34,7 +35,8 @@ FUNCTIONAL = (
     *("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool2d"),
     *("conv1d", "conv2d", "conv3d", "conv_transpose2d", "linear", "batch_norm", "layer_norm", "group_norm"),
     *("instance_norm", "local_response_norm", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "grid_sample"),
-    *("scaled_dot_product_attention",),
+    *("scaled_dot_product_attention", "threshold", "softshrink", "hardshrink", "tanhshrink", "lp_pool1d"),
+    *("max_unpool2d", "adaptive_max_pool1d", "adaptive_max_pool3d", "conv_transpose1d", "conv_transpose3d"),
 )
 FUNCTIONS: dict[str, Any] = {
     **{f"operator.{name}": getattr(operator, name) for name in OPERATORS},
@@ -48,7 +50,20 @@ METHODS = frozenset(
         *("abs", "add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "neg", "pow", "sqrt", "rsqrt", "exp"),
         *("log", "clamp", "clamp_", "clone", "detach", "contiguous", "relu", "relu_", "tanh", "sigmoid", "softmax"),
         *("mean", "sum", "amax", "amin", "max", "min", "var", "std", "size", "dim", "numel", "view", "view_as"),
-        *("reshape_as", "square"),
+        *(
+            "reshape_as",
+            "square",
+            "sin",
+            "cos",
+            "sign",
+            "floor",
+            "where",
+            "maximum",
+            "minimum",
+            "clamp_min",
+            "clamp_max",
+        ),
+        *("norm", "logsumexp", "log1p", "expm1", "reciprocal", "std", "cumprod", "sort"),
         *("reshape", "flatten", "unflatten", "permute", "transpose", "squeeze", "squeeze_", "unsqueeze", "swapaxes"),
         *("swapdims", "movedim", "moveaxis", "t", "ravel", "chunk", "split", "unbind", "narrow", "select", "expand"),
         *("expand_as", "repeat", "repeat_interleave", "unfold", "diagonal", "roll", "flip", "matmul", "bmm"),
@@ -56,7 +71,9 @@ METHODS = frozenset(
         *("double", "half", "bfloat16", "type", "argmax", "cumsum", "log_softmax", "hardswish"),
     }
 )
-ATTRIBUTES = frozenset({"shape", "device", "dtype", "ndim", "T", "mT", "data", "is_cuda"})  # that getattr may read
+ATTRIBUTES = frozenset(
+    {"shape", "device", "dtype", "ndim", "T", "mT", "data", "is_cuda", "values", "indices"}
+)  # that getattr may read
 OF_TORCH: dict[str, type[nn.Module]] = {
     name: value
     for name, value in vars(nn).items()
