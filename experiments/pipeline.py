@@ -15,6 +15,7 @@ from experiments.records.record import Record
 from experiments.run.context import RunContext
 from experiments.run.failures import explain_failures, running
 from experiments.run.prepare import prepare
+from experiments.run.repair import repair
 from experiments.run.run_name import check_name_is_free
 from experiments.run.stages import StageResult, StageSpec, train, train_baseline
 from experiments.system.locks import hold_lock
@@ -79,11 +80,13 @@ def experiment(context: RunContext) -> StageOutputs:
     context.method.detach(learned.network)  # ours alone, and torch cannot detach a copy: copies share their class
     small = compact(learned.network, choice, context.image_shape)
     certificate = certify(mask(learned.network, choice, context.image_shape), small, context.probe)
+    repaired = repair(context, learned.network, choice)
+    start = small if repaired is None else repaired.network
     spec = StageSpec("finetune", "finetune", context.objective.taught_by(dense.network))
-    tuned = train(context, replace(learned, network=small), spec)
+    tuned = train(context, replace(learned, network=start), spec)
     scratch = train_from_scratch(context, replace(learned, network=small), spec) if context.settings.control else None
     ranks.end_group()  # what is left is the first process's work, and may last
-    return StageOutputs(dense, choice, gates, small, certificate, tuned, scratch)
+    return StageOutputs(dense, choice, gates, small, certificate, repaired, tuned, scratch)
 
 
 def train_from_scratch(context: RunContext, small: StageResult, spec: StageSpec) -> StageResult:

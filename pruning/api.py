@@ -18,7 +18,7 @@ from pruning.methods.build import Method, build_method
 from pruning.planning import Plan, make_plan
 from pruning.pruned import Pruned
 from pruning.pruner import Pruner
-from pruning.repair.registry import NONE, needs_images, repair_names
+from pruning.repair.names import NONE, needs_images, repair_names
 from pruning.wrappers import open_model
 
 

@@ -20,7 +20,8 @@ from pruning.graph.liveness import analyse
 from pruning.graph.tracing import float_type
 from pruning.methods.base import Loss, PruningMethod
 from pruning.pruned import Pruned, report_cut
-from pruning.repair.registry import IMAGES, NONE, needs_images, repair_names, repair_network
+from pruning.repair.names import IMAGES, NONE, needs_images, repair_names
+from pruning.repair.registry import repair_network
 from pruning.selection import Selection
 from pruning.surgery import certify
 from pruning.surgery.compact import build_small

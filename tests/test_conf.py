@@ -16,7 +16,7 @@ from experiments.config.keys import KEYS
 from experiments.config.typed import build
 from pruning.methods.registry import CLASSES, method_class
 
-GROUPS = ("objective", "recipe", "tracking", "budget", "data", "model", "method", "experiment")
+GROUPS = ("objective", "recipe", "tracking", "budget", "repair", "data", "model", "method", "experiment")
 
 
 def choices(group: str) -> list[str]:

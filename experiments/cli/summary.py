@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from experiments.records.record import Network, Record, Stage
+from experiments.records.record import Network, Record, Repair, Stage
 from experiments.system.checkout import command
 from experiments.system.console import console, log, replace_unprintable
 from experiments.system.format import clock, cut, percent, si
@@ -26,7 +26,8 @@ def show(record: Record, folder: Path) -> None:
 
 
 def networks(record: Record) -> Table:
-    columns = {"dense": record.dense, "pruned": record.pruned, "fine-tuned": record.tuned, "scratch": record.scratch}
+    columns = {"dense": record.dense, "pruned": record.pruned, "repaired": record.repaired}
+    columns |= {"fine-tuned": record.tuned, "scratch": record.scratch}
     shown = {name: network for name, network in columns.items() if network is not None}
     table = Table(title=Text(title(record)), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("", no_wrap=True)
@@ -86,6 +87,7 @@ def remark_lines(record: Record) -> list[str]:
     lines = [f"certificate  {record.certificate:.1e} (largest |masked - small| on a real batch, relative; limit 1e-4)"]
     if record.modified:
         lines.append(f"modified     {' '.join(record.modified)}: not the setting of experiment={record.experiment}")
+    lines += [f"repair       {describe_repair(repair)}" for repair in record.repairs or ()]
     if record.gates_accuracy is not None:
         lines.append(f"with gates   {percent(record.gates_accuracy)} (full size, before any filter was removed)")
     if record.unreadable:
@@ -94,6 +96,12 @@ def remark_lines(record: Record) -> list[str]:
         lines.append("validation   may have been seen by the baseline: it selected nothing, the last epoch was taken")
     lines.append(f"measured on  {record.device}, trained in {record.precision}")
     return lines
+
+
+def describe_repair(repair: Repair) -> str:
+    data = f" on {repair.images} images without labels" if repair.images else ""
+    left = f", {len(repair.left)} left as they were ({', '.join(repair.left[:3])})" if repair.left else ""
+    return f"{repair.name}: {repair.layers} layers{data}{left}"
 
 
 def comparison_command(record: Record) -> str:

@@ -31,12 +31,13 @@ LATER = {  # what a stage has not seen yet; what it takes from an earlier stage 
         "method",
         "budget",
         "ratio",
+        "repair",
         "objective",
         "recipe.prune",
         "recipe.finetune",
         "recipe.grant",
     ),
-    "prune": ("choice", "control", "method.form", "objective", "recipe.finetune", "recipe.grant"),
+    "prune": ("choice", "control", "method.form", "repair", "objective", "recipe.finetune", "recipe.grant"),
     "run": (),
 }
 FINAL = ("choice", "control", "method.form")
@@ -47,7 +48,8 @@ def digest(stage: str, config: Mapping[str, object], **content: object) -> str:
     digest of a file."""
     from experiments.config import sources
 
-    ignored = (*NEVER, *LATER.get(stage, FINAL), *ignored_without_budget(config), *left_at_default(config))
+    without = (*ignored_without_budget(config), *ignored_without_repair(config))
+    ignored = (*NEVER, *LATER.get(stage, FINAL), *without, *left_at_default(config))
     counted = drop_paths(config, ignored)
     inputs = {
         "stage": stage,
@@ -63,6 +65,12 @@ def ignored_without_budget(config: Mapping[str, object]) -> tuple[str, ...]:
     """A method without a budget is the same at every ratio."""
     method = config.get("method")
     return () if isinstance(method, dict) and "budget" in method else ("budget", "ratio")
+
+
+def ignored_without_repair(config: Mapping[str, object]) -> tuple[str, ...]:
+    """Where nothing is mended, nobody looks at images; and what was made before one could choose is the same."""
+    repair = config.get("repair")
+    return () if isinstance(repair, dict) and repair.get("steps") else ("repair",)
 
 
 def left_at_default(config: Mapping[str, object]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ KEYS = {
     **{name: f"budget.{name}" for name in BUDGET},
     **dict.fromkeys(("macs", "params", "filters", "layer"), "ratio"),
     **{name: f"model.{name}" for name in ("name", "weights", "shortcut")},
+    "repair": "repair.steps",
     "steps": "recipe.prune.epochs",
     "precision": "trainer.precision",
 }

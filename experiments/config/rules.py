@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from experiments.config.node import Node, leaves, plain
 from experiments.records.json_value import JSON
 from experiments.system.redact import refuse_secret
+from pruning.arguments import name_by_keys
+from pruning.repair.names import repair_names
 
 NumberRule = Callable[[str, float], None]
 SEEDS = 2**32
@@ -45,6 +47,12 @@ def not_empty(example: str) -> Callable[[str, Sequence[float]], None]:
             raise ValueError(f"{path} must name a number or more, got []: {example}")
 
     return rule
+
+
+def repair_order(path: str, steps: Sequence[str]) -> None:
+    """Each once, merging first."""
+    with name_by_keys({"repair": path}):
+        repair_names(steps)
 
 
 def not_blank(path: str, value: str | None) -> None:

@@ -46,6 +46,12 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Repair:
+    steps: Annotated[list[Literal["bn", "ls", "merge"]], rules.repair_order]
+    images: Annotated[int, at_least(1)]
+
+
+@dataclass(frozen=True)
 class Trainer:
     accelerator: str
     devices: int | str | list[int]  # how many, "auto", or their indices
@@ -105,6 +111,7 @@ class Settings:
     scan: Scan
     published: Published | None
     budget: Made
+    repair: Repair
     data: Annotated[Made, rules.images]
     model: Annotated[Made, rules.no_secret]
     method: Made
@@ -153,4 +160,6 @@ def option_kinds(option: object) -> set[object]:
         return {Any}
     if get_origin(option) is list and Node in options_of(get_args(option)[0]):
         return {list[Any]}
+    if get_origin(option) is list and get_origin(get_args(option)[0]) is Literal:
+        return {list[kind] for kind in option_kinds(get_args(option)[0])}  # type: ignore[valid-type]
     return {omegaconf_class(option) if is_dataclass(option) else option}  # type: ignore[arg-type]

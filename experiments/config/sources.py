@@ -41,7 +41,7 @@ WITHOUT_IMPORTS = {
 WITH_IMPORTS = {
     "baseline": ("pruning.training.task",),
     "prune": ("pruning.lightning.steps",),
-    "finetune": ("pruning.surgery",),
+    "finetune": ("pruning.surgery", "pruning.repair.registry"),
     "run": ("pruning.files.artifact",),
 }
 SAME_SOURCES = {"scratch": "finetune", "scratch_tune": "finetune", "sweep": "run"}

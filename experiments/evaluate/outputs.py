@@ -14,6 +14,7 @@ from experiments.evaluate.artifacts import NETWORK, ONNX, origin_of
 from experiments.records import record
 from experiments.records.record import Budget, Layer, Record
 from experiments.run.context import RunContext
+from experiments.run.repair import RepairedNetwork
 from experiments.run.stages import StageResult
 from experiments.run.store import log_reused
 from experiments.system import checkout, hardware
@@ -36,8 +37,9 @@ class StageOutputs:
     dense: StageResult
     choice: Selection
     gates: Gates
-    small: nn.Module  # before fine-tuning
+    small: nn.Module  # before anything is mended
     certificate: float
+    repaired: RepairedNetwork | None
     tuned: StageResult
     scratch: StageResult | None
 
@@ -97,6 +99,7 @@ def write_record(context: RunContext, outputs: StageOutputs, form: str) -> Recor
         val_seen=settings.baseline is not None and data.sizes["val"] > 0,
         dense=dense,
         pruned=pruned,
+        **describe_repair(context, pruned, outputs.repaired),
         tuned=measure_retrained(context, pruned, outputs.tuned.network),
         scratch=measure_retrained(context, pruned, outputs.scratch.network) if outputs.scratch else None,
         control=settings.control,
@@ -114,6 +117,24 @@ def write_record(context: RunContext, outputs: StageOutputs, form: str) -> Recor
     )
     result.write(context.folder / "record.json")
     return result
+
+
+class RepairFigures(TypedDict):
+    """What was mended without training, and what that was worth."""
+
+    repaired: record.Network | None
+    repairs: list[record.Repair] | None
+    repair_seconds: float | None
+
+
+def describe_repair(context: RunContext, shape: record.Network, mended: RepairedNetwork | None) -> RepairFigures:
+    if mended is None:
+        return RepairFigures(repaired=None, repairs=None, repair_seconds=None)
+    return RepairFigures(
+        repaired=measure_retrained(context, shape, mended.network),
+        repairs=[record.Repair(done.name, done.layers, list(done.left), done.images) for done in mended.repairs],
+        repair_seconds=mended.seconds,
+    )
 
 
 class Surroundings(TypedDict):

@@ -16,7 +16,7 @@ from pruning.files import durable
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-SCHEMA = 4  # raised together with a step in upgrade.py
+SCHEMA = 5  # raised together with a step in upgrade.py
 NO_JSON = (RecursionError, IsADirectoryError)  # beside ValueError: nested too deeply, or a folder of that name
 Kind = TypeVar("Kind")
 
@@ -63,6 +63,14 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Repair:
+    name: str
+    layers: int  # that were mended
+    left: list[str]  # layers that were not
+    images: int  # without labels
+
+
+@dataclass(frozen=True)
 class Budget:
     of: str  # the choice of budget=
     asked: float
@@ -91,7 +99,7 @@ class Record:
     classes: list[str]
     val_seen: bool  # the baseline may have been trained on the validation part: it selects nothing
     dense: Network
-    pruned: Network  # small, before fine-tuning
+    pruned: Network  # small, before anything is mended
     tuned: Network
     scratch: Network | None  # control=scratch: the pruned shape from fresh weights
     control: str | None
@@ -110,6 +118,9 @@ class Record:
     processes: int | None = None  # that shared each batch; older records do not say
     data_verified: str | None = None  # contents: of all images, or sample: of some and the stat of all
     left_out: dict[str, int] | None = None  # images that could not be read, of `train` (with validation) and `test`
+    repaired: Network | None = None  # mended without training, before fine-tuning; None: repair=none
+    repairs: list[Repair] | None = None  # in order; None: repair=none
+    repair_seconds: float | None = None
 
     @property
     def unreadable(self) -> str:

@@ -18,6 +18,12 @@ TRAINER: Values = {
     "deterministic": True,
     "callbacks": [],
 }  # all that lack it were made on CPUs, where it changes nothing
+REPAIR: Values = {"steps": [], "images": 400}
+FILTERS: dict[str, Values] = {  # what methods may remove besides whole convolutions' filters
+    "pruning.methods.fcf.FCF": {"linear": False},
+    "pruning.methods.l1.L1": {"grouped": None, "linear": False},
+    "pruning.methods.random.Random": {"grouped": None, "linear": False},
+}
 RECIPE: Values = {"optimizer": "sgd"}
 
 
@@ -53,8 +59,20 @@ def from_3(record: Values) -> Values:
     return record | {"config": config | {"method": method}}
 
 
+def from_4(record: Values) -> Values:
+    """What is left may be mended before it is fine-tuned; filters may be cut inside groups, and of linear layers."""
+    config = record.get("config")
+    if not isinstance(config, dict):
+        return record
+    nodes: Values = {"repair": REPAIR}
+    method = config.get("method")
+    if isinstance(method, dict):
+        config = config | {"method": FILTERS.get(str(method.get("_target_")), {}) | method}
+    return record | {"config": nodes | config}
+
+
 def with_defaults(node: JSON, defaults: Values) -> JSON:
     return defaults | node if isinstance(node, dict) else node
 
 
-STEPS = {2: from_2, 3: from_3}
+STEPS = {2: from_2, 3: from_3, 4: from_4}

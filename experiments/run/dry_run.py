@@ -31,6 +31,7 @@ from pruning.graph.graph import trace
 from pruning.methods.base import PruningMethod
 from pruning.methods.dense.callback import Dense
 from pruning.objectives import CrossEntropy, Objective
+from pruning.repair.names import needs_images
 from pruning.selection import Selection
 from pruning.surgery import compact, mask
 from pruning.surgery.certificate import check_equal, logits_of_both
@@ -54,8 +55,20 @@ def refuse_unfit(context: PlanContext) -> None:
         raise ValueError(
             f"all weights of {type(context.network).__name__} are frozen (requires_grad=False): nothing can be trained"
         )
+    refuse_few_images(context)
     with fork_rng():
         check_output(context.network, context.image_shape, classes)
+
+
+def refuse_few_images(context: PlanContext) -> None:
+    """Raises ValueError where a repair is to look at more images than training has."""
+    repair, batch = context.settings.repair, context.settings.recipe.batch
+    most = len(context.data.train_dataloader()) * batch
+    if needs_images(repair.steps) and repair.images > most:
+        raise ValueError(
+            f"repair.images={repair.images} is more than the {most} images of an epoch's whole batches: set "
+            f"repair.images={most} or fewer"
+        )
 
 
 def dry_run(context: RunContext) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import torch.nn.functional as F
@@ -23,6 +23,7 @@ from pruning.lightning.steps import MethodSteps, count_steps
 from pruning.methods.build import Method, build_method
 from pruning.pruned import Pruned
 from pruning.pruner import Pruner
+from pruning.repair.names import NONE, repair_names
 from pruning.surgery.compact import compact
 
 
@@ -45,6 +46,7 @@ class PruningCallback(MethodSteps):
         example: a batch of images as the network is given, of which the shape counts; None: the module's
             `example_input_array`.
         data, loss: as in `pruning.prune`, for methods that score by batches; they are shown just before the cut.
+        repair: as in `pruning.prune`; what is mended goes on training.
 
     Attributes:
         pruned: what came out, once it is cut; its network is the one that the module holds.
@@ -63,12 +65,14 @@ class PruningCallback(MethodSteps):
         example: Batch | None = None,
         data: Batches | None = None,
         loss: Callable[[Any, Any], Tensor] = F.cross_entropy,
+        repair: str | Sequence[str] = NONE,
         **arguments: Any,
     ) -> None:
         super().__init__(build_method(method, **arguments), (0, 0, 0), network)
         refusals.refuse_moment(self.method, epochs, at_epoch)
         refusals.refuse_missing_data(self.method, data)
-        self.data, self.loss = data, loss
+        self.data, self.loss, self.repairs = data, loss, repair_names(repair)
+        refusals.refuse_missing_images(self.repairs, data)
         self.epochs = at_epoch if epochs is None else epochs  # before the cut
         self.example = example
         self.pruned: Pruned | None = None
@@ -162,7 +166,7 @@ class PruningCallback(MethodSteps):
         assert self.pruner is not None
         if self.method.observes and self.data is not None:
             self.pruner.observe(self.data, self.loss)
-        network, pruned = self.pruner.network, self.pruner.finish()
+        network, pruned = self.pruner.network, self.pruner.finish(repair=self.repairs, data=self.data)
         swap_parameters(
             trainer.optimizers, network, pruned.network, lambda m: compact(m, pruned.selection, self.image_shape)
         )

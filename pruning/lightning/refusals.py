@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightning import LightningModule, Trainer
@@ -14,6 +14,7 @@ from pruning.batches import example_shapes
 from pruning.graph.inputs import Shapes
 from pruning.methods.base import PruningMethod
 from pruning.pruned import Pruned
+from pruning.repair.names import needs_images
 from pruning.selection import Selection
 
 
@@ -23,6 +24,11 @@ def refuse_missing_data(method: PruningMethod, data: object) -> None:
             f"{type(method).__name__} scores by what batches show it: give PruningCallback data=, batches of "
             "(images, labels)"
         )
+
+
+def refuse_missing_images(repairs: Sequence[str], data: object) -> None:
+    if needs_images(repairs) and data is None:
+        raise ValueError(f"repair={','.join(repairs)} looks at images: give PruningCallback data=, batches of images")
 
 
 def refuse_moment(method: PruningMethod, epochs: int | None, at_epoch: int) -> None:

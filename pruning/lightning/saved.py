@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from torch import nn
@@ -10,6 +11,7 @@ from torch import nn
 from pruning.graph.graph import trace
 from pruning.graph.liveness import analyse
 from pruning.pruned import Pruned, report_cut
+from pruning.repair.registry import Repaired
 from pruning.selection import Selection
 from pruning.surgery.compact import build_small
 
@@ -25,6 +27,7 @@ def to_state(pruned: Pruned) -> State:
         "image_shape": pruned.image_shape,
         "verdicts": verdicts,
         "certificate": report.certificate if report else None,
+        "repairs": [asdict(repair) for repair in report.repairs] if report else [],
     }
 
 
@@ -35,4 +38,5 @@ def from_state(state: Mapping[str, Any], network: nn.Module) -> Pruned:
     before, after = analyse(graph, Selection({})), analyse(graph, choice)
     small = build_small(network, after)
     report = report_cut(network, small, before, after, state["verdicts"], state["certificate"])
-    return Pruned(small, choice, None, image_shape, report=report)
+    repairs = tuple(Repaired(**repair) for repair in state.get("repairs", ()))
+    return Pruned(small, choice, None, image_shape, report=replace(report, repairs=repairs))

@@ -71,4 +71,5 @@ def _match_layers(
             position = torch.full((op.width,), -1)
             position[wide] = torch.arange(len(wide))
             join = find_join(after.graph, op, of_dense, of_small)
-            yield LayerPair(op.name, layer, node, dense, op.axis, position[held], after.need(op.node)[held], join)
+            rows, works = position[held].clamp(min=0), after.need(op.node)[held]
+            yield LayerPair(op.name, layer, node, dense, op.axis, rows, works, join)

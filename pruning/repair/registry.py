@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor, fx, nn
 
-from pruning.arguments import key
 from pruning.graph.liveness import Liveness
 from pruning.repair.fitting import fit_layers
 from pruning.repair.merging import merge_filters
+from pruning.repair.names import MERGE
 from pruning.repair.norms import estimate_norms
 from pruning.repair.pairs import Pair, make_pair
 from pruning.surgery.compact import build_small
 
-NONE, MERGE = "none", "merge"
-IMAGES = 400  # without labels, where no other number is asked for
 BATCH = 100  # at most, whose statistics a norm averages
 
 Images = Float[Tensor, "images ..."]
@@ -50,32 +47,6 @@ def run_ls(pair: Pair, images: Images) -> Repaired:
 
 
 BY_IMAGES: Mapping[str, Callable[[Pair, Images], Repaired]] = {"bn": run_bn, "ls": run_ls}
-REPAIRS = (NONE, *BY_IMAGES, MERGE)
-
-
-def repair_names(repair: str | Sequence[str]) -> tuple[str, ...]:
-    """The repairs of "ls", "merge,bn" or ["merge", "bn"], in order; none of "none".
-
-    Raises:
-        ValueError: a name that is no repair, one that is named twice, merging after another.
-    """
-    names = [name.strip() for name in repair.split(",")] if isinstance(repair, str) else list(repair)
-    for name in names:
-        if name not in REPAIRS:
-            near = difflib.get_close_matches(str(name), REPAIRS, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"{key('repair')} must be of {', '.join(REPAIRS)}, got {name!r:.60}{hint}")
-    if len(set(names)) < len(names) or (NONE in names and len(names) > 1):
-        raise ValueError(f"{key('repair')}: each repair once, and none alone, got {','.join(names)}")
-    if MERGE in names[1:]:
-        raise ValueError(
-            f"{key('repair')}: merge looks at the network as it was, so it comes first: {MERGE},{names[0]}"
-        )
-    return tuple(name for name in names if name != NONE)
-
-
-def needs_images(names: Sequence[str]) -> bool:
-    return any(name in BY_IMAGES for name in names)
 
 
 def repair_network(

@@ -1,5 +1,6 @@
 """The whole run, for real, on a network of two convolutions."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +47,43 @@ def test_it_prunes_and_the_record_says_what(tmp_path: Path) -> None:
     assert made.scratch is not None
     for network in (made.dense, made.pruned, made.tuned, made.scratch):
         assert right_answers(network) == pytest.approx(network.accuracy, abs=1e-12)
+
+
+def test_what_is_left_is_mended_before_it_is_fine_tuned(made: record.Record, tmp_path: Path) -> None:
+    mended = run(tmp_path, "repair.steps=[merge,ls,bn]", "repair.images=48")
+    assert [(done.name, done.layers, done.left, done.images) for done in mended.repairs or ()] == [
+        ("merge", 2, [], 0),
+        ("ls", 3, [], 48),
+        ("bn", 2, [], 48),
+    ]
+    assert mended.repaired is not None
+    assert mended.repaired.macs == mended.pruned.macs
+    assert mended.repaired.accuracy > mended.pruned.accuracy
+    assert right_answers(mended.repaired) == pytest.approx(mended.repaired.accuracy, abs=1e-12)
+    assert mended.pruned.accuracy == made.pruned.accuracy
+    assert mended.certificate == made.certificate
+    assert [stage.reused for stage in mended.stages] == [True, False]
+    assert mended.stages[1].digest != made.stages[1].digest
+    assert made.repaired is None
+
+
+def test_the_mended_network_is_the_one_that_is_kept(tmp_path: Path) -> None:
+    mended = run(tmp_path, "repair=ls", "repair.images=48", "recipe.finetune.epochs=0")
+    assert mended.repaired is not None
+    assert mended.tuned.answers == mended.repaired.answers != mended.pruned.answers
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("repair.images=65", "repair.images=65 is more than the 64 images"),
+        ("repair.steps=[ls,merge]", "repair.steps: merge looks at the network as it was, so it comes first"),
+        ("repair.steps=[lsq]", "each of repair.steps must be one of bn, ls, merge, got lsq"),
+    ],
+)
+def test_a_repair_that_cannot_be_is_refused_before_training(override: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        prepare(settings(f"folder={tmp_path}", "repair=ls", "repair.images=48", override))
 
 
 def right_answers(network: record.Network) -> float:

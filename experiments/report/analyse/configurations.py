@@ -99,10 +99,14 @@ def build_comparisons(runs: Iterable[Run]) -> list[Comparison]:
     sections = list(group_by(runs, lambda run: grouping.comparison_key(run.record)).values())
     titles = labels.comparison_titles([group[0].record for group in sections])
     unsorted = [
-        Comparison(title, build_configurations(group), figures(batch_sizes(group)))
+        Comparison(title, build_configurations(group), figures(batch_sizes(group), any_repaired(group)))
         for title, group in zip(titles, sections, strict=True)
     ]
     return sorted(unsorted, key=lambda comparison: comparison.title)
+
+
+def any_repaired(runs: list[Run]) -> bool:
+    return any(run.record.repaired is not None for run in runs)
 
 
 def build_configurations(runs: list[Run]) -> list[Configuration]:

@@ -12,7 +12,7 @@ CERTIFIED = 1e-4  # above it the small network is not the masked one
 
 def check_record(record: Record) -> Record:
     """Raises ValueError for figures that no run can have: they would be averaged and ranked."""
-    for name in ("dense", "pruned", "tuned", "scratch"):
+    for name in ("dense", "pruned", "repaired", "tuned", "scratch"):
         network = getattr(record, name)
         if network is not None:
             check_network(f"{name} network", network)

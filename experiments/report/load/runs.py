@@ -104,13 +104,12 @@ class Figure(NamedTuple):
         return self.key.startswith("time_")
 
 
-def figures(batches: list[str]) -> list[Figure]:
-    """`batches`: the batch sizes at which networks were timed, smallest first."""
+def figures(batches: list[str], repaired: bool = False) -> list[Figure]:
+    """`batches`: the batch sizes at which networks were timed, smallest first; `repaired`: whether any was."""
     columns = [
         Figure("dense", "dense", "share", lambda run: run.record.dense.accuracy),
-        Figure(
-            "pruned", "before fine-tuning", "share", lambda run: None if run.scratch else run.record.pruned.accuracy
-        ),
+        Figure("pruned", "pruned", "share", lambda run: None if run.scratch else run.record.pruned.accuracy),
+        *([Figure("repaired", "repaired", "share", repaired_accuracy)] if repaired else []),
         Figure("tuned", "fine-tuned", "share", lambda run: run.final.accuracy),
         Figure("change", "change", "points", lambda run: run.final.accuracy - run.record.dense.accuracy),
         Figure("macs_cut", "MACs cut", "cut", lambda run: run.cut("macs"), True),
@@ -134,6 +133,10 @@ def figures(batches: list[str]) -> list[Figure]:
         ),
         Figure("seconds", "training time", "seconds", lambda run: sum(stage.seconds for stage in run.stages)),
     ]
+
+
+def repaired_accuracy(run: Run) -> float | None:
+    return None if run.scratch or run.record.repaired is None else run.record.repaired.accuracy
 
 
 def latency_figure(batch: str) -> Figure:

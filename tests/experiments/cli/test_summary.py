@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments.cli import summary
-from experiments.records.record import Record, read
+from experiments.records.record import Record, Repair, read
 from experiments.report.table import RESULTS
 
 RECORD = read(RESULTS / "cifar10_resnet20" / "l1.json")
@@ -45,6 +45,19 @@ compare      python run.py method=random model=resnet20 data=cifar10 ratio=0.5
 @pytest.mark.parametrize("width", [100, 80])
 def test_the_end_of_a_run(width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines(RECORD, width, monkeypatch, capsys) == SHOWN.splitlines()
+
+
+def test_what_was_mended_stands_between_the_cut_and_fine_tuning(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repairs = [Repair("merge", 9, ["a", "b", "c", "d"], 0), Repair("ls", 20, [], 400)]
+    shown = lines(replace(RECORD, repaired=RECORD.tuned, repairs=repairs), 100, monkeypatch, capsys)
+    assert shown[3:6:2] == [
+        "                       dense    pruned   repaired   fine-tuned            change",
+        "  test accuracy      91.73 %   14.75 %    89.07 %      89.07 %      -2.66 points",
+    ]
+    assert "repair       merge: 9 layers, 4 left as they were (a, b, c)" in shown
+    assert "repair       ls: 20 layers on 400 images without labels" in shown
 
 
 def test_what_a_reader_must_know_stands_beneath() -> None:

@@ -14,6 +14,7 @@ from experiments.report.load.grouping import repetition_key
 from experiments.report.table import RESULTS
 from support.tiny_run import composed
 
+REPAIR = {"repair": {"steps": [], "images": 400}}
 PATHS = [path for path in sorted(RESULTS.rglob("*.json")) if path.parent.name != "benchmarks"]
 
 
@@ -60,9 +61,11 @@ def test_nothing_that_was_written_is_changed(path: Path) -> None:
 
 def test_what_was_chosen_stays() -> None:
     config = {"method": {"_target_": "pruning.methods.fcf.FCF", "start": "l1"}, "budget": {"round_to": 8}}
-    assert upgrade({"schema": 2, "config": config}) == {"schema": SCHEMA, "config": config}
+    added = {"method": {**config["method"], "linear": False}} | REPAIR
+    assert upgrade({"schema": 2, "config": config}) == {"schema": SCHEMA, "config": config | added}
 
 
 @pytest.mark.parametrize("config", [None, [], {"method": None, "budget": 3}, {"method": {"budget": "x"}}])
 def test_what_is_no_config_is_left_for_the_reader_to_refuse(config: object) -> None:
-    assert upgrade({"schema": 2, "config": config}) == {"schema": SCHEMA, "config": config}  # type: ignore[dict-item]
+    wanted = config | REPAIR if isinstance(config, dict) else config
+    assert upgrade({"schema": 2, "config": config}) == {"schema": SCHEMA, "config": wanted}  # type: ignore[dict-item]

@@ -16,6 +16,7 @@ from torch.multiprocessing import ProcessRaisedException
 from torch.optim import LBFGS, SGD
 
 from pruning.lightning.callback import PruningCallback
+from pruning.lightning.saved import from_state, to_state
 from pruning.selection import Selection
 from support.modules import SHAPE, MultiLabel, Regression, Segmentation, batches
 
@@ -229,3 +230,25 @@ def test_what_cannot_be_is_refused_before_the_first_step(
 def test_a_moment_that_the_method_cannot_have_is_refused(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         PruningCallback(**arguments)
+
+
+def test_what_is_mended_trains_on_and_a_checkpoint_says_so() -> None:
+    shown = [torch.randn(8, *SHAPE, generator=torch.Generator().manual_seed(0))]
+    module, callback = (
+        MultiLabel(),
+        PruningCallback("l1", layer=0.5, network="net", at_epoch=1, repair="ls", data=shown),
+    )
+    trainer = fit(module, callback, 2)
+    assert_goes_on(trainer, module, callback)
+    assert callback.pruned is not None
+    report = callback.pruned.report
+    assert report is not None
+    assert [(done.name, done.images) for done in report.repairs] == [("ls", 8)]
+    again = from_state(to_state(callback.pruned), MultiLabel().net)
+    assert again.report is not None
+    assert again.report.repairs == report.repairs
+
+
+def test_a_repair_without_images_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"repair=bn looks at images: give PruningCallback data="):
+        PruningCallback("l1", layer=0.5, repair="bn")

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import pruning
-from pruning.repair.registry import REPAIRS, repair_names
+from pruning.repair.names import REPAIRS, repair_names
 from pruning.testing import images
 from pruning.testing.samples import SAMPLES
 

@@ -1,0 +1,94 @@
+"""What repair without training is worth: ResNets of CIFAR-10 from trained checkpoints, half of each block's first
+convolution, the whole test set, three draws of unlabelled training images; seconds are of the processor."""
+
+import time
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import pruning
+from experiments.benchmarks.harness import Aim, Row, number, run_benchmark
+from experiments.benchmarks.run_context import build_context
+from experiments.evaluate.measure import accuracy
+from experiments.run.context import RunContext
+from pruning.graph.attachments import duplicate
+from pruning.repair.names import repair_names
+
+CPU = torch.device("cpu")
+Cells = dict[tuple[str, str], tuple[tuple[str, int, int], ...]]  # network, criterion: repair, images, draws
+AIMED: Cells = {("resnet20", "l1"): (("ls", 400, 3), ("ls", 32, 3)), ("resnet56", "l1"): (("ls", 400, 1),)}
+OTHERS = (("bn", 400, 3), ("merge", 0, 1), ("merge,bn", 400, 3), ("merge,ls", 400, 3), ("ls,bn", 400, 3))
+WIDE: Cells = {("resnet20", criterion): (*AIMED["resnet20", "l1"], *OTHERS) for criterion in ("l1", "random")} | {
+    ("resnet56", "l1"): (("ls", 400, 3), ("ls", 32, 3))
+}
+
+
+def measure(data: Path, checkpoints: Path, wide: bool) -> list[Row]:
+    rows: list[Row] = []
+    for (model, criterion), repairs in (WIDE if wide else AIMED).items():
+        context = build_context(
+            *(f"model={model}", "data=cifar10", f"data.root={data}", "method=l1", "plan=true"),
+            f"baseline={checkpoints / f'cifar10_{model}.safetensors'}",
+        )
+        rows += measure_repairs(context, model, criterion, repairs)
+    return rows
+
+
+def measure_repairs(
+    context: RunContext, model: str, criterion: str, repairs: tuple[tuple[str, int, int], ...]
+) -> list[Row]:
+    images = draw_images(context, 2, 0)
+    pruner = pruning.attach(duplicate(context.network), images, criterion, layer=0.5)
+    cut = pruner.finish(images)
+    test = list(context.data.test_dataloader())
+    raw = accuracy(cut.network, test, CPU).top1
+    rows = []
+    for repair, count, draws in repairs:
+        reached, seconds = [], []
+        for seed in range(draws):
+            start = time.process_time()
+            mended = pruner.mend(cut, repair_names(repair), draw_images(context, count, seed) if count else None)
+            seconds.append(time.process_time() - start)
+            reached.append(accuracy(mended.network, test, CPU).top1)
+        row: Row = {"network": model, "criterion": criterion, "repair": repair, "images": count, "draws": len(reached)}
+        shares = {"raw, %": raw, "mean, %": mean(reached), "least, %": min(reached), "most, %": max(reached)}
+        rows.append(row | {name: 100 * share for name, share in shares.items()} | {"seconds": max(seconds)})
+    return rows
+
+
+def draw_images(context: RunContext, count: int, seed: int) -> Tensor:
+    """Of all training images, without augmentation."""
+    chosen = np.random.default_rng(seed).permutation(context.data.sizes["train"])[:count]
+    ((images, _),) = context.data.plain_batches("train", [chosen])  # type: ignore[attr-defined]
+    drawn: Tensor = images
+    return drawn
+
+
+def aims(rows: list[Row], data: Path, checkpoints: Path, wide: bool) -> list[Aim]:
+    def find(model: str, criterion: str, repair: str, images: int) -> Row:
+        wanted = (model, criterion, repair, images)
+        return next(r for r in rows if (r["network"], r["criterion"], r["repair"], r["images"]) == wanted)
+
+    gains = [number(row, "least, %") - number(row, "raw, %") for row in rows if row["repair"] == "ls"]
+    return [
+        Aim("ResNet-20, L1, ls on 400 images, %", 80, number(find("resnet20", "l1", "ls", 400), "mean, %")),
+        Aim("ResNet-20, L1, ls on 32 images, %", 70, number(find("resnet20", "l1", "ls", 32), "mean, %")),
+        Aim("worst draw of ls above its raw, points", 0, min(gains)),
+        Aim("ls on ResNet-20, 400 images, s", 10, number(find("resnet20", "l1", "ls", 400), "seconds"), "most"),
+        Aim("ls on ResNet-56, 400 images, s", 30, number(find("resnet56", "l1", "ls", 400), "seconds"), "most"),
+    ]
+
+
+if __name__ == "__main__":
+    run_benchmark(
+        "repair",
+        "repair without training, half of each block's first convolution",
+        measure,
+        aims,
+        data={"type": Path, "required": True, "help": "CIFAR-10 as folders of images"},
+        wide="other repairs and random filters too",
+        checkpoints={"type": Path, "required": True, "help": "folder of cifar10_resnet{20,56}.safetensors"},
+    )
