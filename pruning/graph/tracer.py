@@ -81,12 +81,10 @@ class Tracer(fx.Tracer):
     # -- what torch.fx asks --------------------------------------------------------------------------------------------
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        stays = _reads_training(m) or type(m).__module__ == "pruning.surgery.align"
-        parameter_free = not any(True for _ in m.parameters())
         norm = isinstance(m, nn.modules.batchnorm._NormBase) or tables.class_name(m) in tables.NORMS_BY_NAME
         plain = super().is_leaf_module(m, module_qualified_name) or is_plain_subclass(m)
         hooked = bool(m._forward_hooks or m._forward_pre_hooks)  # a block that somebody watches stays as it is
-        return norm or plain or hooked or (stays and parameter_free)
+        return norm or plain or hooked or _stays_whole(m)
 
     def create_args_for_root(
         self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
@@ -231,6 +229,11 @@ def _has_proxy(values: Any) -> bool:
     proxies: list[fx.Proxy] = []
     fx.node.map_aggregate(values, lambda value: proxies.append(value) if isinstance(value, fx.Proxy) else None)
     return bool(proxies)
+
+
+def _stays_whole(module: nn.Module) -> bool:
+    stays = _reads_training(module) or type(module).__module__ == "pruning.surgery.align"
+    return stays and not any(True for _ in module.parameters())
 
 
 def _reads_training(module: nn.Module) -> bool:
