@@ -100,26 +100,30 @@ def surveyed(network: nn.Module, entry: Entry) -> list[Random]:
 
 
 def deepest(network: nn.Module, entry: Entry, methods: list[Random], ratio: float) -> tuple[Random, Selection]:
-    """Of the ways with joins the one that leaves fewest MACs, and what it selects.
+    """Random filters, `ratio` of each layer that may be cut, by the way with joins that leaves fewest MACs.
 
     Raises:
         ValueError: whatever was tried empties a layer, or the masked network says the same of all images.
     """
-    found = [(method, choice) for method in methods for choice in telling_selections(network, entry, method, ratio)]
-    if not found:
-        raise ValueError(f"without {ratio:.0%} of its filters the network says the same of all images, or nothing")
-    return min(found, key=lambda pair: predict(analyse(pair[0].graph, pair[1])).macs)
+    for seed in range(SEEDS):
+        drawn = [(method, draw_selection(network, method, ratio, seed)) for method in methods]
+        for method, choice in sorted(drawn, key=lambda pair: macs_left(*pair)):
+            if is_telling(network, choice, entry, method.graph):
+                return method, choice
+    raise ValueError(f"without {ratio:.0%} of its filters the network says the same of all images, or nothing")
 
 
-def telling_selections(network: nn.Module, entry: Entry, method: Random, ratio: float) -> list[Selection]:
-    """Random filters, `ratio` of each layer that may be cut: one selection, or none if no seed gives one that tells."""
-    method.budget = PerLayer(ratio)
-    for method.seed in range(SEEDS):
-        method.settle_counts(network, method.scores(network))
-        choice = method.select(network)
-        if is_telling(network, choice, entry, method.graph):
-            return [choice]
-    return []
+def draw_selection(network: nn.Module, method: Random, ratio: float, seed: int) -> Selection:
+    method.budget, method.seed = PerLayer(ratio), seed
+    method.settle_counts(network, method.scores(network))
+    return method.select(network)
+
+
+def macs_left(method: Random, choice: Selection) -> float:
+    try:
+        return predict(analyse(method.graph, choice)).macs
+    except ValueError:  # a layer is emptied
+        return float("inf")
 
 
 def is_telling(network: nn.Module, choice: Selection, entry: Entry, graph: Graph) -> bool:
@@ -176,17 +180,17 @@ def distance(wanted: Tensor, got: Tensor) -> float:
 
 def assert_trains(small: nn.Module, network: nn.Module, entry: Entry) -> None:
     """The loss stays finite over a step, and the gradient reaches what it reaches in the full-size network."""
-    origins, without = parameter_origins(small), parameters_without_gradient(small, entry)
-    reached_before = parameters_without_gradient(copy.deepcopy(network), entry)
-    lost = sorted({origins[name] for name in without} - reached_before)
+    origins, without = parameter_origins(small), parameters_without_gradient(small, entry, steps=2)
+    lost_before = parameters_without_gradient(copy.deepcopy(network), entry, steps=1)
+    lost = sorted({origins[name] for name in without} - lost_before)
     assert not lost, f"no gradient reaches {', '.join(lost[:3])} of the small network"
 
 
-def parameters_without_gradient(network: nn.Module, entry: Entry) -> set[str]:
-    """After a step in train mode, on a batch that norms over 1x1 maps can live with."""
+def parameters_without_gradient(network: nn.Module, entry: Entry, steps: int) -> set[str]:
+    """After training on a batch that norms over 1x1 maps can live with."""
     network.train()
     optimiser = torch.optim.SGD(network.parameters(), lr=1e-6)
-    for _ in range(2):
+    for _ in range(steps):
         found = tree_leaves(network(*(torch.cat([batch, -batch]) for batch in entry.inputs(2))))
         loss = sum(leaf.square().mean() for leaf in found if isinstance(leaf, Tensor))
         assert loss.isfinite(), "the loss is not finite"
