@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from experiments.system.checkout import commit
 from tests.networks.zoo import Entry
 
 SECONDS, GIGABYTES = 300, 9  # of a processor: others may be at work on this machine
@@ -33,7 +34,7 @@ class Rows:
     """
 
     def __init__(self, path: Path, made_by: Callable[[Entry], str]) -> None:
-        self.path, self.made_by = path, made_by
+        self.path, self.made_by, self.commit = path, made_by, commit()
 
     def read(self) -> dict[str, Row]:
         """By key, whatever they were made by."""
@@ -47,7 +48,8 @@ class Rows:
     def add(self, entry: Entry, row: Row) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
-            file.write(json.dumps({"key": entry.key, "made_by": self.made_by(entry), **row}) + "\n")
+            head = {"key": entry.key, "made_by": self.made_by(entry), "commit": self.commit}
+            file.write(json.dumps(head | row) + "\n")
 
     def make(self, work: Callable[[Entry], Row], wanted: Iterable[Entry], jobs: int) -> Iterator[Entry]:
         """Each missing row in a process of its own, `jobs` at a time; yields what is being waited for no longer."""
