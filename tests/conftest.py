@@ -35,10 +35,7 @@ os.environ["WANDB_MODE"] = "offline"
 # torch.fx runs these on symbols, which have no shape; or it is watched who draws while they run, and beartype does
 TRACED = (
     *("pruning/models", "pruning/surgery/align.py", "pruning/surgery/norms.py", "pruning/testing/samples.py"),
-    *(
-        f"pruning/graph/{name}.py"
-        for name in ("decisions", "generators", "meta", "normalise", "proxies", "refusal", "tables", "tracer")
-    ),
+    *(f"pruning/graph/{name}.py" for name in ("decisions", "meta", "proxies", "refusal", "tracer")),
 )
 
 

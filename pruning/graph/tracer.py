@@ -25,6 +25,7 @@ from pruning.graph.normalise import is_plain_subclass
 from pruning.graph.proxies import SequenceProxy, ValueProxy, make_proxy
 from pruning.graph.refusal import BATCH_DECIDES, VALUE_BRANCH, VALUE_READ, Place, RefusalError, calling_place
 
+RECORDED_FUNCTIONS = FACTORY_FUNCTIONS | NUMBER_FIRST_FUNCTIONS
 CHUNKS = frozenset({torch.chunk, "chunk"})
 OTHER_BATCH = 1009  # as many images as nothing else counts
 
@@ -59,7 +60,7 @@ class Tracer(fx.Tracer):
     """
 
     def __init__(self, example: Example, open: bool, blaming: bool = False) -> None:
-        super().__init__(autowrap_functions=(*FACTORY_FUNCTIONS, *NUMBER_FIRST_FUNCTIONS))
+        super().__init__(autowrap_functions=tuple(RECORDED_FUNCTIONS))
         self.example = example
         self.open = self.proxy_buffer_attributes = open
         self.drawing_module: str | None = None
@@ -74,6 +75,7 @@ class Tracer(fx.Tracer):
         self.run = MetaRun(network, self.example.device)
         with self._record_factories(), self._record_mode_reads():
             graph = self.trace(network)
+        _forget_wrapping(graph)
         if self.drawing_module is None and generator_states(network) != before:
             self.drawing_module = "it" if self.blaming else self._find_drawing_module(network)
         return graph
@@ -223,6 +225,13 @@ class Tracer(fx.Tracer):
         finally:
             for name, original in originals.items():
                 setattr(torch, name, original)
+
+
+def _forget_wrapping(graph: fx.Graph) -> None:
+    """A graph's code would wrap the name "torch.pow", which no module has: every later trace would look for it."""
+    for node in graph.nodes:
+        if node.target in RECORDED_FUNCTIONS:
+            node.meta.pop("is_wrapped", None)
 
 
 def _has_proxy(values: Any) -> bool:

@@ -1,4 +1,5 @@
 import pytest
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
@@ -92,3 +93,16 @@ def test_a_name_that_torch_fx_keeps_is_refused() -> None:
     with pytest.raises(ValueError, match="Coding: a layer or tensor of it is called 'code'"):
         trace(Coding(), SHAPE)
     trace(nn.Sequential(Coding()), SHAPE)
+
+
+power = torch.pow
+
+
+class Raising(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return power(2.0, x)
+
+
+def test_a_function_that_a_users_file_holds_leaves_no_trace_in_torch_fx() -> None:
+    trace(nn.Sequential(nn.Conv2d(3, 4, 1), Raising()), SHAPE)
+    trace(nn.Sequential(nn.Conv2d(3, 4, 1)), SHAPE)
