@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.overrides import TorchFunctionMode
 
 from pruning.graph.inputs import Shape, Shapes, call, empty_batch
@@ -24,7 +24,7 @@ from pruning.graph.layout import dense_blocks, rectangle
 from pruning.graph.liveness import Liveness
 from pruning.graph.normalise import FUNCTIONS
 from pruning.graph.ops import Channelwise, Linear, Norm, NormOverChannels, Op, Opaque, Slopes, Source, Weighted
-from pruning.graph.tracing import float_type, skeleton
+from pruning.graph.tracing import TRACED_IMAGES, Trace, float_type, skeleton
 from pruning.modes import eval_mode
 from pruning.selection import SELECTABLE, TRANSPOSED
 
@@ -60,10 +60,13 @@ class _MacCounter(TorchFunctionMode):
 
 
 def _macs(kind: type[nn.Module], weight: Shape, input_shape: Shape, output_shape: Shape) -> int:
-    """MACs of one image through a layer of this kind that takes and makes batches of these shapes."""
+    """MACs of a whole batch through a layer of this kind that takes and makes tensors of these shapes.
+
+    Its images need not lie along the first axis: windows and frames may be there too.
+    """
     counted_shape = input_shape if issubclass(kind, TRANSPOSED) else output_shape
     width = counted_shape[-1] if issubclass(kind, nn.Linear) else counted_shape[1]
-    return torch.Size(weight).numel() * torch.Size(counted_shape[1:]).numel() // width
+    return torch.Size(weight).numel() * torch.Size(counted_shape).numel() // width
 
 
 def count_params(network: nn.Module) -> int:
@@ -130,11 +133,24 @@ def predict(liveness: Liveness) -> Cost:
 
 
 def _opaque_macs(liveness: Liveness, op: Op) -> int:
-    """A layer, or a call that applies a weight, costs what it did if it is not cut and anyone still reads it."""
-    applied, shape = liveness.graph.trace.applied_weight(op.node), liveness.graph.shape
-    if applied is None or not liveness.need(op.node).any() or not issubclass(applied[0], SELECTABLE):
+    """A layer, a block or a call that applies a weight costs what it did if it is not cut and anyone still reads it."""
+    trace, shape = liveness.graph.trace, liveness.graph.shape
+    applied, layer = trace.applied_weight(op.node), trace.layer(op.node)
+    if not liveness.need(op.node).any():
         return 0
-    return _macs(*applied, shape(op.inputs[0]), shape(op.node))
+    if applied is not None and issubclass(applied[0], SELECTABLE):
+        macs = _macs(*applied, shape(op.inputs[0]), shape(op.node))
+    else:
+        macs = 0 if layer is None or next(layer.children(), None) is None else _block_macs(layer, op.node, trace)
+    return macs if isinstance(op, Source) else macs // TRACED_IMAGES  # what no image changes is made once
+
+
+def _block_macs(block: nn.Module, node: fx.Node, trace: Trace) -> int:
+    """MACs of the traced batch through a block that tracing has left whole, such as one with a hook."""
+    args, kwargs = fx.map_arg((node.args, node.kwargs), trace.values.__getitem__)
+    with torch.no_grad(), torch.device("meta"), _MacCounter() as counter, eval_mode(block):
+        block(*args, **kwargs)
+    return counter.macs
 
 
 def layer_cost(liveness: Liveness, op: Weighted) -> Cost:
@@ -159,7 +175,7 @@ def _kernels_and_filters(liveness: Liveness, op: Weighted) -> tuple[int, int]:
 def _positions(liveness: Liveness, op: Weighted) -> int:
     """Positions at which the layer is applied to one image."""
     shape = liveness.graph.shape(op.inputs[0] if isinstance(op.layer, TRANSPOSED) else op.node)
-    return torch.Size(shape[1:]).numel() // shape[op.axis]
+    return torch.Size(shape).numel() // shape[op.axis] // TRACED_IMAGES
 
 
 def authors_ops(liveness: Liveness) -> int:

@@ -22,6 +22,8 @@ from pruning.graph.symbolic import symbolic_trace
 from pruning.graph.tracer import Example
 from pruning.selection import CONVOLUTIONS, Convolution
 
+TRACED_IMAGES = 2  # in the batch on which a network is traced
+
 
 @dataclass
 class Trace:
@@ -89,7 +91,7 @@ def record(network: nn.Module, image_shape: Shapes) -> Trace:
     refuse_uncopyable(network)
     with preserve_generators():
         bare = skeleton(network)
-        inputs = bind(bare, empty_batch(image_shape, 2, float_type(bare)))
+        inputs = bind(bare, empty_batch(image_shape, TRACED_IMAGES, float_type(bare)))
         recording = symbolic_trace(bare, Example(inputs, device_of(network)))
         module, tracer = recording.module, recording.tracer
         follow_in_place(module)

@@ -58,6 +58,33 @@ def test_half_of_torchs_own_flops(name: str) -> None:
     assert count_macs(small, SHAPE) == flops(small) // 2
 
 
+class Frames(nn.Module):
+    """A video's frames lie along the first axis; then its places do, for a linear layer; then a block with a hook."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.mix = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4, 6)
+        self.block = nn.Sequential(nn.Conv2d(6, 5, 1), nn.ReLU())
+        self.block.register_forward_hook(lambda block, given, output: 2 * output)
+        self.constant, self.head = nn.Parameter(torch.ones(3, 2)), nn.Linear(2, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.mix(self.conv(x.flatten(0, 1)).permute(2, 3, 0, 1)).permute(2, 3, 0, 1)
+        return self.block(x) + self.head(self.constant).sum(0)[:, None, None]
+
+
+def test_images_need_not_lie_along_the_first_axis() -> None:
+    """4 frames of 8 x 8 places: 4 * 64 * (3 * 4 * 9 + 4 * 6 + 6 * 5), and 3 * 2 * 5 of a constant."""
+    network, shape = Frames(), (4, 3, 8, 8)
+    macs = 4 * 64 * (108 + 24 + 30) + 30
+    assert count_macs(network, shape) == macs
+    graph = trace(network, shape)
+    assert predict(analyse(graph, Selection({}))) == Cost(macs, count_params(network))
+    choice = random_rows(graph, 0.5, 0, spared=("mix",))
+    small = compact(network, choice, shape, graph)
+    assert predict(analyse(graph, choice)) == Cost(count_macs(small, shape), count_params(small))
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_is_predicted_is_built(name: str) -> None:
     network = NETWORKS[name]()

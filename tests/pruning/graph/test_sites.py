@@ -129,3 +129,19 @@ class FlatHidden(nn.Module):
 
 def test_functions_behind_the_last_map_gate_nothing() -> None:
     assert having(found(FlatHidden()), "gating") == []
+
+
+class Maxout(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.conv, self.head = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Conv2d(4, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(self.stem(x))
+        return self.head(x.unflatten(1, (4, 2)).max(2).values)
+
+
+def test_a_maximum_that_comes_with_its_places_is_no_global_pooling() -> None:
+    where = found(Maxout())
+    assert having(where, "gating") == []
+    assert having(where, "pinned") == []
