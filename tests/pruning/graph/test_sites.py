@@ -144,4 +144,4 @@ class Maxout(nn.Module):
 def test_a_maximum_that_comes_with_its_places_is_no_global_pooling() -> None:
     where = found(Maxout())
     assert having(where, "gating") == []
-    assert having(where, "pinned") == []
+    assert having(where, "pinned") == ["head"]
