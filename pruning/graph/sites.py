@@ -216,8 +216,9 @@ def _pooled_tensors(graph: Graph) -> set[fx.Node]:
 
 def _is_global_pooling(graph: Graph, op: Op) -> bool:
     """By what it is, not by the size of what it gives: everything is 1x1 somewhere in a network of small images."""
-    shape = graph.trace.shapes.get(op.node)  # x.max(2) gives two tensors
-    if not isinstance(op, Channelwise) or shape is None or torch.Size(shape[1:]).numel() != op.width:
+    if not isinstance(op, Channelwise) or not {op.node, op.inputs[0]} <= graph.trace.shapes.keys():
+        return False  # x.max(2) gives two tensors
+    if torch.Size(graph.shape(op.node)[1:]).numel() != op.width:
         return False
     call, before = Call(op.node, graph.trace, graph.ops), graph.shape(op.inputs[0])
     if call.layer is not None:

@@ -138,6 +138,7 @@ class Maxout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(self.stem(x))
+        x = x * torch.sigmoid(x.flatten(2).median(2)[0])[:, :, None, None]
         return self.head(x.unflatten(1, (4, 2)).max(2).values)
 
 
