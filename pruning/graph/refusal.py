@@ -16,6 +16,10 @@ HIDDEN = (str(Path(torch.__file__).parent), str(Path(__file__).parent), "<frozen
 OWN_MODULE = "move that part into a module of its own without parameters"
 VALUE_BRANCH = "forward takes the branch on a tensor's value", "use torch.where, or " + OWN_MODULE
 VALUE_READ = "forward reads a tensor's value as a number of Python", "keep it a tensor, or " + OWN_MODULE
+AUTOGRAD_FUNCTION = (
+    "forward calls a torch.autograd.Function (torch.utils.checkpoint does too), which torch.fx cannot see into",
+    "switch checkpointing off or write it with torch's own functions, or " + OWN_MODULE,
+)
 BATCH_DECIDES = (
     "Python decides by the number of images in the batch, and the graph would hold for that number only",
     "do the same for every number (a size that is only passed on may be any), or " + OWN_MODULE,

@@ -23,7 +23,15 @@ from pruning.graph.inputs import Inputs, Shape
 from pruning.graph.meta import FACTORIES, FACTORY_FUNCTIONS, NUMBER_FIRST, NUMBER_FIRST_FUNCTIONS, MetaRun
 from pruning.graph.normalise import is_plain_subclass
 from pruning.graph.proxies import SequenceProxy, ValueProxy, make_proxy
-from pruning.graph.refusal import BATCH_DECIDES, VALUE_BRANCH, VALUE_READ, Place, RefusalError, calling_place
+from pruning.graph.refusal import (
+    AUTOGRAD_FUNCTION,
+    BATCH_DECIDES,
+    VALUE_BRANCH,
+    VALUE_READ,
+    Place,
+    RefusalError,
+    calling_place,
+)
 
 RECORDED_FUNCTIONS = FACTORY_FUNCTIONS | NUMBER_FIRST_FUNCTIONS
 CHUNKS = frozenset({torch.chunk, "chunk"})
@@ -73,7 +81,7 @@ class Tracer(fx.Tracer):
         before, self.images = generator_states(network), self.example.tensors()
         self.other_images, self.other_batch = (self.example.resize(OTHER_BATCH, scale) for scale in (2, 1))
         self.run = MetaRun(network, self.example.device)
-        with self._record_factories(), self._record_mode_reads():
+        with self._record_factories(), self._record_mode_reads(), _refuse_autograd_functions():
             graph = self.trace(network)
         _forget_wrapping(graph)
         if self.drawing_module is None and generator_states(network) != before:
@@ -232,6 +240,23 @@ def _forget_wrapping(graph: fx.Graph) -> None:
     for node in graph.nodes:
         if node.target in RECORDED_FUNCTIONS:
             node.meta.pop("is_wrapped", None)
+
+
+@contextmanager
+def _refuse_autograd_functions() -> Iterator[None]:
+    """For a while none is given a proxy, which torch's C code would take for a tensor in memory, and crash."""
+    original: Any = vars(torch.autograd.Function)["apply"]
+
+    def apply(kind: type, *args: Any, **kwargs: Any) -> Any:
+        if _has_proxy((args, kwargs)):
+            raise RefusalError(*AUTOGRAD_FUNCTION)
+        return original.__get__(None, kind)(*args, **kwargs)
+
+    torch.autograd.Function.apply = classmethod(apply)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        torch.autograd.Function.apply = original
 
 
 def _has_proxy(values: Any) -> bool:

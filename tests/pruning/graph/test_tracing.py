@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from torchvision.ops import StochasticDepth
 
 from pruning.graph.graph import trace
@@ -106,3 +107,17 @@ class Raising(nn.Module):
 def test_a_function_that_a_users_file_holds_leaves_no_trace_in_torch_fx() -> None:
     trace(nn.Sequential(nn.Conv2d(3, 4, 1), Raising()), SHAPE)
     trace(nn.Sequential(nn.Conv2d(3, 4, 1)), SHAPE)
+
+
+class Checkpointed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return checkpoint(self.conv, x, use_reentrant=True)
+
+
+def test_a_function_of_autograd_is_refused_where_it_would_crash_the_interpreter() -> None:
+    with pytest.raises(ValueError, match=r"calls a torch.autograd.Function .* switch checkpointing off"):
+        trace(Checkpointed(), (3, 4, 4))
