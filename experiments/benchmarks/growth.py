@@ -30,6 +30,7 @@ from pruning.selection import Selection, convolutions
 from pruning.surgery import compact
 
 DEPTHS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+CHAINS = (100, 200, 500, 1000)  # convolutions of 8 channels, each with its norm
 WIDTHS = (16, 32, 64, 128)  # of ResNet-50's first bottlenecks; the later ones are 2, 4 and 8 times as wide
 GATES = (64, 128, 256, 512)  # in each of 50 layers
 RUNS = (10, 30, 100, 300, 1000)
@@ -55,6 +56,13 @@ def measure_cost(work: Callable[[], object], turns: int = 5) -> dict[str, float]
 def measure_layers() -> Iterator[Row]:
     for name in DEPTHS:
         yield from measure_network(torchvision_network(name, 1000, SHAPE), "layers")
+    for length in CHAINS:
+        yield from measure_network(chain_of(length), "length of a chain", length)
+
+
+def chain_of(length: int) -> nn.Module:
+    convs = (nn.Conv2d(8 if place else 3, 8, 3, padding=1) for place in range(length))
+    return nn.Sequential(*(layer for conv in convs for layer in (conv, nn.BatchNorm2d(8), nn.ReLU())))
 
 
 def measure_widths() -> Iterator[Row]:
