@@ -23,6 +23,7 @@ PROGRAMS = (
     "scoring",
     "growth",
     "compaction",
+    "peer",
     "callback",
     "faults",
     "training",

@@ -11,6 +11,7 @@ from experiments.benchmarks import (
     fcf_update,
     group2d_forms,
     memory,
+    peer,
     pruned,
     report,
     scoring,
@@ -123,3 +124,10 @@ def test_callback_the_update_is_no_cost_of_the_callback() -> None:
     assert row["callback's share"] == pytest.approx(0.015)
     assert row["share with the update"] == pytest.approx(0.03)
     assert [aim.met for aim in callback.aims([row])] == [False]
+
+
+def test_beside_torch_pruning_the_median_the_slowest_and_the_least_exact_are_aimed_at() -> None:
+    row: dict[str, object] = {"ours cut": 0.6, "theirs cut": 0.3, "ours differ by": 1e-15, "theirs differ by": 1e-13}
+    aims = peer.aims([row | {"ratio": 0.5}, row | {"ratio": 0.9}, row | {"ratio": 2.0}])
+    assert [aim.got for aim in aims] == [0.9, 2.0, 0.3, 1e-13]
+    assert [aim.met for aim in aims] == [True, False, True, True]
