@@ -10,8 +10,9 @@ import copy
 import time
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from statistics import median
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -38,6 +39,7 @@ RATIO = 0.4
 ROUNDS = 3  # after one that is not counted
 PHASES = ("trace", "compact", "step", "copy")
 MEDIAN, LARGEST, CUT, EXACT = 1.0, 1.5, 0.2, 1e-12
+Result = TypeVar("Result")
 
 
 def build(name: str) -> nn.Module:
@@ -51,7 +53,7 @@ def select(network: nn.Module) -> Selection:
     return method.select(network)
 
 
-def build_pruner(network: nn.Module) -> Any:
+def build_pruner(network: nn.Module):  # type: ignore[no-untyped-def]
     """Its dependency graph; the classifier stays whole."""
     import torch_pruning
 
@@ -94,7 +96,7 @@ def time_turn(network: nn.Module, choice: Selection) -> Row:
     return {**seconds, "ours": count_macs(small, SHAPE), "theirs": count_macs(victim, SHAPE)}
 
 
-def time_call(work: Callable[[], Any]) -> tuple[Any, float]:
+def time_call(work: Callable[[], Result]) -> tuple[Result, float]:
     start = time.process_time()
     result = work()
     return result, time.process_time() - start
@@ -109,13 +111,11 @@ def certify_ours(name: str, choice: Selection) -> float:
 
 @torch.no_grad()
 def certify_theirs(name: str) -> float:
-    from tests.networks.peer import Tombs
-
     masked = randomised(build(name))
     small = copy.deepcopy(masked)
     with torch.enable_grad():  # its graph is autograd's
         pruner = build_pruner(small)
-    tombs = Tombs(small, masked)
+    tombs = import_module("tests.networks.peer").Tombs(small, masked)  # its room is not typed
     for group in pruner.step(interactive=True):
         tombs.silence(pruner.DG, group)
         group.prune()
