@@ -53,9 +53,9 @@ class Unit:
 
     def rank(self, scores: Float[Tensor, " classes"]) -> Float[Tensor, " width"]:
         """The mean over blocks of the largest of each, of the second of each, and so on; one block stays as it is."""
-        return (
-            scores if len(self.blocks) == 1 else scores.cpu()[self.blocks].sort(dim=1, descending=True).values.mean(0)
-        )
+        if len(self.blocks) == 1:
+            return scores
+        return scores.cpu()[self.blocks].sort(dim=1, descending=True).values.mean(0)
 
     def largest(self, scores: Float[Tensor, " classes"], count: int) -> Bool[Tensor, " classes"]:
         """The `count` largest scores of each block; of equal ones the first."""

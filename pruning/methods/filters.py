@@ -138,7 +138,7 @@ class FilterMethod(PruningMethod):
 
     def sum_members(self, figure: Callable[[str], Float[Tensor, " filters"]]) -> Scores:
         """Scores from a figure for each filter of a convolution, given its name; what is cut as one is added up."""
-        figures = {layer: figure(layer) for layer in self.layers}
+        figures = {layer: figure(layer).detach().float() for layer in self.layers}
         return {name: unit.sum_members(figures) for name, unit in self.groups.units.items()}
 
     def norm_after(self, layer: str) -> str:
