@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 from pruning.budget.targets import PerLayer
 from pruning.graph.cost import Cost, count_macs, count_params, predict
@@ -74,9 +75,21 @@ def fill(row: Row, entry: Entry) -> None:
 @torch.no_grad()
 def computed_macs(network: nn.Module, entry: Entry) -> int:
     """Of one image: multiply-adds of convolutions and of products with a matrix, as torch executes them."""
-    with FlopCounterMode(display=False) as counter:
+    with MacCounter() as counter:
         network(*entry.inputs(2))
-    return sum(counter.get_flop_counts()["Global"].get(operation, 0) for operation in COUNTED) // 4
+    return counter.flops // 4
+
+
+class MacCounter(TorchDispatchMode):
+    """torch.utils.flop_counter without its hooks on modules, which fail where a layer is given a parameter."""
+
+    flops = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        if func._overloadpacket in COUNTED:
+            self.flops += flop_registry[func._overloadpacket](*args, **(kwargs or {}), out_val=output)
+        return output
 
 
 def surveyed(network: nn.Module, entry: Entry) -> list[Random]:
