@@ -17,7 +17,7 @@ pytestmark = pytest.mark.networks
 PART = {
     *("alexnet", "squeezenet1_1", "resnet18", "resnext50_32x4d", "densenet121", "mobilenet_v3_small", "mnasnet0_5"),
     *("shufflenet_v2_x0_5", "regnet_y_400mf", "lraspp_mobilenet_v3_large", "ssdlite320_mobilenet_v3_large", "mc3_18"),
-    *("resnet_fpn_backbone", "convnext_atto", "cspresnet50", "dla46x_c", "dpn48b", "edgenext_xx_small", "fasternet_t0"),
+    *("resnet_fpn_backbone", "convnext_atto", "cspresnet50", "dla46x_c", "dpn48b", "fasternet_t0"),
     *("ghostnet_050", "hrnet_w18_small", "mixnet_s", "mobileone_s0", "mobilevit_xxs", "nf_resnet26", "regnetx_002"),
     *(
         "repghostnet_050",
@@ -30,6 +30,14 @@ PART = {
     ),
     *("skresnet18", "starnet_s050", "tf_efficientnet_b0", "tf_mobilenetv3_small_075", "xception41p"),
 }
+# What no graph can hold, or no selection can say, and why
+REFUSED = {
+    "efficientnet": "forward does something else in training than in eval",
+    "shake_shake": "forward does something else in training than in eval",
+    "stochastic_depth": "draws random numbers in forward",
+    "autoencoder": "a name that torch.fx keeps for itself",
+    "siamese": "shared: called 2 times with one weight",
+}
 SHAPE = (3, 64, 64)
 
 
@@ -41,7 +49,10 @@ def chosen() -> list[Entry]:
 @pytest.mark.filterwarnings("ignore")  # of libraries, about themselves
 def test_small_is_masked(entry: Entry) -> None:
     row = prove(entry)
-    assert row["stage"] == "done", f"{row['stage']}: {row.get('words')}"
+    if entry.name in REFUSED:
+        assert REFUSED[entry.name] in row["words"]
+    else:
+        assert row["stage"] == "done", f"{row['stage']}: {row.get('words')}"
 
 
 def library_network(name: str) -> tuple[torch.nn.Module, Graph]:
