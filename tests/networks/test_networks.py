@@ -17,7 +17,7 @@ pytestmark = pytest.mark.networks
 PART = {
     *("alexnet", "squeezenet1_1", "resnet18", "resnext50_32x4d", "densenet121", "mobilenet_v3_small", "mnasnet0_5"),
     *("shufflenet_v2_x0_5", "regnet_y_400mf", "lraspp_mobilenet_v3_large", "ssdlite320_mobilenet_v3_large", "mc3_18"),
-    *("resnet_fpn_backbone", "convnext_atto", "cspresnet50", "dla46x_c", "dpn48b", "fasternet_t0"),
+    *("resnet_fpn_backbone", "convnext_atto", "cspresnet50", "dla34", "dpn48b", "fasternet_t0"),
     *("ghostnet_050", "hrnet_w18_small", "mixnet_s", "mobileone_s0", "mobilevit_xxs", "nf_resnet26", "regnetx_002"),
     *(
         "repghostnet_050",
