@@ -14,7 +14,7 @@ from pruning.graph import tables
 from pruning.graph.graph import Graph
 from pruning.graph.ops import Add, Norm, Op, Weighted
 from pruning.surgery.builder import SUMS
-from pruning.surgery.wiring import Carrier
+from pruning.surgery.wiring import Carrier, positions_of
 
 Carriers = Mapping[fx.Node, Carrier]
 DROPOUTS = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
@@ -109,6 +109,4 @@ def _is_plain_sum(graph: Graph, op: Add) -> bool:
 
 def _find_side(carrier: Carrier, channels: Tensor, width: int) -> Side | None:
     """None where nothing is left of it."""
-    position = torch.full((width,), -1)
-    position[carrier.channels] = torch.arange(len(carrier.channels))
-    return None if carrier.node is None else Side(carrier.node, position[channels])
+    return None if carrier.node is None else Side(carrier.node, positions_of(carrier.channels, width)[channels])

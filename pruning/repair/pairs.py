@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, fx, nn
 
@@ -15,6 +14,7 @@ from pruning.repair.joins import Carriers, Join, find_join
 from pruning.selection import SELECTABLE, TRANSPOSED, Selection
 from pruning.surgery.align import ColumnGroups
 from pruning.surgery.compact import build_with_carriers
+from pruning.surgery.wiring import positions_of
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,6 @@ def _match_layers(
             continue
         layer = small.get_submodule(str(node.target))
         if type(layer) in (*SELECTABLE, ColumnGroups) and not isinstance(op.layer, TRANSPOSED):
-            position = torch.full((op.width,), -1)
-            position[wide] = torch.arange(len(wide))
             join = find_join(after.graph, op, of_dense, of_small)
-            rows, works = position[held].clamp(min=0), after.need(op.node)[held]
+            rows, works = positions_of(wide, op.width)[held].clamp(min=0), after.need(op.node)[held]
             yield LayerPair(op.name, layer, node, dense, op.axis, rows, works, join)

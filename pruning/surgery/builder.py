@@ -30,7 +30,7 @@ from pruning.graph.ops import (
 from pruning.graph.places import channel_padding
 from pruning.surgery.align import AddAt, ColumnGroups
 from pruning.surgery.narrow import narrow_filters, narrow_grouped, narrow_norm, narrow_norm_over_channels, narrow_prelu
-from pruning.surgery.wiring import NOTHING, Carrier, Numbers, Wiring
+from pruning.surgery.wiring import NOTHING, Carrier, Numbers, Wiring, positions_of
 
 
 class Builder:
@@ -173,8 +173,7 @@ class Builder:
     def groups(self, op: Weighted, parts: list[Block], columns: Numbers) -> ColumnGroups:
         if len(op.node.args) + len(op.node.kwargs) > 1:
             raise ValueError(f"layer {op.name!r} is called with an output_size and so cannot become several: {REMEDY}")
-        position = torch.empty(op.weight.shape[1], dtype=torch.long)
-        position[columns] = torch.arange(len(columns))
+        position = positions_of(columns, op.weight.shape[1])
         layers = [narrow_filters(self.layer(op), part.rows, part.columns) for part in parts]
         return ColumnGroups(layers, [position[part.columns].to(self.wiring.device) for part in parts], op.axis)
 

@@ -32,6 +32,13 @@ class Carrier:
     channels: Numbers
 
 
+def positions_of(channels: Numbers, width: int) -> Numbers:
+    """Where each of `width` channels stands among these; -1: nowhere."""
+    position = torch.full((width,), -1)
+    position[channels] = torch.arange(len(channels))
+    return position
+
+
 NOTHING = Carrier(None, torch.empty(0, dtype=torch.long))
 
 
@@ -72,9 +79,9 @@ class Wiring:
             )
         if torch.equal(held, want):
             return node
-        position = torch.full((self.old.ops[source].width,), -1)
-        position[held] = torch.arange(len(held))
-        positions, is_held = position[want][position[want] >= 0], position[want] >= 0
+        position = positions_of(held, self.old.ops[source].width)[want]
+        is_held = position >= 0
+        positions = position[is_held]
         if not torch.equal(positions, torch.arange(len(held))):
             node = self.insert(source, "choose", Choose(positions.to(self.device), self.old.ops[source].axis), node)
         if is_held.all():
@@ -88,9 +95,7 @@ class Wiring:
 
     def places(self, source: fx.Node, among: Numbers) -> Numbers:
         """Where in `among` each channel stands that the source holds; all must be there."""
-        position = torch.full((self.old.ops[source].width,), -1)
-        position[among] = torch.arange(len(among))
-        return position[self.carriers[source].channels]
+        return positions_of(among, self.old.ops[source].width)[self.carriers[source].channels]
 
     def insert(self, source: fx.Node, verb: str, module: nn.Module, *nodes: fx.Node) -> fx.Node:
         """A module of our own after some nodes, under a name that nobody has."""
