@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from pruning.graph.inputs import Batch, Shapes, inputs_of, is_single, map_batch, map_inputs, sizes
@@ -89,6 +90,16 @@ def _wanted(shapes: Shapes) -> str:
         f"(inputs, labels), or (inputs,) without labels, where inputs is a {kind} of {names} with as many axes as the "
         "example's"
     )
+
+
+def take_images(batches: Iterable[Tensor], count: int) -> Tensor | None:
+    """The first images, `count` of them at most; None where there is no batch."""
+    taken: list[Tensor] = []
+    for images in batches:
+        taken.append(images)
+        if sum(map(len, taken)) >= count:
+            break
+    return torch.cat(taken)[:count] if taken else None
 
 
 def describe(value: Any) -> str:

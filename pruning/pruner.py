@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pruning.arguments import key
-from pruning.batches import Batches, describe, split_batch
+from pruning.batches import Batches, describe, split_batch, take_images
 from pruning.graph.attachments import duplicate
 from pruning.graph.graph import Graph, trace
 from pruning.graph.inputs import Batch, Shapes, is_single, move, random_batch
@@ -156,14 +156,10 @@ class Pruner:
 
 def calibration_images(batches: Batches, image_shape: Shapes) -> Tensor:
     """The first of some batches, without labels, IMAGES of them at most."""
-    taken: list[Tensor] = []
-    for batch in batches:
-        taken.append(split_batch(batch, image_shape)[0])
-        if sum(map(len, taken)) >= IMAGES:
-            break
-    if not taken:
+    images = take_images((split_batch(batch, image_shape)[0] for batch in batches), IMAGES)
+    if images is None:
         raise ValueError(f"{key('repair')}: bn and ls look at images: give data=, batches of images (no labels needed)")
-    return torch.cat(taken)[:IMAGES]
+    return images
 
 
 def device_of(network: nn.Module) -> torch.device:
