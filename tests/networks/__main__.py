@@ -36,7 +36,7 @@ def ours() -> Rows:
 
 
 def theirs() -> Rows:
-    return Rows(FOLDER / "peer.jsonl", made_by(HERE / "peer.py"))
+    return Rows(FOLDER / "peer.jsonl", made_by(HERE / "peer.py", ROOT / "experiments" / "benchmarks" / "peer_mask.py"))
 
 
 def chosen(options: argparse.Namespace) -> list[Entry]:
