@@ -1,34 +1,11 @@
 """Forms of the popular collections' wirings, written anew and small: each function makes one network of list.toml."""
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 from torch import nn
 
-from tests.networks.wirings import (
-    attention,
-    branches,
-    detection,
-    images,
-    mobile,
-    plain,
-    residual,
-    segmentation,
-    sequences,
-    several,
-    volumes,
-)
-
-MODULES = (
-    attention,
-    branches,
-    detection,
-    images,
-    mobile,
-    plain,
-    residual,
-    segmentation,
-    sequences,
-    several,
-    volumes,
-)
+MODULES = tuple(import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
 
 
 def build(name: str) -> nn.Module:

@@ -16,6 +16,7 @@ from pruning.selection import Selection
 from pruning.surgery import compact
 from pruning.testing import assert_small_is_masked, check_network, images, random_rows, randomised, relative
 from support.around import Around
+from tests.networks.wirings.residual import StandardisedConv
 
 SHAPE = (3, 6, 6)
 
@@ -228,18 +229,8 @@ class Standardised(nn.Conv2d):
         return F.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
-class Centred(nn.Conv2d):
-    """Qiao et al. 2019, as its authors write it."""
-
-    def __init__(self) -> None:
-        super().__init__(8, 8, 3, padding=1, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight
-        weight = weight - weight.mean(dim=1, keepdim=True).mean(dim=2, keepdim=True).mean(dim=3, keepdim=True)
-        std = weight.view(weight.size(0), -1).std(dim=1).view(-1, 1, 1, 1) + 1e-5
-        weight = weight / std.expand_as(weight)
-        return F.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+def centred() -> nn.Conv2d:
+    return StandardisedConv(8, 8, 3, padding=1, bias=False)
 
 
 class OverAll(nn.Conv2d):
@@ -249,7 +240,7 @@ class OverAll(nn.Conv2d):
         return F.conv2d(x, self.weight - self.weight.mean(), self.bias, self.stride, self.padding)
 
 
-COMPUTED = {"scaled": Standardised, "in groups": lambda: Standardised(8), "centred": Centred}
+COMPUTED = {"scaled": Standardised, "in groups": lambda: Standardised(8), "centred": centred}
 
 
 @pytest.mark.parametrize("name", COMPUTED)
