@@ -1,13 +1,12 @@
 """Random filters: the control that every ranking has to beat."""
 
-import zlib
 from collections.abc import Sequence
 from typing import final
 
-import torch
 from torch import nn
 
 from pruning.budget.targets import Budget
+from pruning.methods.draws import random_scores
 from pruning.methods.filters import FilterMethod, Scores
 
 
@@ -28,8 +27,4 @@ class Random(FilterMethod):
         self.seed = seed
 
     def scores(self, network: nn.Module) -> Scores:
-        return {name: self.draw_scores(name, unit.blocks.numel()) for name, unit in self.groups.units.items()}
-
-    def draw_scores(self, name: str, count: int) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(self.seed * 2**32 + zlib.crc32(name.encode()))
-        return torch.rand(count, generator=generator)
+        return {name: random_scores(self.seed, name, unit.blocks.numel()) for name, unit in self.groups.units.items()}
