@@ -15,7 +15,7 @@ from scipy import sparse
 
 from experiments.benchmarks.harness import Aim, Row, number, run_benchmark, time_paired
 from pruning.budget.targets import count_kept
-from pruning.methods.fcf.lpbox import LpBox
+from pruning.methods.gates.lpbox import LpBox
 
 NETWORKS = {"ResNet-20": 3, "ResNet-56": 9, "ResNet-110": 18}  # blocks in each stage, two gated convolutions in each
 IN_A_ROW = 50

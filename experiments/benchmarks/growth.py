@@ -24,7 +24,7 @@ from experiments.benchmarks.harness import Aim, Row, number, run_benchmark
 from experiments.benchmarks.memory import peak_megabytes
 from experiments.system.checkout import ROOT
 from pruning.graph.graph import trace
-from pruning.methods.fcf.lpbox import LpBox
+from pruning.methods.gates.lpbox import LpBox
 from pruning.models.library import torchvision_network
 from pruning.selection import Selection, convolutions
 from pruning.surgery import compact

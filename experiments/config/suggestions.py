@@ -20,7 +20,7 @@ from experiments.system import checkout
 
 TYPED = (float, int, bool)  # any text is a text
 MAX_SUGGESTIONS = 3  # names offered
-RENAMED = {"method.steps": "method.levels"}  # keys of earlier versions
+RENAMED = {"method.steps": "method.levels", "method=fcf_ours": "method=gradual"}  # of earlier versions
 
 
 def suggestions_for(arguments: list[str]) -> list[str]:
@@ -47,7 +47,8 @@ def unknown_choices(group: str, value: str, folders: list[Path]) -> Iterator[str
     names = [name for folder in folders for name, _ in choices(folder / group)]
     for choice in value.split(","):
         if choice not in (*names, "null"):
-            yield f"{group}={choice}: no such choice; {did_you_mean(choice, names)}"
+            meant = renamed(f"{group}={choice}") or did_you_mean(choice, names)
+            yield f"{group}={choice}: no such choice; {meant}"
 
 
 def mistyped_values(config: DictConfig, override: str) -> Iterator[str]:
@@ -76,13 +77,15 @@ def parsed_values(override: str) -> list[str]:
 def explain_key(key: str, known: list[str], typed: Mapping[str, str]) -> str:
     if f"{key.partition('.')[0]}.{KEY}" in typed:
         return f"an argument of a class of your own is added with a plus: +{key}=..."
-    return did_you_mean(key, known)
+    return renamed(key) or did_you_mean(key, known)
+
+
+def renamed(name: str) -> str | None:
+    return f"it is called {RENAMED[name]} now" if name in RENAMED else None
 
 
 def did_you_mean(name: str, known: list[str]) -> str:
-    """By the name it bears now, by the whole name, else by its last part: the right word in the wrong place."""
-    if name in RENAMED:
-        return f"it is called {RENAMED[name]} now"
+    """By the whole name, else by its last part: the right word in the wrong place."""
     last_part = name.rpartition(".")[2]
     candidates = nearest(name, known) or [key for key in known if key.endswith(f".{last_part}")][:MAX_SUGGESTIONS]
     if not candidates:

@@ -16,7 +16,7 @@ from pruning.files import durable
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-SCHEMA = 5  # raised together with a step in upgrade.py
+SCHEMA = 6  # raised together with a step in upgrade.py
 NO_JSON = (RecursionError, IsADirectoryError)  # beside ValueError: nested too deeply, or a folder of that name
 Kind = TypeVar("Kind")
 

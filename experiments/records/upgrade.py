@@ -8,10 +8,11 @@ old runs and new ones of a setting are repetitions of each other. (No record of 
 from experiments.records.json_value import JSON
 
 Values = dict[str, JSON]
+FCF = "pruning.methods.fcf.FCF"
 GROUP2D = "pruning.methods.group2d.Group2D"
 BUDGET: Values = {"round_to": 1}
 METHODS: dict[str, Values] = {
-    "pruning.methods.fcf.FCF": {"start": "one"},
+    FCF: {"start": "one"},
     GROUP2D: {"form": "split"},
 }
 TRAINER: Values = {
@@ -20,10 +21,11 @@ TRAINER: Values = {
 }  # all that lack it were made on CPUs, where it changes nothing
 REPAIR: Values = {"steps": [], "images": 400}
 FILTERS: dict[str, Values] = {  # what methods may remove besides whole convolutions' filters
-    "pruning.methods.fcf.FCF": {"linear": False},
+    FCF: {"linear": False},
     "pruning.methods.l1.L1": {"grouped": None, "linear": False},
     "pruning.methods.random.Random": {"grouped": None, "linear": False},
 }
+GRADUAL: Values = {"cross": False, "gate": "norm", "start": "l1"}  # the values of FCF that made it gradual L1
 RECIPE: Values = {"optimizer": "sgd"}
 
 
@@ -71,8 +73,31 @@ def from_4(record: Values) -> Values:
     return record | {"config": nodes | config}
 
 
+def from_5(record: Values) -> Values:
+    """Gradual L1 has a name and a class of its own, until now `fcf_ours`; FCF may start by lot."""
+    config = record.get("config")
+    method = config.get("method") if isinstance(config, dict) else None
+    if not (isinstance(config, dict) and isinstance(method, dict) and method.get("_target_") == FCF):
+        return record
+    if record.get("method") != "fcf_ours":
+        return record | {"config": config | {"method": {"seed": config.get("seed")} | method}}
+    return renamed_gradual(record, config, method)
+
+
+def renamed_gradual(record: Values, config: Values, method: Values) -> Values:
+    """By what it was: FCF, where its own values had been changed."""
+    is_gradual = GRADUAL.items() <= method.items()
+    name = "gradual" if is_gradual else "fcf"
+    values = {key: value for key, value in method.items() if key not in GRADUAL}
+    values |= {"_target_": "pruning.methods.gradual.Gradual"}
+    node = values if is_gradual else {"seed": config.get("seed")} | method
+    choice = config.get("choice")
+    nodes: Values = {"method": node, "choice": choice | {"method": name} if isinstance(choice, dict) else choice}
+    return record | {"method": name, "config": config | nodes}
+
+
 def with_defaults(node: JSON, defaults: Values) -> JSON:
     return defaults | node if isinstance(node, dict) else node
 
 
-STEPS = {2: from_2, 3: from_3, 4: from_4}
+STEPS = {2: from_2, 3: from_3, 4: from_4, 5: from_5}

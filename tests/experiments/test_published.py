@@ -77,7 +77,7 @@ def test_fcf_takes_the_values_of_its_paper_for_each_data_set() -> None:
 def test_a_comparison_is_every_method_at_the_same_macs_and_epochs(name: str, tmp_path: Path) -> None:
     params = compose_sweep(name)
     lists = {key: value.split(",") for key, value in params.items()}
-    assert lists["method"] == ["dense", "random", "l1", "fcf", "fcf_ours", "group2d"]
+    assert lists["method"] == ["dense", "random", "l1", "fcf", "gradual", "group2d"]
     assert (len(lists["ratio"]), len(lists["seed"])) == (5, 3)
     assert lists["objective"] == ["cross_entropy", "distillation"]
     for method in lists["method"]:

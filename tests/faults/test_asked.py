@@ -34,6 +34,7 @@ from support.tiny_run import any_settings, config
         ("epochs=3", "epochs: no such key; did you mean recipe.baseline.epochs"),
         ("method.gaet=norm", "method.gaet: no such key; did you mean method.gate"),
         ("method.steps=3", "method.steps: no such key; it is called method.levels now"),
+        ("method=fcf_ours", "method=fcf_ours: no such choice; it is called method=gradual now"),
         ("method=l2", "method=l2: no such choice; did you mean l1?"),
         ("model=resnet21", "model=resnet21: no such choice; did you mean resnet20 or resnet32 or resnet34?"),
         ("model=resnet55", "model=resnet55: no such choice; did you mean resnet56 or resnet50 or"),

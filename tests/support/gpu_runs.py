@@ -8,7 +8,7 @@ METHODS = {
     "random": ("method=random",),
     "l1": ("method=l1",),
     "fcf": ("method=fcf", *LONG),
-    "fcf_ours": ("method=fcf_ours", *LONG),
+    "gradual": ("method=gradual", *LONG),
     "group2d": ("method=group2d", "recipe.prune.epochs=2"),
     "group2d, ladder": ("method=group2d", "recipe.prune.epochs=2", "method.levels=3"),
     "group2d, lasso": ("method=group2d", "recipe.prune.epochs=2", "method.learn=lasso"),

@@ -7,6 +7,7 @@ from torch import nn
 from pruning.budget import PerLayer
 from pruning.methods.dense import Dense
 from pruning.methods.fcf import FCF
+from pruning.methods.gradual import Gradual
 from pruning.methods.group2d import Group2D
 from pruning.methods.l1 import L1
 from pruning.methods.random import Random
@@ -43,7 +44,8 @@ METHODS: dict[str, Row] = {
     "group2d, ladder": Row(lambda ratio: group2d(ratio, score="taylor", levels=3), "columns", ("training",)),
     "group2d, lasso": Row(lambda ratio: group2d(ratio, score="taylor", learn="lasso"), "columns", ("training",)),
     "fcf behind the norm": Row(lambda r: fcf(r, cross=False, gate="norm", alpha=0.5), needs=("training",)),
-    "fcf from l1": Row(lambda ratio: fcf(ratio, gate="norm", start="l1"), needs=("training",)),
+    "fcf by lot": Row(lambda ratio: fcf(ratio, start="random", seed=3), needs=("training",)),
+    "gradual": Row(lambda ratio: Gradual(PerLayer(ratio)), needs=("training",)),
 }
 NETWORKS = SAMPLES | {"resnet20": Sample(lambda: resnet(20, 10, (3, 32, 32), "A"), (3, 32, 32))}
 SHAPES = {name: sample.image_shape for name, sample in NETWORKS.items()}

@@ -60,7 +60,7 @@ def edited(root: Path, file: str, **targets: str) -> list[str]:
         ("pruning/graph/liveness.py", "prune"),
         ("pruning/surgery/compact.py", "finetune"),
         ("experiments/evaluate/measure.py", "run"),
-        ("pruning/methods/fcf/lpbox.py", None),
+        ("pruning/methods/gates/lpbox.py", None),
         ("datamodules/folder.py", None),
         ("experiments/report/render/page.py", None),
         ("experiments/system/console.py", None),

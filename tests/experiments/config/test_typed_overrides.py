@@ -65,7 +65,7 @@ def test_a_record_has_the_name_of_what_ran(override: str, group: str, name: str)
     assert modified.modifying_overrides([override], {}) == [override]
 
 
-@pytest.mark.parametrize("method", ["l1", "fcf", "fcf_ours", "group2d", "dense", "random"])
+@pytest.mark.parametrize("method", ["l1", "fcf", "gradual", "group2d", "dense", "random"])
 def test_a_choice_as_its_file_says_keeps_its_name(method: str) -> None:
     assert typed_overrides.replaced_targets(composed(*DIGITS, f"method={method}")) == {}
 

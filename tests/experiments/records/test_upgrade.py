@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from experiments.records.record import SCHEMA, read
+from experiments.records.record import SCHEMA, Record, read
 from experiments.records.upgrade import STEPS, upgrade
 from experiments.report.load.grouping import repetition_key
 from experiments.report.table import RESULTS
@@ -35,7 +35,25 @@ def test_every_committed_record_is_read() -> None:
 @pytest.mark.parametrize("method", ["fcf", "group2d", "l1", "random"])
 def test_a_run_of_today_averages_with_one_of_then(method: str) -> None:
     """Its own command, composed by the conf/ of today."""
-    old = read(next((RESULTS / "digits_resnet20").glob(f"{method}-*-0.5-s1-*/record.json")))
+    assert_repeated(read(next((RESULTS / "digits_resnet20").glob(f"{method}-*-0.5-s1-*/record.json"))))
+
+
+def test_gradual_averages_with_what_was_called_fcf_ours() -> None:
+    for ratio in ("0.3", "0.5", "0.7"):
+        old = read(next((RESULTS / "cifar10_resnet20_short").glob(f"fcf_ours-*-{ratio}-*/record.json")))
+        assert old.method == old.config["choice"]["method"] == "gradual"
+        assert_repeated(replace(old, command=old.command.replace("fcf_ours", "gradual")))
+
+
+def test_fcf_ours_with_other_gates_was_fcf() -> None:
+    method = {"_target_": "pruning.methods.fcf.FCF", "cross": False, "gate": "filter", "start": "l1"}
+    record = {"schema": 5, "method": "fcf_ours", "config": {"method": method, "seed": 3}}
+    new = upgrade(record)
+    assert new["method"] == "fcf"
+    assert new["config"]["method"] == method | {"seed": 3}
+
+
+def assert_repeated(old: Record) -> None:
     config = OmegaConf.to_container(composed(*(word for word in old.command.split() if "=" in word)), resolve=True)
     assert repetition_key(replace(old, config=config)) == repetition_key(old)
 
@@ -61,7 +79,7 @@ def test_nothing_that_was_written_is_changed(path: Path) -> None:
 
 def test_what_was_chosen_stays() -> None:
     config = {"method": {"_target_": "pruning.methods.fcf.FCF", "start": "l1"}, "budget": {"round_to": 8}}
-    added = {"method": {**config["method"], "linear": False}} | REPAIR
+    added = {"method": {**config["method"], "linear": False, "seed": None}} | REPAIR
     assert upgrade({"schema": 2, "config": config}) == {"schema": SCHEMA, "config": config | added}
 
 

@@ -11,7 +11,7 @@ import pruning
 from pruning.graph.cost import predict
 from pruning.graph.graph import trace
 from pruning.graph.liveness import analyse
-from pruning.methods.fcf.gates import attach_gates, gate_targets
+from pruning.methods.gates.gate import attach_gates, gate_targets
 from pruning.selection import Selection, filters_first
 from pruning.surgery import compact, mask
 from pruning.surgery.forms import to_grouped

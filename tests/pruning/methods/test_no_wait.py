@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from pruning.methods.base import PruningMethod
+from pruning.methods.gates import GatedMethod
 from pruning.methods.group2d.scores import block_norms
 from pruning.objectives import CrossEntropy
 from pruning.testing import images
@@ -24,8 +25,8 @@ def step(method: PruningMethod, attached: nn.Module, seed: int) -> None:
 @pytest.mark.parametrize("row", METHODS)
 def test_a_step_in_the_middle_of_a_stage_waits_for_nothing(row: str) -> None:
     """After the ladder's first level, with the lasso at work."""
-    method, attached, steps = METHODS[row].build(0.5), network("residual").train(), 150 if "fcf" in row else 10
-    method.attach(attached, SHAPES["residual"], steps)
+    method, attached = METHODS[row].build(0.5), network("residual").train()
+    method.attach(attached, SHAPES["residual"], 150 if isinstance(method, GatedMethod) else 10)
     for seed in range(4):
         step(method, attached, seed)
     move(attached)

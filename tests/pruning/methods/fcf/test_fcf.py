@@ -1,45 +1,17 @@
 """FCF's own promises: binary gates through a real fit, exact resumes, early refusals."""
 
-import warnings
-from types import SimpleNamespace
-
 import pytest
 import torch
-from lightning import Trainer
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset, default_collate
 
-from pruning.lightning.steps import MethodSteps
-from pruning.methods.fcf.gates import Gate
+from pruning.budget import PerLayer
+from pruning.methods.gates.gate import Gate
+from pruning.methods.random import Random
 from pruning.models import initialise, resnet
-from pruning.objectives import CrossEntropy
 from pruning.testing import images
 from pruning.testing.samples import Chain, Residual
-from pruning.training.task import ClassificationTask
+from support.fitting import SHAPE, fit
 from support.rows import fcf
-
-SHAPE = (3, 8, 8)
-
-
-def data(count: int = 256, batch: int = 32) -> DataLoader:
-    labels = torch.arange(count) % 4
-    examples = TensorDataset(images(SHAPE, count).float(), labels)
-    return DataLoader(examples, batch, collate_fn=lambda pairs: tuple(default_collate(pairs)))
-
-
-def fit(method: nn.Module, network: nn.Module, epochs: int) -> Trainer:
-    recipe = SimpleNamespace(
-        epochs=epochs, lr=0.05, momentum=0.0, weight_decay=0.0, schedule="step", milestones=[], factor=0.1, warmup=0
-    )
-    task = ClassificationTask(network, CrossEntropy(), recipe, classes=4, image_shape=SHAPE, seed=0)
-    trainer = Trainer(
-        max_epochs=epochs, accelerator="cpu", callbacks=[MethodSteps(method, SHAPE)], logger=False,
-        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*(many workers|val_dataloader|LeafSpec).*")
-        trainer.fit(task, data())
-    return trainer
 
 
 @pytest.mark.parametrize(("gate", "ratio"), [("filter", 0.5), ("norm", 0.25)])
@@ -126,6 +98,26 @@ def test_before_a_norm_the_loss_cannot_feel_the_gate(gate: str, felt: bool) -> N
     share = figures["gate_pull"] / figures["weight_force"]
     assert figures["weight_force"] > 0
     assert share > 1e-2 if felt else share < 2e-3
+
+
+def test_from_a_lot_exactly_its_filters_stay_through_a_real_fit() -> None:
+    """Those that `method=random` keeps with the same seed."""
+    network, drawn = initialise(Residual(), 0), Random(PerLayer(0.5), 3, joined="expand")
+    drawn.attach(network, SHAPE, 0)
+    wanted, method = drawn.select(network), fcf(0.5, cross=False, start="random", seed=3)
+    fit(method, network, epochs=28)  # 224 steps
+    assert method.report(network)["gap"] < 0.01
+    assert method.select(network) == wanted
+
+
+def test_another_seed_draws_others() -> None:
+    starts = []
+    for seed in (0, 1):
+        network, method = initialise(Residual(), 0), fcf(0.5, start="random", seed=seed)
+        method.attach(network, SHAPE, 200)
+        starts.append(method.scores(network))
+        assert {gates.min().item() for gates in starts[-1].values()} == {0.5}
+    assert all((starts[0][name] != starts[1][name]).any() for name in starts[0])
 
 
 @pytest.mark.parametrize(("start", "least", "most"), [("l1", 0.95, 1.0), ("one", 0.4, 0.6)])

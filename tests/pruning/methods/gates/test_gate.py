@@ -1,4 +1,4 @@
-"""Where FCF puts its gates, what they mean, and the values it takes."""
+"""Where gates are put, what they mean, and the values it takes."""
 
 import pytest
 import torch
@@ -14,10 +14,10 @@ SHAPE = (3, 8, 8)
 
 
 def test_growth_reaches_the_end_of_the_penalty_within_half_of_the_steps() -> None:
-    method = fcf(0.5)
-    assert method.growth(10_000) == 1.01
-    assert 0.01 * method.growth(200) ** 100 == pytest.approx(6.0)
-    assert method.growth(200) == pytest.approx(600**0.01)
+    schedule = fcf(0.5).schedule
+    assert schedule.growth(10_000) == 1.01
+    assert 0.01 * schedule.growth(200) ** 100 == pytest.approx(6.0)
+    assert schedule.growth(200) == pytest.approx(600**0.01)
 
 
 def test_an_unstable_step_is_told_before_it_diverges() -> None:
@@ -33,7 +33,7 @@ def test_an_unstable_step_is_told_before_it_diverges() -> None:
     ("changes", "words"),
     [
         ({"gate": "both"}, r"gate must be filter \(the paper\) or norm, got 'both'"),
-        ({"start": "two"}, r"start must be one \(the paper\) or l1, got 'two'"),
+        ({"start": "two"}, r"start must be one \(the paper\), l1 or random, got 'two'"),
         ({"alpha": 1.0}, r"alpha must lie in \[0, 1\), got 1.0"),
         ({"alpha": -0.1}, r"alpha .* got -0.1"),
         ({"rho": 7.0}, r"0 < rho <= rho_max .* got 7.0, 6.0 and 1.01"),

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from pruning.methods.fcf.projection import onto_box_with_sum, onto_sphere
+from pruning.methods.gates.projection import onto_box_with_sum, onto_sphere
 
 WIDTHS = (16, 5, 1, 9)
 VALID = torch.arange(max(WIDTHS)) < torch.tensor(WIDTHS)[:, None]

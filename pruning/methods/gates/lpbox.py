@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from pruning.methods.fcf.projection import onto_box_with_sum, onto_sphere
+from pruning.methods.gates.projection import onto_box_with_sum, onto_sphere
 
 Gates = Float[Tensor, "layers units"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pruning.methods.fcf.lpbox import LpBox
+from pruning.methods.gates.lpbox import LpBox
 
 WIDTHS, KEEP = [6, 3, 10], [2, 3, 5]
 ALPHA, RHO, MU, RHO_MAX, LR = 0.9, 0.0625, 1.05, 2.0, 0.1

@@ -1,0 +1,5 @@
+"""Method card: card.md."""
+
+from pruning.methods.gradual.callback import Gradual
+
+__all__ = ["Gradual"]
