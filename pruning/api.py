@@ -46,7 +46,8 @@ def prune(
         example: a batch of images, (batch, channels, height, width) or of other axes; a network of several inputs is
             given a tuple of tensors, or a dict of them by the names of forward's arguments. Only shape, dtype and
             device count. Arguments of forward that are left out have their defaults.
-        method: a name (dense random l1 fcf group2d), a PruningMethod (class or instance), or a Selection made already.
+        method: a name (dense random l1 fcf group2d, or a criterion of `pruning.methods.criteria.CRITERIA`: l2 fpgm
+            whc ...), a PruningMethod (class or instance), or a Selection made already.
         data: batches of images, or of (images, labels), where several inputs are a tuple or a dict, as in `example`;
             what the method scores by, if it needs any, and the first of them is what the certificate is made on.
             Without it the certificate is made on random images.
@@ -127,10 +128,9 @@ def export(network: Pruned | nn.Module, path: Path | str, example: Batch | None 
 
 
 def _training_message(method: PruningMethod) -> str:
-    name = type(method).__name__
     if method.observes:
-        return f"{name} scores by what batches show it: give prune() data=, batches of (images, labels)"
+        return f"{method} scores by what batches show it: give prune() data=, batches of (images, labels)"
     return (
-        f"{name} learns what to remove while the network trains, and prune() trains nothing: take pruner = "
+        f"{method} learns what to remove while the network trains, and prune() trains nothing: take pruner = "
         "pruning.attach(model, example, ...) in a loop of your own, or pruning.PruningCallback in a Trainer"
     )

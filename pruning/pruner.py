@@ -82,7 +82,7 @@ class Pruner:
         device, remaining = device_of(self.network), iter(batches)
         first = list(islice(remaining, 1))
         if not first:
-            raise ValueError(f"{type(self.method).__name__} scores by data=, which has no batch (left): give a list")
+            raise ValueError(f"{self.method} scores by data=, which has no batch (left): give a list")
         pairs = (split_batch(batch, self.image_shape) for batch in chain(first, remaining))
         shown = ((move(inputs, device), self.loss_of(labels, loss, device)) for inputs, labels in pairs)
         self.method.observe_batches(self.network, shown)
@@ -92,7 +92,7 @@ class Pruner:
 
         def of_outputs(outputs: Any) -> Tensor:
             if labels is None:
-                raise ValueError(f"{type(self.method).__name__} needs labels: let data= give (images, labels)")
+                raise ValueError(f"{self.method} needs labels: let data= give (images, labels)")
             if loss is F.cross_entropy and not isinstance(outputs, Tensor):
                 got = f"the network gives {describe(outputs)}, of which cross-entropy takes one tensor"
                 raise ValueError(f"{got}: give loss=, a function of outputs and labels")

@@ -14,7 +14,8 @@ from experiments.config import schema, targets
 from experiments.config.choices import CONF, INNER, headline
 from experiments.config.keys import KEYS
 from experiments.config.typed import build
-from pruning.methods.registry import CLASSES, method_class
+from pruning.methods.criteria import CRITERIA
+from pruning.methods.registry import CLASSES, find_method
 
 GROUPS = ("objective", "recipe", "tracking", "budget", "repair", "data", "model", "method", "experiment")
 
@@ -91,7 +92,7 @@ def test_every_method_is_made_on_every_data_set(method: str, data: str) -> None:
 def test_a_methods_values_are_its_constructors(method: str) -> None:
     """The class is their home; YAML shows them, for Hydra must know the keys."""
     shown = OmegaConf.to_container(OmegaConf.load(CONF / "method" / f"{method}.yaml"), resolve=False)
-    parameters = inspect.signature(method_class(method)).parameters
+    parameters = inspect.signature(find_method(method)[0]).parameters
     assert shown["_target_"] == CLASSES[method]
     defaults = {name: p.default for name, p in parameters.items() if name not in ("budget", "seed")}
     assert {name: value for name, value in shown.items() if name not in ("defaults", "_target_", "budget", "seed")} == (
@@ -100,10 +101,27 @@ def test_a_methods_values_are_its_constructors(method: str) -> None:
     assert shown.keys() - {"defaults", "_target_"} == parameters.keys()
 
 
+def test_a_criterions_values_are_the_constructors_of_all() -> None:
+    shown = OmegaConf.to_container(OmegaConf.load(CONF / "method" / "shared" / "criterion.yaml"), resolve=False)
+    parameters = inspect.signature(find_method("l2")[0]).parameters
+    assert shown.keys() - {"_target_"} == parameters.keys()
+    own = {"_target_", "budget", "criterion"}
+    assert {name: value for name, value in shown.items() if name not in own} == {
+        name: p.default for name, p in parameters.items() if name not in own
+    }
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_every_criterion_is_a_method(criterion: str) -> None:
+    values = plain(composed(f"method={criterion}"))
+    assert str(instantiate(values["method"], _convert_="all")) == criterion
+    assert values["choice"]["method"] == criterion
+
+
 def test_messages_name_keys_that_there_are() -> None:
     asked = [
         ("method=fcf",),
-        ("method=l1",),
+        ("method=l2",),
         ("method=group2d", "budget=global"),
         ("budget=macs", "model=torchvision", "model.name=alexnet"),
         ("model=resnet20",),

@@ -10,7 +10,7 @@ from experiments.system.checkout import ROOT
 
 CONF = ROOT / "conf"
 FOLDER = ("--config-dir", "-cd")
-INNER = {"by_method", "by_data"}  # folders of values that are merged in by themselves, not choices
+INNER = {"by_method", "by_data", "shared"}  # folders of values that are merged in by themselves, not choices
 
 
 def explain(group: str, *folders: Path) -> str:

@@ -21,8 +21,7 @@ from pruning.selection import Selection
 def refuse_missing_data(method: PruningMethod, data: object) -> None:
     if method.observes and not method.needs_training and data is None:
         raise ValueError(
-            f"{type(method).__name__} scores by what batches show it: give PruningCallback data=, batches of "
-            "(images, labels)"
+            f"{method} scores by what batches show it: give PruningCallback data=, batches of (images, labels)"
         )
 
 
@@ -33,7 +32,7 @@ def refuse_missing_images(repairs: Sequence[str], data: object) -> None:
 
 def refuse_moment(method: PruningMethod, epochs: int | None, at_epoch: int) -> None:
     """Raises ValueError for a cut that the method could not be ready for."""
-    kind = type(method).__name__
+    kind = str(method)
     for name, value in (("epochs", epochs), ("at_epoch", at_epoch)):
         if value is not None and type(value) is not int:
             raise ValueError(f"{name}= must be a whole number of epochs, got {value!r}")
@@ -126,7 +125,7 @@ def refuse_unseen(trainer: Trainer, method: PruningMethod, unseen: int) -> None:
     """Raises RuntimeError after an epoch without a step that the Trainer knows of."""
     if unseen >= trainer.num_training_batches:
         raise RuntimeError(
-            f"no step of an optimiser was seen in epoch {trainer.current_epoch}, so {type(method).__name__} has "
+            f"no step of an optimiser was seen in epoch {trainer.current_epoch}, so {method} has "
             "learned nothing: with manual optimisation take self.optimizers().step(), of which the Trainer hears"
         )
 

@@ -42,6 +42,11 @@ class PruningMethod(ABC):
     observed: bool = False  # since its stage has begun
     graph: Graph | None = None  # of the network attached last, as it is without what attach put on
     gated: bool = False  # True: while attached, the network computes something else than when silenced
+    comparable: bool = False  # True: scores of different layers are of one scale, and may be ranked together
+
+    def __str__(self) -> str:
+        """What messages call it."""
+        return type(self).__name__
 
     # -- the verbs -----------------------------------------------------------------------------------------------------
 
@@ -122,7 +127,7 @@ class PruningMethod(ABC):
         """Raises ValueError where scores would be made of batches that nobody has shown."""
         if self.observes and not (self.observed or self.needs_training):
             raise ValueError(
-                f"{type(self).__name__} scores by what batches show it, and has seen none: give "
+                f"{self} scores by what batches show it, and has seen none: give "
                 "pruning.prune(..., data=) batches of (images, labels)"
             )
 
@@ -132,7 +137,7 @@ class PruningMethod(ABC):
         if self.needs_training and precision == "16-mixed":
             raise ValueError(
                 f"{key('precision')}=16-mixed leaves out steps whose gradients are infinite, and "
-                f"{type(self).__name__} would learn from them: take bf16-mixed or 32-true"
+                f"{self} would learn from them: take bf16-mixed or 32-true"
             )
 
     @final
@@ -144,7 +149,7 @@ class PruningMethod(ABC):
         """
         if self.needs_training and steps < 1:
             raise ValueError(
-                f"{type(self).__name__} learns what to remove while its stage trains, and {key('steps')}=0 leaves it "
+                f"{self} learns what to remove while its stage trains, and {key('steps')}=0 leaves it "
                 f"no steps: raise {key('steps')}, or take a method that decides at once, such as l1"
             )
         self.observed = False

@@ -11,7 +11,7 @@ from pruning.budget.targets import MEASURES, Budget, PerLayer, Share
 from pruning.graph.sites import EXCEPT
 from pruning.methods.base import PruningMethod
 from pruning.methods.given import Given
-from pruning.methods.registry import method_class
+from pruning.methods.registry import find_method
 from pruning.selection import Selection
 
 BUDGETS = (*MEASURES, "layer", "budget")
@@ -23,8 +23,8 @@ def build_method(method: Method, **arguments: Any) -> PruningMethod:
     """The method that does what the arguments say; those that are None count as left out.
 
     Args:
-        method: a name of `registry.CLASSES`, or a class, which are called with the arguments; an instance, or a
-            selection made already, which take none.
+        method: a name of `registry.CLASSES` or of a criterion, or a class, which are called with the arguments; an
+            instance, or a selection made already, which take none.
         macs, params, filters: the share of the whole network's MACs, of its parameters, of the filters of all layers
             that may be cut, to remove; in [0, 1).
         layer: the share of every layer to remove, or for patterns of layers a share or the number of filters that stay.
@@ -42,12 +42,12 @@ def build_method(method: Method, **arguments: Any) -> PruningMethod:
                 f"{next(iter(given))}= is for a method given by name or class: a {type(method).__name__} has its own"
             )
         return Given(method) if isinstance(method, Selection) else method
-    kind = method_class(method) if isinstance(method, str) else method
+    kind, named = find_method(method) if isinstance(method, str) else (method, {})
     if not (isinstance(kind, type) and issubclass(kind, PruningMethod)):
         raise ValueError(
             f"method must be a name, a PruningMethod (class or instance) or a Selection, got {method!r:.80}"
         )
-    return kind(**_constructor_arguments(kind, given))
+    return kind(**_constructor_arguments(kind, named | given))
 
 
 def _constructor_arguments(kind: type[PruningMethod], given: Mapping[str, Any]) -> dict[str, Any]:

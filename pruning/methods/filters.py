@@ -112,7 +112,7 @@ class FilterMethod(PruningMethod):
             if name not in scores or scores[name].shape != (unit.blocks.numel(),):
                 given = f"a shape of {tuple(scores[name].shape)}" if name in scores else "none"
                 raise ValueError(
-                    f"{type(self).__name__}.scores gives {given} for {name}: a number for each of its "
+                    f"{self}.scores gives {given} for {name}: a number for each of its "
                     f"{unit.blocks.numel()} filters is needed"
                 )
 
@@ -150,7 +150,7 @@ class FilterMethod(PruningMethod):
         name = norm_after(self.graph, layer)
         if name is None:
             raise ValueError(
-                f"{type(self).__name__} needs a batch norm with a scale behind every convolution that it cuts, and "
+                f"{self} needs a batch norm with a scale behind every convolution that it cuts, and "
                 f"{layer!r} has none: leave it out, or take a method that scores weights, such as l1"
             )
         return name

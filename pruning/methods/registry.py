@@ -14,14 +14,27 @@ CLASSES = {
     "gradual": "pruning.methods.gradual.Gradual",
     "group2d": "pruning.methods.group2d.Group2D",
 }
+SCORED = "pruning.methods.criteria.Scored"  # has the name of its criterion
 RENAMED = {"fcf_ours": "gradual"}  # names of earlier versions
 
 
-def method_class(name: str) -> type[PruningMethod]:
-    """Raises ValueError for a name that no method has."""
+def find_method(name: str) -> tuple[type[PruningMethod], dict[str, str]]:
+    """The class of that name, and the arguments that the name stands for.
+
+    Raises:
+        ValueError: no method has it, and no criterion.
+    """
+    if name in CLASSES:
+        return load_class(CLASSES[name]), {}
     if name in RENAMED:
         raise ValueError(f"method {name!r} is called {RENAMED[name]!r} now")
-    if name not in CLASSES:
-        raise ValueError(f"method must be one of {', '.join(CLASSES)}, or a PruningMethod of your own, got {name!r}")
-    module, _, attribute = CLASSES[name].rpartition(".")
+    criteria = import_module("pruning.methods.criteria").CRITERIA
+    if name not in criteria:
+        names = ", ".join([*CLASSES, *criteria])
+        raise ValueError(f"method must be one of {names}, or a PruningMethod of your own, got {name!r}")
+    return load_class(SCORED), {"criterion": name}
+
+
+def load_class(dotted: str) -> type[PruningMethod]:
+    module, _, attribute = dotted.rpartition(".")
     return getattr(import_module(module), attribute)

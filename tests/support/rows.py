@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from pruning.budget import PerLayer
+from pruning.methods.criteria import CRITERIA, Scored
 from pruning.methods.dense import Dense
 from pruning.methods.fcf import FCF
 from pruning.methods.gradual import Gradual
@@ -34,6 +35,11 @@ def group2d(ratio: float, **changes: object) -> Group2D:
     return Group2D(PerLayer(ratio), **(plain | changes))
 
 
+def scored(name: str) -> Row:
+    needs = {"norm": ("norm",), "activations": ("data",), "gradients": ("data",)}.get(CRITERIA[name].needs, ())
+    return Row(lambda ratio: Scored(PerLayer(ratio), name), needs=needs)
+
+
 METHODS: dict[str, Row] = {
     "dense": Row(lambda ratio: Dense(), "none"),
     "random": Row(lambda ratio: Random(PerLayer(ratio), seed=3)),
@@ -46,6 +52,7 @@ METHODS: dict[str, Row] = {
     "fcf behind the norm": Row(lambda r: fcf(r, cross=False, gate="norm", alpha=0.5), needs=("training",)),
     "fcf by lot": Row(lambda ratio: fcf(ratio, start="random", seed=3), needs=("training",)),
     "gradual": Row(lambda ratio: Gradual(PerLayer(ratio)), needs=("training",)),
+    **{name: scored(name) for name in CRITERIA},
 }
 NETWORKS = SAMPLES | {"resnet20": Sample(lambda: resnet(20, 10, (3, 32, 32), "A"), (3, 32, 32))}
 SHAPES = {name: sample.image_shape for name, sample in NETWORKS.items()}

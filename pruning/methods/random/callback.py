@@ -14,6 +14,8 @@ from pruning.methods.filters import FilterMethod, Scores
 class Random(FilterMethod):
     """Keeps filters by lot, a pure function of (seed, name of the unit); a larger budget keeps a superset."""
 
+    comparable = True
+
     def __init__(
         self,
         budget: Budget,

@@ -1,0 +1,6 @@
+"""Score functions: one card for all of them, card.md."""
+
+from pruning.methods.criteria.callback import Scored
+from pruning.methods.criteria.registry import CRITERIA, Criterion
+
+__all__ = ["CRITERIA", "Criterion", "Scored"]
