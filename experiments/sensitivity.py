@@ -49,7 +49,7 @@ def scan_layers(context: RunContext, dense: StageResult) -> Path:
     loader, options = context.data.val_dataloader(), context.settings.scan
 
     def accuracy(network: nn.Module) -> float:
-        return measure.accuracy(measure.copy_for_measuring(network, context.device), loader, context.device).top1
+        return measure.answers(network, loader, context.device).accuracy
 
     before, steps = accuracy(dense.network), context.steps("prune")
     scanned = scan(dense.network, context.method, context.image_shape, steps, options.ratios, accuracy)

@@ -14,7 +14,7 @@ import pruning
 from experiments.benchmarks.harness import Aim, Row, number, run_benchmark
 from experiments.benchmarks.repair import CPU, draw_images
 from experiments.benchmarks.run_context import build_context
-from experiments.evaluate.measure import accuracy, copy_for_measuring
+from experiments.evaluate.measure import answers
 from experiments.run.context import RunContext
 from pruning.graph.attachments import duplicate
 from pruning.training.optimiser import ZeroMomentumSGD
@@ -36,12 +36,12 @@ def measure(data: Path, checkpoints: Path) -> list[Row]:
     for draw in DRAWS:
         starts["ls", draw] = pruner.mend(cut, ("ls",), draw_images(context, CALIBRATION, draw)).network
     test = list(context.data.test_dataloader())
-    before = {arm: 100 * accuracy(copy_for_measuring(start, CPU), test, CPU).top1 for arm, start in starts.items()}
+    before = {arm: 100 * answers(start, test, CPU).accuracy for arm, start in starts.items()}
     rows: list[Row] = []
     for ((repair, draw), start), seed, rate in product(starts.items(), SEEDS, RATES):
         tuned = train_one_pass(context, duplicate(start), seed, rate)
         row: Row = {"repair": repair, "draw": draw, "seed": seed, "rate": rate}
-        rows.append(row | {"before, %": before[repair, draw], "after, %": 100 * accuracy(tuned, test, CPU).top1})
+        rows.append(row | {"before, %": before[repair, draw], "after, %": 100 * answers(tuned, test, CPU).accuracy})
     return rows
 
 

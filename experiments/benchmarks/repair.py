@@ -12,7 +12,7 @@ from torch import Tensor
 import pruning
 from experiments.benchmarks.harness import Aim, Row, number, run_benchmark
 from experiments.benchmarks.run_context import build_context
-from experiments.evaluate.measure import accuracy, copy_for_measuring
+from experiments.evaluate.measure import answers
 from experiments.run.context import RunContext
 from pruning.graph.attachments import duplicate
 from pruning.repair.names import repair_names
@@ -44,7 +44,7 @@ def measure_repairs(
     pruner = pruning.attach(duplicate(context.network), images, criterion, layer=0.5)
     cut = pruner.finish(images)
     test = list(context.data.test_dataloader())
-    raw = accuracy(copy_for_measuring(cut.network, CPU), test, CPU).top1
+    raw = answers(cut.network, test, CPU).accuracy
     rows = []
     for repair, count, draws in repairs:
         reached, seconds = [], []
@@ -52,7 +52,7 @@ def measure_repairs(
             start = time.process_time()
             mended = pruner.mend(cut, repair_names(repair), draw_images(context, count, seed) if count else None)
             seconds.append(time.process_time() - start)
-            reached.append(accuracy(copy_for_measuring(mended.network, CPU), test, CPU).top1)
+            reached.append(answers(mended.network, test, CPU).accuracy)
         row: Row = {"network": model, "criterion": criterion, "repair": repair, "images": count, "draws": len(reached)}
         shares = {"raw, %": raw, "mean, %": mean(reached), "least, %": min(reached), "most, %": max(reached)}
         rows.append(row | {name: 100 * share for name, share in shares.items()} | {"seconds": max(seconds)})

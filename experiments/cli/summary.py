@@ -85,6 +85,8 @@ def stage_row(stage: Stage) -> tuple[str, ...]:
 
 def remark_lines(record: Record) -> list[str]:
     lines = [f"certificate  {record.certificate:.1e} (largest |masked - small| on a real batch, relative; limit 1e-4)"]
+    if record.tuned.flips is not None:
+        lines.append(f"answers      {describe_answers(record)}")
     if record.modified:
         lines.append(f"modified     {' '.join(record.modified)}: not the setting of experiment={record.experiment}")
     lines += [f"repair       {describe_repair(repair)}" for repair in record.repairs or ()]
@@ -96,6 +98,25 @@ def remark_lines(record: Record) -> list[str]:
         lines.append("validation   may have been seen by the baseline: it selected nothing, the last epoch was taken")
     lines.append(f"measured on  {record.device}, trained in {record.precision}")
     return lines
+
+
+def describe_answers(record: Record) -> str:
+    """What accuracy does not show of the fine-tuned network, beside the dense one."""
+    dense, tuned = record.dense, record.tuned
+    parts = [f"{percent(tuned.flips or 0)} unlike dense"]
+    if dense.nll is not None and tuned.nll is not None:
+        parts.append(f"nll {dense.nll:.3f} -> {tuned.nll:.3f}")
+    if dense.ece is not None and tuned.ece is not None:
+        parts.append(f"ece {100 * dense.ece:.1f} -> {percent(tuned.ece, 1)}")
+    return ", ".join(parts + describe_loser(record))
+
+
+def describe_loser(record: Record) -> list[str]:
+    """The class that lost most; none where none did."""
+    shares = zip(record.dense.accuracy_by_class or (), record.tuned.accuracy_by_class or (), strict=True)
+    losses = [0 if before is None or after is None else before - after for before, after in shares]
+    most = max(losses, default=0)
+    return [f"class {record.classes[losses.index(most)]} lost most ({-100 * most:.1f} points)"] if most > 0 else []
 
 
 def describe_repair(repair: Repair) -> str:

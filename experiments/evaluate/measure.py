@@ -2,20 +2,18 @@
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, TypedDict
+from typing import TypedDict
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from datamodules.batches import Batch
-from experiments.records import record
-from pruning.files import bitmap
+from experiments.evaluate.answers import Answers, answer, join
 from pruning.graph.cost import count_bytes, count_macs, count_params, latencies
 from pruning.modes import exact_float32
 from pruning.surgery import forms
 
-MANY_CLASSES = 100  # from here on top-5 accuracy says something
 BATCHES = (1, 64)  # of the latency: one image at a time, and throughput
 GAIN = 1.05  # in images a second: what doubling a batch must bring while it does not fill a GPU
 MOST_IMAGES = 8192  # of a batch
@@ -23,41 +21,30 @@ MOST_IMAGES = 8192  # of a batch
 Images = Float[Tensor, "batch channels height width"]
 
 
-def measure_all(
-    originals: Sequence[nn.Module],
-    loader: Iterable[Batch],
-    images: Images,
-    classes: int,
-    device: torch.device,
-    form: str,
-) -> list[record.Network]:
-    """In float32, whatever they were trained in. `images`: some of the data, repeated to fill what is timed, in this
-    `form`, all networks by turns; all other figures are those of what is stored."""
-    measured = [copy_for_measuring(network, device) for network in originals]
-    times = time_networks([forms.to_form(network, form) for network in measured], images.to(device))
-    return [
-        figures(network, loader, images, classes, device, latency)
-        for network, latency in zip(measured, times, strict=True)
-    ]
+class Costs(TypedDict):
+    """Of record.Network, all that depends on the shape."""
+
+    macs: int
+    params: int
+    bytes: int
+    latency_ms: dict[str, float]
 
 
-def figures(
-    measured: nn.Module,
-    loader: Iterable[Batch],
-    images: Images,
-    classes: int,
-    device: torch.device,
-    times: dict[str, float],
-) -> record.Network:
+def measure_costs(originals: Sequence[nn.Module], images: Images, device: torch.device, form: str) -> list[Costs]:
+    """`images`: some of the data, repeated to fill what is timed, in this `form` and in float32, all networks by turns;
+    what is counted is what is stored."""
+    copies = [copy_for_measuring(network, device) for network in originals]
     _, channels, height, width = images.shape
-    answers = accuracy(measured, loader, device)
-    return record.Network(
-        macs=count_macs(measured, (channels, height, width)),
-        params=count_params(measured),
-        bytes=count_bytes(measured),
-        latency_ms=times,
-        **answers.figures(with_top5=classes >= MANY_CLASSES),
-    )
+    times = time_networks([forms.to_form(network, form) for network in copies], images.to(device))
+    return [
+        Costs(
+            macs=count_macs(network, (channels, height, width)),
+            params=count_params(network),
+            bytes=count_bytes(network),
+            latency_ms=latency,
+        )
+        for network, latency in zip(copies, times, strict=True)
+    ]
 
 
 def time_networks(timed: Sequence[nn.Module], images: Images) -> list[dict[str, float]]:
@@ -99,37 +86,12 @@ def copy_for_measuring(network: nn.Module, device: torch.device) -> nn.Module:
     return copy.deepcopy(network).to(device, torch.float32).eval()
 
 
-class Answers(TypedDict):
-    """Of record.Network, all that depends on the weights."""
-
-    accuracy: float
-    accuracy_top5: float | None
-    tested: int
-    answers: str
-
-
-class Accuracy(NamedTuple):
-    top1: float
-    top5: float  # 1 with five classes or fewer
-    right: Bool[Tensor, " images"]  # by top-1, in the test set's order
-
-    def figures(self, with_top5: bool) -> Answers:
-        answers = bitmap.encode(self.right[None].numpy())
-        top5 = self.top5 if with_top5 else None
-        return Answers(accuracy=self.top1, accuracy_top5=top5, tested=len(self.right), answers=answers)
-
-
 @exact_float32()
 @torch.inference_mode()
-def accuracy(network: nn.Module, loader: Iterable[Batch], device: torch.device) -> Accuracy:
-    """In float32 that no TF32 rounds."""
-    hits = []
-    for images, labels in loader:
-        logits = network(images.to(device)).cpu()
-        hits.append(logits.topk(min(5, logits.shape[1])).indices == labels.cpu()[:, None])
-    ranked = torch.cat(hits)
-    right, within = ranked[:, 0], ranked.sum(dim=1)
-    return Accuracy(right.double().mean().item(), within.double().mean().item(), right)
+def answers(network: nn.Module, loader: Iterable[Batch], device: torch.device) -> Answers:
+    """In float32 that no TF32 rounds, whatever it was trained in."""
+    measured = copy_for_measuring(network, device)
+    return join(answer(measured(images.to(device)).cpu(), labels.cpu()) for images, labels in loader)
 
 
 def repeat_to(images: Images, batch: int) -> Images:

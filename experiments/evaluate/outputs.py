@@ -1,6 +1,6 @@
 """What an experiment made, measured once and written down: the record."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypedDict
 
 from torch import nn
@@ -10,6 +10,7 @@ from experiments.config.modified import modifications
 from experiments.config.node import plain
 from experiments.config.typed_overrides import command
 from experiments.evaluate import measure
+from experiments.evaluate.answers import Answers
 from experiments.evaluate.artifacts import NETWORK, ONNX, origin_of
 from experiments.records import record
 from experiments.records.record import Budget, Layer, Record
@@ -79,7 +80,7 @@ def describe_damage(context: RunContext) -> str | None:
 def write_record(context: RunContext, outputs: StageOutputs, form: str) -> Record:
     """`form`: the small form that is timed."""
     settings, choice, data = context.settings, context.settings.choice, context.data
-    dense, pruned = measure_networks(context, [outputs.dense.network, outputs.small], form)
+    networks = measure_networks(context, outputs, form)
     result = Record(
         schema=record.SCHEMA,
         digest=context.digest,
@@ -94,14 +95,11 @@ def write_record(context: RunContext, outputs: StageOutputs, form: str) -> Recor
         modified=modifications(choice.experiment),
         seed=settings.seed,
         ratio=settings.ratio,
-        budget=measure_budget(context, outputs.choice, dense, pruned),
+        budget=measure_budget(context, outputs.choice, networks["dense"], networks["pruned"]),
         classes=list(data.classes),
         val_seen=settings.baseline is not None and data.sizes["val"] > 0,
-        dense=dense,
-        pruned=pruned,
-        **describe_repair(context, pruned, outputs.repaired),
-        tuned=measure_retrained(context, pruned, outputs.tuned.network),
-        scratch=measure_retrained(context, pruned, outputs.scratch.network) if outputs.scratch else None,
+        **networks,
+        **describe_repair(outputs.repaired),
         control=settings.control,
         gates_accuracy=outputs.gates.accuracy,
         certificate=outputs.certificate,
@@ -120,18 +118,16 @@ def write_record(context: RunContext, outputs: StageOutputs, form: str) -> Recor
 
 
 class RepairFigures(TypedDict):
-    """What was mended without training, and what that was worth."""
+    """What was mended without training."""
 
-    repaired: record.Network | None
     repairs: list[record.Repair] | None
     repair_seconds: float | None
 
 
-def describe_repair(context: RunContext, shape: record.Network, mended: RepairedNetwork | None) -> RepairFigures:
+def describe_repair(mended: RepairedNetwork | None) -> RepairFigures:
     if mended is None:
-        return RepairFigures(repaired=None, repairs=None, repair_seconds=None)
+        return RepairFigures(repairs=None, repair_seconds=None)
     return RepairFigures(
-        repaired=measure_retrained(context, shape, mended.network),
         repairs=[record.Repair(done.name, done.layers, list(done.left), done.images) for done in mended.repairs],
         repair_seconds=mended.seconds,
     )
@@ -168,26 +164,40 @@ def timing_figures(context: RunContext, form: str) -> dict[str, float | None]:
     return {"timed_grouped": float(form == "grouped")} if context.method.form == "auto" else {}
 
 
-def measure_networks(context: RunContext, networks: list[nn.Module], form: str) -> list[record.Network]:
-    loader, classes = context.data.test_dataloader(), len(context.data.classes)
-    return measure.measure_all(networks, loader, context.probe, classes, context.device, form)
+class Networks(TypedDict):
+    """Every network of the record."""
+
+    dense: record.Network
+    pruned: record.Network
+    repaired: record.Network | None
+    tuned: record.Network
+    scratch: record.Network | None
 
 
-def measure_retrained(context: RunContext, shape: record.Network, network: nn.Module) -> record.Network:
-    """Other weights in the same shape: only the answers are new, and two timings of one shape would differ by noise."""
-    answers = measure_accuracy(context, network)
-    return replace(shape, **answers.figures(with_top5=shape.accuracy_top5 is not None))
+def measure_networks(context: RunContext, outputs: StageOutputs, form: str) -> Networks:
+    """The pruned shape is timed once, whatever its weights: two timings of one shape would differ by noise."""
+    whole, small = measure.measure_costs([outputs.dense.network, outputs.small], context.probe, context.device, form)
+    dense, classes = measure_answers(context, outputs.dense.network), len(context.data.classes)
+
+    def measured(network: nn.Module) -> record.Network:
+        return record.Network(**small, **measure_answers(context, network).figures(dense, classes))
+
+    return Networks(
+        dense=record.Network(**whole, **dense.figures(dense, classes)),
+        pruned=measured(outputs.small),
+        repaired=measured(outputs.repaired.network) if outputs.repaired else None,
+        tuned=measured(outputs.tuned.network),
+        scratch=measured(outputs.scratch.network) if outputs.scratch else None,
+    )
 
 
 def measure_gates(context: RunContext, learned: nn.Module) -> Gates:
     figures = record.finite(context.method.report(learned))
-    return Gates(measure_accuracy(context, learned).top1 if context.method.gated else None, figures)
+    return Gates(measure_answers(context, learned).accuracy if context.method.gated else None, figures)
 
 
-def measure_accuracy(context: RunContext, network: nn.Module) -> measure.Accuracy:
-    return measure.accuracy(
-        measure.copy_for_measuring(network, context.device), context.data.test_dataloader(), context.device
-    )
+def measure_answers(context: RunContext, network: nn.Module) -> Answers:
+    return measure.answers(network, context.data.test_dataloader(), context.device)
 
 
 def measure_budget(context: RunContext, choice: Selection, dense: record.Network, pruned: record.Network) -> Budget:

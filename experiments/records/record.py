@@ -35,6 +35,10 @@ class Network:
     answers: str | None = (
         None  # a bit an image in the test set's order, 1 where right, as pruning.files.bitmap writes one row
     )
+    nll: float | None = None  # mean -log of the right class's probability, in nats; None also where it is not finite
+    ece: float | None = None  # expected calibration error over 15 bins of confidence of equal width (Guo et al. 2017)
+    accuracy_by_class: list[float | None] | None = None  # as Record.classes; None of a class without a test image
+    flips: float | None = None  # share of the test images that are answered unlike the dense network does
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,8 @@ def from_4(record: Values) -> Values:
 
 
 def from_5(record: Values) -> Values:
-    """Gradual L1 has a name and a class of its own, until now `fcf_ours`; FCF may start by lot."""
+    """Gradual L1 has a name and a class of its own, until now `fcf_ours`; FCF may start by lot. What networks say since
+    then of their answers (nll, ece, flips) older records lack."""
     config = record.get("config")
     method = config.get("method") if isinstance(config, dict) else None
     if not (isinstance(config, dict) and isinstance(method, dict) and method.get("_target_") == FCF):

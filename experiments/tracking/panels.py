@@ -66,6 +66,12 @@ SECTIONS: dict[str, Sequence[Panel]] = {
         Bars("certificate: largest |masked - small|, relative (limit 1e-4)", ("certificate",)),
         Table("layers"),
     ],
+    "Answers": [
+        Scatter("share of test images answered unlike dense", "tuned/macs", "tuned/flips"),
+        Bars("expected calibration error", ("dense/ece", "pruned/ece", "tuned/ece")),
+        Bars("negative log-likelihood (nats)", ("dense/nll", "tuned/nll")),
+        Table("classes"),
+    ],
     "Training": [panel for stage in ("baseline", "prune", "finetune") for panel in learning(stage)],
     "FCF while it learns": [
         Curves("gap to binary gates", "prune", ("gap",)),

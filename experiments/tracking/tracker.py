@@ -124,6 +124,7 @@ def call_with_timeout(call: Callable[[], object]) -> None:
         raise errors[0]
 
 
+IN_NO_SUMMARY = ("answers", "accuracy_by_class")  # of a network: bits, and a table of its own
 TRACKERS = {"none": Tracker, "offline": Offline, "online": Online}
 
 
@@ -191,13 +192,32 @@ def publish(run: "Run", lines: list[dict[str, JSON]]) -> None:
 def summarise(run: "Run", record: Record) -> None:
     import wandb
 
-    columns: list[str | int] = ["layer", "filters kept", "filters", "kernels kept", "kernels"]
-    rows = [
+    tables = {"layers": layer_table(record), "classes": class_table(record)}
+    run.log({name: wandb.Table(columns=columns, data=rows) for name, (columns, rows) in tables.items()})
+    run.summary.update(redact(summary_figures(record)))
+
+
+Columns = list[str | int]  # as wandb types it
+Rows = list[list[object]]
+
+
+def layer_table(record: Record) -> tuple[Columns, Rows]:
+    columns: Columns = ["layer", "filters kept", "filters", "kernels kept", "kernels"]
+    return columns, [
         [name, layer.filters_kept, layer.filters_total, layer.kernels_kept, layer.kernels_total]
         for name, layer in record.layers.items()
     ]
-    run.log({"layers": wandb.Table(columns=columns, data=rows)})
-    run.summary.update(redact(summary_figures(record)))
+
+
+def class_table(record: Record) -> tuple[Columns, Rows]:
+    """Accuracy by class of each network that there is."""
+    by_network = {
+        name: network.accuracy_by_class
+        for name in ("dense", "pruned", "repaired", "tuned", "scratch")
+        if (network := getattr(record, name)) is not None and network.accuracy_by_class is not None
+    }
+    columns: Columns = ["class", *by_network]
+    return columns, [list(row) for row in zip(redact(record.classes), *by_network.values(), strict=True)]
 
 
 def summary_figures(record: Record) -> dict[str, object]:
@@ -219,5 +239,5 @@ def flatten_figures(values: Mapping[str, object], path: str = "") -> Iterator[tu
     for key, value in values.items():
         if isinstance(value, dict):
             yield from flatten_figures(value, f"{path}{key}/")
-        elif key != "answers":
+        elif key not in IN_NO_SUMMARY:
             yield path + key, value

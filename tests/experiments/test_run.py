@@ -47,6 +47,12 @@ def test_it_prunes_and_the_record_says_what(tmp_path: Path) -> None:
     assert made.scratch is not None
     for network in (made.dense, made.pruned, made.tuned, made.scratch):
         assert right_answers(network) == pytest.approx(network.accuracy, abs=1e-12)
+        assert network.accuracy_by_class is not None
+        assert sum(network.accuracy_by_class) / 4 == pytest.approx(network.accuracy), "ten images of each class"
+        assert network.nll is not None
+        assert network.ece is not None
+        assert abs(made.dense.accuracy - network.accuracy) <= network.flips <= 1
+    assert made.dense.flips == 0
 
 
 def test_what_is_left_is_mended_before_it_is_fine_tuned(made: record.Record, tmp_path: Path) -> None:
@@ -179,8 +185,8 @@ def test_the_kept_network_loads_and_is_the_one_that_was_measured(made: record.Re
     bench = prepare(settings(f"folder={tmp_path}"))
     loaded = pruning.load(folder)
     assert loaded.classes == ("a", "b", "c", "d")
-    found = measure.accuracy(loaded.network, bench.data.test_dataloader(), bench.device)
-    assert found.top1 == made.tuned.accuracy
+    found = measure.answers(loaded.network, bench.data.test_dataloader(), bench.device)
+    assert found.accuracy == made.tuned.accuracy
     assert made.tuned.answers is not None
     assert made.tuned.tested == len(found.right)
     assert bitmap.decode(made.tuned.answers, 1, len(found.right))[0].tolist() == found.right.tolist()

@@ -99,7 +99,9 @@ def build_comparisons(runs: Iterable[Run]) -> list[Comparison]:
     sections = list(group_by(runs, lambda run: grouping.comparison_key(run.record)).values())
     titles = labels.comparison_titles([group[0].record for group in sections])
     unsorted = [
-        Comparison(title, build_configurations(group), figures(batch_sizes(group), any_repaired(group)))
+        Comparison(
+            title, build_configurations(group), figures(batch_sizes(group), any_repaired(group), any_flips(group))
+        )
         for title, group in zip(titles, sections, strict=True)
     ]
     return sorted(unsorted, key=lambda comparison: comparison.title)
@@ -107,6 +109,10 @@ def build_comparisons(runs: Iterable[Run]) -> list[Comparison]:
 
 def any_repaired(runs: list[Run]) -> bool:
     return any(run.record.repaired is not None for run in runs)
+
+
+def any_flips(runs: list[Run]) -> bool:
+    return any(run.final.flips is not None for run in runs)
 
 
 def build_configurations(runs: list[Run]) -> list[Configuration]:

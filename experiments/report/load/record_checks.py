@@ -16,6 +16,7 @@ def check_record(record: Record) -> Record:
         network = getattr(record, name)
         if network is not None:
             check_network(f"{name} network", network)
+            check_how_sure(f"{name} network", network, len(record.classes))
     if not 0 <= record.certificate <= CERTIFIED:
         raise ValueError(
             f"certificate {record.certificate:g}: the small network is not the masked one (limit {CERTIFIED:g})"
@@ -49,6 +50,17 @@ def check_answers(name: str, network: Network) -> None:
     right = int(bitmap.decode(answers, 1, tested).sum())
     if abs(right / tested - network.accuracy) > 1e-9:
         raise ValueError(f"the {name} has {right} right answers of {tested}, but accuracy {network.accuracy}")
+
+
+def check_how_sure(name: str, network: Network, classes: int) -> None:
+    shares = network.accuracy_by_class
+    if shares is not None and len(shares) != classes:
+        raise ValueError(f"the {name} has accuracies of {len(shares)} classes, the record {classes} classes")
+    for figure in (network.ece, network.flips, *(shares or ())):
+        if figure is not None and not 0 <= figure <= 1:
+            raise ValueError(f"ece, flips or an accuracy by class of the {name} is {figure}, not a share in [0, 1]")
+    if network.nll is not None and not 0 <= network.nll < math.inf:
+        raise ValueError(f"nll of the {name} is {network.nll}")
 
 
 def check_network(name: str, network: Network) -> None:

@@ -94,7 +94,7 @@ class Figure(NamedTuple):
 
     key: str
     title: str
-    unit: str  # share | number | ratio | seconds | tiny
+    unit: str  # share | cut | points | nats | ratio | seconds | macs | tiny
     of: Callable[[Run], float | None]
     rising: bool | None = None
 
@@ -104,14 +104,23 @@ class Figure(NamedTuple):
         return self.key.startswith("time_")
 
 
-def figures(batches: list[str], repaired: bool = False) -> list[Figure]:
-    """`batches`: the batch sizes at which networks were timed, smallest first; `repaired`: whether any was."""
+ANSWERS = [
+    Figure("flips", "flips", "cut", lambda run: run.final.flips),
+    Figure("nll", "nll", "nats", lambda run: run.final.nll),
+    Figure("ece", "ece", "cut", lambda run: run.final.ece),
+]
+
+
+def figures(batches: list[str], repaired: bool = False, answers: bool = False) -> list[Figure]:
+    """`batches`: the batch sizes at which networks were timed, smallest first; `repaired`: whether any was; `answers`:
+    whether any record says more of them than how many were right."""
     columns = [
         Figure("dense", "dense", "share", lambda run: run.record.dense.accuracy),
         Figure("pruned", "pruned", "share", lambda run: None if run.scratch else run.record.pruned.accuracy),
         *([Figure("repaired", "repaired", "share", repaired_accuracy)] if repaired else []),
         Figure("tuned", "fine-tuned", "share", lambda run: run.final.accuracy),
         Figure("change", "change", "points", lambda run: run.final.accuracy - run.record.dense.accuracy),
+        *(ANSWERS if answers else []),
         Figure("macs_cut", "MACs cut", "cut", lambda run: run.cut("macs"), True),
         Figure("params_cut", "params cut", "cut", lambda run: run.cut("params"), True),
         Figure("bytes_cut", "bytes cut", "cut", lambda run: run.cut("bytes"), True),

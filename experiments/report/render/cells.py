@@ -35,14 +35,21 @@ def format_estimate(estimate: Estimate, unit: str) -> str:
     if unit in ("macs", "seconds"):
         return si(estimate.mean).strip() if unit == "macs" else clock(estimate.mean)
     form, scale = FORMS[unit]
-    digits = 1 if unit == "cut" else 2
+    digits = int(form[-2])
     spread = "" if estimate.half is None else f" ± {scale * estimate.half:.{digits}f}"
     if unit == "cut" and spread == " ± 0.0":  # a budget that every seed meets
         spread = ""
     return f"{scale * estimate.mean:{form}}{spread}".replace("-", "\u2212")
 
 
-FORMS = {"share": (".2f", 100), "cut": (".1f", 100), "points": ("+.2f", 100), "lead": (".2f", 100), "ratio": (".2f", 1)}
+FORMS = {
+    "share": (".2f", 100),
+    "cut": (".1f", 100),
+    "points": ("+.2f", 100),
+    "lead": (".2f", 100),
+    "ratio": (".2f", 1),
+    "nats": (".3f", 1),
+}
 
 
 def format_z(value: float) -> str:
@@ -67,7 +74,7 @@ def stage_times(configuration: Configuration) -> str:
 
 
 def unit_text(figure: Figure) -> str:
-    return {"share": "%", "cut": "%", "points": "points", "macs": "MACs"}.get(figure.unit, "")
+    return {"share": "%", "cut": "%", "points": "points", "macs": "MACs", "nats": "nats"}.get(figure.unit, "")
 
 
 def table_rows(comparison: Comparison) -> list[tuple[Configuration, list[Cell]]]:

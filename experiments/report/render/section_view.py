@@ -10,7 +10,7 @@ from experiments.report.analyse.fairness import FAIR, Protocol
 from experiments.report.analyse.verdict import Verdict
 from experiments.report.load.runs import Figure, Run
 from experiments.report.load.text import printable
-from experiments.report.render import cells, charts, fairness_section, sentences
+from experiments.report.render import answers, cells, charts, fairness_section, sentences
 from experiments.system.format import clock, percent
 
 View = dict[str, object]
@@ -126,6 +126,7 @@ def row_view(configuration: Configuration, row_cells: list[cells.Cell]) -> View:
         "experiment": printable(records[0].experiment or ""),
         "published": "" if records[0].modified else cells.published(records[0]),
         "runs": [run_view(run) for run in configuration.runs],
+        "answers": answers.answers_view(configuration),
     }
 
 

@@ -72,6 +72,16 @@ def test_what_a_reader_must_know_stands_beneath() -> None:
     ]
 
 
+def test_what_accuracy_does_not_show_is_one_line() -> None:
+    dense = replace(RECORD.dense, nll=0.2984, ece=0.019, accuracy_by_class=[0.9, None, 0.8, 0.95], flips=0.0)
+    tuned = replace(RECORD.tuned, nll=0.31249, ece=0.0213, accuracy_by_class=[0.91, None, 0.752, 0.94], flips=0.06124)
+    shown = replace(RECORD, dense=dense, tuned=tuned, classes=["cat", "dog", "deer", "frog"])
+    line = "answers      6.12 % unlike dense, nll 0.298 -> 0.312, ece 1.9 -> 2.1 %, class deer lost most (-4.8 points)"
+    assert summary.remark_lines(shown)[1] == line
+    bare = replace(shown, tuned=replace(tuned, nll=None, accuracy_by_class=[0.91, None, 0.8, 0.95]))
+    assert summary.remark_lines(bare)[1] == "answers      6.12 % unlike dense, ece 1.9 -> 2.1 %"
+
+
 def test_what_to_run_next() -> None:
     digits = replace(RECORD, data="digits")
     assert summary.comparison_command(digits) == "python run.py method=l1 model=resnet20 data=cifar10"

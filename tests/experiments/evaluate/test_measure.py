@@ -34,7 +34,7 @@ class Spy(nn.Module):
 def test_accuracy_is_counted_without_tf32() -> None:
     before = torch.backends.cudnn.conv.fp32_precision
     batch = (torch.zeros(4, 3, 2, 2), torch.ones(4, dtype=torch.long))
-    assert measure.accuracy(Spy(), [batch], torch.device("cpu"))[:2] == (1.0, 1.0)
+    assert measure.answers(Spy(), [batch], torch.device("cpu")).accuracy == 1.0
     assert torch.backends.cudnn.conv.fp32_precision == before
 
 
@@ -45,9 +45,9 @@ def test_exact_arithmetic_works_with_either_of_torchs_switches(of: str) -> None:
     before = switch.fp32_precision
     switch.fp32_precision = "ieee"
     try:
-        assert measure.accuracy(
+        assert measure.answers(
             Spy(), [(torch.zeros(1, 3, 2, 2), torch.ones(1, dtype=torch.long))], torch.device("cpu")
-        )
+        ).accuracy
         assert switch.fp32_precision == "ieee"
     finally:
         switch.fp32_precision = before

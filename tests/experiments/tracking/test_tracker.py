@@ -27,7 +27,7 @@ def test_offline_writes_one_run_and_not_again(tmp_path: Path) -> None:
 
 def test_offline_curves_are_the_metrics_file(tmp_path: Path) -> None:
     """Line by line, over the steps of their stage; then the table of layers."""
-    run(tmp_path, "tracking=offline")
+    made = run(tmp_path, "tracking=offline")
     (folder,) = tmp_path.glob("l1-*")
     (path,) = folder.glob("wandb/offline-run-*/*.wandb")
     *curves, table = (dict(line) for line in offline_run.read(path).history)
@@ -38,6 +38,10 @@ def test_offline_curves_are_the_metrics_file(tmp_path: Path) -> None:
     shown = json.loads((path.parent / "files" / table["layers.path"]).read_text())
     assert shown["columns"] == ["layer", "filters kept", "filters", "kernels kept", "kernels"]
     assert shown["data"] == [["body.0", 4, 8, 12, 24], ["body.3", 4, 8, 32, 64]]
+    classes = json.loads((path.parent / "files" / table["classes.path"]).read_text())
+    assert classes["columns"] == ["class", "dense", "pruned", "tuned"]
+    assert [row[0] for row in classes["data"]] == ["a", "b", "c", "d"]
+    assert [row[1] for row in classes["data"]] == made.dense.accuracy_by_class
     assert offline_run.read(path).axes["finetune/*"] == "finetune/step"
 
 
@@ -50,6 +54,9 @@ def test_the_summary_has_the_figures_under_stable_names(tmp_path: Path) -> None:
     assert {
         "dense/accuracy",
         "tuned/macs",
+        "tuned/flips",
+        "tuned/nll",
+        "pruned/ece",
         "pruned/latency_ms/1",
         "certificate",
         "budget/got_macs",
