@@ -11,7 +11,7 @@ from experiments.run.context import PlanContext
 from experiments.run.prepare import prepare_plan
 from experiments.system.console import console, log
 from experiments.system.format import cut, si
-from pruning.budget.targets import round_down
+from pruning.budget.problem import round_down
 from pruning.graph.cost import Cost
 from pruning.graph.decisions import list_decisions
 from pruning.layers import Row

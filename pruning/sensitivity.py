@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from pruning.budget.targets import check_ratio, count_kept
+from pruning.budget.problem import check_ratio, count_kept
 from pruning.graph.attachments import duplicate
 from pruning.graph.graph import trace
 from pruning.graph.inputs import Shapes

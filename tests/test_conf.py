@@ -122,7 +122,7 @@ def test_messages_name_keys_that_there_are() -> None:
     asked = [
         ("method=fcf",),
         ("method=l2",),
-        ("method=group2d", "budget=global"),
+        ("method=group2d", "budget=filters"),
         ("budget=macs", "model=torchvision", "model.name=alexnet"),
         ("model=resnet20",),
     ]

@@ -24,6 +24,7 @@ FLOORS = {
     "pruning": (
         *(
             "arguments",
+            "draws",
             "selection",
             "modes",
             "graph",

@@ -14,7 +14,7 @@ import torch
 from scipy import sparse
 
 from experiments.benchmarks.harness import Aim, Row, number, run_benchmark, time_paired
-from pruning.budget.targets import count_kept
+from pruning.budget.problem import count_kept
 from pruning.methods.gates.lpbox import LpBox
 
 NETWORKS = {"ResNet-20": 3, "ResNet-56": 9, "ResNet-110": 18}  # blocks in each stage, two gated convolutions in each

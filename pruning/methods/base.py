@@ -16,7 +16,7 @@ checkpoints, resuming, device moves and several processes come free. `pruning.li
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, final
 
 import torch
@@ -24,6 +24,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pruning.arguments import key
+from pruning.budget.allocations import ALLOCATIONS
+from pruning.budget.targets import Budget
 from pruning.graph.graph import Graph
 from pruning.graph.inputs import Batch, Shapes, call
 from pruning.modes import eval_mode
@@ -43,6 +45,7 @@ class PruningMethod(ABC):
     graph: Graph | None = None  # of the network attached last, as it is without what attach put on
     gated: bool = False  # True: while attached, the network computes something else than when silenced
     comparable: bool = False  # True: scores of different layers are of one scale, and may be ranked together
+    allocates: Collection[str] = tuple(ALLOCATIONS)  # names of the allocations that it can do with
 
     def __str__(self) -> str:
         """What messages call it."""
@@ -129,6 +132,16 @@ class PruningMethod(ABC):
             raise ValueError(
                 f"{self} scores by what batches show it, and has seen none: give "
                 "pruning.prune(..., data=) batches of (images, labels)"
+            )
+
+    @final
+    def refuse_allocation(self, budget: Budget) -> None:
+        """Raises ValueError for an allocation by scores that this method does not have in time."""
+        name = budget.allocation.name
+        if name in ALLOCATIONS and name not in self.allocates:
+            raise ValueError(
+                f"{type(self).__name__} sets its counts before it learns its scores, and {key('allocation')}={name} "
+                f"ranks by them: take {key('allocation')}={', '.join(self.allocates)}"
             )
 
     @final

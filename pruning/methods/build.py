@@ -7,7 +7,9 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pruning.budget.targets import MEASURES, Budget, PerLayer, Share
+from pruning.budget.allocations import Allocation
+from pruning.budget.removals import MEASURES
+from pruning.budget.targets import Budget, PerLayer, Share
 from pruning.graph.sites import EXCEPT
 from pruning.methods.base import PruningMethod
 from pruning.methods.given import Given
@@ -15,6 +17,7 @@ from pruning.methods.registry import find_method
 from pruning.selection import Selection
 
 BUDGETS = (*MEASURES, "layer", "budget")
+ALLOCATION = "allocation"
 SITES = ("include", "exclude")
 Method = str | type[PruningMethod] | PruningMethod | Selection
 
@@ -29,6 +32,8 @@ def build_method(method: Method, **arguments: Any) -> PruningMethod:
             that may be cut, to remove; in [0, 1).
         layer: the share of every layer to remove, or for patterns of layers a share or the number of filters that stay.
         budget: a Budget of one's own. Exactly one of these five is given to a method that has a budget.
+        allocation: which layers give how much of a share of macs, params or filters: a name of
+            `pruning.budget.ALLOCATIONS` (uniform, own, l1, lamp, erk, isomorphic, random), or an Allocation.
         include, exclude: shell-style patterns of the layers to cut, and of those to leave whole.
         arguments: whatever the method's class takes besides.
 
@@ -52,7 +57,7 @@ def build_method(method: Method, **arguments: Any) -> PruningMethod:
 
 def _constructor_arguments(kind: type[PruningMethod], given: Mapping[str, Any]) -> dict[str, Any]:
     parameters = inspect.signature(kind).parameters
-    own = {name: value for name, value in given.items() if name not in (*BUDGETS, *SITES)}
+    own = {name: value for name, value in given.items() if name not in (*BUDGETS, ALLOCATION, *SITES)}
     _refuse_unknown(kind, parameters, own)
     shares, patterns = ({n: given[n] for n in names if n in given} for names in (BUDGETS, SITES))
     if "only" in parameters and patterns:
@@ -60,8 +65,9 @@ def _constructor_arguments(kind: type[PruningMethod], given: Mapping[str, Any]) 
     elif patterns:
         raise ValueError(f"{next(iter(patterns))}= is not for {kind.__name__}, which has no choice of layers")
     if "budget" in parameters:
-        own["budget"] = _budget(shares)
-    elif shares:
+        own["budget"] = _budget(shares, given.get(ALLOCATION, "uniform"))
+    elif shares or ALLOCATION in given:
+        shares = shares or {ALLOCATION: given[ALLOCATION]}
         raise ValueError(f"{next(iter(shares))}= is not for {kind.__name__}, which has no budget: leave it out")
     return own
 
@@ -70,22 +76,24 @@ def _refuse_unknown(kind: type[PruningMethod], parameters: Mapping[str, Any], ow
     takes = [name for name in parameters if name not in ("budget", "only")]
     for name in own:
         if name not in takes and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-            near = difflib.get_close_matches(name, [*takes, *BUDGETS, *SITES], n=1)
+            near = difflib.get_close_matches(name, [*takes, *BUDGETS, ALLOCATION, *SITES], n=1)
             meant = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(
                 f"{kind.__name__} takes {', '.join(takes) or 'nothing'}, got {name}={own[name]!r:.60}{meant}"
             )
 
 
-def _budget(shares: Mapping[str, Any]) -> Budget:
+def _budget(shares: Mapping[str, Any], allocation: Allocation | str) -> Budget:
     if len(shares) != 1:
         got = ", ".join(f"{name}={value!r:.60}" for name, value in shares.items()) or "none of them"
         raise ValueError(f"give one of {', '.join(f'{name}=' for name in BUDGETS)} to say how much goes, got {got}")
     ((name, value),) = shares.items()
     if name in MEASURES:
-        return Share(value, of=name)
+        return Share(value, of=name, allocation=allocation)
     if name == "layer":
-        return _table(value) if isinstance(value, Mapping) else PerLayer(value)
+        return _table(value, allocation) if isinstance(value, Mapping) else PerLayer(value, allocation=allocation)
+    if allocation != "uniform":
+        raise ValueError(f"allocation={allocation!r:.60} is not for budget=, which says itself which layers give")
     if not isinstance(value, Budget):
         raise ValueError(
             f"budget must be a Budget of pruning.budget, got {value!r:.60}; a share is macs=0.5 or the like"
@@ -93,7 +101,7 @@ def _budget(shares: Mapping[str, Any]) -> Budget:
     return value
 
 
-def _table(table: Mapping[Any, float | int]) -> PerLayer:
+def _table(table: Mapping[Any, float | int], allocation: Allocation | str) -> PerLayer:
     if not table:
         raise ValueError("layer={} names no layer, so nothing would go: give patterns, as layer={'features.*': 0.5}")
     for pattern in table:
@@ -101,7 +109,7 @@ def _table(table: Mapping[Any, float | int]) -> PerLayer:
             raise ValueError(
                 f"layer= takes patterns of layers as keys, got {pattern!r:.60}: write {str(pattern)!r:.60}"
             )
-    return PerLayer(0.0, table)
+    return PerLayer(0.0, table, allocation=allocation)
 
 
 def _sites(include: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[str]:

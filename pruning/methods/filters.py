@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from pruning.arguments import key
-from pruning.budget.targets import Budget, BudgetProblem, Counts
+from pruning.budget.problem import BudgetProblem, Counts
+from pruning.budget.targets import Budget
 from pruning.graph.cost import Cost, predict
 from pruning.graph.graph import Graph, trace
 from pruning.graph.groups import PruningGroups, pruning_groups
@@ -21,6 +22,11 @@ from pruning.methods.base import PruningMethod
 from pruning.selection import Selection, filters_first
 
 Scores = dict[str, Float[Tensor, " classes"]]
+NORMS: dict[str, Callable[[Tensor], Tensor]] = {
+    "sum": lambda filters: filters.abs().sum(1),
+    "mean": lambda filters: filters.abs().mean(1),
+    "squares": lambda filters: filters.square().sum(1),
+}
 
 
 class FilterMethod(PruningMethod):
@@ -58,6 +64,7 @@ class FilterMethod(PruningMethod):
             raise ValueError(f"{key('cross')}=true needs {key('joined')}=expand, got {key('joined')}={joined}")
         self.budget, self.joined, self.only, self.cross, self.grouped = budget, joined, only, cross, grouped
         self.linear = linear
+        self.refuse_allocation(budget)
 
     @abstractmethod
     def scores(self, network: nn.Module) -> Scores:
@@ -81,10 +88,30 @@ class FilterMethod(PruningMethod):
 
     def count_filters(self, network: nn.Module, scores: Scores) -> Counts:
         """What the budget leaves each site where these scores choose."""
-        magnitudes = self.magnitudes(network)
-        ranked = {name: unit.rank(magnitudes[name]) for name, unit in self.groups.units.items()}
-        parts = {name for name, unit in self.groups.units.items() if unit.is_part}
-        return self.budget.counts(BudgetProblem(self.widths(), ranked, lambda c: self.cost(scores, c), parts))
+        return self.budget.counts(self.budget_problem(network, scores))
+
+    def budget_problem(self, network: nn.Module, scores: Scores) -> BudgetProblem:
+        """What a surveyed network with these scores lays before a budget, or before `pruning.budget.order_removals`."""
+        self.refuse_misfit(scores)
+        units = self.groups.units
+        return BudgetProblem(
+            self.widths(),
+            cost=lambda counts: self.cost(scores, counts),
+            scores=self.rank_units(scores),
+            comparable=self.comparable,
+            weight_norms=lambda norm: self.rank_units(self.norms(network, norm)),
+            shapes={name: [self.filter_shape(member) for member in unit.members] for name, unit in units.items()},
+            parts={name for name, unit in units.items() if unit.is_part},
+        )
+
+    def rank_units(self, figures: Scores) -> Scores:
+        """Figures for what a budget counts: in a grouped convolution one for the same place in every group."""
+        return {name: unit.rank(figures[name]) for name, unit in self.groups.units.items()}
+
+    def filter_shape(self, layer: str) -> tuple[int, ...]:
+        """Of a convolution's weight, filters first."""
+        plain = self.graph.trace.plain(self.graph.trace.module, layer)
+        return tuple(filters_first(plain.weight, plain).shape)
 
     def known_scores(self, network: nn.Module) -> Scores:
         """The scores; until batches are observed that they need, mean |W| in their place."""
@@ -167,8 +194,9 @@ class FilterMethod(PruningMethod):
         return self.norms(network, "mean")
 
     def norms(self, network: nn.Module, norm: str) -> Scores:
-        """L1 norms (sum or mean) of the filters, added up over the members of a unit or taken from its leader."""
+        """Norms of the filters ("sum" or "mean" of |W|, or "squares", the sum of W^2), added up over the members of a
+        unit or taken from its leader."""
         layers = {name: self.graph.trace.plain(network, name) for name in self.layers}
         weights = {name: filters_first(layer.weight, layer).detach() for name, layer in layers.items()}
-        norms = {name: getattr(weight.abs().flatten(1), norm)(1) for name, weight in weights.items()}
+        norms = {name: NORMS[norm](weight.flatten(1)) for name, weight in weights.items()}
         return {name: unit.sum_members(norms, unit.leader) for name, unit in self.groups.units.items()}

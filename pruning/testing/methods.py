@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pruning.budget.targets import count_kept
+from pruning.budget.problem import count_kept
 from pruning.graph.graph import trace
 from pruning.graph.liveness import analyse
 from pruning.methods.base import PruningMethod

@@ -10,7 +10,7 @@ from torch import nn
 
 from pruning.arguments import key
 from pruning.budget.targets import Budget
-from pruning.methods.draws import random_scores
+from pruning.draws import random_scores
 from pruning.methods.filters import Scores
 from pruning.methods.gates import GatedMethod
 from pruning.methods.gates.gate import rank_gates

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pruning.arguments import key
+from pruning.budget.allocations import ALLOCATIONS, Own
 from pruning.budget.targets import Budget
 from pruning.graph.inputs import Shapes
 from pruning.methods.filters import FilterMethod, Scores
@@ -35,6 +36,7 @@ class GatedMethod(FilterMethod):
 
     needs_training = True
     gated = True
+    allocates = tuple(name for name in ALLOCATIONS if name != Own.name)
     scaled = False  # True: what the gates have scaled stays scaled when they go
 
     def __init__(

@@ -12,7 +12,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from pruning.arguments import key
-from pruning.budget.targets import Budget, BudgetProblem, Counts
+from pruning.budget.allocations import ALLOCATIONS, Own
+from pruning.budget.problem import BudgetProblem, Counts
+from pruning.budget.targets import Budget
 from pruning.graph.cost import Cost, predict
 from pruning.graph.graph import Graph, trace
 from pruning.graph.inputs import Shapes
@@ -74,6 +76,9 @@ class Group2D(PruningMethod):
         self.gated = levels > 1 or learn == "lasso"
         self.needs_training = self.gated or score != "l1"
         self.observes = self.needs_training and not self.gated
+        if self.gated:
+            self.allocates = tuple(name for name in ALLOCATIONS if name != Own.name)
+        self.refuse_allocation(budget)
 
     # -- the verbs -----------------------------------------------------------------------------------------------------
 
@@ -196,7 +201,20 @@ class Group2D(PruningMethod):
             masks = {n: kernel_mask(s, groups()[n], self.groups_of[n], counts[n]) for n, s in scores.items()}
             return predict(analyse(self.graph, Selection(masks)))
 
-        return self.budget.counts(BudgetProblem(self.widths(), {name: s.mean(0) for name, s in scores.items()}, cost))
+        return self.budget.counts(
+            BudgetProblem(
+                self.widths(),
+                cost,
+                scores={name: layer_scores.mean(0) for name, layer_scores in scores.items()},
+                weight_norms=lambda norm: {name: self.channel_norms(network, name, norm) for name in self.groups_of},
+                shapes={name: [tuple(ungated_weight(network, name).shape)] for name in self.groups_of},
+            )
+        )
+
+    def channel_norms(self, network: nn.Module, name: str, norm: str) -> Float[Tensor, " in"]:
+        """Of the kernels that read each input channel: the mean of |W|, or the sum of W^2 ("squares")."""
+        weight = ungated_weight(network, name).detach().float().cpu().transpose(0, 1).flatten(1)
+        return weight.abs().mean(1) if norm == "mean" else weight.square().sum(1)
 
     # -- sites ---------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from typing import final
 from torch import nn
 
 from pruning.budget.targets import Budget
-from pruning.methods.draws import random_scores
+from pruning.draws import random_scores
 from pruning.methods.filters import FilterMethod, Scores
 
 

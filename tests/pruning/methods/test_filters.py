@@ -29,6 +29,5 @@ def test_scores_that_miss_a_filter_are_refused(given: Scores, said: str) -> None
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1))
     method = Given(PerLayer(0.5))
     method.given = given
-    method.attach(network, (3, 8, 8), steps=0)
     with pytest.raises(ValueError, match=said):
-        method.select(network)
+        method.attach(network, (3, 8, 8), steps=0)

@@ -2,7 +2,7 @@
 
 import torch
 
-from pruning.methods.draws import random_scores
+from pruning.draws import random_scores
 
 
 def test_a_lot_is_a_function_of_seed_and_name() -> None:
