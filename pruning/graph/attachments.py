@@ -5,7 +5,6 @@ A layer that carries one is left whole and keeps it; the words say what to do so
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 
 from torch import Tensor, nn
@@ -13,6 +12,8 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
+
+from pruning.graph.copies import copy_module
 
 
 def attachment_reasons(network: nn.Module) -> dict[str, str]:
@@ -77,7 +78,7 @@ def deepcopy_memo(network: nn.Module) -> dict[int, object]:
 
 def duplicate(network: nn.Module) -> nn.Module:
     """copy.deepcopy, also of a network whose weights are computed in forward."""
-    return copy.deepcopy(network, deepcopy_memo(network))
+    return copy_module(network, deepcopy_memo(network))
 
 
 def refuse_computed_weights(network: nn.Module) -> None:

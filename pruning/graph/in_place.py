@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import inspect
 import operator
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from torch import fx
+from torch import fx, nn
 
 from pruning.graph import tables
 
+Layers = Mapping[str, nn.Module]
+
 IN_PLACE = ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "imatmul", "iand", "ior", "ixor")
 OPERATORS = frozenset(getattr(operator, name) for name in IN_PLACE)
+HANDING_ON = tables.RESHAPING | tables.VIEWS
 METADATA = frozenset({"size", "dim", "numel", "shape", "device", "dtype", "ndim"})  # about a tensor, not its values
 
 
@@ -22,20 +26,22 @@ def follow_in_place(module: fx.GraphModule) -> None:
     Raises:
         ValueError: a parameter, a buffer or another view of a tensor that is read later is changed, or `out=` is given.
     """
+    layers = dict(module.named_modules(remove_duplicate=False))
     views: dict[fx.Node, list[fx.Node]] = {}  # by the tensor that owns the memory, so far
-    visited: set[fx.Node] = set()
+    chains: dict[fx.Node, list[fx.Node]] = {}  # of what is visited: from that tensor through views of it
     for node in module.graph.nodes:
-        visited.add(node)
-        views.setdefault(_view_chain(node, module)[0], []).append(node)
+        source = node.all_input_nodes[0] if node.all_input_nodes else None
+        path = chains[source] if source is not None and _shares_memory(node, layers) else []
+        chains[node] = [*path, node]
+        views.setdefault(chains[node][0], []).append(node)
         if isinstance(node.kwargs.get("out"), fx.Node):
             words = f"{node.name} writes to out=; write y = f(x) instead of f(x, out=y)"
             raise ValueError(f"{_class_name(module)}: {words}")
-        if node.all_input_nodes and _is_in_place(node, module):
-            source = node.all_input_nodes[0]
-            path = _view_chain(source, module)
-            _refuse_own_state(node, path[0], module)
-            _refuse_changed_view(node, path, [view for view in views[path[0]] if view is not node], visited, module)
-            for user in [u for u in source.users if u not in visited]:
+        if source is not None and _is_in_place(node, layers):
+            _refuse_own_state(node, chains[source][0], module)
+            others = [view for view in views[chains[source][0]] if view is not node]
+            _refuse_changed_view(node, chains[source], others, chains, module)
+            for user in [u for u in source.users if u not in chains]:
                 user.replace_input_with(source, node)
 
 
@@ -43,9 +49,9 @@ def _class_name(module: fx.GraphModule) -> str:
     return type(module).__name__
 
 
-def _is_in_place(node: fx.Node, module: fx.GraphModule) -> bool:
+def _is_in_place(node: fx.Node, layers: Layers) -> bool:
     if node.op == "call_module":
-        return bool(getattr(module.get_submodule(str(node.target)), "inplace", False))
+        return bool(getattr(layers[str(node.target)], "inplace", False))
     if node.op not in ("call_method", "call_function"):
         return False
     if node.target in OPERATORS or bound_argument(node, "inplace") is True:
@@ -83,12 +89,16 @@ def _refuse_own_state(node: fx.Node, root: fx.Node, module: fx.GraphModule) -> N
 
 
 def _refuse_changed_view(
-    node: fx.Node, path: list[fx.Node], views: list[fx.Node], visited: set[fx.Node], module: fx.GraphModule
+    node: fx.Node,
+    path: list[fx.Node],
+    views: list[fx.Node],
+    chains: Mapping[fx.Node, list[fx.Node]],
+    module: fx.GraphModule,
 ) -> None:
     """Views of one tensor share its memory: a change of one is a change of all, and the graph cannot say so."""
     for other in views:
-        read_later = any(user not in visited and not _reads_metadata(user) for user in other.users)
-        if other is not path[-1] and read_later and not _are_disjoint(path, _view_chain(other, module)):
+        read_later = any(user not in chains and not _reads_metadata(user) for user in other.users)
+        if other is not path[-1] and read_later and not _are_disjoint(path, chains[other]):
             raise ValueError(
                 f"{_class_name(module)}: {node.name} changes a part of {other.name} in place, and {other.name} is read "
                 f"later; write x = x + y instead of x += y there, or inplace=False"
@@ -99,22 +109,15 @@ def _reads_metadata(user: fx.Node) -> bool:
     return user.target in METADATA or (user.target is getattr and user.args[1] in METADATA)
 
 
-def _view_chain(node: fx.Node, module: fx.GraphModule) -> list[fx.Node]:
-    """From the tensor that owns the memory through views of it to `node`."""
-    path = [node]
-    while path[0].all_input_nodes and _shares_memory(path[0], module):
-        path.insert(0, path[0].all_input_nodes[0])
-    return path
-
-
-def _shares_memory(node: fx.Node, module: fx.GraphModule) -> bool:
+def _shares_memory(node: fx.Node, layers: Layers) -> bool:
+    """Is what a node gives in the memory of what it takes?"""
     if node.op == "call_module":
-        layer = module.get_submodule(str(node.target))
+        layer = layers[str(node.target)]
         known = type(layer) in tables.VIEW_LAYERS or tables.class_name(layer) in tables.ZERO_PRESERVING_BY_NAME
         return known or bool(getattr(layer, "inplace", False))
     if node.target is getattr:
         return node.args[1] in ("data", "T", "mT")
-    return node.target in tables.RESHAPING | tables.VIEWS or _is_in_place(node, module)
+    return node.target in HANDING_ON or _is_in_place(node, layers)
 
 
 def _are_disjoint(path: list[fx.Node], other: list[fx.Node]) -> bool:

@@ -33,6 +33,13 @@ class Recording:
     tracer: Tracer
 
 
+class TracedModule(fx.GraphModule):
+    """Graphs of a trace are read, and never run: no code is written for them."""
+
+    def recompile(self) -> Any:
+        return None
+
+
 def symbolic_trace(bare: nn.Module, example: Example) -> Recording:
     """The graph of a skeleton in its own mode, called with these inputs and else with its defaults.
 
@@ -66,7 +73,7 @@ def _trace(bare: nn.Module, example: Example) -> Recording:
             "self.training, as torchvision.ops.StochasticDepth"
         )
     _refuse_reserved_names(bare, graph)
-    return Recording(fx.GraphModule(bare, graph, class_name=type(bare).__name__), tracer)
+    return Recording(TracedModule(bare, graph, class_name=type(bare).__name__), tracer)
 
 
 def _refuse_reserved_names(bare: nn.Module, graph: fx.Graph) -> None:

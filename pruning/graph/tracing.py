@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from pruning.graph.attachments import attachment_reasons, computed_tensors, refuse_uncopyable
+from pruning.graph.copies import copy_module
 from pruning.graph.decisions import Decision, holds_tensors
 from pruning.graph.generators import preserve_generators
 from pruning.graph.in_place import follow_in_place
@@ -51,9 +52,14 @@ class Trace:
     def nodes(self) -> list[fx.Node]:
         return list(self.module.graph.nodes)
 
+    @cached_property
+    def layers(self) -> dict[str, nn.Module]:
+        """The modules of the traced network, by dotted name."""
+        return dict(self.module.named_modules(remove_duplicate=False))
+
     def layer(self, node: fx.Node) -> nn.Module | None:
         """The layer that a node calls; None for functions, methods, inputs and outputs."""
-        return self.module.get_submodule(str(node.target)) if node.op == "call_module" else None
+        return self.layers[str(node.target)] if node.op == "call_module" else None
 
     def plain(self, network: nn.Module, name: str) -> Any:
         """A layer of the traced network, or of one with its layers, as torch's plain one with the same tensors."""
@@ -149,7 +155,7 @@ def skeleton(network: nn.Module) -> nn.Module:
         empty = torch.empty_like(tensor, device="meta", requires_grad=False)
         is_parameter = isinstance(tensor, nn.Parameter)
         memo[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if is_parameter else empty
-    return copy.deepcopy(network, memo)
+    return copy_module(network, memo)
 
 
 def float_type(module: nn.Module) -> torch.dtype:

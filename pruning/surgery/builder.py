@@ -39,6 +39,7 @@ class Builder:
     def __init__(self, network: nn.Module, liveness: Liveness) -> None:
         self.liveness = liveness
         self.wiring = Wiring(network, liveness.graph)
+        self.needs: dict[fx.Node, Numbers] = {}
 
     def build(self) -> tuple[dict[str, Any], fx.Graph]:
         """The layers of the small network by name, and its graph."""
@@ -48,7 +49,10 @@ class Builder:
         return self.wiring.modules, self.wiring.new
 
     def need(self, node: fx.Node) -> Numbers:
-        return self.liveness.need(node).nonzero().flatten()
+        """The channels that the small network carries at this point."""
+        if node not in self.needs:
+            self.needs[node] = self.liveness.need(node).nonzero().flatten()
+        return self.needs[node]
 
     def emit(self, op: Op) -> Carrier:
         return next((verb for kind, verb in EMITTERS if isinstance(op, kind)), Builder.channelwise)(self, op)
@@ -116,7 +120,7 @@ class Builder:
         held = self.wiring.carriers[others[0]].channels
         shapes = {self.wiring.old.shape(n) for n in (*op.inputs, op.node)}
         both = self.wiring.holds(leader) and self.wiring.holds(others[0]) and len(shapes) == 1
-        return both and not torch.equal(held, want) and bool(torch.isin(held, want).all())
+        return both and not torch.equal(held, want) and bool(self.wiring.among(op.node, held, want).all())
 
     def check_size(self, op: Broadcast, present: list[fx.Node]) -> None:
         """Raises ValueError where the operand that gave the result its size holds nothing any more."""
@@ -163,8 +167,9 @@ class Builder:
             self.replace(op, narrow_grouped(self.layer(op), kernels, shape))
             return Carrier(self.apply_layer(op, shape.columns.flatten()), shape.rows.flatten())
         parts = dense_blocks(op.name, kernels)
-        columns = self.wiring.order(op.inputs[0], torch.cat([part.columns for part in parts]).unique())
         one = len(parts) == 1
+        used = parts[0].columns if one else torch.cat([part.columns for part in parts]).unique()
+        columns = self.wiring.order(op.inputs[0], used)
         self.replace(
             op, narrow_filters(self.layer(op), parts[0].rows, columns) if one else self.groups(op, parts, columns)
         )

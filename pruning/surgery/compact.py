@@ -43,18 +43,24 @@ def build_with_carriers(network: nn.Module, liveness: Liveness) -> tuple[fx.Grap
     """The small network, and for each node of the traced one what stands for it there, with which channels."""
     builder = Builder(network, liveness)
     modules, small_graph = builder.build()
-    small = fx.GraphModule(modules, small_graph, class_name=type(network).__name__)
-    for node in small.graph.nodes:
+    for node in small_graph.nodes:
         node.type = None  # annotations of the full-size forward: torch.save and torch.jit.script fail on them
-    small.graph.eliminate_dead_code()
-    small.delete_all_unused_submodules()
-    small.recompile()
+    small = fx.GraphModule(modules, small_graph, class_name=type(network).__name__)
+    _erase_unread(small)
     copy_order(small, network)
     _copy_modes(small, network)
     _copy_persistence(small, network)
     folded = (f"{name}.weight" for name in liveness.graph.trace.normal.computed if name in builder.wiring.modules)
     small.meta[FOLDED] = frozenset(folded)
     return small, builder.wiring.carriers
+
+
+def _erase_unread(small: fx.GraphModule) -> None:
+    if all(node.users or node.op in ("placeholder", "output") for node in small.graph.nodes):
+        return  # as nearly always: torch would write the same code once more
+    small.graph.eliminate_dead_code()
+    small.delete_all_unused_submodules()
+    small.recompile()
 
 
 def folded_weights(small: nn.Module) -> frozenset[str]:
@@ -84,13 +90,17 @@ def copy_order(small: nn.Module, network: nn.Module) -> None:
     for name, module in small.named_modules():
         for table in ("_modules", "_parameters", "_buffers") if name in originals else ():
             own, order = getattr(module, table), getattr(originals[name], table)
-            setattr(module, table, {key: own[key] for key in [*(k for k in order if k in own), *own]})
+            keys = dict.fromkeys([*(key for key in order if key in own), *own])
+            if list(own) != list(keys):
+                setattr(module, table, {key: own[key] for key in keys})
 
 
 def _copy_modes(small: nn.Module, network: nn.Module) -> None:
     modes = {name: module.training for name, module in network.named_modules()}
     for name, module in small.named_modules():
-        module.training = modes.get(name, modes.get(name.rpartition(".")[0], network.training))
+        mode = modes.get(name, modes.get(name.rpartition(".")[0], network.training))
+        if module.training is not mode:
+            module.training = mode
 
 
 def _copy_persistence(small: nn.Module, network: nn.Module) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
+from pruning.graph.copies import copy_module
 from pruning.graph.layout import Rectangle
 from pruning.selection import Convolution, filters_first
 from pruning.surgery.norms import LIVE_NORMS, LiveGlobalResponseNorm, LiveGroupNorm, LiveLayerNorm
@@ -20,29 +20,32 @@ Numbers = Int[Tensor, " _"]
 
 def narrow_filters(layer: Any, rows: Numbers, columns: Numbers) -> nn.Module:
     """Filters `rows` and input channels `columns` of a convolution without groups, or of a linear layer."""
-    small = _copy_without_parameters(layer)
+    small = _copy_without_tensors(layer)
     features = isinstance(layer, nn.Linear)
     names = ("in_features", "out_features") if features else ("in_channels", "out_channels")
     for name, size in zip(names, (len(columns), len(rows)), strict=True):
         setattr(small, name, size)
-    weight = filters_first(layer.weight, layer)[
-        _index_on(layer.weight, rows)[:, None], _index_on(layer.weight, columns)
-    ]
+    weight = _take(filters_first(layer.weight, layer), rows)
+    if not _is_everything(columns, weight.shape[1]):
+        weight = _take(weight, columns, axis=1)
     _set_parameters(small, layer, weight=filters_first(weight, layer), bias=_take_rows(layer.bias, rows))
     return small
 
 
 def narrow_grouped(layer: Convolution, kernels: Bool[Tensor, "out in"], shape: Rectangle) -> Convolution:
     """The surviving rectangle of a grouped convolution; what does no work in it is stored as zeros."""
-    small = _copy_without_parameters(layer)
+    small = _copy_without_tensors(layer)
     small.groups, small.in_channels, small.out_channels = len(shape.rows), shape.columns.numel(), shape.rows.numel()
     rows = shape.rows.flatten()
     local = (shape.columns % kernels.shape[1]).repeat_interleave(shape.rows.shape[1], 0)
-    working = kernels.to(layer.weight.device)
-    zeroed = layer.weight * working[(...,) + (None,) * (layer.weight.ndim - 2)]
-    bias = None if layer.bias is None else layer.bias * working.any(1)
-    index = _index_on(zeroed, rows)[:, None], _index_on(zeroed, local)
-    _set_parameters(small, layer, weight=zeroed[index], bias=_take_rows(bias, rows))
+    working = kernels[rows[:, None], local].to(layer.weight.device)
+    weight, bias = _take_rows(layer.weight, rows), _take_rows(layer.bias, rows)
+    if not _is_everything(local, kernels.shape[1]):
+        weight = weight[torch.arange(len(rows), device=weight.device)[:, None], _index_on(weight, local)]
+    if not working.all():
+        weight = weight * working[(...,) + (None,) * (weight.ndim - 2)]
+        bias = None if bias is None else bias * kernels[rows].any(1).to(bias.device)
+    _set_parameters(small, layer, weight=weight, bias=bias)
     return small
 
 
@@ -50,7 +53,7 @@ def join_groups(convs: Sequence[Convolution], rows: int) -> Convolution:
     """One grouped convolution, `rows` filters in each group, for several that are alike in all but their sizes; padding
     is stored as zeros.
     """
-    first, joined = convs[0], _copy_without_parameters(convs[0])
+    first, joined = convs[0], _copy_without_tensors(convs[0])
     columns = max(conv.in_channels for conv in convs)
     joined.groups, joined.in_channels, joined.out_channels = len(convs), len(convs) * columns, len(convs) * rows
     window = (0, 0) * len(first.kernel_size)
@@ -64,19 +67,17 @@ def join_groups(convs: Sequence[Convolution], rows: int) -> Convolution:
 
 def narrow_norm(layer: Any, channels: Numbers) -> nn.Module:
     """The channels of a per-channel norm, running statistics included; a frozen one has nothing but buffers."""
-    small = _copy_without_parameters(layer)
+    small = _copy_without_tensors(layer)
     if hasattr(layer, "num_features"):
         small.num_features = len(channels)
     _set_parameters(small, layer, **{name: _take_rows(value, channels) for name, value in layer._parameters.items()})
-    for name, value in layer._buffers.items():
-        if value is not None and value.ndim:
-            setattr(small, name, value[_index_on(value, channels)].clone())
+    small._buffers.update({name: _take_rows(layer._buffers[name], channels) for name in _channel_buffers(layer)})
     return small
 
 
 def widen_norm(layer: Any, places: Numbers, width: int) -> nn.Module:
     """A per-channel norm whose channel k becomes channel `places[k]` of `width`; the others give zero."""
-    wide = _copy_without_parameters(layer)
+    wide = _copy_without_tensors(layer)
     wide.num_features = width  # type: ignore[assignment]
     values = {name: _scatter_rows(getattr(layer, name), places, width, 0.0) for name in ("weight", "bias")}
     _set_parameters(wide, layer, **values)
@@ -111,7 +112,7 @@ def _channels_of_a_group(layer: Any) -> int:
 
 def _whole_groups(layer: Any, groups: int, channels: Numbers) -> nn.Module:
     """The norm itself, of as many groups."""
-    small = _copy_without_parameters(layer)
+    small = _copy_without_tensors(layer)
     if isinstance(layer, nn.GroupNorm):
         small.num_groups, small.num_channels = groups, len(channels)
     _set_parameters(small, layer, weight=_take_rows(layer.weight, channels), bias=_take_rows(layer.bias, channels))
@@ -120,30 +121,35 @@ def _whole_groups(layer: Any, groups: int, channels: Numbers) -> nn.Module:
 
 def narrow_prelu(layer: nn.PReLU, channels: Numbers) -> nn.PReLU:
     """The channels of a PReLU that has a slope for each."""
-    small = _copy_without_parameters(layer)
+    small = _copy_without_tensors(layer)
     small.num_parameters = len(channels)
     _set_parameters(small, layer, weight=_take_rows(layer.weight, channels))
     return small
 
 
-def _copy_without_parameters(layer: nn.Module) -> Any:
-    """A copy of a layer that shares no tensor with it and whose parameters are about to be replaced."""
-    memo = {id(p): p for p in layer.parameters()}  # deepcopy takes these as done and does not copy them
-    return copy.deepcopy(layer, memo)
+def _copy_without_tensors(layer: nn.Module) -> Any:
+    """A copy of a layer whose parameters, and a norm's statistics, are about to be replaced; it shares nothing else."""
+    replaced = (*layer.parameters(recurse=False), *(layer.get_buffer(name) for name in _channel_buffers(layer)))
+    return copy_module(layer, {id(tensor): tensor for tensor in replaced})
+
+
+def _channel_buffers(layer: nn.Module) -> list[str]:
+    """The names of those of a norm's own buffers that have a number for each channel."""
+    return [name for name, value in layer._buffers.items() if value is not None and value.ndim]
 
 
 def _set_parameters(small: nn.Module, layer: nn.Module, **values: Tensor | None) -> None:
+    """Values that nobody else has become the parameters of these names."""
     for name, value in values.items():
-        fresh = _fresh_parameter(value, getattr(layer, name))
-        if fresh is not None:
-            setattr(small, name, fresh)
+        own = layer._parameters[name]
+        small._parameters[name] = None if own is None else _fresh_parameter(value, own)
 
 
-def _fresh_parameter(value: Tensor | None, own: Tensor | None) -> Any:
-    """A parameter of this value that shares nothing, trained if `own` is; None for None."""
-    if value is None or own is None:
+def _fresh_parameter(value: Tensor | None, own: Tensor) -> Any:
+    """A parameter of this value, which nobody else has, trained if `own` is; None for None."""
+    if value is None:
         return None
-    return nn.Parameter(value.detach().clone(memory_format=_memory_format(own)), requires_grad=own.requires_grad)
+    return nn.Parameter(value.detach().contiguous(memory_format=_memory_format(own)), requires_grad=own.requires_grad)
 
 
 def _memory_format(own: Tensor) -> torch.memory_format:
@@ -153,8 +159,18 @@ def _memory_format(own: Tensor) -> torch.memory_format:
     return last if last is not None and keep else torch.contiguous_format
 
 
-def _take_rows(value: Tensor | None, rows: Numbers) -> Tensor | None:
-    return None if value is None else value[_index_on(value, rows)]
+def _take(value: Tensor, numbers: Numbers, axis: int = 0) -> Tensor:
+    """A copy of these slices; a third of the time that indexing by two lists takes."""
+    return value.detach().index_select(axis, _index_on(value, numbers))
+
+
+def _is_everything(numbers: Int[Tensor, "*groups _"], width: int) -> bool:
+    """Are these all numbers below `width`, in order?"""
+    return numbers.shape[-1] == width and torch.equal(numbers, torch.arange(width).expand_as(numbers))
+
+
+def _take_rows(value: Any, rows: Numbers) -> Any:
+    return None if value is None else _take(value, rows)
 
 
 def _scatter_rows(value: Tensor | None, places: Numbers, width: int, otherwise: float) -> Tensor | None:
