@@ -43,13 +43,14 @@ def _is_unchanging(values: Iterable[Any]) -> bool:
 def _copy_table(table: Any, memo: Memo) -> Any:
     copied = memo[id(table)] = type(table)()
     for key, value in table.items():
-        copied[_copy(key, memo)] = _copy(value, memo)
+        copied[key if type(key) is str else _copy(key, memo)] = _copy(value, memo)
     return copied
 
 
 def _copy_state(module: nn.Module, memo: Memo) -> nn.Module:
     copied = memo[id(module)] = module.__new__(type(module))
-    copied.__setstate__({key: _copy(value, memo) for key, value in module.__getstate__().items()})
+    state = module.__getstate__().items()
+    copied.__setstate__({key: value if type(value) in UNCHANGING else _copy(value, memo) for key, value in state})
     return copied
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, fx
 
 from pruning.graph.graph import Graph
 from pruning.graph.ops import Flags, NotZeroPreserving, Op, Opaque, Weighted
-from pruning.selection import SELECTABLE, Selection, any_of
+from pruning.selection import SELECTABLE, Selection, any_of, both
 
 FAULT = "a fault of this library, please report it"
 
@@ -40,7 +40,7 @@ class Liveness:
 
     def kernels(self, op: Weighted) -> Bool[Tensor, "out in"]:
         """The kernels of a layer that do any work."""
-        return op.kernels(self.live[op.inputs[0]], self.selection) & self.need(op.node)[:, None]
+        return both(op.kernels(self.live[op.inputs[0]], self.selection), self.need(op.node)[:, None])
 
     def computes_weight(self, op: Weighted) -> bool:
         """Does a layer go on to compute its weight in forward? Not once a part of it is gone."""

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, fx, nn
 
-from pruning.selection import Convolution, any_of, filters_first
+from pruning.selection import Convolution, any_of, both, filters_first
 
 Flags = Bool[Tensor, " _"]  # sizes differ from tensor to tensor
 Kernels = Mapping[str, Bool[Tensor, "_ _"]]
@@ -235,14 +235,14 @@ class Weighted(Op):
         """The kept kernels whose input channel is live."""
         rows, columns = self.weight.shape[:2]
         by_group = live.view(self.groups, 1, columns).expand(-1, rows // self.groups, -1)
-        live_kernels = by_group.reshape(rows, columns)
-        return kernels[self.name] & live_kernels if self.name in kernels else live_kernels
+        live_kernels = by_group[0] if self.groups == 1 else by_group.reshape(rows, columns)
+        return both(kernels[self.name], live_kernels) if self.name in kernels else live_kernels
 
     def live(self, ins: list[Flags], kernels: Kernels) -> Flags:
         return any_of(self.kernels(ins[0], kernels), 1)
 
     def reads(self, need: Flags, ins: list[Flags], kernels: Kernels) -> list[Flags]:
-        used = self.kernels(ins[0], kernels) & need[:, None]
+        used = both(self.kernels(ins[0], kernels), need[:, None])
         return [any_of(used.view(self.groups, -1, used.shape[1]), 1).flatten()]
 
 

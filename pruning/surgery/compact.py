@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import fx, nn
 
 from pruning.graph.graph import Graph, trace
@@ -47,9 +49,7 @@ def build_with_carriers(network: nn.Module, liveness: Liveness) -> tuple[fx.Grap
         node.type = None  # annotations of the full-size forward: torch.save and torch.jit.script fail on them
     small = fx.GraphModule(modules, small_graph, class_name=type(network).__name__)
     _erase_unread(small)
-    copy_order(small, network)
-    _copy_modes(small, network)
-    _copy_persistence(small, network)
+    _copy_settings(small, builder.wiring.layers)
     folded = (f"{name}.weight" for name in liveness.graph.trace.normal.computed if name in builder.wiring.modules)
     small.meta[FOLDED] = frozenset(folded)
     return small, builder.wiring.carriers
@@ -88,24 +88,24 @@ def copy_order(small: nn.Module, network: nn.Module) -> None:
     """fx registers modules as the graph calls them; they shall stand as in the network, modules of our own last."""
     originals = dict(network.named_modules(remove_duplicate=False))
     for name, module in small.named_modules():
-        for table in ("_modules", "_parameters", "_buffers") if name in originals else ():
-            own, order = getattr(module, table), getattr(originals[name], table)
-            keys = dict.fromkeys([*(key for key in order if key in own), *own])
-            if list(own) != list(keys):
-                setattr(module, table, {key: own[key] for key in keys})
+        if name in originals:
+            _copy_order(module, originals[name])
 
 
-def _copy_modes(small: nn.Module, network: nn.Module) -> None:
-    modes = {name: module.training for name, module in network.named_modules()}
+def _copy_settings(small: nn.Module, originals: Mapping[str, nn.Module]) -> None:
+    """What fx forgets: the order of modules, their modes (of what is new its block's), and what is not to be saved."""
     for name, module in small.named_modules():
-        mode = modes.get(name, modes.get(name.rpartition(".")[0], network.training))
-        if module.training is not mode:
-            module.training = mode
+        original = originals.get(name, originals.get(name.rpartition(".")[0], originals[""]))
+        if name in originals:
+            _copy_order(module, original)
+            module._non_persistent_buffers_set |= original._non_persistent_buffers_set & module._buffers.keys()
+        if module.training is not original.training:
+            module.training = original.training
 
 
-def _copy_persistence(small: nn.Module, network: nn.Module) -> None:
-    """fx registers a buffer that forward reads as one that is saved."""
-    originals = dict(network.named_modules(remove_duplicate=False))
-    for name, module in small.named_modules():
-        temporary = originals[name]._non_persistent_buffers_set if name in originals else set()
-        module._non_persistent_buffers_set |= temporary & module._buffers.keys()
+def _copy_order(module: nn.Module, original: nn.Module) -> None:
+    for table in ("_modules", "_parameters", "_buffers"):
+        own, order = getattr(module, table), getattr(original, table)
+        keys = dict.fromkeys([*(key for key in order if key in own), *own])
+        if list(own) != list(keys):
+            setattr(module, table, {key: own[key] for key in keys})

@@ -12,7 +12,7 @@ from pruning.graph.graph import Graph, trace
 from pruning.graph.inputs import Shapes
 from pruning.graph.liveness import Liveness, analyse
 from pruning.graph.ops import Flags, Norm, NormOverChannels, Weighted
-from pruning.selection import Selection, filters_first
+from pruning.selection import Selection, both, filters_first
 
 AFFINE = ("weight", "bias")
 
@@ -46,7 +46,7 @@ def silence(network: nn.Module, liveness: Liveness) -> None:
 
 def _silence_filters(layer: nn.Module, plain: nn.Module, live: Flags, kernels: torch.Tensor | None) -> None:
     """Of `layer`, as far as torch's plain one that stands for it has them, weight and bias of what does not work."""
-    working = live[:, None] if kernels is None else kernels & live[:, None]
+    working = live[:, None] if kernels is None else both(kernels, live[:, None])
     weight = filters_first(layer.get_parameter("weight"), layer)
     weight.mul_(working.to(weight.device)[(...,) + (None,) * (weight.ndim - 2)])
     if plain.bias is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -20,11 +20,10 @@ Numbers = Int[Tensor, " _"]
 
 def narrow_filters(layer: Any, rows: Numbers, columns: Numbers) -> nn.Module:
     """Filters `rows` and input channels `columns` of a convolution without groups, or of a linear layer."""
-    small = _copy_without_tensors(layer)
+    small = _copy_without_parameters(layer)
     features = isinstance(layer, nn.Linear)
     names = ("in_features", "out_features") if features else ("in_channels", "out_channels")
-    for name, size in zip(names, (len(columns), len(rows)), strict=True):
-        setattr(small, name, size)
+    vars(small).update(zip(names, (len(columns), len(rows)), strict=True))
     weight = _take(filters_first(layer.weight, layer), rows)
     if not _is_everything(columns, weight.shape[1]):
         weight = _take(weight, columns, axis=1)
@@ -34,7 +33,7 @@ def narrow_filters(layer: Any, rows: Numbers, columns: Numbers) -> nn.Module:
 
 def narrow_grouped(layer: Convolution, kernels: Bool[Tensor, "out in"], shape: Rectangle) -> Convolution:
     """The surviving rectangle of a grouped convolution; what does no work in it is stored as zeros."""
-    small = _copy_without_tensors(layer)
+    small = _copy_without_parameters(layer)
     small.groups, small.in_channels, small.out_channels = len(shape.rows), shape.columns.numel(), shape.rows.numel()
     rows = shape.rows.flatten()
     local = (shape.columns % kernels.shape[1]).repeat_interleave(shape.rows.shape[1], 0)
@@ -53,7 +52,7 @@ def join_groups(convs: Sequence[Convolution], rows: int) -> Convolution:
     """One grouped convolution, `rows` filters in each group, for several that are alike in all but their sizes; padding
     is stored as zeros.
     """
-    first, joined = convs[0], _copy_without_tensors(convs[0])
+    first, joined = convs[0], _copy_without_parameters(convs[0])
     columns = max(conv.in_channels for conv in convs)
     joined.groups, joined.in_channels, joined.out_channels = len(convs), len(convs) * columns, len(convs) * rows
     window = (0, 0) * len(first.kernel_size)
@@ -67,17 +66,19 @@ def join_groups(convs: Sequence[Convolution], rows: int) -> Convolution:
 
 def narrow_norm(layer: Any, channels: Numbers) -> nn.Module:
     """The channels of a per-channel norm, running statistics included; a frozen one has nothing but buffers."""
-    small = _copy_without_tensors(layer)
+    small = _copy_without_parameters(layer, layer._buffers.values())
     if hasattr(layer, "num_features"):
         small.num_features = len(channels)
     _set_parameters(small, layer, **{name: _take_rows(value, channels) for name, value in layer._parameters.items()})
-    small._buffers.update({name: _take_rows(layer._buffers[name], channels) for name in _channel_buffers(layer)})
+    for name, value in layer._buffers.items():
+        if value is not None:
+            small._buffers[name] = _take_rows(value, channels) if value.ndim else value.clone()
     return small
 
 
 def widen_norm(layer: Any, places: Numbers, width: int) -> nn.Module:
     """A per-channel norm whose channel k becomes channel `places[k]` of `width`; the others give zero."""
-    wide = _copy_without_tensors(layer)
+    wide = _copy_without_parameters(layer)
     wide.num_features = width  # type: ignore[assignment]
     values = {name: _scatter_rows(getattr(layer, name), places, width, 0.0) for name in ("weight", "bias")}
     _set_parameters(wide, layer, **values)
@@ -112,7 +113,7 @@ def _channels_of_a_group(layer: Any) -> int:
 
 def _whole_groups(layer: Any, groups: int, channels: Numbers) -> nn.Module:
     """The norm itself, of as many groups."""
-    small = _copy_without_tensors(layer)
+    small = _copy_without_parameters(layer)
     if isinstance(layer, nn.GroupNorm):
         small.num_groups, small.num_channels = groups, len(channels)
     _set_parameters(small, layer, weight=_take_rows(layer.weight, channels), bias=_take_rows(layer.bias, channels))
@@ -121,33 +122,26 @@ def _whole_groups(layer: Any, groups: int, channels: Numbers) -> nn.Module:
 
 def narrow_prelu(layer: nn.PReLU, channels: Numbers) -> nn.PReLU:
     """The channels of a PReLU that has a slope for each."""
-    small = _copy_without_tensors(layer)
+    small = _copy_without_parameters(layer)
     small.num_parameters = len(channels)
     _set_parameters(small, layer, weight=_take_rows(layer.weight, channels))
     return small
 
 
-def _copy_without_tensors(layer: nn.Module) -> Any:
-    """A copy of a layer whose parameters, and a norm's statistics, are about to be replaced; it shares nothing else."""
-    replaced = (*layer.parameters(recurse=False), *(layer.get_buffer(name) for name in _channel_buffers(layer)))
-    return copy_module(layer, {id(tensor): tensor for tensor in replaced})
-
-
-def _channel_buffers(layer: nn.Module) -> list[str]:
-    """The names of those of a norm's own buffers that have a number for each channel."""
-    return [name for name, value in layer._buffers.items() if value is not None and value.ndim]
+def _copy_without_parameters(layer: nn.Module, others: Iterable[Tensor | None] = ()) -> Any:
+    """A copy of a layer; it shares only its parameters and `others` of its tensors, which are about to be replaced."""
+    return copy_module(layer, {id(tensor): tensor for tensor in (*layer._parameters.values(), *others)})
 
 
 def _set_parameters(small: nn.Module, layer: nn.Module, **values: Tensor | None) -> None:
     """Values that nobody else has become the parameters of these names."""
     for name, value in values.items():
-        own = layer._parameters[name]
-        small._parameters[name] = None if own is None else _fresh_parameter(value, own)
+        small._parameters[name] = _fresh_parameter(value, layer._parameters[name])
 
 
-def _fresh_parameter(value: Tensor | None, own: Tensor) -> Any:
+def _fresh_parameter(value: Tensor | None, own: Tensor | None) -> Any:
     """A parameter of this value, which nobody else has, trained if `own` is; None for None."""
-    if value is None:
+    if value is None or own is None:
         return None
     return nn.Parameter(value.detach().contiguous(memory_format=_memory_format(own)), requires_grad=own.requires_grad)
 
