@@ -76,6 +76,9 @@ class PruningMethod(ABC):
         loss(call(network, images)).backward()
         self.steer(network)
 
+    def end_observation(self) -> None:
+        """After the last of the batches; processes that have seen different ones bring together what they saw."""
+
     def penalty(self, network: nn.Module) -> Float[Tensor, ""] | None:
         """A term of the loss, in each step of the optimiser; None for none."""
         return None
@@ -124,6 +127,7 @@ class PruningMethod(ABC):
                 self.observe(network, images, loss)
                 self.observed = True
             network.zero_grad()
+        self.end_observation()
 
     @final
     def refuse_unobserved(self) -> None:

@@ -142,8 +142,8 @@ WRONG = [
     ({"layer": {"convs.0": 13}}, r"^layer\[convs.0\] must be 12 or less, the layer's width, got 13$"),
     ({"macs": 0.99}, r"^macs=0.99 cannot be met .*\(joined=expand\)$"),
     (
-        {"method": "l2", "macs": 0.5},
-        r"^method must be one of dense, random, l1, fcf, gradual, group2d, or .* got 'l2'$",
+        {"method": "l9", "macs": 0.5},
+        r"^method must be one of dense, random, l1, fcf, gradual, group2d, or .* got 'l9'$",
     ),
     ({"method": "fcf_ours", "macs": 0.5}, r"^method 'fcf_ours' is called 'gradual' now$"),
     ({"method": "dense", "macs": 0.5}, r"^macs= is not for Dense, which has no budget"),

@@ -1,4 +1,4 @@
-"""Criteria by name. A new one is a function in `scores` and a line here; what batches must show of it, in `moments`."""
+"""Criteria by name. A new one is a function in `scores` and a line here; what else batches show, in `quantities`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from torch import Tensor
 from pruning.arguments import key
 from pruning.methods.criteria import scores
 from pruning.methods.criteria.layer import Layer
-
-Needs = Literal["weights", "norm", "activations", "gradients"]
+from pruning.methods.criteria.quantities import QUANTITIES
 
 
 @dataclass(frozen=True)
@@ -23,27 +22,34 @@ class Criterion:
 
     Args:
         score: the function.
-        needs: what it looks at beside weights: "norm", a batch norm behind every layer; "activations", images;
-            "gradients", images with labels.
+        quantity: which of `quantities.QUANTITIES` batches must show; None: it looks at weights alone.
+        norm: whether it needs a batch norm behind every layer.
         comparable: whether scores of different layers are of one scale, so that they may be ranked together.
     """
 
     score: Callable[[Layer], Float[Tensor, " filters"]]
-    needs: Needs = "weights"
+    quantity: str | None = None
+    norm: bool = False
     comparable: bool = False
 
     @property
-    def observes(self) -> bool:
-        return self.needs in ("activations", "gradients")
+    def needs(self) -> Literal["weights", "norm", "activations", "gradients"]:
+        if self.quantity is None:
+            return "norm" if self.norm else "weights"
+        return "gradients" if QUANTITIES[self.quantity].gradients else "activations"
 
 
 CRITERIA = {
     "l2": Criterion(scores.l2),
     "fpgm": Criterion(scores.fpgm),
     "whc": Criterion(scores.whc),
-    "bn_scale": Criterion(scores.bn_scale, needs="norm", comparable=True),
+    "bn_scale": Criterion(scores.bn_scale, norm=True, comparable=True),
     "group_l2": Criterion(scores.group_l2),
     "lamp": Criterion(scores.lamp, comparable=True),
+    "taylor": Criterion(scores.taylor, "taylor", comparable=True),
+    "fisher": Criterion(scores.fisher, "fisher", comparable=True),
+    "activation": Criterion(scores.activation, "activation"),
+    "activation_next": Criterion(scores.activation_next, "activation"),
 }
 
 

@@ -64,3 +64,32 @@ def lamp(layer: Layer) -> Figures:
     squares, order = layer.squares.sort(descending=True, stable=True)
     shares = squares / squares.cumsum(0).clamp(min=torch.finfo(torch.double).tiny)
     return torch.empty_like(shares).index_copy(0, order, shares)
+
+
+def taylor(layer: Layer) -> Figures:
+    """E (gamma_j g_gamma + beta_j g_beta)^2 over images, without a norm E (sum W_j g)^2; comparable over layers.
+
+    Molchanov et al., "Importance Estimation for Neural Network Pruning", CVPR 2019, section 3.3 (gate after the norm).
+    """
+    return layer.mean("taylor")
+
+
+def fisher(layer: Layer) -> Figures:
+    """1/2 sum W_j^2 E g^2 over images, the loss that a diagonal Fisher matrix expects; comparable over layers.
+
+    Wang et al., "EigenDamage: Structured Pruning in the Kronecker-Factored Eigenbasis", ICML 2019, there C-OBD.
+    """
+    return layer.mean("fisher") / 2
+
+
+def activation(layer: Layer) -> Figures:
+    """E |A_j| over images and places, behind norm and activation.
+
+    Molchanov et al., "Pruning Convolutional Neural Networks for Resource Efficient Inference", ICLR 2017, section 2.2.
+    """
+    return layer.mean("activation")
+
+
+def activation_next(layer: Layer) -> Figures:
+    """E |A_j| sum |N_j|: at most so much of what is read next goes with a filter."""
+    return layer.mean("activation") * layer.sum_next(torch.abs)
