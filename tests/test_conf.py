@@ -123,6 +123,7 @@ def test_messages_name_keys_that_there_are() -> None:
         ("method=fcf",),
         ("method=l2",),
         ("method=group2d", "budget=filters"),
+        ("method=slimming",),
         ("budget=macs", "model=torchvision", "model.name=alexnet"),
         ("model=resnet20",),
     ]

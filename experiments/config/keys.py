@@ -1,7 +1,7 @@
 """The keys of the command line for arguments of pruning, by which its messages name them here. Imports no torch."""
 
 METHOD: tuple[str, ...] = ("joined", "grouped", "linear", "cross", "gate", "alpha", "rho", "mu", "rho_max", "lr")
-METHOD += ("start", "groups", "score", "learn", "levels", "kernels", "adapt", "form", "criterion")
+METHOD += ("start", "groups", "score", "learn", "levels", "kernels", "adapt", "form", "criterion", "strength")
 BUDGET = ("table", "floor", "ceiling", "round_to", "of")
 KEYS = {
     **{name: f"method.{name}" for name in METHOD},

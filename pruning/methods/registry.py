@@ -12,6 +12,7 @@ CLASSES = {
     "l1": "pruning.methods.l1.L1",
     "fcf": "pruning.methods.fcf.FCF",
     "gradual": "pruning.methods.gradual.Gradual",
+    "slimming": "pruning.methods.slimming.Slimming",
     "group2d": "pruning.methods.group2d.Group2D",
 }
 SCORED = "pruning.methods.criteria.Scored"  # has the name of its criterion

@@ -12,6 +12,7 @@ from pruning.methods.gradual import Gradual
 from pruning.methods.group2d import Group2D
 from pruning.methods.l1 import L1
 from pruning.methods.random import Random
+from pruning.methods.slimming import Slimming
 from pruning.models import resnet
 from pruning.testing import SAMPLES, Row, Sample
 
@@ -52,6 +53,7 @@ METHODS: dict[str, Row] = {
     "fcf behind the norm": Row(lambda r: fcf(r, cross=False, gate="norm", alpha=0.5), needs=("training",)),
     "fcf by lot": Row(lambda ratio: fcf(ratio, start="random", seed=3), needs=("training",)),
     "gradual": Row(lambda ratio: Gradual(PerLayer(ratio)), needs=("training",)),
+    "slimming": Row(lambda ratio: Slimming(PerLayer(ratio), strength=0.1), needs=("norm", "training")),
     **{name: scored(name) for name in CRITERIA},
 }
 NETWORKS = SAMPLES | {"resnet20": Sample(lambda: resnet(20, 10, (3, 32, 32), "A"), (3, 32, 32))}
