@@ -12,8 +12,9 @@ from typing import Any
 from torch import nn
 
 Memo = dict[int, Any]  # the copies of what has been copied already, by id; what is put in before counts as copied
-UNCHANGING = frozenset({type(None), bool, int, float, complex, str, bytes, type, FunctionType})
-TABLES, COLLECTIONS = frozenset({dict, OrderedDict}), frozenset({list, set})
+UNCHANGING: frozenset[type] = frozenset({type(None), bool, int, float, complex, str, bytes, type, FunctionType})
+TABLES: frozenset[type] = frozenset({dict, OrderedDict})
+COLLECTIONS: frozenset[type] = frozenset({list, set})
 WAYS = ("__deepcopy__", "__reduce__", "__reduce_ex__", "__getstate__")  # in which a class says how it is copied
 
 
@@ -23,7 +24,7 @@ def copy_module(module: nn.Module, memo: Memo | None = None) -> Any:
 
 
 def _copy(value: Any, memo: Memo) -> Any:
-    kind = type(value)
+    kind: Any = type(value)
     if kind in UNCHANGING or (kind is tuple and _is_unchanging(value)):
         return value
     if id(value) in memo:
