@@ -106,6 +106,5 @@ def _copy_settings(small: nn.Module, originals: Mapping[str, nn.Module]) -> None
 def _copy_order(module: nn.Module, original: nn.Module) -> None:
     for table in ("_modules", "_parameters", "_buffers"):
         own, order = getattr(module, table), getattr(original, table)
-        keys = dict.fromkeys([*(key for key in order if key in own), *own])
-        if list(own) != list(keys):
-            setattr(module, table, {key: own[key] for key in keys})
+        if len(own) > 1 and list(own) != list(order):
+            setattr(module, table, {key: own[key] for key in [*(key for key in order if key in own), *own]})
