@@ -125,8 +125,12 @@ class MetaRun:
 def _is_alike(layer: nn.Module, value: Tensor) -> bool:
     if layer._forward_hooks or layer._forward_pre_hooks:
         return False
-    norm = BATCH_NORMS.get(type(layer)) == value.ndim and value.shape[1] == layer.num_features
-    return norm or type(layer) in ALIKE_LAYERS or tables.class_name(layer) in tables.ZERO_PRESERVING_BY_NAME
+    name = tables.class_name(layer)
+    rank = 4 if name in tables.NORM_ACTIVATIONS_BY_NAME else BATCH_NORMS.get(type(layer))
+    if rank is not None:
+        fits = rank == value.ndim and value.shape[1] == layer.num_features
+        return fits and all(_is_alike(part, value) for part in layer.children())
+    return type(layer) in ALIKE_LAYERS or name in tables.ZERO_PRESERVING_BY_NAME
 
 
 def _call_plainly(target: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:

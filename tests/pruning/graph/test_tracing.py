@@ -16,6 +16,14 @@ def test_shapes_are_those_of_a_batch_of_two() -> None:
     assert [graph.shape(node) for node in graph.ops if node.op == "call_module"] == [(2, 5, 6, 6), (2, 180), (2, 2)]
 
 
+def test_a_norm_with_an_activation_gives_what_it_takes() -> None:
+    kind = pytest.importorskip("timm.layers").BatchNormAct2d
+    graph = trace(nn.Sequential(nn.Conv2d(3, 5, 3), kind(5), nn.MaxPool2d(2)), SHAPE)
+    assert [graph.shape(node) for node in graph.ops if node.op == "call_module"] == [(2, 5, 6, 6)] * 2 + [(2, 5, 3, 3)]
+    with pytest.raises(ValueError, match="does not take images"):
+        trace(nn.Sequential(nn.Conv2d(3, 5, 3), kind(4)), SHAPE)
+
+
 def test_the_network_is_left_as_it_is() -> None:
     network = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5)).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
