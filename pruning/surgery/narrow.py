@@ -37,13 +37,13 @@ def narrow_grouped(layer: Convolution, kernels: Bool[Tensor, "out in"], shape: R
     small.groups, small.in_channels, small.out_channels = len(shape.rows), shape.columns.numel(), shape.rows.numel()
     rows = shape.rows.flatten()
     local = (shape.columns % kernels.shape[1]).repeat_interleave(shape.rows.shape[1], 0)
-    working = kernels[rows[:, None], local].to(layer.weight.device)
     weight, bias = _take_rows(layer.weight, rows), _take_rows(layer.bias, rows)
     if not _is_everything(local, kernels.shape[1]):
         weight = weight[torch.arange(len(rows), device=weight.device)[:, None], _index_on(weight, local)]
-    if not working.all():
-        weight = weight * working[(...,) + (None,) * (weight.ndim - 2)]
-        bias = None if bias is None else bias * kernels[rows].any(1).to(bias.device)
+    working = kernels[rows[:, None], local]
+    if not working.all():  # asked where the flags are: the network may have no numbers
+        weight = weight * _index_on(weight, working)[(...,) + (None,) * (weight.ndim - 2)]
+        bias = None if bias is None else bias * _index_on(bias, kernels[rows].any(1))
     _set_parameters(small, layer, weight=weight, bias=bias)
     return small
 
