@@ -10,7 +10,7 @@ from experiments.config.schema import Published, Settings
 from experiments.run.context import PlanContext
 from experiments.run.prepare import prepare_plan
 from experiments.system.console import console, log
-from experiments.system.format import cut, si
+from experiments.system.format import cut, share_asked, si
 from pruning.budget.problem import round_down
 from pruning.graph.cost import Cost
 from pruning.graph.decisions import list_decisions
@@ -33,6 +33,7 @@ def show(context: PlanContext, pruning_plan: Plan) -> None:
     console.print(convolution_table(context, pruning_plan))
     if changes := modifications(context.settings.choice.experiment):
         log(f"{'modified':<9} {' '.join(changes)}: not the setting of experiment={context.settings.choice.experiment}")
+    log(f"{'asked':<9} {describe_request(context.settings)}")
     for title, of in (("MACs", "macs"), ("params", "params")):
         before, after = getattr(pruning_plan.before, of), getattr(pruning_plan.after, of)
         log(f"{title:<9} {si(before)} -> {si(after)}   {cut(before, after)}")
@@ -48,6 +49,14 @@ def show(context: PlanContext, pruning_plan: Plan) -> None:
     for line in list_decisions(pruning_plan.decisions):
         log(f"{'decided':<9} by the images' size: {line}")
     log("Nothing was trained. A method that learns may choose other filters than counted here, as many of them.")
+
+
+def describe_request(settings: Settings) -> str:
+    """How much was to go, and where."""
+    asked = share_asked(settings.ratio, settings.choice.budget)
+    if settings.choice.budget == "layer":
+        return asked + (", but for those of its table" if settings.budget.arguments.get("table") else "")
+    return f"{asked}, allocation {settings.choice.allocation}"
 
 
 def published_lines(context: PlanContext, pruning_plan: Plan) -> list[str]:

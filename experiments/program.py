@@ -13,7 +13,7 @@ from experiments.cli import commandline
 from experiments.config import hydra_targets, schema
 from experiments.config.choices import CONF
 from experiments.config.refusal import refusals
-from experiments.config.settings import load
+from experiments.config.settings import load, tell_new_default
 from experiments.config.suggestions import suggestions_for
 from experiments.sweep import launch
 from experiments.system import preemption
@@ -51,5 +51,6 @@ def run(config: DictConfig) -> object:
     """What the program has made that the settings ask for."""
     with refusals():
         settings = load(config)
+        tell_new_default(settings)
     program = import_module(f"experiments.{PROGRAMS[settings.program]}")  # torch loads here, not for a refused value
     return program.run(settings)  # type: ignore[no-any-return]

@@ -80,7 +80,7 @@ def accuracy_table(points: list[Point], allowed: dict[str, float], ratios: list[
 def budget_override(allowed: dict[str, float]) -> str:
     """The override that prunes every layer by what it tolerates."""
     pairs = ",".join(f"{site}:{ratio:g}" for site, ratio in allowed.items())
-    return f"  '+budget.table={{{pairs}}}'"
+    return f"  budget=layer '+budget.table={{{pairs}}}'"
 
 
 def save(folder: Path, points: list[Point], dense: float, allowed: dict[str, float]) -> None:

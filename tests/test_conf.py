@@ -17,7 +17,7 @@ from experiments.config.typed import build
 from pruning.methods.criteria import CRITERIA
 from pruning.methods.registry import CLASSES, find_method
 
-GROUPS = ("objective", "recipe", "tracking", "budget", "repair", "data", "model", "method", "experiment")
+GROUPS = ("objective", "recipe", "tracking", "budget", "allocation", "repair", "data", "model", "method", "experiment")
 
 
 def choices(group: str) -> list[str]:
@@ -125,7 +125,7 @@ def test_messages_name_keys_that_there_are() -> None:
         ("method=group2d", "budget=filters"),
         ("method=slimming",),
         ("budget=macs", "model=torchvision", "model.name=alexnet"),
-        ("model=resnet20",),
+        ("model=resnet20", "budget=layer"),
     ]
     configs = [composed(*each) for each in asked]
     missing = object()

@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from experiments.records.record import Network, Record, Repair, Stage
+from experiments.records.record import UNIFORM, Network, Record, Repair, Stage
 from experiments.system.checkout import command
 from experiments.system.console import console, log, replace_unprintable
 from experiments.system.format import clock, cut, percent, si
@@ -41,7 +41,8 @@ def networks(record: Record) -> Table:
 
 
 def title(record: Record) -> str:
-    request = f"ratio {record.ratio:g} ({record.budget.of}), seed {record.seed}"
+    allocation = "" if record.budget.allocation == UNIFORM else f" by {record.budget.allocation}"
+    request = f"ratio {record.ratio:g} ({record.budget.of}{allocation}), seed {record.seed}"
     return replace_unprintable(redact(f"{record.method} on {record.model}, {record.data}, {request}"))
 
 

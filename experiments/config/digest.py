@@ -30,6 +30,7 @@ LATER = {  # what a stage has not seen yet; what it takes from an earlier stage 
         "control",
         "method",
         "budget",
+        "allocation",
         "ratio",
         "repair",
         "objective",
@@ -64,7 +65,7 @@ def digest(stage: str, config: Mapping[str, object], **content: object) -> str:
 def ignored_without_budget(config: Mapping[str, object]) -> tuple[str, ...]:
     """A method without a budget is the same at every ratio."""
     method = config.get("method")
-    return () if isinstance(method, dict) and "budget" in method else ("budget", "ratio")
+    return () if isinstance(method, dict) and "budget" in method else ("budget", "allocation", "ratio")
 
 
 def ignored_without_repair(config: Mapping[str, object]) -> tuple[str, ...]:

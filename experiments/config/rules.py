@@ -55,6 +55,14 @@ def repair_order(path: str, steps: Sequence[str]) -> None:
         repair_names(steps)
 
 
+def table_without_target(path: str, node: Node) -> None:
+    if node.target == "pruning.budget.Share" and "table" in node.arguments:
+        raise ValueError(
+            f"{path}.table gives layers shares of their own, and a share of the whole network's "
+            f"{node.arguments.get('of')} leaves none open: take budget=layer with it"
+        )
+
+
 def not_blank(path: str, value: str | None) -> None:
     """As from a variable of the shell that is not set."""
     if value is not None and not value.strip():

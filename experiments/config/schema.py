@@ -6,7 +6,7 @@ from types import NoneType
 from typing import Annotated, Any, Literal, Optional, get_args, get_origin, get_type_hints
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
 
 from experiments.config import rules
 from experiments.config.node import Node
@@ -98,6 +98,7 @@ class Choice:
     model: str
     data: str
     budget: str
+    allocation: str
     recipe: str
     objective: str
     experiment: str | None
@@ -110,7 +111,8 @@ class Settings:
     tracking: Tracking
     scan: Scan
     published: Published | None
-    budget: Made
+    budget: Annotated[Made, rules.table_without_target]
+    allocation: Made
     repair: Repair
     data: Annotated[Made, rules.images]
     model: Annotated[Made, rules.no_secret]
@@ -135,8 +137,14 @@ class Settings:
 
 def register() -> None:
     ConfigStore.instance().store(name="schema", node=omegaconf_class(Settings))
+    OmegaConf.register_new_resolver("unless", suffix_unless, replace=True)
     # Our launchers' files have the plugin's names, and its schema checks them: wanted, and no news for the user.
     warnings.filterwarnings("ignore", r"\s*'hydra/launcher/submitit_\w+' is validated against")
+
+
+def suffix_unless(value: str, default: str) -> str:
+    """For names: what is as usual is not told."""
+    return "" if value == default else f"-{value}"
 
 
 def omegaconf_class(kind: type) -> type:

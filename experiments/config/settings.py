@@ -4,8 +4,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.config.schema import Settings
 from experiments.config.typed import build
-from experiments.config.typed_overrides import replaced_targets
+from experiments.config.typed_overrides import is_typed, replaced_targets
+from experiments.records.record import UNIFORM
 from experiments.system.console import log
+from experiments.system.format import share_asked
 
 
 def load(config: DictConfig) -> Settings:
@@ -14,14 +16,23 @@ def load(config: DictConfig) -> Settings:
     return build(Settings, OmegaConf.to_container(closed, resolve=True))
 
 
+def tell_new_default(settings: Settings) -> None:
+    """For one release, whoever did not say what the ratio is a share of."""
+    chosen = is_typed("budget") or settings.choice.experiment is not None
+    if not chosen and "budget" in settings.method.arguments:
+        log(f"{share_asked(settings.ratio, settings.choice.budget)} (until now: of each layer; budget=layer)")
+
+
 def close(config: DictConfig) -> dict[str, object]:
     """What is left open, closed before anything is made of it, so that digest and record have the number.
 
     A method without a budget removes nothing, whatever ratio is asked: one run of one name, not one for each.
     """
-    closed: dict[str, object] = {"choice": replaced_targets(config)}
+    choice = dict(replaced_targets(config))
+    closed: dict[str, object] = {"choice": choice}
     if isinstance(config.method, DictConfig) and "budget" not in config.method:
         closed["ratio"] = 0.0
+        choice["allocation"] = UNIFORM
     if isinstance(config.budget, DictConfig) and config.budget.get("round_to") == "auto":
         from experiments.system import hardware
 

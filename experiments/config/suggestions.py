@@ -20,7 +20,13 @@ from experiments.system import checkout
 
 TYPED = (float, int, bool)  # any text is a text
 MAX_SUGGESTIONS = 3  # names offered
-RENAMED = {"method.steps": "method.levels", "method=fcf_ours": "method=gradual"}  # of earlier versions
+RENAMED = {  # of earlier versions
+    "method.steps": "it is called method.levels now",
+    "method=fcf_ours": "it is called method=gradual now",
+    "budget=global": "it is budget=filters allocation=own now (and allocation=l1 budget.floor=0.1 budget.ceiling=0.9 "
+    "ranks by mean |W| whatever the method scores, as it did)",
+    "budget.table": "it belongs to budget=layer",
+}
 
 
 def suggestions_for(arguments: list[str]) -> list[str]:
@@ -81,7 +87,7 @@ def explain_key(key: str, known: list[str], typed: Mapping[str, str]) -> str:
 
 
 def renamed(name: str) -> str | None:
-    return f"it is called {RENAMED[name]} now" if name in RENAMED else None
+    return RENAMED.get(name)
 
 
 def did_you_mean(name: str, known: list[str]) -> str:

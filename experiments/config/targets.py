@@ -26,6 +26,7 @@ ROOMS = {
     "model": "pruning.models",
     "method": "pruning.methods",
     "budget": "pruning.budget",
+    "allocation": "pruning.budget",
     "objective": "pruning.objectives",
 }
 LIBRARIES = {  # others' packages, with what may be called of them: what computes a loss, what only watches

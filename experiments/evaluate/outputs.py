@@ -209,6 +209,7 @@ def measure_budget(context: RunContext, choice: Selection, dense: record.Network
         got_kernels=1 - sum(row.kernels_kept for row in rows) / sum(row.kernels_total for row in rows),
         got_macs=1 - pruned.macs / dense.macs,
         got_params=1 - pruned.params / dense.params,
+        allocation=context.settings.choice.allocation,
     )
 
 

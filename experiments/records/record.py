@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 6  # raised together with a step in upgrade.py
 NO_JSON = (RecursionError, IsADirectoryError)  # beside ValueError: nested too deeply, or a folder of that name
+UNIFORM = "uniform"  # the allocation that goes without saying
 Kind = TypeVar("Kind")
 
 
@@ -82,6 +83,7 @@ class Budget:
     got_kernels: float
     got_macs: float
     got_params: float
+    allocation: str = UNIFORM  # the choice of allocation=
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,11 @@ FILTERS: dict[str, Values] = {  # what methods may remove besides whole convolut
 }
 GRADUAL: Values = {"cross": False, "gate": "norm", "start": "l1"}  # the values of FCF that made it gradual L1
 RECIPE: Values = {"optimizer": "sgd"}
+GLOBAL, SHARE, PER_LAYER = (f"pruning.budget.{name}" for name in ("Global", "Share", "PerLayer"))
+ALLOCATIONS: dict[str, Values] = {
+    "uniform": {"_target_": "pruning.budget.Uniform"},
+    "l1": {"_target_": "pruning.budget.MeanMagnitude"},
+}
 
 
 def upgrade(record: Values) -> Values:
@@ -74,8 +79,61 @@ def from_4(record: Values) -> Values:
 
 
 def from_5(record: Values) -> Values:
-    """Gradual L1 has a name and a class of its own, until now `fcf_ours`; FCF may start by lot. What networks say since
-    then of their answers (nll, ece, flips) older records lack."""
+    """Budgets have an allocation, and macs is the default; gradual L1 has a name and a class of its own, until now
+    `fcf_ours`; FCF may start by lot. What networks say since then of their answers (nll, ece, flips) older records
+    lack."""
+    return with_gradual(with_allocation(record))
+
+
+def with_allocation(record: Values) -> Values:
+    """`budget=global` ranked by mean |W|, whatever the method scored; commands without a budget had that of layers."""
+    config, budget, command = (record.get(name) for name in ("config", "budget", "command"))
+    changed: Values = {}
+    of = budget.get("of") if isinstance(budget, dict) else None
+    allocation = "l1" if of == "global" else "uniform"
+    if isinstance(budget, dict):
+        changed["budget"] = budget | {"of": "filters" if of == "global" else of, "allocation": allocation}
+    if isinstance(command, str):
+        changed["command"] = renamed_budget(command)
+    if isinstance(config, dict):
+        changed["config"] = config | config_with_allocation(config)
+    return record | changed
+
+
+def renamed_budget(command: str) -> str:
+    if "budget=" not in command and "experiment=" not in command:
+        return f"{command} budget=layer"
+    return command.replace("budget=global", "budget=filters allocation=l1")
+
+
+def config_with_allocation(config: Values) -> Values:
+    """The nodes that change."""
+    choice, method = config.get("choice"), config.get("method")
+    was = choice.get("budget") if isinstance(choice, dict) else None
+    nodes: Values = {"allocation": ALLOCATIONS["l1" if was == "global" else "uniform"]}
+    if isinstance(choice, dict):
+        names: Values = {"allocation": "l1", "budget": "filters"} if was == "global" else {"allocation": "uniform"}
+        nodes["choice"] = choice | names
+    if "budget" in config:
+        nodes["budget"] = allocated(config["budget"])
+    if isinstance(method, dict) and "budget" in method:
+        nodes["method"] = method | {"budget": allocated(method["budget"])}
+    return nodes
+
+
+def allocated(budget: JSON) -> JSON:
+    """A budget's node."""
+    if not isinstance(budget, dict):
+        return budget
+    target = budget.get("_target_")
+    if target == GLOBAL:
+        return budget | {"_target_": SHARE, "of": "filters", "allocation": ALLOCATIONS["l1"]}
+    bounds: Values = {"ceiling": 1.0} if target == SHARE else {}
+    return (bounds | {"allocation": ALLOCATIONS["uniform"]} if target in (SHARE, PER_LAYER) else {}) | budget
+
+
+def with_gradual(record: Values) -> Values:
+    """By what it was."""
     config = record.get("config")
     method = config.get("method") if isinstance(config, dict) else None
     if not (isinstance(config, dict) and isinstance(method, dict) and method.get("_target_") == FCF):

@@ -1,10 +1,16 @@
 """Numbers for the eye. Imports no torch."""
 
+BUDGETS = {"layer": "of each layer", "filters": "of filters", "macs": "of MACs", "params": "of parameters"}
 PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 
 
 def percent(share: float, digits: int = 2) -> str:
     return f"{100 * share:.{digits}f} %"
+
+
+def share_asked(ratio: float, budget: str) -> str:
+    """What a ratio is a share of; of a user's own budget its name."""
+    return f"{100 * ratio:g} % {BUDGETS.get(budget, budget)}"
 
 
 def si(number: float) -> str:

@@ -12,7 +12,13 @@ from experiments.records.record import Record
 from experiments.report.load.recorded_config import read_config
 
 # What no number of a run depends on, and what repetitions differ in.
-NOT_DISTINGUISHING = {*NEVER, "seed", "data.seed", "method.seed", "choice.experiment", "control"}
+LOTS = (
+    "seed",
+    "data.seed",
+    "method.seed",
+    *(f"{budget}allocation.seed" for budget in ("", "budget.", "method.budget.")),
+)
+NOT_DISTINGUISHING = {*NEVER, *LOTS, "choice.experiment", "control"}
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
 

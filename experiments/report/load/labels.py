@@ -4,7 +4,7 @@ import json
 from collections import Counter
 
 from experiments.records.json_value import JSON
-from experiments.records.record import Record
+from experiments.records.record import UNIFORM, Record
 from experiments.report.load.grouping import canonical_json, curve_key, distinguishing_settings, leaves, short_hash
 from experiments.report.load.recorded_config import read_config
 from experiments.report.load.text import printable
@@ -17,6 +17,7 @@ CHOICES = {
     "choice.objective": ("objective.",),
     "choice.recipe": ("recipe.",),
     "choice.budget": ("budget.", "method.budget."),
+    "choice.allocation": ("allocation.", "budget.allocation.", "method.budget.allocation."),
 }
 
 
@@ -26,8 +27,15 @@ def curve_labels(records: list[Record]) -> list[str]:
     for record in records:
         rivals = [distinguishing_settings(other) for other in records if other.method == record.method]
         words = [*distinguishing_words(distinguishing_settings(record), rivals), *objective_words(record, records)]
+        words += allocation_words(record)
         curve_names.append(printable(record.method) + (f" ({', '.join(dict.fromkeys(words))})" if words else ""))
     return disambiguate(curve_names, [short_hash(curve_key(record)) for record in records])
+
+
+def allocation_words(record: Record) -> list[str]:
+    """Which layers give how much changes more than which method says it."""
+    allocation = record.budget.allocation
+    return [] if allocation == UNIFORM else [format_setting("choice.allocation", allocation)]
 
 
 def objective_words(record: Record, rivals: list[Record]) -> list[str]:

@@ -8,10 +8,9 @@ from experiments.report.analyse.estimate import Estimate
 from experiments.report.load.recorded_config import read_config
 from experiments.report.load.runs import Figure
 from experiments.report.load.text import escape_markdown
-from experiments.system.format import clock, si
+from experiments.system.format import clock, share_asked, si
 
 MISSING = "\u2013"
-ASKED = {"layer": "of each layer", "global": "of all filters", "macs": "of MACs", "params": "of parameters"}
 
 
 class Cell(NamedTuple):
@@ -57,8 +56,7 @@ def format_z(value: float) -> str:
 
 
 def budget_text(configuration: Configuration) -> str:
-    budget = configuration.first.record.budget.of
-    return f"{100 * configuration.ratio:g} % {ASKED.get(budget, budget)}"
+    return share_asked(configuration.ratio, configuration.first.record.budget.of)
 
 
 def epochs_text(configuration: Configuration) -> str:

@@ -7,6 +7,7 @@ from experiments.report.load.recorded_config import read_config
 from experiments.report.load.text import printable
 
 NOT_CHOSEN = {"_target_", "budget", "seed"}
+ALLOCATION = ("beside", "allocation")
 MATRIX = 12  # curves of which every two are shown
 View = dict[str, object]
 
@@ -48,10 +49,17 @@ def method_settings(comparison: Comparison) -> dict[fairness.Trait, dict[str, li
         if not row.scratch
     }
     by_setting: dict[fairness.Trait, dict[str, list[str]]] = {}
+    for row in comparison.configurations:
+        if not row.scratch and row.curve not in by_setting.setdefault(ALLOCATION, {}).setdefault(allocation(row), []):
+            by_setting[ALLOCATION][allocation(row)].append(row.curve)
     for curve, values in chosen.items():
         for name in values.keys() - NOT_CHOSEN:
             by_setting.setdefault(("beside", f"method {name}"), {}).setdefault(str(values[name]), []).append(curve)
     return {trait: values for trait, values in sorted(by_setting.items()) if len(values) > 1}
+
+
+def allocation(row: Configuration) -> str:
+    return row.first.record.budget.allocation
 
 
 def level_matrix(comparison: Comparison, protocols: dict[str, Protocol]) -> list[list[str]]:

@@ -14,7 +14,8 @@ from experiments.report.load.grouping import repetition_key
 from experiments.report.table import RESULTS
 from support.tiny_run import composed
 
-REPAIR = {"repair": {"steps": [], "images": 400}}
+UNIFORM = {"_target_": "pruning.budget.Uniform"}
+LATER = {"repair": {"steps": [], "images": 400}, "allocation": UNIFORM}
 PATHS = [path for path in sorted(RESULTS.rglob("*.json")) if path.parent.name != "benchmarks"]
 
 
@@ -53,6 +54,34 @@ def test_fcf_ours_with_other_gates_was_fcf() -> None:
     assert new["config"]["method"] == method | {"seed": 3}
 
 
+def test_a_global_budget_ranked_by_mean_magnitude_whatever_the_method_scored() -> None:
+    bounds = {"ratio": 0.4, "floor": 0.1, "ceiling": 0.9, "round_to": 1}
+    old = {"_target_": "pruning.budget.Global"} | bounds
+    config = {"method": {"budget": old}, "budget": old, "choice": {"budget": "global"}}
+    record = {"schema": 5, "command": "python run.py budget=global", "budget": {"of": "global"}, "config": config}
+    allocation = {"_target_": "pruning.budget.MeanMagnitude"}
+    new = {"_target_": "pruning.budget.Share", "of": "filters", "allocation": allocation} | bounds
+    choice = {"budget": "filters", "allocation": "l1"}
+    assert upgrade(record) == {
+        "schema": SCHEMA,
+        "command": "python run.py budget=filters allocation=l1",
+        "budget": {"of": "filters", "allocation": "l1"},
+        "config": {"method": {"budget": new}, "budget": new, "choice": choice, "allocation": allocation},
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("python run.py method=l1", "python run.py method=l1 budget=layer"),
+        ("python run.py method=l1 budget=macs", "python run.py method=l1 budget=macs"),
+        ("python run.py experiment=l1/vgg16_a", "python run.py experiment=l1/vgg16_a"),
+    ],
+)
+def test_a_command_of_then_says_what_its_ratio_was_a_share_of(old: str, new: str) -> None:
+    assert upgrade({"schema": 5, "command": old})["command"] == new
+
+
 def assert_repeated(old: Record) -> None:
     config = OmegaConf.to_container(composed(*(word for word in old.command.split() if "=" in word)), resolve=True)
     assert repetition_key(replace(old, config=config)) == repetition_key(old)
@@ -68,9 +97,12 @@ def test_nothing_that_was_written_is_changed(path: Path) -> None:
     kept = copy.deepcopy(old)
     new = upgrade(old)
     assert old == kept, "a step is pure"
-    assert {key: value for key, value in new.items() if key not in ("config", "schema")} == {
-        key: value for key, value in old.items() if key not in ("config", "schema")
+    changed = ("config", "schema", "budget", "command")
+    assert {key: value for key, value in new.items() if key not in changed} == {
+        key: value for key, value in old.items() if key not in changed
     }
+    assert new["budget"] == old["budget"] | {"allocation": "uniform"}
+    assert set(new["command"].split()) == {*old["command"].split(), f"budget={old['budget']['of']}"}
     assert upgrade(new) == new
     method = {"levels" if name == "steps" else name: value for name, value in old["config"]["method"].items()}
     method |= {"budget": new["config"]["method"]["budget"]}
@@ -79,11 +111,11 @@ def test_nothing_that_was_written_is_changed(path: Path) -> None:
 
 def test_what_was_chosen_stays() -> None:
     config = {"method": {"_target_": "pruning.methods.fcf.FCF", "start": "l1"}, "budget": {"round_to": 8}}
-    added = {"method": {**config["method"], "linear": False, "seed": None}} | REPAIR
+    added = {"method": {**config["method"], "linear": False, "seed": None}} | LATER
     assert upgrade({"schema": 2, "config": config}) == {"schema": SCHEMA, "config": config | added}
 
 
 @pytest.mark.parametrize("config", [None, [], {"method": None, "budget": 3}, {"method": {"budget": "x"}}])
 def test_what_is_no_config_is_left_for_the_reader_to_refuse(config: object) -> None:
-    wanted = config | REPAIR if isinstance(config, dict) else config
+    wanted = config | LATER if isinstance(config, dict) else config
     assert upgrade({"schema": 2, "config": config}) == {"schema": SCHEMA, "config": wanted}  # type: ignore[dict-item]

@@ -1,3 +1,4 @@
+import math
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
@@ -118,6 +119,32 @@ def test_a_ranked_share_ranks_what_floor_and_ceiling_leave_open() -> None:
     assert ranked_share(0.4, floor=0.0, ceiling=1.0).counts(ranked) == {"a": 1, "b": 5}
     assert ranked_share(0.3, floor=0.0, ceiling=1.0).counts(ranked) == {"a": 2, "b": 5}
     assert ranked_share(0.0).counts(ranked) == {"a": 5, "b": 5}
+
+
+def rank_globally(problem: BudgetProblem, ratio: float, floor: float, ceiling: float) -> dict[str, int]:
+    """The former `Global` budget: what floor and ceiling leave open, largest mean |W| first, until enough are kept."""
+    widths, magnitudes = problem.widths, problem.weight_norms("mean")
+    kept = {name: max(1, math.ceil(floor * width - 1e-9)) for name, width in widths.items()}
+    most = {name: max(kept[name], math.floor(ceiling * width + 1e-9)) for name, width in widths.items()}
+    free = count_kept(sum(widths.values()), ratio) - sum(kept.values())
+    ranked = sorted((-float(value), name) for name, values in magnitudes.items() for value in values)
+    tops = {name: (sorted(values.tolist(), reverse=True)) for name, values in magnitudes.items()}
+    contested = {name: tops[name][kept[name] : most[name]] for name in widths}
+    for value, name in ranked:
+        if free and -value in contested[name]:
+            contested[name].remove(-value)
+            kept[name], free = kept[name] + 1, free - 1
+    return kept
+
+
+@pytest.mark.parametrize("ratio", [0.2, 0.405, 0.5, 0.7])
+@pytest.mark.parametrize("joined", ["keep", "expand"])
+def test_a_ranked_share_cuts_what_the_global_budget_cut(ratio: float, joined: str) -> None:
+    """Experiments that were published with budget=global keep their cuts."""
+    network, method = resnet(20, 10, SHAPE, "B"), L1(ranked_share(ratio), joined=joined)
+    method.attach(network, SHAPE, 0)
+    problem = method.budget_problem(network, method.scores(network))
+    assert method.counts == rank_globally(problem, ratio, 0.1, 0.9)
 
 
 @pytest.mark.parametrize("ratio", [0.1, 0.35, 0.5, 0.8, 0.9])
