@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from experiments import program
+from experiments.config.settings import tell_new_default
 from pruning.planning import Plan
-from support.tiny_run import composed, config
+from support.tiny_run import any_settings, composed, config
 
 
 def test_a_plan_trains_nothing_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -22,11 +23,44 @@ def test_a_plan_trains_nothing_and_writes_nothing(tmp_path: Path, capsys: pytest
     assert not (tmp_path / "new").exists()
 
 
+def test_a_plan_says_what_was_asked_and_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown_plan = program.run(config(f"folder={tmp_path}", "plan=true", "budget=macs", "allocation=erk", "ratio=0.4"))
+    shown = capsys.readouterr().out
+    assert isinstance(shown_plan, Plan)
+    assert 0.4 <= 1 - shown_plan.after.macs / shown_plan.before.macs < 0.5
+    assert "40 % of MACs, allocation erk" in shown
+    assert "l1-digits-erk-0.4-s0" in shown.replace("support.tiny_run.chain-", "").replace(
+        "support.tiny_run.Quadrants", "digits"
+    )
+    program.run(config(f"folder={tmp_path}", "plan=true"))
+    assert "50 % of each layer" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ((), True),
+        (("ratio=0.3",), True),
+        (("budget=macs",), False),
+        (("budget=layer",), False),
+        (("method=dense",), False),
+        (("experiment=l1/resnet56_a",), False),
+    ],
+)
+def test_whoever_did_not_say_what_the_ratio_is_of_is_told_that_it_is_of_macs(
+    asked: tuple[str, ...], told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell_new_default(any_settings(*asked))
+    share = "30" if "ratio=0.3" in asked else "50"
+    line = f"{share} % of MACs (until now: of each layer; budget=layer)\n"
+    assert capsys.readouterr().out == (line if told else "")
+
+
 def test_a_modified_experiment_is_told_before_any_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ("experiment=l1/resnet56_a", "plan=true", f"folder={tmp_path}")
     program.run(composed(*asked, "ratio=0.2"))
     words = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
-    assert words[words.index("modified") :][:5] == ["modified", "MACs", "params", "published", "published"]
+    assert words[words.index("modified") :][:6] == ["modified", "asked", "MACs", "params", "published", "published"]
     program.run(composed(*asked))
     assert "modified" not in capsys.readouterr().out
 
@@ -52,7 +86,7 @@ def test_a_scan_says_what_every_layer_tolerates(tmp_path: Path, capsys: pytest.C
     tolerated = [p["ratio"] for p in found["points"] if found["dense"] - p["accuracy"] <= 0.01]
     assert all(ratio in (0.0, *tolerated) for ratio in found["allowed"].values())
     assert (path.parent / "sensitivity.png").read_bytes().startswith(b"\x89PNG")
-    assert "+budget.table={body.0:" in capsys.readouterr().out
+    assert "budget=layer '+budget.table={body.0:" in capsys.readouterr().out
 
 
 def test_a_scan_leaves_a_finished_run_alone(tmp_path: Path) -> None:

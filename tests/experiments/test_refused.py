@@ -35,6 +35,13 @@ from support.tiny_run import GATED, PATHS, TINY, config, settings, whole_config
         (("data.val=many",), r"data\.val must be a number, got 'many'"),
         (("method=group2d", "method.groups=x"), r"method\.groups must be a whole number, got 'x'"),
         (("budget=macs", "budget.round_to=0.5"), r"budget\.round_to must be a whole number, got 0\.5"),
+        (("allocation=lamp",), r"allocation=lamp orders what goes until .* take allocation=uniform"),
+        (("budget=macs", "allocation=own", *GATED), r"FCF sets its counts before .* take allocation=uniform, l1, lamp"),
+        (("budget=macs", "+budget.table={body.0:0.5}"), r"budget\.table gives layers shares .* take budget=layer"),
+        (
+            ("budget=macs", "ratio=0.99"),
+            r"ratio=0\.99 cannot be met .* of the macs it must lie in \[0\.0000, 0\.\d{4}\]",
+        ),
         (("trainer.devices=x",), "trainer.* asks for what is not here"),
         (("trainer.devices=0",), "trainer.* asks for what is not here"),
         (("sensitivity=true", "scan.ratios=[0.5,1.0]"), "each of scan.ratios must lie in"),

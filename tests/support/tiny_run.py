@@ -27,6 +27,7 @@ TINY = (
     "data._target_=support.tiny_run.Quadrants",
     "model._target_=support.tiny_run.chain",
     "method=l1",
+    "budget=layer",
     "tracking=none",
     "trainer.precision=32-true",
     "trainer.accelerator=cpu",

@@ -3,6 +3,7 @@ import json
 import pytest
 from omegaconf import OmegaConf
 
+from experiments.config.digest import digest
 from experiments.config.node import plain
 from experiments.config.settings import load
 from support.tiny_run import composed, config, settings
@@ -76,6 +77,21 @@ def test_an_unknown_key_is_refused() -> None:
 
 def test_off_is_no_truthy_string() -> None:
     assert config("store=off").store is False
+
+
+def test_an_allocation_reaches_the_budget_and_the_name() -> None:
+    made = settings("budget=params", "allocation=random", "seed=7", "method=random")
+    (allocation,) = {str(node["allocation"]) for node in (made.method.arguments["budget"], made.budget.arguments)}
+    assert allocation == str({"_target_": "pruning.budget.RandomWidths", "seed": 7})
+    assert (made.choice.allocation, made.choice.budget) == ("random", "params")
+    assert made.name.endswith("-random-0.5-s7")
+    assert settings("budget=macs").name.endswith("-0.5-s0")
+
+
+def test_without_a_budget_no_layer_gives_anything() -> None:
+    dense, spread = (settings("method=dense", "budget=macs", *asked) for asked in ((), ("allocation=lamp",)))
+    assert dense.name == spread.name
+    assert digest("run", plain(dense)) == digest("run", plain(spread))
 
 
 def test_the_ratio_reaches_the_budget() -> None:

@@ -61,6 +61,17 @@ def test_a_curve_is_called_by_what_tells_it_apart():
     ]
 
 
+def test_a_curve_is_called_by_its_allocation_where_that_is_not_uniform() -> None:
+    """Also beside no other; its seeds are repetitions, whatever lots they draw."""
+    lots = [changed(synthetic_record("l1", 0.5, seed), "allocation.seed", seed) for seed in (0, 1)]
+    lots = [changed(record, "choice.allocation", "random") for record in lots]
+    lots = [replace(record, budget=replace(record.budget, allocation="random")) for record in lots]
+    (comparison,) = of(*lots)
+    assert [(row.curve, len(row.runs)) for row in comparison.configurations] == [("l1 (allocation=random)", 2)]
+    (comparison,) = of(*lots, synthetic_record("l1", 0.5, 0), synthetic_record("random", 0.5, 0))
+    assert comparison.curves == ["l1 (allocation=random)", "l1 (allocation=uniform)", "random"]
+
+
 def test_a_curve_is_not_called_by_what_its_name_already_tells():
     """Of three, the longer one is told by its budget; a config without a key says nothing of it."""
     one, longer = synthetic_record("l1", 0.5, 0), changed(synthetic_record("l1", 0.5, 0), "choice.budget", "layer")
