@@ -18,7 +18,8 @@ from experiments.config.suggestions import suggestions_for
 from experiments.sweep import launch
 from experiments.system import preemption
 
-PROGRAMS = {"experiment": "pipeline", "plan": "plan", "sensitivity": "sensitivity"}  # modules; run(settings) of each
+# Modules; run(settings) of each
+PROGRAMS = {"experiment": "pipeline", "plan": "plan", "sensitivity": "sensitivity", "table": "table.program"}
 
 
 def start(arguments: list[str]) -> None:

@@ -40,7 +40,7 @@ FLOORS = {
         *("sensitivity", "dry_run", "testing"),
     ),
     "experiments": (
-        *("system", "records", "config", "trainer", "report", "cli", "run", "evaluate", "plan", "sensitivity"),
+        *("system", "records", "config", "trainer", "report", "cli", "run", "evaluate", "plan", "sensitivity", "table"),
         *("tracking", "sweep", "pipeline", "program", "workspace", "benchmarks"),
     ),
     "experiments.report": ("load", "analyse", "render", "table"),

@@ -63,6 +63,12 @@ def table_without_target(path: str, node: Node) -> None:
         )
 
 
+def repairs(path: str, names: Sequence[str]) -> None:
+    """One repair each, or several in order: none, ls, "merge,ls"."""
+    for repair in names:
+        repair_order(path, repair.split(","))
+
+
 def not_blank(path: str, value: str | None) -> None:
     """As from a variable of the shell that is not set."""
     if value is not None and not value.strip():

@@ -17,6 +17,7 @@ from experiments.system.redact import refuse_secret
 Size = Annotated[float, at_least(0)]
 Share = Annotated[float, share()]
 Seed = Annotated[int, rules.seed]
+Program = Literal["experiment", "plan", "sensitivity", "table"]
 Mark = Literal["read", "computed", "recalled", "ours"]  # how sure a published figure is (conf/experiment)
 Made = Annotated[Node, rules.arguments]
 
@@ -80,6 +81,24 @@ class Scan:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """All of these with each other."""
+
+    criteria: list[str]
+    allocations: list[str]
+    repairs: Annotated[list[str], rules.repairs]
+
+
+@dataclass(frozen=True)
+class Table(Grid):
+    """The cells of program=table: this grid and another one, at every ratio, once for each draw of images."""
+
+    also: Grid
+    ratios: Annotated[list[Share], not_empty("for example table.ratios=[0.3,0.5]")]
+    draws: Annotated[list[Seed], not_empty("for example table.draws=[0,1,2]")]
+
+
+@dataclass(frozen=True)
 class Published:
     """A paper's figures, shares in [0, 1]; `ops`: whether `macs_cut` counts MACs or all that FCF's authors count."""
 
@@ -110,6 +129,7 @@ class Settings:
     recipe: Recipe
     tracking: Tracking
     scan: Scan
+    table: Table
     published: Published | None
     budget: Annotated[Made, rules.table_without_target]
     allocation: Made
@@ -123,16 +143,13 @@ class Settings:
     seed: Seed
     baseline: Annotated[str | None, rules.not_blank]
     control: Literal["scratch"] | None
+    program: Program
     plan: bool
     sensitivity: bool
     export: Literal["onnx"] | None
     store: bool
     folder: Annotated[str, refuse_secret]
     name: str
-
-    @property
-    def program(self) -> str:
-        return "plan" if self.plan else "sensitivity" if self.sensitivity else "experiment"
 
 
 def register() -> None:

@@ -9,6 +9,9 @@ from experiments.records.record import UNIFORM
 from experiments.system.console import log
 from experiments.system.format import share_asked
 
+EXPERIMENT = "experiment"  # the program where none is named
+SHORT = ("plan", "sensitivity")  # NAME=true is short for program=NAME
+
 
 def load(config: DictConfig) -> Settings:
     """Raises ValueError for the first value that cannot be: value, rule, remedy. Imports no torch but for `auto`."""
@@ -29,7 +32,7 @@ def close(config: DictConfig) -> dict[str, object]:
     A method without a budget removes nothing, whatever ratio is asked: one run of one name, not one for each.
     """
     choice = dict(replaced_targets(config))
-    closed: dict[str, object] = {"choice": choice}
+    closed: dict[str, object] = {"choice": choice, "program": choose_program(config)}
     if isinstance(config.method, DictConfig) and "budget" not in config.method:
         closed["ratio"] = 0.0
         choice["allocation"] = UNIFORM
@@ -40,3 +43,17 @@ def close(config: DictConfig) -> dict[str, object]:
         closed["budget"] = {"round_to": multiple}
         log(f"budget.round_to={multiple}: what this hardware computes at once")
     return closed
+
+
+def choose_program(config: DictConfig) -> object:
+    """The one that is named, or that plan=true and sensitivity=true are short for.
+
+    Raises:
+        ValueError: they name two.
+    """
+    short = [name for name in SHORT if config.get(name) is True]
+    named = config.get("program")
+    if len({*short, *([] if named == EXPERIMENT else [named])}) > 1:
+        asked = " ".join([*(f"{name}=true" for name in short), *([] if named == EXPERIMENT else [f"program={named}"])])
+        raise ValueError(f"{asked}: a command runs one program; leave the others out")
+    return short[0] if short else named

@@ -8,7 +8,7 @@ import copy
 import os
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import torch
@@ -55,18 +55,18 @@ def refuse_unfit(context: PlanContext) -> None:
         raise ValueError(
             f"all weights of {type(context.network).__name__} are frozen (requires_grad=False): nothing can be trained"
         )
-    refuse_few_images(context)
+    refuse_few_images(context, context.settings.repair.steps)
     with fork_rng():
         check_output(context.network, context.image_shape, classes)
 
 
-def refuse_few_images(context: PlanContext) -> None:
+def refuse_few_images(context: PlanContext, repairs: Sequence[str]) -> None:
     """Raises ValueError where a repair is to look at more images than training has."""
-    repair, batch = context.settings.repair, context.settings.recipe.batch
+    images, batch = context.settings.repair.images, context.settings.recipe.batch
     most = len(context.data.train_dataloader()) * batch
-    if needs_images(repair.steps) and repair.images > most:
+    if needs_images(repairs) and images > most:
         raise ValueError(
-            f"repair.images={repair.images} is more than the {most} images of an epoch's whole batches: set "
+            f"repair.images={images} is more than the {most} images of an epoch's whole batches: set "
             f"repair.images={most} or fewer"
         )
 

@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.config import typed_overrides
 from experiments.config.refusal import error_message
+from experiments.config.settings import EXPERIMENT, SHORT, choose_program
 from experiments.records import jobs, status
 from experiments.records.jobs import Job
 from experiments.sweep.monitor import SweepMonitor
@@ -54,8 +55,8 @@ class Sweep(Callback):
         preemption.install_handlers()
         preemption.request.children = list_children
         Sweep.in_driver = True
-        self.only_shows = config.plan or config.sensitivity
-        preemption.request.can_resume = lambda: bool(config.store and not config.plan)
+        self.only_shows = choose_program(config) in SHORT
+        preemption.request.can_resume = lambda: bool(config.store and choose_program(config) != "plan")
         self.monitor = SweepMonitor(self.sweep_folder)
         if not self.only_shows:
             self.monitor.start()
@@ -152,8 +153,8 @@ def run_unless_complete(config: DictConfig) -> None:
                 jobs.write(job_folder, replace(previous, state=status.COMPLETED, reason=None))
             return
         with gpus.gpu_environment(config.trainer, folder / "sweep" / "gpus") as variables:
-            run_child(job_folder, overrides, identity, variables, trains=not (config.plan or config.sensitivity))
-    if config.plan or config.sensitivity:
+            run_child(job_folder, overrides, identity, variables, trains=choose_program(config) == EXPERIMENT)
+    if choose_program(config) in SHORT:
         log(f"\n== {' '.join(overrides)}\n{(job_folder / LOG).read_text()}")
 
 

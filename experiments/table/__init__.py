@@ -1,0 +1,1 @@
+"""program=table: many cuts and repairs of one dense network, measured and never trained."""
