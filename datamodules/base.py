@@ -71,6 +71,16 @@ class ClassificationData(LightningDataModule, ABC):
     def leave_out(self, names: dict[str, list[str]]) -> None:
         """Those that another process, or an earlier one, has met."""
 
+    def sample_batches(self, count: int) -> Iterable[Batch]:
+        """`count` training images, drawn by the seed alone and without augmentation; here, of data that has no other
+        way, as the first batches of training show them. In one process, and never more than there are."""
+        left = count
+        for images, labels in self.train_dataloader() if left else ():
+            yield images[:left], labels[:left]
+            left -= len(images[:left])
+            if not left:
+                return
+
     @abstractmethod
     def load(self) -> None:
         """Reads, checks, and fetches what is missing; the second call is free."""
@@ -145,6 +155,12 @@ class ImageData(ClassificationData):
         indices = epoch_order(self.seed, shard.epoch, self._indices_by_part["train"])
         self._train_loader = self.train_batches(train_batches(indices, self.batch, shard), shard.epoch)
         return self._train_loader
+
+    def sample_batches(self, count: int) -> Iterable[Batch]:
+        """In the order of epoch 0."""
+        drawn = epoch_order(self.seed, 0, self._indices_by_part["train"])[:count]
+        starts = range(0, len(drawn), self.batch)
+        return self.plain_batches("train", [drawn[start : start + self.batch] for start in starts])
 
     def val_dataloader(self) -> Iterable[Batch]:
         """Empty when val=0, of which Lightning warns: set its limit_val_batches=0 then."""

@@ -17,9 +17,14 @@ class DatasetSpec:
     val: float | int
     batch: int
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        val = validation_count(self.val, self.train)
+        return {"train": self.train - val, "val": val}
+
     def train_dataloader(self) -> range:
         """As long as the real one."""
-        return range(-(-(self.train - validation_count(self.val, self.train)) // self.batch))
+        return range(-(-self.sizes["train"] // self.batch))
 
 
 def numbered_classes(count: int) -> tuple[str, ...]:

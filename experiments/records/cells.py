@@ -38,7 +38,7 @@ class Measured:
     params: int
     accuracy: float
     nll: float | None  # None: of logits that are not finite
-    flips: float
+    flips: float | None  # None where a loader shows the images in another order each time
 
 
 @dataclass(frozen=True)

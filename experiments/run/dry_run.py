@@ -62,12 +62,10 @@ def refuse_unfit(context: PlanContext) -> None:
 
 def refuse_few_images(context: PlanContext, repairs: Sequence[str]) -> None:
     """Raises ValueError where a repair is to look at more images than training has."""
-    images, batch = context.settings.repair.images, context.settings.recipe.batch
-    most = len(context.data.train_dataloader()) * batch
+    images, most = context.settings.repair.images, context.data.sizes["train"]
     if needs_images(repairs) and images > most:
         raise ValueError(
-            f"repair.images={images} is more than the {most} images of an epoch's whole batches: set "
-            f"repair.images={most} or fewer"
+            f"repair.images={images} is more than the {most} training images: set repair.images={most} or fewer"
         )
 
 

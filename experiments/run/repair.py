@@ -3,12 +3,12 @@
 import time
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from experiments.run.context import RunContext
 from experiments.system.console import log
-from pruning.batches import take_images
 from pruning.graph.attachments import duplicate
 from pruning.graph.graph import trace
 from pruning.graph.liveness import analyse
@@ -40,8 +40,5 @@ def repair(context: RunContext, network: nn.Module, choice: Selection) -> Repair
 
 
 def calibration_images(context: RunContext) -> Float[Tensor, "images ..."]:
-    """The first training images in the order of their epoch 0, as training sees them, without their labels."""
-    batches = (images.cpu() for images, _ in context.data.train_dataloader())
-    images = take_images(batches, context.settings.repair.images)
-    assert images is not None  # as many are there: `refuse_few_images` has asked
-    return images
+    """Training images by the run's seed, without augmentation and without their labels."""
+    return torch.cat([images.cpu() for images, _ in context.data.sample_batches(context.settings.repair.images)])

@@ -2,23 +2,29 @@
 
 import hashlib
 import inspect
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator
+from functools import cached_property, partial
 
+import torch.nn.functional as F
 from hydra.utils import instantiate
-from torch import nn
+from torch import Tensor, nn
 
-from experiments.config.node import Node, plain
+from experiments.config.node import KEY, plain
 from experiments.config.schema import Settings
 from experiments.records.cells import Cell
+from experiments.records.json_value import JSON
 from experiments.run.context import RunContext
 from experiments.run.dry_run import refuse_few_images
 from experiments.table.cells import list_cells
+from pruning.budget.allocations import Allocation, RandomWidths, as_allocation
+from pruning.budget.targets import Budget
 from pruning.graph.graph import Graph
 from pruning.graph.groups import PruningGroups, pruning_groups
 from pruning.graph.liveness import Liveness, analyse
+from pruning.methods.base import Loss
+from pruning.methods.criteria import CRITERIA, Moments, Scored, gather_moments
 from pruning.methods.filters import FilterMethod, Scores
-from pruning.methods.registry import method_class
+from pruning.methods.registry import find_method
 from pruning.repair.names import repair_names
 from pruning.selection import Selection
 
@@ -26,65 +32,94 @@ SITES = ("joined", "only", "grouped", "linear")  # of method=, the same for all 
 
 
 class Choices:
-    """Of one draw, on a plain network."""
+    """Of one draw, the seed of the context, on a plain network."""
 
-    def __init__(self, settings: Settings, network: nn.Module, graph: Graph, draw: int) -> None:
-        self.settings, self.network, self.graph, self.draw = settings, network, graph, draw
-        self.groups: PruningGroups = pruning_groups(graph, **site_arguments(settings))
+    def __init__(self, context: RunContext, network: nn.Module, graph: Graph) -> None:
+        self.context, self.network, self.graph = context, network, graph
+        sites = site_arguments(context.settings)
+        self.groups: PruningGroups = pruning_groups(graph, **sites)  # type: ignore[arg-type] # methods have checked
         self.scored: dict[str, tuple[FilterMethod, Scores]] = {}
 
     def choose(self, cell: Cell) -> Liveness:
         """Raises ValueError where this criterion or allocation cannot do it here."""
         method, scores = self.score(cell.criterion)
-        method.budget = instantiate(plain(cell_budget(self.settings, cell)), _convert_="all")
+        method.budget = build_budget(self.context.settings, cell)
         counts = method.count_filters(self.network, scores)
         return analyse(self.graph, method.select_by_scores(scores, counts))
 
     def score(self, criterion: str) -> tuple[FilterMethod, Scores]:
         if criterion not in self.scored:
-            method = build_criterion(self.settings, criterion, self.draw)
+            method = build_criterion(self.context.settings, criterion)
             method.graph, method.groups = self.graph, self.groups
+            if isinstance(method, Scored) and method.observes:
+                method.take_moments(self.moments)
             self.scored[criterion] = method, method.scores(self.network)
         return self.scored[criterion]
+
+    @cached_property
+    def moments(self) -> Moments:
+        """All that the table's criteria ask of images, in one pass."""
+        asked = (CRITERIA[name].quantity for name in criteria_of(self.context.settings) if name in CRITERIA)
+        quantities = [quantity for quantity in dict.fromkeys(asked) if quantity]
+        layers = [member for unit in self.groups.units.values() for member in unit.members]
+        return gather_moments(self.network, self.graph, list(dict.fromkeys(layers)), quantities, self.batches())
+
+    def batches(self) -> Iterator[tuple[Tensor, Loss]]:
+        device, count = self.context.device, self.context.settings.repair.images
+        for images, labels in self.context.data.sample_batches(count):
+            yield images.to(device), partial(F.cross_entropy, target=labels.to(device))
 
 
 def refuse_unfit(context: RunContext) -> None:
     """Raises ValueError for cells that cannot be meant."""
     settings, cells = context.settings, list_cells(context.settings.table)
-    criteria = list(dict.fromkeys(cell.criterion for cell in cells))
+    criteria = criteria_of(settings)
     if settings.choice.method not in criteria:
         raise ValueError(
             f"program=table takes from method= which layers are cut, and method={settings.choice.method} is none of "
             f"table.criteria: set method={(criteria or ['l1'])[0]}"
         )
     for criterion in criteria:
-        build_criterion(settings, criterion, 0)
+        build_criterion(settings, criterion)
+    for cell in cells:
+        build_allocation(cell)
     refuse_few_images(context, [repair for cell in cells for repair in repair_names(cell.repair)])
 
 
-def site_arguments(settings: Settings) -> dict[str, Any]:
+def criteria_of(settings: Settings) -> list[str]:
+    return list(dict.fromkeys(cell.criterion for cell in list_cells(settings.table)))
+
+
+def site_arguments(settings: Settings) -> dict[str, JSON]:
     """Which layers are cut."""
     arguments = settings.method.arguments
     return {name: arguments[name] for name in SITES if name in arguments}
 
 
-def build_criterion(settings: Settings, criterion: str, draw: int) -> FilterMethod:
+def build_criterion(settings: Settings, criterion: str) -> FilterMethod:
     """Raises ValueError for what is no criterion."""
-    kind = method_class(criterion)
+    kind, named = find_method(criterion)
     if not issubclass(kind, FilterMethod) or kind.needs_training:
         raise ValueError(
             f"table.criteria takes methods that score filters of a network as it is, such as l1, got {criterion}"
         )
-    own: dict[str, Any] = {"seed": draw} if "seed" in inspect.signature(kind).parameters else {}
+    own = {"seed": settings.seed} if "seed" in inspect.signature(kind).parameters else {}
     budget = instantiate(plain(settings.budget), _convert_="all")
-    return kind(budget=budget, **own, **site_arguments(settings))
+    return kind(budget=budget, **named, **own, **site_arguments(settings))  # type: ignore[arg-type] # it says itself
 
 
-def cell_budget(settings: Settings, cell: Cell) -> Node:
+def build_budget(settings: Settings, cell: Cell) -> Budget:
     """That of budget=, at the cell's ratio and with its allocation."""
-    if cell.allocation != "uniform":
-        raise ValueError(f"table.allocations knows uniform, got {cell.allocation}")
-    return replace(settings.budget, arguments={**settings.budget.arguments, "ratio": cell.ratio})
+    arguments = {**settings.budget.arguments, "ratio": cell.ratio, "allocation": build_allocation(cell)}
+    budget: Budget = instantiate({KEY: settings.budget.target}, **arguments, _convert_="all")
+    return budget
+
+
+def build_allocation(cell: Cell) -> Allocation:
+    """Raises ValueError for a name that no allocation has."""
+    if cell.allocation == RandomWidths.name:
+        return RandomWidths(cell.draw)
+    return as_allocation(cell.allocation)
 
 
 def digest_choice(choice: Selection) -> str:

@@ -3,16 +3,16 @@
 import copy
 import time
 from dataclasses import asdict, replace
-from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from experiments.evaluate.answers import Answers
 from experiments.records.cells import Cell, Measured, Row, Table
 from experiments.run.context import RunContext
 from experiments.run.repair import calibration_images
 from experiments.table.choices import Choices, digest_choice
-from experiments.table.measure import Answers, measure
+from experiments.table.measure import measure_cell
 from pruning.graph.graph import Graph
 from pruning.graph.liveness import Liveness
 from pruning.repair.names import needs_images, repair_names
@@ -24,7 +24,7 @@ class Draw:
 
     def __init__(self, context: RunContext, dense: nn.Module, graph: Graph, answers: Answers, seed: int) -> None:
         self.context, self.dense, self.answers, self.seed = seeded(context, seed), dense, answers, seed
-        self.choices = Choices(context.settings, dense, graph, seed)
+        self.choices = Choices(self.context, dense, graph)
         self.images: Float[Tensor, "images ..."] | None = None
 
     def make_row(self, cell: Cell, table: Table) -> Row:
@@ -38,7 +38,7 @@ class Draw:
         same = table.find_same(choice, cell.repair, cell.draw if self.needs_images(cell) else None)
         if same is not None:
             return replace(same, **asdict(cell), seconds=0.0)
-        measured = measure(self.context, self.repair(after, cell), self.answers)
+        measured = measure_cell(self.context, self.repair(after, cell), self.answers)
         return measured_row(cell, measured, time.monotonic() - start, choice)
 
     def needs_images(self, cell: Cell) -> bool:
@@ -62,5 +62,5 @@ def measured_row(cell: Cell, measured: Measured, seconds: float, choice: str) ->
 
 
 def refused_row(cell: Cell, reason: str) -> Row:
-    figures: dict[str, Any] = dict.fromkeys(("macs", "params", "accuracy", "nll", "flips", "choice"))
-    return Row(**asdict(cell), **figures, seconds=0.0, refused=" ".join(reason.split()))
+    nothing = dict.fromkeys(("macs", "params", "accuracy", "nll", "flips", "choice"))
+    return Row(**asdict(cell), **nothing, seconds=0.0, refused=" ".join(reason.split()))  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from experiments.table.cells import list_cells
 from experiments.table.choices import refuse_unfit
 from experiments.table.draws import Draw
 from experiments.table.folder import open_table, table_folder
-from experiments.table.measure import answer, measure
+from experiments.table.measure import answer, measure_cell
 from experiments.table.summary import Progress, show
 from experiments.trainer import ranks
 from pruning.graph.graph import trace
@@ -43,7 +43,7 @@ def run(settings: Settings) -> Path | None:
 def fill_table(context: RunContext, dense: nn.Module, folder: Path) -> None:
     """Row by row: whatever ends the process, the rows before it are kept."""
     cells, answers = list_cells(context.settings.table), answer(context, dense)
-    table = open_table(context, folder, measure(context, dense, answers))
+    table = open_table(context, folder, measure_cell(context, dense, answers))
     todo = [cell for cell in cells if table.find(cell) is None]
     progress, graph = Progress(len(cells), len(todo)), trace(dense, context.image_shape)
     for seed, of_draw in groupby(todo, lambda cell: cell.draw):
