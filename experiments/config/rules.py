@@ -49,7 +49,7 @@ def not_empty(example: str) -> Callable[[str, Sequence[float]], None]:
     return rule
 
 
-def repair_order(path: str, steps: Sequence[str]) -> None:
+def repair_order(path: str, steps: str | Sequence[str]) -> None:
     """Each once, merging first."""
     with name_by_keys({"repair": path}):
         repair_names(steps)
@@ -66,7 +66,7 @@ def table_without_target(path: str, node: Node) -> None:
 def repairs(path: str, names: Sequence[str]) -> None:
     """One repair each, or several in order: none, ls, "merge,ls"."""
     for repair in names:
-        repair_order(path, repair.split(","))
+        repair_order(path, repair)
 
 
 def not_blank(path: str, value: str | None) -> None:
