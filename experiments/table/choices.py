@@ -82,7 +82,7 @@ def refuse_unfit(context: RunContext) -> None:
     for criterion in criteria:
         build_criterion(settings, criterion)
     for cell in cells:
-        build_allocation(cell)
+        build_budget(settings, cell)
     refuse_few_images(context, [repair for cell in cells for repair in repair_names(cell.repair)])
 
 
