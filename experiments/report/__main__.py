@@ -59,14 +59,18 @@ def write_files(options: argparse.Namespace, page: Path, collected: Collected) -
     from experiments.report.analyse.configurations import build_comparisons
     from experiments.report.render import figures, spreadsheet
     from experiments.report.render.page import render_page
+    from experiments.report.render.table_section import csv_table, markdown_table
 
     durable.make_folder(page.parent)
     comparisons = build_comparisons(collected.runs)
     texts = {page: render_page(collected, comparisons)}
     if options.markdown:
-        texts[page.with_suffix(".md")] = table.markdown_table(table.sort_rows(comparisons)) + "\n"
-    if options.csv:
+        lines = [table.markdown_table(table.sort_rows(comparisons))] if comparisons or not collected.tables else []
+        texts[page.with_suffix(".md")] = "\n\n".join([*lines, *map(markdown_table, collected.tables)]) + "\n"
+    if options.csv and (comparisons or not collected.tables):
         texts[page.with_suffix(".csv")] = spreadsheet.csv_table(comparisons)
+    if options.csv and collected.tables:
+        texts[page.with_suffix(".cells.csv")] = csv_table(collected.tables)
     for path, text in texts.items():
         durable.write(path, text.encode())
     return [*texts, *(figures.write_figures(page.with_name("figures"), comparisons) if options.figures else [])]

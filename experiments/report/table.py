@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from experiments.records.cells import FILE
 from experiments.records.record import Record, read
 from experiments.report.analyse.configurations import Comparison, Configuration, build_comparisons
 from experiments.report.analyse.estimate import estimate
@@ -28,8 +29,10 @@ Row = tuple[str, Configuration]  # the title of its section
 
 
 def load_records(folder: Path = RESULTS) -> list[Record]:
-    """Every record of a run under a folder, in the order of their paths; those of benchmarks are something else."""
-    return [read(path) for path in sorted(folder.rglob("*.json")) if path.parent.name != "benchmarks"]
+    """Every record of a run under a folder, in the order of their paths; those of benchmarks and of tables are
+    something else."""
+    paths = (path for path in sorted(folder.rglob("*.json")) if path.parent.name != "benchmarks")
+    return [read(path) for path in paths if path.name != FILE]
 
 
 def committed_rows(records: Iterable[Record]) -> list[Row]:

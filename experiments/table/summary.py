@@ -12,7 +12,7 @@ from experiments.config.typed_overrides import shell_command
 from experiments.records import cells as records
 from experiments.records.cells import Cell, Row, Table
 from experiments.report.analyse.cells import Measured, average_draws, rank
-from experiments.report.render.cells import format_estimate
+from experiments.report.render.cells import MISSING, format_estimate
 from experiments.system.checkout import command_of
 from experiments.system.console import console, log
 from experiments.system.format import clock, percent
@@ -56,7 +56,8 @@ def best_rows(table: Table, ratio: float, best: Sequence[Measured]) -> RichTable
     for name in ("test accuracy", "unlike dense", "MACs", "parameters", "networks"):
         shown.add_column(name, justify="right", no_wrap=True)
     for cell in best:
-        accuracy, flips = (format_estimate(figure, "share") for figure in (cell.accuracy, cell.flips))
+        figures = (cell.accuracy, cell.flips)
+        accuracy, flips = (format_estimate(figure, "share") if figure else MISSING for figure in figures)
         cuts = (f"-{percent(figure.mean, 1)}" for figure in (cell.macs_cut, cell.params_cut))
         shown.add_row(cell.criterion, cell.allocation, cell.repair, accuracy, flips, *cuts, str(cell.accuracy.n))
     return shown

@@ -1,6 +1,6 @@
 """Cells of a table over their draws. Pure: rows in, means with intervals out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from experiments.records.cells import Row, Table
@@ -12,14 +12,11 @@ Setting = tuple[str, str, str, float]  # criterion, allocation, repair, ratio
 
 @dataclass(frozen=True)
 class Measured:
-    """One setting over its draws. Draws that give the same network count once: nothing varies there.
-
-    `refused`: the reason where no draw could be made.
-    """
+    """One setting over its draws. Draws that give the same network count once: nothing varies there."""
 
     setting: Setting
     accuracy: Estimate
-    flips: Estimate
+    flips: Estimate | None
     nll: Estimate | None
     macs_cut: Estimate
     params_cut: Estimate
@@ -57,16 +54,21 @@ def group_rows(table: Table) -> dict[Setting, list[Row]]:
 
 def summarise(table: Table, setting: Setting, rows: list[Row]) -> Measured:
     distinct = list({network_of(row): row for row in rows}.values())
-    nll = [row.nll for row in distinct if row.nll is not None]
     return Measured(
         setting,
         accuracy=estimate([row.accuracy or 0.0 for row in distinct]),
-        flips=estimate([row.flips or 0.0 for row in distinct]),
-        nll=estimate(nll) if len(nll) == len(distinct) else None,
+        flips=estimate_all([row.flips for row in distinct]),
+        nll=estimate_all([row.nll for row in distinct]),
         macs_cut=estimate([1 - (row.macs or 0) / table.dense.macs for row in distinct]),
         params_cut=estimate([1 - (row.params or 0) / table.dense.params for row in distinct]),
         rows=tuple(rows),
     )
+
+
+def estimate_all(values: Sequence[float | None]) -> Estimate | None:
+    """None where one is missing."""
+    present = [value for value in values if value is not None]
+    return estimate(present) if len(present) == len(values) else None
 
 
 def network_of(row: Row) -> tuple[str | None, int | None]:
@@ -81,3 +83,18 @@ def rank(cells: Iterable[Measured]) -> list[Measured]:
 
 def refused_rows(table: Table) -> list[Row]:
     return [row for row in table.rows if row.refused is not None]
+
+
+AXES = ("criterion", "allocation", "repair")
+
+
+def mean_range(cells: Sequence[Measured], axis: str) -> tuple[float, int] | None:
+    """By how much accuracy differs along one axis where the other two and the ratio stay: the range, best less worst,
+    averaged over all groups of two or more; and how many groups there are."""
+    place = AXES.index(axis)
+    groups: dict[tuple[object, ...], list[float]] = {}
+    for cell in cells:
+        others = tuple(value for number, value in enumerate(cell.setting) if number != place)
+        groups.setdefault(others, []).append(cell.accuracy.mean)
+    ranges = [max(group) - min(group) for group in groups.values() if len(group) > 1]
+    return (sum(ranges) / len(ranges), len(ranges)) if ranges else None

@@ -4,10 +4,10 @@ import json
 import os
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from experiments.records import jobs, status
+from experiments.records import cells, jobs, status
 from experiments.records.json_value import JSON
 from experiments.records.record import read
 from experiments.report.load.record_checks import check_record
@@ -15,7 +15,7 @@ from experiments.report.load.runs import Run
 from experiments.system.checkout import command
 
 SKIPPED = {"store", "wandb", "network", "benchmarks", "sweep"}  # folders that hold no records of runs
-NO_RECORDS = {"status.json", "stage.json", "sensitivity.json", "report.json"}
+NO_RECORDS = {cells.FILE, "status.json", "stage.json", "sensitivity.json", "report.json"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Problem:
 class Collected:
     runs: list[Run]
     troubles: list[Problem]
+    tables: list[cells.Table] = field(default_factory=list)  # of program=table
 
 
 def collect(folders: Iterable[Path]) -> Collected:
@@ -44,16 +45,18 @@ def collect(folders: Iterable[Path]) -> Collected:
                 f"{folder} does not exist: name the folder that holds the runs, or start one with `{command()}`"
             )
     paths = [path for folder in folders for path in find_record_files(folder)]
-    runs, troubles = load_runs(paths)
+    runs, troubles = load_runs(path for path in paths if path.name != cells.FILE)
+    tables, unreadable = load_tables(path for folder in folders for path in find_tables(folder))
+    troubles += unreadable
     newest, duplicates = select_newest(runs)
     troubles += duplicates + [problem for folder in folders for problem in find_unfinished(folder)]
-    if not newest and not troubles:
+    if not newest and not troubles and not tables:
         raise FileNotFoundError(
             f"no record in {', '.join(map(str, folders))}: a run writes record.json into its folder; "
             f"start one with `{command()}`, or name the folder that holds outputs"
         )
     scratch = [Run(run.record, run.path, scratch=True) for run in newest if run.record.scratch is not None]
-    return Collected(newest + scratch, troubles)
+    return Collected(newest + scratch, troubles, tables)
 
 
 def walk_files(folder: Path) -> Iterator[Path]:
@@ -68,6 +71,25 @@ def find_record_files(folder: Path) -> list[Path]:
         return [folder]
     paths = [path for path in walk_files(folder) if path.suffix == ".json" and path.name not in NO_RECORDS]
     return [path for path in paths if path.name == "record.json" or not (path.parent / "record.json").exists()]
+
+
+def find_tables(folder: Path) -> list[Path]:
+    files = [folder] if folder.is_file() else walk_files(folder)
+    return [path for path in files if path.name == cells.FILE]
+
+
+def load_tables(paths: Iterable[Path]) -> tuple[list[cells.Table], list[Problem]]:
+    """Each once; of copies the one with most rows."""
+    tables: dict[str, cells.Table] = {}
+    troubles = []
+    for path in paths:
+        try:
+            table = cells.read(path)
+        except (ValueError, OSError, RecursionError) as error:
+            troubles.append(Problem(str(path), "unreadable", str(error).removeprefix(f"{path} ")))
+            continue
+        tables[table.digest] = max(table, tables.get(table.digest, table), key=lambda table: len(table.rows))
+    return list(tables.values()), troubles
 
 
 def find_status_files(folder: Path) -> list[Path]:

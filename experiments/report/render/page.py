@@ -13,7 +13,7 @@ from experiments.report.analyse.significance import FEWEST
 from experiments.report.load.collect import Collected, Problem
 from experiments.report.load.runs import Run
 from experiments.report.load.text import printable
-from experiments.report.render import cells, chart_data, section_view
+from experiments.report.render import cells, chart_data, section_view, table_section
 
 MOST_LINES = 20  # of a reason
 HERE = Path(__file__).parent / "template"
@@ -28,6 +28,7 @@ def render_page(collected: Collected, comparisons: list[Comparison]) -> str:
     environment.filters["embed_json"] = embed_json
     return environment.get_template("page.html").render(
         sections=views,
+        tables=[table_section.table_view(table) for table in collected.tables],
         troubles=[problem_texts(problem) for problem in collected.troubles],
         data=[chart_data.section_data(comparison, styles) for comparison in comparisons],
         claims=[claim_values(comparison, section) for comparison, section in zip(comparisons, views, strict=True)],

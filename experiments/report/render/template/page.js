@@ -4,7 +4,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const embedding = { actions: false, renderer: "svg", ast: true, tooltip: { theme: "custom" }, defaultStyle: false, logLevel: 1 };
 const accuracies = ["val_accuracy", "train_accuracy"];
 
-document.querySelectorAll(".comparison").forEach((root) => {
+document.querySelectorAll(".comparison[data-section]").forEach((root) => {
   const source = data[Number(root.dataset.section)];
   const find = (selector) => root.querySelector(selector);
   const rows = [...root.querySelectorAll("tr.row")].map((line) => ({ line, detail: line.nextElementSibling, words: wordsOf(line) }));
@@ -101,20 +101,7 @@ document.querySelectorAll(".comparison").forEach((root) => {
     return turn;
   };
 
-  function sort(header) {
-    const column = [...header.parentElement.children].indexOf(header);
-    const upwards = header.ariaSort === "descending" || (header.ariaSort === null && !header.classList.contains("number"));
-    for (const other of header.parentElement.children) other.removeAttribute("aria-sort");
-    header.setAttribute("aria-sort", upwards ? "ascending" : "descending");
-    const value = ({ line }) => {
-      const cell = line.children[column];
-      return cell.dataset.value !== undefined ? Number(cell.dataset.value || NaN) : cell.textContent.trim();
-    };
-    rows.sort((a, b) => compare(value(a), value(b), upwards ? 1 : -1));
-    find("tbody").append(...rows.flatMap(({ line, detail }) => [line, detail]));
-  }
-
-  root.querySelectorAll("thead [data-key] button").forEach((button) => button.addEventListener("click", () => sort(button.parentElement)));
+  root.querySelectorAll("thead [data-key] button").forEach((button) => button.addEventListener("click", () => sort(rows, button.parentElement)));
   root.querySelectorAll(".more").forEach((button) => button.addEventListener("click", () => {
     button.ariaExpanded = String(button.ariaExpanded !== "true");
     filter();
@@ -132,6 +119,39 @@ document.querySelectorAll(".comparison").forEach((root) => {
   rank();
   redraw().then(() => { root.dataset.drawn = Math.round(performance.now()); });
 });
+
+// Cells of tables without training.
+document.querySelectorAll(".cells").forEach((root) => {
+  const rows = [...root.querySelectorAll("tr.row")].map((line) => ({ line, detail: line.nextElementSibling, words: wordsOf(line) }));
+  const filter = () => {
+    const words = root.querySelector(".filter input").value.toLowerCase().split(/[\s,=]+/).filter(Boolean);
+    for (const row of rows) {
+      row.line.hidden = !words.every((word) => row.words.some((text) => text.startsWith(word)));
+      row.detail.hidden = row.line.hidden || row.line.querySelector(".more").ariaExpanded !== "true";
+    }
+    const shown = rows.filter(({ line }) => !line.hidden).length;
+    root.querySelector(".count").textContent = shown === rows.length ? "" : `${shown} of ${rows.length} rows`;
+  };
+  root.querySelectorAll("thead [data-key] button").forEach((button) => button.addEventListener("click", () => sort(rows, button.parentElement)));
+  root.querySelectorAll(".more").forEach((button) => button.addEventListener("click", () => {
+    button.ariaExpanded = String(button.ariaExpanded !== "true");
+    filter();
+  }));
+  root.querySelector(".filter input").addEventListener("input", filter);
+});
+
+function sort(rows, header) {
+  const column = [...header.parentElement.children].indexOf(header);
+  const upwards = header.ariaSort === "descending" || (header.ariaSort === null && !header.classList.contains("number"));
+  for (const other of header.parentElement.children) other.removeAttribute("aria-sort");
+  header.setAttribute("aria-sort", upwards ? "ascending" : "descending");
+  const value = ({ line }) => {
+    const cell = line.children[column];
+    return cell.dataset.value !== undefined ? Number(cell.dataset.value || NaN) : cell.textContent.trim();
+  };
+  rows.sort((a, b) => compare(value(a), value(b), upwards ? 1 : -1));
+  header.closest("table").tBodies[0].append(...rows.flatMap(({ line, detail }) => [line, detail]));
+}
 
 // What the filter looks at: names and settings, not figures.
 function wordsOf(line) {
