@@ -124,6 +124,7 @@ def test_messages_name_keys_that_there_are() -> None:
         ("method=l2",),
         ("method=group2d", "budget=filters"),
         ("method=slimming",),
+        ("method=torch_pruning",),
         ("budget=macs", "model=torchvision", "model.name=alexnet"),
         ("model=resnet20", "budget=layer"),
     ]

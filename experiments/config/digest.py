@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from experiments.config.node import KEY, leaves
 
 LIBRARIES = ("torch", "torchvision", "lightning", "numpy")
-USED = {"timm_network": "timm", "Folder": "Pillow"}  # by what a `_target_` ends in
+USED = {"timm_network": "timm", "Folder": "Pillow", "TorchPruning": "torch-pruning"}  # by what a `_target_` ends in
 
 # Everything in the config counts but for these, so that a new key is safe until someone lists it here.
 NEVER = (

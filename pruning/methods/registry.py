@@ -13,6 +13,7 @@ CLASSES = {
     "fcf": "pruning.methods.fcf.FCF",
     "gradual": "pruning.methods.gradual.Gradual",
     "slimming": "pruning.methods.slimming.Slimming",
+    "torch_pruning": "pruning.methods.torch_pruning.TorchPruning",
     "group2d": "pruning.methods.group2d.Group2D",
 }
 SCORED = "pruning.methods.criteria.Scored"  # has the name of its criterion

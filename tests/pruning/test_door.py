@@ -143,7 +143,7 @@ WRONG = [
     ({"macs": 0.99}, r"^macs=0.99 cannot be met .*\(joined=expand\)$"),
     (
         {"method": "l9", "macs": 0.5},
-        r"^method must be one of dense, random, l1, fcf, gradual, slimming, group2d, .* or .* got 'l9'$",
+        r"^method must be one of dense, random, l1, fcf, gradual, slimming, torch_pruning, group2d, .* or .* got 'l9'$",
     ),
     ({"method": "fcf_ours", "macs": 0.5}, r"^method 'fcf_ours' is called 'gradual' now$"),
     ({"method": "dense", "macs": 0.5}, r"^macs= is not for Dense, which has no budget"),

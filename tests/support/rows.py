@@ -13,6 +13,7 @@ from pruning.methods.group2d import Group2D
 from pruning.methods.l1 import L1
 from pruning.methods.random import Random
 from pruning.methods.slimming import Slimming
+from pruning.methods.torch_pruning import TorchPruning
 from pruning.models import resnet
 from pruning.testing import SAMPLES, Row, Sample
 
@@ -53,6 +54,7 @@ METHODS: dict[str, Row] = {
     "fcf behind the norm": Row(lambda r: fcf(r, cross=False, gate="norm", alpha=0.5), needs=("training",)),
     "fcf by lot": Row(lambda ratio: fcf(ratio, start="random", seed=3), needs=("training",)),
     "gradual": Row(lambda ratio: Gradual(PerLayer(ratio)), needs=("training",)),
+    "torch_pruning": Row(lambda ratio: TorchPruning(PerLayer(ratio))),
     "slimming": Row(lambda ratio: Slimming(PerLayer(ratio), strength=0.1), needs=("norm", "training")),
     **{name: scored(name) for name in CRITERIA},
 }

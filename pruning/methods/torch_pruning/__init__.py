@@ -1,0 +1,5 @@
+"""Method card: card.md."""
+
+from pruning.methods.torch_pruning.callback import TorchPruning
+
+__all__ = ["TorchPruning"]
