@@ -17,6 +17,7 @@ from experiments.run.failures import explain_failures, running
 from experiments.run.prepare import prepare
 from experiments.run.repair import repair
 from experiments.run.run_name import check_name_is_free
+from experiments.run.selection import select
 from experiments.run.stages import StageResult, StageSpec, train, train_baseline
 from experiments.system.locks import hold_lock
 from experiments.tracking.tracker import track
@@ -68,14 +69,15 @@ def describe_run(context: RunContext) -> status.Run:
 def write_outputs(context: RunContext, outputs: StageOutputs) -> Record:
     form = measure.choose_form(outputs.small, context.method.form, context.probe, context.device)
     record = write_record(context, outputs, form)
-    save(context, outputs.tuned.network, outputs.choice, form)
+    save(context, outputs.tuned.network, outputs.chosen.selection, form)
     return record
 
 
 def experiment(context: RunContext) -> StageOutputs:
     dense = train_baseline(context)
     learned = train(context, dense, StageSpec("prune", "prune", CrossEntropy(), method=context.method))
-    choice = ranks.check_same_selection(context.method.select(learned.network))
+    chosen = select(context, learned.network)
+    choice = chosen.selection
     gates = measure_gates(context, learned.network)
     context.method.detach(learned.network)  # ours alone, and torch cannot detach a copy: copies share their class
     small = compact(learned.network, choice, context.image_shape)
@@ -86,7 +88,7 @@ def experiment(context: RunContext) -> StageOutputs:
     tuned = train(context, replace(learned, network=start), spec)
     scratch = train_from_scratch(context, replace(learned, network=small), spec) if context.settings.control else None
     ranks.end_group()  # what is left is the first process's work, and may last
-    return StageOutputs(dense, choice, gates, small, certificate, repaired, tuned, scratch)
+    return StageOutputs(dense, chosen, gates, small, certificate, repaired, tuned, scratch)
 
 
 def train_from_scratch(context: RunContext, small: StageResult, spec: StageSpec) -> StageResult:

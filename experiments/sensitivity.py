@@ -8,6 +8,7 @@ from rich.progress import track
 from rich.table import Table
 from torch import nn
 
+from datamodules.shares import Shard
 from experiments.config.refusal import refusals
 from experiments.config.schema import Settings
 from experiments.evaluate import measure
@@ -16,6 +17,7 @@ from experiments.run.context import RunContext
 from experiments.run.failures import running
 from experiments.run.prepare import prepare
 from experiments.run.run_name import check_name_is_free
+from experiments.run.selection import needs_batches, observed_batches
 from experiments.run.stages import StageResult, train_baseline
 from experiments.system.console import console, log
 from experiments.trainer import ranks
@@ -52,7 +54,8 @@ def scan_layers(context: RunContext, dense: StageResult) -> Path:
         return measure.answers(network, loader, context.device).accuracy
 
     before, steps = accuracy(dense.network), context.steps("prune")
-    scanned = scan(dense.network, context.method, context.image_shape, steps, options.ratios, accuracy)
+    shown = observed_batches(context, dense.network, Shard()) if needs_batches(context.method) else ()
+    scanned = scan(dense.network, context.method, context.image_shape, steps, options.ratios, accuracy, shown)
     points = list(track(scanned, "scanning", console=console, transient=True))
     allowed = tolerated_ratios(points, before, options.bound)
     console.print(accuracy_table(points, allowed, options.ratios))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -12,7 +12,7 @@ from pruning.budget.problem import check_ratio, count_kept
 from pruning.graph.attachments import duplicate
 from pruning.graph.graph import trace
 from pruning.graph.inputs import Shapes
-from pruning.methods.base import PruningMethod
+from pruning.methods.base import Images, Loss, PruningMethod
 from pruning.surgery import compact
 
 
@@ -34,17 +34,20 @@ def scan(
     steps: int,
     ratios: Sequence[float],
     accuracy: Callable[[nn.Module], float],
+    batches: Iterable[tuple[Images, Loss]] = (),
 ) -> Iterator[Point]:
     """Every site of a plain network alone at every ratio, in order of execution; the network stays as it is.
 
     `steps` is the length of the prune stage that the method would have. A site keeps one unit at least. Equal counts
-    are measured once.
+    are measured once. `batches`: what a method is shown that scores by what batches show it.
 
     Raises:
         ValueError: a ratio outside [0, 1).
     """
     graph, attached = trace(network, image_shape), duplicate(network)
     method.begin_stage(attached, image_shape, steps)
+    if method.observes and not method.needs_training:
+        method.observe_batches(attached, batches)
     widths = method.widths()
     for site, width in widths.items():
         counts = {ratio: max(1, count_kept(width, check_ratio(ratio))) for ratio in sorted(ratios)}

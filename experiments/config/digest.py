@@ -33,6 +33,7 @@ LATER = {  # what a stage has not seen yet; what it takes from an earlier stage 
         "allocation",
         "ratio",
         "repair",
+        "observe",
         "objective",
         "recipe.prune",
         "recipe.finetune",

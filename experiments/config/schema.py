@@ -53,6 +53,11 @@ class Repair:
 
 
 @dataclass(frozen=True)
+class Observe:
+    images: Annotated[int, at_least(1)]
+
+
+@dataclass(frozen=True)
 class Trainer:
     accelerator: str
     devices: int | str | list[int]  # how many, "auto", or their indices
@@ -134,6 +139,7 @@ class Settings:
     budget: Annotated[Made, rules.table_without_target]
     allocation: Made
     repair: Repair
+    observe: Observe
     data: Annotated[Made, rules.images]
     model: Annotated[Made, rules.no_secret]
     method: Made

@@ -52,7 +52,7 @@ def target_of_choice(group: str, choice: str) -> str | None:
         return str(values[KEY])
     defaults = values.get("defaults", [])
     assert isinstance(defaults, list)  # Hydra has read them
-    bases = [base for base in defaults if isinstance(base, str) and base != "_self_"]
+    bases = [base.partition("@")[0] for base in defaults if isinstance(base, str) and base != "_self_"]
     return next((inherited for base in reversed(bases) if (inherited := target_of_choice(group, base))), None)
 
 

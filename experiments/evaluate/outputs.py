@@ -16,6 +16,7 @@ from experiments.records import record
 from experiments.records.record import Budget, Layer, Record
 from experiments.run.context import RunContext
 from experiments.run.repair import RepairedNetwork
+from experiments.run.selection import Chosen
 from experiments.run.stages import StageResult
 from experiments.run.store import log_reused
 from experiments.system import checkout, hardware
@@ -36,7 +37,7 @@ class Gates:
 @dataclass(frozen=True)
 class StageOutputs:
     dense: StageResult
-    choice: Selection
+    chosen: Chosen
     gates: Gates
     small: nn.Module  # before anything is mended
     certificate: float
@@ -95,7 +96,7 @@ def write_record(context: RunContext, outputs: StageOutputs, form: str) -> Recor
         modified=modifications(choice.experiment),
         seed=settings.seed,
         ratio=settings.ratio,
-        budget=measure_budget(context, outputs.choice, networks["dense"], networks["pruned"]),
+        budget=measure_budget(context, outputs.chosen.selection, networks["dense"], networks["pruned"]),
         classes=list(data.classes),
         val_seen=settings.baseline is not None and data.sizes["val"] > 0,
         **networks,
@@ -103,7 +104,8 @@ def write_record(context: RunContext, outputs: StageOutputs, form: str) -> Recor
         control=settings.control,
         gates_accuracy=outputs.gates.accuracy,
         certificate=outputs.certificate,
-        layers=count_layers(outputs.choice),
+        selection_seconds=outputs.chosen.seconds,
+        layers=count_layers(outputs.chosen.selection),
         stages=[*outputs.tuned.stages, *(outputs.scratch.stages if outputs.scratch else ())],
         epochs_total=sum(stage.epochs for stage in outputs.tuned.stages),
         method_figures=outputs.gates.figures | timing_figures(context, form),

@@ -127,6 +127,7 @@ class Record:
     repaired: Network | None = None  # mended without training, before fine-tuning; None: repair=none
     repairs: list[Repair] | None = None  # in order; None: repair=none
     repair_seconds: float | None = None
+    selection_seconds: float | None = None  # of observing images and choosing; older records lack it
 
     @property
     def unreadable(self) -> str:

@@ -26,6 +26,7 @@ FILTERS: dict[str, Values] = {  # what methods may remove besides whole convolut
     "pruning.methods.random.Random": {"grouped": None, "linear": False},
 }
 GRADUAL: Values = {"cross": False, "gate": "norm", "start": "l1"}  # the values of FCF that made it gradual L1
+OBSERVE: Values = {"images": 400}
 RECIPE: Values = {"optimizer": "sgd"}
 GLOBAL, SHARE, PER_LAYER = (f"pruning.budget.{name}" for name in ("Global", "Share", "PerLayer"))
 ALLOCATIONS: dict[str, Values] = {
@@ -81,7 +82,7 @@ def from_4(record: Values) -> Values:
 def from_5(record: Values) -> Values:
     """Budgets have an allocation, and macs is the default; gradual L1 has a name and a class of its own, until now
     `fcf_ours`; FCF may start by lot. What networks say since then of their answers (nll, ece, flips) older records
-    lack."""
+    lack. Methods may look at images before they choose."""
     return with_gradual(with_allocation(record))
 
 
@@ -110,7 +111,7 @@ def config_with_allocation(config: Values) -> Values:
     """The nodes that change."""
     choice, method = config.get("choice"), config.get("method")
     was = choice.get("budget") if isinstance(choice, dict) else None
-    nodes: Values = {"allocation": ALLOCATIONS["l1" if was == "global" else "uniform"]}
+    nodes: Values = {"allocation": ALLOCATIONS["l1" if was == "global" else "uniform"], "observe": OBSERVE}
     if isinstance(choice, dict):
         names: Values = {"allocation": "l1", "budget": "filters"} if was == "global" else {"allocation": "uniform"}
         nodes["choice"] = choice | names

@@ -16,6 +16,7 @@ from torch import Tensor, fx, nn
 
 from experiments.config.schema import Stage
 from experiments.run.context import PlanContext, RunContext
+from experiments.run.selection import cross_entropy, needs_batches, refuse_few_observed
 from experiments.system.console import log
 from pruning.dry_run import (
     check_logits,
@@ -56,6 +57,7 @@ def refuse_unfit(context: PlanContext) -> None:
             f"all weights of {type(context.network).__name__} are frozen (requires_grad=False): nothing can be trained"
         )
     refuse_few_images(context, context.settings.repair.steps)
+    refuse_few_observed(context)
     with fork_rng():
         check_output(context.network, context.image_shape, classes)
 
@@ -125,10 +127,20 @@ def choose_filters(context: RunContext, steps: bool) -> tuple[nn.Module, Selecti
     method.begin_stage(network, context.image_shape, context.steps("prune"))
     if method.needs_training and steps:
         train_step(context, network, "prune", CrossEntropy(), method)
+    if needs_batches(method) and steps:
+        observe_once(context, network)
     perturb_gates(gate for gate in network.parameters() if gate not in weights)
-    choice = method.select(network)
+    choice = method.select(network) if steps or not needs_batches(method) else method.preview(network)
     method.detach(network)
     return network, choice
+
+
+def observe_once(context: RunContext, network: nn.Module) -> None:
+    """Random images, as if they were of some classes."""
+    images = random_images(network, context.image_shape)
+    loss = cross_entropy(images, torch.arange(len(images)) % len(context.data.classes))
+    with name_failures("observing", context):
+        context.method.observe_batches(network, [(images, loss)])
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.strategies import ParallelStrategy
 from torch import Tensor
 
+from datamodules.shares import Shard
 from experiments.config import schema
 from experiments.system.console import console
 from experiments.system.library_warnings import suppress_warnings
@@ -67,6 +68,13 @@ def ranks_to_start(trainer: Trainer) -> Iterable[int]:
 
 def is_rank_zero() -> bool:
     return not dist.is_initialized() or dist.get_rank() == 0
+
+
+def shard(divide: bool) -> Shard:
+    """This process's part of what all look at; all of it, unless it is to be divided."""
+    if not (divide and dist.is_initialized()):
+        return Shard()
+    return Shard(rank=dist.get_rank(), world=dist.get_world_size())
 
 
 def barrier() -> None:

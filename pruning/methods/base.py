@@ -44,6 +44,7 @@ class PruningMethod(ABC):
     observed: bool = False  # since its stage has begun
     graph: Graph | None = None  # of the network attached last, as it is without what attach put on
     gated: bool = False  # True: while attached, the network computes something else than when silenced
+    reduces: bool = False  # True: end_observation brings together what processes have seen, each of its own batches
     comparable: bool = False  # True: scores of different layers are of one scale, and may be ranked together
     allocates: Collection[str] = tuple(ALLOCATIONS)  # names of the allocations that it can do with
 
@@ -77,7 +78,7 @@ class PruningMethod(ABC):
         self.steer(network)
 
     def end_observation(self) -> None:
-        """After the last of the batches; processes that have seen different ones bring together what they saw."""
+        """After the last of the batches."""
 
     def penalty(self, network: nn.Module) -> Float[Tensor, ""] | None:
         """A term of the loss, in each step of the optimiser; None for none."""

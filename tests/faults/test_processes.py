@@ -27,7 +27,10 @@ def weights(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
     return {path.parent.name.partition("-")[0]: load_file(path) for path in folder.glob("store/*/weights.safetensors")}
 
 
-@pytest.mark.parametrize("method", [(), FCF], ids=["l1", "fcf"])
+TAYLOR = ("method=taylor", "observe.images=45")
+
+
+@pytest.mark.parametrize("method", [(), FCF, TAYLOR], ids=["l1", "fcf", "taylor"])
 def test_two_processes_compute_what_one_does(tmp_path: Path, method: tuple[str, ...]) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     Job(one, *EXACT, *method).finish()

@@ -26,6 +26,7 @@ class Scored(FilterMethod):
     """
 
     moments = Moments()  # of the network attached last, as far as it was observed
+    reduces = True
     recorder: Recorder | None = None  # while it is
 
     def __init__(

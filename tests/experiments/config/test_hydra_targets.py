@@ -166,8 +166,8 @@ def test_a_switch_between_the_keys_is_named() -> None:
 
 
 def test_a_misspelt_choice_is_one_line() -> None:
-    with pytest.raises(SystemExit, match=r"^method=l2: no such choice; did you mean l1\?$"):
-        hydra_targets.check(["method=l2"])
+    with pytest.raises(SystemExit, match=r"^method=fpgn: no such choice; did you mean fpgm\?$"):
+        hydra_targets.check(["method=fpgn"])
 
 
 def test_an_argument_of_a_class_of_the_users_own_needs_a_plus() -> None:

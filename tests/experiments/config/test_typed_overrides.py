@@ -104,8 +104,9 @@ def test_older_commands_are_read_too() -> None:
 
 def test_an_own_choice_of_a_config_dir_is_found(elsewhere: Path) -> None:
     (elsewhere / "method").mkdir()
-    (elsewhere / "method" / "fpgm.yaml").write_text("defaults: [l1, _self_]\n_target_: mine.FPGM\n")
-    assert typed_overrides.target_of_choice("method", "fpgm") == "mine.FPGM"
+    (elsewhere / "method" / "median.yaml").write_text("defaults: [l1, _self_]\n_target_: mine.Median\n")
+    assert typed_overrides.target_of_choice("method", "median") == "mine.Median"
+    assert typed_overrides.target_of_choice("method", "whc") == "pruning.methods.criteria.Scored"
 
 
 def test_a_secret_with_a_quote_is_not_read_as_grammar(monkeypatch: pytest.MonkeyPatch) -> None:

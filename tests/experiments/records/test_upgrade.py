@@ -15,7 +15,7 @@ from experiments.report.table import RESULTS
 from support.tiny_run import composed
 
 UNIFORM = {"_target_": "pruning.budget.Uniform"}
-LATER = {"repair": {"steps": [], "images": 400}, "allocation": UNIFORM}
+LATER = {"repair": {"steps": [], "images": 400}, "observe": {"images": 400}, "allocation": UNIFORM}
 PATHS = [path for path in sorted(RESULTS.rglob("*.json")) if path.parent.name != "benchmarks"]
 
 

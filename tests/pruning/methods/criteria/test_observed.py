@@ -2,9 +2,11 @@
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -204,3 +206,16 @@ def test_a_new_stage_has_seen_nothing(name: str) -> None:
     assert method.moments == Moments()
     with pytest.raises(ValueError, match=rf"^{name} scores by what batches show it, and has seen none: give"):
         method.select(network)
+
+
+def test_processes_add_up_what_they_have_seen(tmp_path: Path) -> None:
+    """Two, each with its own share, end with the sums of all images."""
+    one, other = ({"taylor": {"a": torch.tensor(sums, dtype=torch.double)}} for sums in ([1.0, 2.0], [4.0, 6.0]))
+    both = Moments(3, one) + Moments(1, other)
+    assert both.mean("taylor", "a").tolist() == [5 / 4, 2.0]
+    assert (Moments() + both, both + Moments()) == (both, both)
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        assert both.all_reduce().mean("taylor", "a").tolist() == [5 / 4, 2.0]
+    finally:
+        dist.destroy_process_group()

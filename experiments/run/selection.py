@@ -1,0 +1,71 @@
+"""What stays, decided at the end of the prune stage; by batches, where the method scores by what they show."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from datamodules.shares import Shard
+from experiments.run.context import PlanContext, RunContext
+from experiments.system.console import log
+from experiments.trainer import ranks
+from pruning.graph.tracing import device_of, float_type
+from pruning.methods.base import Images, Loss, PruningMethod
+from pruning.objectives import CrossEntropy
+from pruning.selection import Selection
+
+BATCH = 32  # forward and back, every activation of a large network at 224 x 224 has to fit into memory
+
+
+@dataclass(frozen=True)
+class Chosen:
+    selection: Selection
+    seconds: float  # of observing and choosing
+
+
+def select(context: RunContext, learned: nn.Module) -> Chosen:
+    """The method's choice, the same in every process; the network is on the CPU before and after."""
+    start = time.monotonic()
+    if needs_batches(context.method):
+        observe(context, learned)
+    choice = ranks.check_same_selection(context.method.select(learned))
+    return Chosen(choice, time.monotonic() - start)
+
+
+def needs_batches(method: PruningMethod) -> bool:
+    """Whether somebody has to show it batches: one that trains has met its own."""
+    return method.observes and not method.needs_training
+
+
+def observe(context: RunContext, network: nn.Module) -> None:
+    log(f"observe: {context.settings.observe.images} training images")
+    network.to(context.device)
+    context.method.observe_batches(network, observed_batches(context, network, ranks.shard(context.method.reduces)))
+    network.cpu()
+
+
+def observed_batches(context: RunContext, network: nn.Module, shard: Shard) -> Iterator[tuple[Images, Loss]]:
+    """A process's share, with the loss of the prune stage; where the network is."""
+    device, kind = device_of(network), float_type(network)
+    for batch in context.data.sample_batches(context.settings.observe.images):
+        images, labels = (part[shard.rank :: shard.world].to(device).split(BATCH) for part in batch)
+        for inputs, answers in zip(images, labels, strict=True):
+            yield inputs.to(kind), cross_entropy(inputs, answers)
+
+
+def cross_entropy(images: Tensor, labels: Tensor) -> Loss:
+    def loss(logits: Tensor) -> Float[Tensor, ""]:
+        return CrossEntropy()(logits, labels, images)
+
+    return loss
+
+
+def refuse_few_observed(context: PlanContext) -> None:
+    """Raises ValueError where a method is to look at more images than training has."""
+    images, most = context.settings.observe.images, context.data.sizes["train"]
+    if needs_batches(context.method) and images > most:
+        raise ValueError(
+            f"observe.images={images} is more than the {most} training images: set observe.images={most} or fewer"
+        )
