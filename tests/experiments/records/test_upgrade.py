@@ -66,7 +66,8 @@ def test_a_global_budget_ranked_by_mean_magnitude_whatever_the_method_scored() -
         "schema": SCHEMA,
         "command": "python run.py budget=filters allocation=l1",
         "budget": {"of": "filters", "allocation": "l1"},
-        "config": {"method": {"budget": new}, "budget": new, "choice": choice, "allocation": allocation},
+        "config": {"method": {"budget": new}, "budget": new, "choice": choice, "allocation": allocation}
+        | {"observe": LATER["observe"]},
     }
 
 
