@@ -9,13 +9,14 @@ from experiments.config.schema import Settings
 from experiments.config.typed_overrides import command
 from experiments.evaluate import measure
 from experiments.evaluate.artifacts import save
-from experiments.evaluate.outputs import StageOutputs, measure_gates, read_finished, write_record
+from experiments.evaluate.outputs import Cut, StageOutputs, measure_gates, read_finished, write_record
 from experiments.records import jobs, status
 from experiments.records.record import Record
 from experiments.run.context import RunContext
 from experiments.run.failures import explain_failures, running
 from experiments.run.prepare import prepare
 from experiments.run.repair import repair
+from experiments.run.rounds import method_of_round, plan_rounds, to_full_size
 from experiments.run.run_name import check_name_is_free
 from experiments.run.selection import select
 from experiments.run.stages import StageResult, StageSpec, train, train_baseline
@@ -23,8 +24,9 @@ from experiments.system.locks import hold_lock
 from experiments.tracking.tracker import track
 from experiments.trainer import ranks
 from pruning.models import initialise
-from pruning.objectives import CrossEntropy
+from pruning.objectives import CrossEntropy, Objective
 from pruning.surgery import certify, compact, mask
+from pruning.surgery.expand import FullSize
 
 
 def run(settings: Settings) -> Record | None:
@@ -67,28 +69,49 @@ def describe_run(context: RunContext) -> status.Run:
 
 
 def write_outputs(context: RunContext, outputs: StageOutputs) -> Record:
-    form = measure.choose_form(outputs.small, context.method.form, context.probe, context.device)
+    form = measure.choose_form(outputs.cut.small, context.method.form, context.probe, context.device)
     record = write_record(context, outputs, form)
-    save(context, outputs.tuned.network, outputs.chosen.selection, form)
+    save(context, outputs.cut.tuned.network, outputs.cut.choice, form)
     return record
 
 
 def experiment(context: RunContext) -> StageOutputs:
-    dense = train_baseline(context)
-    learned = train(context, dense, StageSpec("prune", "prune", CrossEntropy(), method=context.method))
-    chosen = select(context, learned.network)
-    choice = chosen.selection
-    gates = measure_gates(context, learned.network)
-    context.method.detach(learned.network)  # ours alone, and torch cannot detach a copy: copies share their class
-    small = compact(learned.network, choice, context.image_shape)
-    certificate = certify(mask(learned.network, choice, context.image_shape), small, context.probe)
-    repaired = repair(context, learned.network, choice)
-    start = small if repaired is None else repaired.network
-    spec = StageSpec("finetune", "finetune", context.objective.taught_by(dense.network))
-    tuned = train(context, replace(learned, network=start), spec)
-    scratch = train_from_scratch(context, replace(learned, network=small), spec) if context.settings.control else None
+    dense, rounds = train_baseline(context), list[Cut]()
+    objective = context.objective.taught_by(dense.network)
+    for left, stages in zip(range(context.settings.rounds, 0, -1), plan_rounds(context), strict=True):
+        rounds.append(prune(context, dense, rounds[-1] if rounds else None, left, *stages, objective))
+    cut, spec = rounds[-1], StageSpec("finetune", "finetune", objective)
+    small = replace(cut.learned, network=cut.small)
+    scratch = train_from_scratch(context, small, spec) if context.settings.control else None
     ranks.end_group()  # what is left is the first process's work, and may last
-    return StageOutputs(dense, chosen, gates, small, certificate, repaired, tuned, scratch)
+    return StageOutputs(dense, tuple(rounds), scratch)
+
+
+def prune(
+    context: RunContext,
+    dense: StageResult,
+    before: Cut | None,
+    left: int,
+    prune_stage: str,
+    tune_stage: str,
+    objective: Objective,
+) -> Cut:
+    """Learn, choose, remove, mend, fine-tune: one round. `before`: the one before, if there was one; `left`: how many
+    there are from this one on."""
+    start, shape = before.tuned if before else dense, context.image_shape
+    full_size = FullSize(context.network, before.choice, start.network, shape) if before else None
+    method = method_of_round(context.method, left, before.method if before else None, full_size)
+    learned = train(context, start, StageSpec(prune_stage, prune_stage, CrossEntropy(), method=method))
+    chosen = select(context, method, learned.network)
+    gates = measure_gates(context, method, learned.network)
+    method.detach(learned.network)  # ours alone, and torch cannot detach a copy: copies share their class
+    plain, choice = to_full_size(full_size, learned.network, chosen.selection)
+    small = compact(plain, choice, shape)
+    certificate = certify(mask(plain, choice, shape), small, context.probe)
+    repaired = repair(context, plain, choice)
+    mended = small if repaired is None else repaired.network
+    tuned = train(context, replace(learned, network=mended), StageSpec(tune_stage, tune_stage, objective))
+    return Cut(method, learned, choice, chosen.seconds, gates, small, certificate, repaired, tuned)
 
 
 def train_from_scratch(context: RunContext, small: StageResult, spec: StageSpec) -> StageResult:

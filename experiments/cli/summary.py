@@ -90,6 +90,10 @@ def remark_lines(record: Record) -> list[str]:
         lines.append(f"answers      {describe_answers(record)}")
     if record.modified:
         lines.append(f"modified     {' '.join(record.modified)}: not the setting of experiment={record.experiment}")
+    if record.rounds:
+        lines.append(
+            f"rounds       {len(record.rounds)}, to {', '.join(si(cut.macs).strip() for cut in record.rounds)} MACs"
+        )
     lines += [f"repair       {describe_repair(repair)}" for repair in record.repairs or ()]
     if record.gates_accuracy is not None:
         lines.append(f"with gates   {percent(record.gates_accuracy)} (full size, before any filter was removed)")

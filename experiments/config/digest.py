@@ -19,6 +19,7 @@ NEVER = (
     "baseline",  # counts by its content
 )
 DEFAULTS: dict[str, object] = {
+    "rounds": 1,
     "recipe.optimizer": "sgd",
     "trainer.callbacks": [],
     "method.grouped": None,
@@ -32,6 +33,7 @@ LATER = {  # what a stage has not seen yet; what it takes from an earlier stage 
         "budget",
         "allocation",
         "ratio",
+        "rounds",
         "repair",
         "observe",
         "objective",
@@ -51,14 +53,14 @@ def digest(stage: str, config: Mapping[str, object], **content: object) -> str:
     from experiments.config import sources
 
     without = (*ignored_without_budget(config), *ignored_without_repair(config))
-    ignored = (*NEVER, *LATER.get(stage, FINAL), *without, *left_at_default(config))
+    ignored = (*NEVER, *LATER.get(stage.partition("-")[0], FINAL), *without, *left_at_default(config))
     counted = drop_paths(config, ignored)
     inputs = {
         "stage": stage,
         "config": counted,
         "content": content,
         "libraries": libraries(counted),
-        "sources": sources.digest_of_stage(stage, counted),
+        "sources": sources.digest_of_stage(stage.partition("-")[0], counted),
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
@@ -76,12 +78,14 @@ def ignored_without_repair(config: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def left_at_default(config: Mapping[str, object]) -> tuple[str, ...]:
-    groups = {path: config.get(path.partition(".")[0]) for path in DEFAULTS}
-    return tuple(
-        path
-        for path, group in groups.items()
-        if isinstance(group, dict) and group.get(path.partition(".")[2]) == DEFAULTS[path]
-    )
+    return tuple(path for path, value in DEFAULTS.items() if value_at(config, path) == value)
+
+
+def value_at(config: object, path: str) -> object:
+    """None where there is no such path."""
+    key, _, rest = path.partition(".")
+    inner = config.get(key) if isinstance(config, Mapping) else None
+    return value_at(inner, rest) if rest else inner
 
 
 def libraries(config: Mapping[str, object]) -> dict[str, str]:

@@ -146,6 +146,7 @@ class Settings:
     trainer: Trainer
     choice: Choice
     ratio: Annotated[float, share("it is the share that is removed")]
+    rounds: Annotated[int, at_least(1)]
     seed: Seed
     baseline: Annotated[str | None, rules.not_blank]
     control: Literal["scratch"] | None

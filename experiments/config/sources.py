@@ -41,7 +41,7 @@ WITHOUT_IMPORTS = {
 # With all that they import
 WITH_IMPORTS = {
     "baseline": ("pruning.training.task",),
-    "prune": ("pruning.lightning.steps",),
+    "prune": ("pruning.lightning.steps", "pruning.budget.rounds"),
     "finetune": ("pruning.surgery", "pruning.repair.registry"),
     "run": ("pruning.files.artifact",),
     "table": (

@@ -1,5 +1,6 @@
 """What an experiment made, measured once and written down: the record."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -16,13 +17,14 @@ from experiments.records import record
 from experiments.records.record import Budget, Layer, Record
 from experiments.run.context import RunContext
 from experiments.run.repair import RepairedNetwork
-from experiments.run.selection import Chosen
 from experiments.run.stages import StageResult
 from experiments.run.store import log_reused
 from experiments.system import checkout, hardware
 from experiments.system.checksums import matches_checksum
 from experiments.system.console import log
 from pruning.files import artifact, bitmap, durable
+from pruning.graph.cost import count_macs, count_params
+from pruning.methods.base import PruningMethod
 from pruning.selection import Selection
 
 
@@ -35,15 +37,30 @@ class Gates:
 
 
 @dataclass(frozen=True)
-class StageOutputs:
-    dense: StageResult
-    chosen: Chosen
+class Cut:
+    """What one round made; of all but the method's own network, the names and coordinates of the full-size one."""
+
+    method: PruningMethod
+    learned: StageResult
+    choice: Selection  # with what earlier rounds have removed
+    selection_seconds: float
     gates: Gates
     small: nn.Module  # before anything is mended
     certificate: float
     repaired: RepairedNetwork | None
     tuned: StageResult
+
+
+@dataclass(frozen=True)
+class StageOutputs:
+    dense: StageResult
+    rounds: tuple[Cut, ...]
     scratch: StageResult | None
+
+    @property
+    def cut(self) -> Cut:
+        """The last, which is the run's."""
+        return self.rounds[-1]
 
 
 def read_finished(context: RunContext) -> Record | None:
@@ -81,7 +98,7 @@ def describe_damage(context: RunContext) -> str | None:
 def write_record(context: RunContext, outputs: StageOutputs, form: str) -> Record:
     """`form`: the small form that is timed."""
     settings, choice, data = context.settings, context.settings.choice, context.data
-    networks = measure_networks(context, outputs, form)
+    networks, cut = measure_networks(context, outputs, form), outputs.cut
     result = Record(
         schema=record.SCHEMA,
         digest=context.digest,
@@ -96,23 +113,24 @@ def write_record(context: RunContext, outputs: StageOutputs, form: str) -> Recor
         modified=modifications(choice.experiment),
         seed=settings.seed,
         ratio=settings.ratio,
-        budget=measure_budget(context, outputs.chosen.selection, networks["dense"], networks["pruned"]),
+        budget=measure_budget(context, cut.choice, networks["dense"], networks["pruned"]),
         classes=list(data.classes),
         val_seen=settings.baseline is not None and data.sizes["val"] > 0,
         **networks,
-        **describe_repair(outputs.repaired),
+        **describe_repair(outputs),
         control=settings.control,
-        gates_accuracy=outputs.gates.accuracy,
-        certificate=outputs.certificate,
-        selection_seconds=outputs.chosen.seconds,
-        layers=count_layers(outputs.chosen.selection),
-        stages=[*outputs.tuned.stages, *(outputs.scratch.stages if outputs.scratch else ())],
-        epochs_total=sum(stage.epochs for stage in outputs.tuned.stages),
-        method_figures=outputs.gates.figures | timing_figures(context, form),
+        gates_accuracy=cut.gates.accuracy,
+        certificate=max(each.certificate for each in outputs.rounds),
+        selection_seconds=sum(each.selection_seconds for each in outputs.rounds),
+        layers=count_layers(cut.choice),
+        stages=[*cut.tuned.stages, *(outputs.scratch.stages if outputs.scratch else ())],
+        epochs_total=sum(stage.epochs for stage in cut.tuned.stages),
+        method_figures=cut.gates.figures | timing_figures(context, form),
         config=plain(settings),
         baseline_digest=context.baseline_digest,
         data_verified=data.verified,
-        left_out=count_left_out(context, outputs),
+        left_out=count_left_out(context, cut),
+        rounds=describe_rounds(context, outputs.rounds),
         **describe_surroundings(context),
     )
     result.write(context.folder / "record.json")
@@ -126,13 +144,21 @@ class RepairFigures(TypedDict):
     repair_seconds: float | None
 
 
-def describe_repair(mended: RepairedNetwork | None) -> RepairFigures:
+def describe_repair(outputs: StageOutputs) -> RepairFigures:
+    """Of the last round, and the seconds of all."""
+    mended = outputs.cut.repaired
     if mended is None:
         return RepairFigures(repairs=None, repair_seconds=None)
     return RepairFigures(
         repairs=[record.Repair(done.name, done.layers, list(done.left), done.images) for done in mended.repairs],
-        repair_seconds=mended.seconds,
+        repair_seconds=sum(cut.repaired.seconds for cut in outputs.rounds if cut.repaired),
     )
+
+
+def describe_rounds(context: RunContext, rounds: Sequence[Cut]) -> list[record.Round] | None:
+    shape = context.image_shape
+    cuts = [record.Round(count_macs(cut.small, shape), count_params(cut.small), cut.certificate) for cut in rounds]
+    return cuts if len(cuts) > 1 else None
 
 
 class Surroundings(TypedDict):
@@ -155,10 +181,10 @@ def describe_surroundings(context: RunContext) -> Surroundings:
     )
 
 
-def count_left_out(context: RunContext, outputs: StageOutputs) -> dict[str, int]:
+def count_left_out(context: RunContext, cut: Cut) -> dict[str, int]:
     """Of training as every stage has counted them; of the test set as they were met while measuring."""
     counts = {part: len(names) for part, names in context.data.left_out.items()}
-    return counts | {"train": max([counts["train"], *(stage.left_out or 0 for stage in outputs.tuned.stages)])}
+    return counts | {"train": max([counts["train"], *(stage.left_out or 0 for stage in cut.tuned.stages)])}
 
 
 def timing_figures(context: RunContext, form: str) -> dict[str, float | None]:
@@ -178,7 +204,9 @@ class Networks(TypedDict):
 
 def measure_networks(context: RunContext, outputs: StageOutputs, form: str) -> Networks:
     """The pruned shape is timed once, whatever its weights: two timings of one shape would differ by noise."""
-    whole, small = measure.measure_costs([outputs.dense.network, outputs.small], context.probe, context.device, form)
+    whole, small = measure.measure_costs(
+        [outputs.dense.network, outputs.cut.small], context.probe, context.device, form
+    )
     dense, classes = measure_answers(context, outputs.dense.network), len(context.data.classes)
 
     def measured(network: nn.Module) -> record.Network:
@@ -186,16 +214,16 @@ def measure_networks(context: RunContext, outputs: StageOutputs, form: str) -> N
 
     return Networks(
         dense=record.Network(**whole, **dense.figures(dense, classes)),
-        pruned=measured(outputs.small),
-        repaired=measured(outputs.repaired.network) if outputs.repaired else None,
-        tuned=measured(outputs.tuned.network),
+        pruned=measured(outputs.cut.small),
+        repaired=measured(outputs.cut.repaired.network) if outputs.cut.repaired else None,
+        tuned=measured(outputs.cut.tuned.network),
         scratch=measured(outputs.scratch.network) if outputs.scratch else None,
     )
 
 
-def measure_gates(context: RunContext, learned: nn.Module) -> Gates:
-    figures = record.finite(context.method.report(learned))
-    return Gates(measure_answers(context, learned).accuracy if context.method.gated else None, figures)
+def measure_gates(context: RunContext, method: PruningMethod, learned: nn.Module) -> Gates:
+    figures = record.finite(method.report(learned))
+    return Gates(measure_answers(context, learned).accuracy if method.gated else None, figures)
 
 
 def measure_answers(context: RunContext, network: nn.Module) -> Answers:

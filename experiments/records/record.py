@@ -57,6 +57,11 @@ class Stage:
     left_out: int | None = None  # training images that could not be read; older runs did not count them
     compiled: bool = False  # older records do not say so: theirs were not
 
+    @property
+    def kind(self) -> str:
+        """What is done in it, in whichever round: finetune-2 is a finetune."""
+        return self.name.partition("-")[0]
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -65,6 +70,15 @@ class Layer:
     kernels_kept: int  # 2D kernels
     kernels_total: int
     kept: str | None  # which kernels, out x in, as pruning.files.bitmap writes it; older runs did not keep it
+
+
+@dataclass(frozen=True)
+class Round:
+    """The small network of one round, before anything is mended."""
+
+    macs: int
+    params: int
+    certificate: float
 
 
 @dataclass(frozen=True)
@@ -110,7 +124,7 @@ class Record:
     scratch: Network | None  # control=scratch: the pruned shape from fresh weights
     control: str | None
     gates_accuracy: float | None  # full size, with the gates as they are at the end of the prune stage
-    certificate: float  # max |masked - small| over a real batch, relative to the logits' scale
+    certificate: float  # max |masked - small| over a real batch, relative to the logits' scale; of rounds the worst
     layers: dict[str, Layer]
     stages: list[Stage]
     epochs_total: int  # of all stages that led to `tuned`
@@ -128,6 +142,7 @@ class Record:
     repairs: list[Repair] | None = None  # in order; None: repair=none
     repair_seconds: float | None = None
     selection_seconds: float | None = None  # of observing images and choosing; older records lack it
+    rounds: list[Round] | None = None  # in order, the last met the budget; None: rounds=1
 
     @property
     def unreadable(self) -> str:

@@ -83,7 +83,13 @@ def from_5(record: Values) -> Values:
     """Budgets have an allocation, and macs is the default; gradual L1 has a name and a class of its own, until now
     `fcf_ours`; FCF may start by lot. What networks say since then of their answers (nll, ece, flips) older records
     lack. Methods may look at images before they choose."""
-    return with_gradual(with_allocation(record))
+    return with_gradual(with_allocation(with_rounds(record)))
+
+
+def with_rounds(record: Values) -> Values:
+    """All were pruned once."""
+    config = record.get("config")
+    return record | {"config": {"rounds": 1} | config} if isinstance(config, dict) else record
 
 
 def with_allocation(record: Values) -> Values:

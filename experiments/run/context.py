@@ -80,7 +80,7 @@ class RunContext(PlanContext):
 
     def chooses_epoch(self, recipe: str) -> bool:
         """Whether validation picks the epoch. Gates are never picked half-way to their values."""
-        fixed = recipe == "prune" or self.settings.baseline is not None
+        fixed = recipe.startswith("prune") or self.settings.baseline is not None
         return self.settings.recipe.choose == "best" and self.data.sizes["val"] > 0 and not fixed
 
     @cached_property

@@ -16,6 +16,7 @@ from torch import Tensor, fx, nn
 
 from experiments.config.schema import Stage
 from experiments.run.context import PlanContext, RunContext
+from experiments.run.rounds import refuse_rounds
 from experiments.run.selection import cross_entropy, needs_batches, refuse_few_observed
 from experiments.system.console import log
 from pruning.dry_run import (
@@ -58,6 +59,7 @@ def refuse_unfit(context: PlanContext) -> None:
         )
     refuse_few_images(context, context.settings.repair.steps)
     refuse_few_observed(context)
+    refuse_rounds(context)
     with fork_rng():
         check_output(context.network, context.image_shape, classes)
 

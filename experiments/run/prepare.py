@@ -164,7 +164,16 @@ def resolve_epochs(settings: Settings, one_shot: bool) -> dict[str, Stage]:
             f"finetune: {stages['finetune'].epochs} epochs, {granted} of them since {settings.choice.method} needs "
             "none to prune (recipe.grant=false: without them; typed epochs stay as they are)"
         )
-    return stages
+    return stages | share_epochs(settings, stages, typed)
+
+
+def share_epochs(settings: Settings, stages: dict[str, Stage], typed: set[str]) -> dict[str, Stage]:
+    """Of each round; none where there is one."""
+    if settings.rounds == 1:
+        return {}
+    shared = recipes.share_recipes(stages, settings.rounds, typed)
+    log(f"rounds={settings.rounds}: {', '.join(f'{name} {s.epochs}' for name, s in shared.items() if s.epochs)} epochs")
+    return shared
 
 
 def warn_of_rates(settings: Settings, stages: dict[str, Stage]) -> None:

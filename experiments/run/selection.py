@@ -25,12 +25,12 @@ class Chosen:
     seconds: float  # of observing and choosing
 
 
-def select(context: RunContext, learned: nn.Module) -> Chosen:
+def select(context: RunContext, method: PruningMethod, learned: nn.Module) -> Chosen:
     """The method's choice, the same in every process; the network is on the CPU before and after."""
     start = time.monotonic()
-    if needs_batches(context.method):
-        observe(context, learned)
-    choice = ranks.check_same_selection(context.method.select(learned))
+    if needs_batches(method):
+        observe(context, method, learned)
+    choice = ranks.check_same_selection(method.select(learned))
     return Chosen(choice, time.monotonic() - start)
 
 
@@ -39,10 +39,10 @@ def needs_batches(method: PruningMethod) -> bool:
     return method.observes and not method.needs_training
 
 
-def observe(context: RunContext, network: nn.Module) -> None:
+def observe(context: RunContext, method: PruningMethod, network: nn.Module) -> None:
     log(f"observe: {context.settings.observe.images} training images")
     network.to(context.device)
-    context.method.observe_batches(network, observed_batches(context, network, ranks.shard(context.method.reduces)))
+    method.observe_batches(network, observed_batches(context, network, ranks.shard(method.reduces)))
     network.cpu()
 
 

@@ -17,6 +17,7 @@ from experiments.records.json_value import JSON
 from experiments.records.record import Record
 from experiments.report.load.runs import SCRATCH
 from experiments.run.context import RunContext
+from experiments.run.rounds import plan_rounds
 from experiments.system.console import log
 from experiments.system.redact import redact
 from pruning.files import durable
@@ -167,7 +168,8 @@ def open_run(context: RunContext, mode: Literal["online", "offline"]) -> "Run":
         id=context.digest[:16],
         dir=redact(str(context.folder)),
     )
-    for stage in ("baseline", "prune", "finetune", "scratch", "scratch_tune"):
+    rounds = [name for stages in plan_rounds(context) for name in stages]
+    for stage in ("baseline", *rounds, "scratch", "scratch_tune"):
         run.define_metric(f"{stage}/step", hidden=True)
         run.define_metric(f"{stage}/*", step_metric=f"{stage}/step")
     return run

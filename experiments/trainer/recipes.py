@@ -1,6 +1,6 @@
 """The recipe a stage really trains by: epochs scaled, and a one-shot method's unspent epochs given to fine-tuning."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from experiments.config.schema import Recipe, Stage
@@ -25,6 +25,38 @@ def granted_epochs(recipe: Recipe, one_shot: bool, typed: Collection[str] = ()) 
     if not (one_shot and recipe.grant) or "finetune" in typed:
         return 0
     return scale_recipe(recipe, typed)["prune"].epochs
+
+
+def round_name(stage: str, number: int, rounds: int) -> str:
+    """Of a round's stage, from 1 on."""
+    return stage if rounds == 1 else f"{stage}-{number}"
+
+
+def share_recipes(stages: Mapping[str, Stage], rounds: int, typed: Collection[str] = ()) -> dict[str, Stage]:
+    """What each round trains by: all rounds of a stage have its epochs together, the later ones the rest; epochs that
+    were typed are those of every round.
+
+    Raises:
+        ValueError: a stage that trains has fewer epochs than rounds.
+    """
+    return {
+        round_name(name, number, rounds): stages[name]
+        if name in typed
+        else share_stage(name, stages[name], number, rounds)
+        for name in ("prune", "finetune")
+        for number in range(1, rounds + 1)
+    }
+
+
+def share_stage(name: str, stage: Stage, number: int, rounds: int) -> Stage:
+    epochs = stage.epochs * number // rounds - stage.epochs * (number - 1) // rounds
+    if stage.epochs and not epochs:
+        raise ValueError(
+            f"rounds={rounds} shares the {stage.epochs} epochs of stage {name}, and each round needs one: take fewer "
+            f"rounds, or give every round its own by recipe.{name}.epochs="
+        )
+    share = epochs / stage.epochs if epochs else 1.0
+    return replace(scale_stage(stage, share), epochs=epochs)
 
 
 def scale_recipe(recipe: Recipe, typed: Collection[str]) -> dict[str, Stage]:

@@ -62,7 +62,7 @@ def enlarge(problem: BudgetProblem, whole: BudgetProblem) -> BudgetProblem:
     return replace(whole, cost=cost, scores=pad(problem.scores, whole.widths), weight_norms=norms)
 
 
-def pad(figures: Figures, widths: Mapping[str, int]) -> Figures:
+def pad(figures: Figures, widths: Mapping[str, int]) -> Mapping[str, Float[Tensor, " width"]]:
     return {name: pad_site(values, widths[name]) for name, values in figures.items()}
 
 

@@ -50,6 +50,7 @@ class FilterMethod(PruningMethod):
     graph: Graph  # type: ignore[assignment] # known once attached
     groups: PruningGroups
     counts: Counts
+    cost_of: Callable[[Selection], Cost] | None = None  # where the network is a part of one that the budget is of
 
     def __init__(
         self,
@@ -118,7 +119,8 @@ class FilterMethod(PruningMethod):
         return self.magnitudes(network) if self.observes and not self.observed else self.scores(network)
 
     def cost(self, scores: Scores, counts: Mapping[str, int]) -> Cost:
-        return predict(analyse(self.graph, self.select_by_scores(scores, counts)))
+        choice = self.select_by_scores(scores, counts)
+        return self.cost_of(choice) if self.cost_of else predict(analyse(self.graph, choice))
 
     def select_by_scores(self, scores: Scores, counts: Mapping[str, int]) -> Selection:
         """The selection that keeps `counts` classes with the largest scores."""

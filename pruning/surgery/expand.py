@@ -7,6 +7,8 @@ in the small one then are the places.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -14,8 +16,10 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from pruning.graph.attachments import duplicate
-from pruning.graph.graph import trace
+from pruning.graph.cost import Cost, predict
+from pruning.graph.graph import Graph, trace
 from pruning.graph.inputs import Shapes
+from pruning.graph.liveness import analyse
 from pruning.selection import Selection, filters_first
 from pruning.surgery.compact import compact, folded_weights, parameter_origins
 from pruning.surgery.mask import mask
@@ -54,41 +58,57 @@ def find_origins(network: nn.Module, selection: Selection, image_shape: Shapes) 
     }
 
 
-@torch.no_grad()
-def expand(
-    small: nn.Module, network: nn.Module, selection: Selection, image_shape: Shapes, origins: Origins
-) -> nn.Module:
-    """The full-size network that computes what `small` does: its numbers at their places, all else silenced.
+@dataclass(frozen=True)
+class FullSize:
+    """What a small network is in the coordinates of the one that it was cut from."""
 
-    `small` has the shape of `compact(network, selection)`, with numbers of its own; `network` stays as it is.
-    """
-    full = duplicate(network)
-    target, values = full.state_dict(), small.state_dict()
-    for name, (origin, places) in origins.items():
-        held, flat = places >= 0, target[origin].flatten()
-        flat[places[held]] = values[name][held].to(flat)
-        target[origin].copy_(flat.view_as(target[origin]))
-    return mask(full, selection, image_shape)
+    network: nn.Module  # of full size, with any numbers
+    selection: Selection  # what was left of it
+    small: nn.Module  # of the shape of compact(network, selection)
+    image_shape: Shapes
 
+    @cached_property
+    def graph(self) -> Graph:
+        return trace(self.network, self.image_shape)
 
-def lift(choice: Selection, small: nn.Module, network: nn.Module, selection: Selection, origins: Origins) -> Selection:
-    """A selection of the small network in full-size coordinates: `selection` without what `choice` removes besides.
+    @cached_property
+    def origins(self) -> Origins:
+        return find_origins(self.network, self.selection, self.image_shape)
 
-    A row or column of which nothing is left goes whole, with the kernels that the small network does not have.
-    """
-    masks = {**Selection.full(network), **selection}
-    for name, kept in choice.items():
-        origin, places = origins[f"{name}.weight" if f"{name}.weight" in origins else name]
-        layer, weight = origin.removesuffix(".weight"), network.state_dict()[origin]
-        first = filters_first(places, _layer(small, name)).flatten(2)[:, :, 0]  # of each kernel
-        rows, columns = _rows_and_columns(weight, _layer(network, layer))
-        present = first >= 0
-        gone = torch.zeros_like(masks[layer])
-        gone[rows[first[~kept & present]], columns[first[~kept & present]]] = True
-        gone[rows[first[~kept.any(1)[:, None] & present]]] = True
-        gone[:, columns[first[~kept.any(0) & present]]] = True
-        masks[layer] = masks[layer] & ~gone
-    return Selection(masks)
+    @torch.no_grad()
+    def expand(self, small: nn.Module) -> nn.Module:
+        """The full-size network that computes what `small` does, a network of that shape with numbers of its own:
+        these at their places, all else silenced."""
+        full = duplicate(self.network)
+        target, values = full.state_dict(), small.state_dict()
+        for name, (origin, places) in self.origins.items():
+            held, flat = places >= 0, target[origin].flatten()
+            flat[places[held]] = values[name][held].to(flat)
+            target[origin].copy_(flat.view_as(target[origin]))
+        return mask(full, self.selection, self.image_shape, self.graph)
+
+    def lift(self, choice: Selection) -> Selection:
+        """A selection of the small network in full-size coordinates, with what had gone before.
+
+        A row or column of which nothing is left goes whole, with the kernels that the small network does not have.
+        """
+        masks = {**Selection.full(self.network), **self.selection}
+        for name, kept in choice.items():
+            origin, places = self.origins[f"{name}.weight" if f"{name}.weight" in self.origins else name]
+            layer, weight = origin.removesuffix(".weight"), self.network.state_dict()[origin]
+            first = filters_first(places, _layer(self.small, name)).flatten(2)[:, :, 0]  # of each kernel
+            rows, columns = _rows_and_columns(weight, _layer(self.network, layer))
+            present = first >= 0
+            gone = torch.zeros_like(masks[layer])
+            gone[rows[first[~kept & present]], columns[first[~kept & present]]] = True
+            gone[rows[first[~kept.any(1)[:, None] & present]]] = True
+            gone[:, columns[first[~kept.any(0) & present]]] = True
+            masks[layer] = masks[layer] & ~gone
+        return Selection(masks)
+
+    def cost(self, choice: Selection) -> Cost:
+        """Of what is cut from the full-size network; cut from the small one it may be larger, of the same function."""
+        return predict(analyse(self.graph, self.lift(choice)))
 
 
 def _rows_and_columns(weight: Tensor, layer: object) -> tuple[Int[Tensor, " numbers"], Int[Tensor, " numbers"]]:

@@ -95,7 +95,7 @@ def group_traits(level: str, group: str, values: Mapping[str, object]) -> dict[T
 
 def epochs(record: Record, stage: str) -> int:
     """As trained: recipes are scaled, and one-shot methods are granted epochs."""
-    return sum(trained.epochs for trained in record.stages if trained.name == stage)
+    return sum(trained.epochs for trained in record.stages if trained.kind == stage)
 
 
 def schedule(stage: Values) -> Values:

@@ -76,10 +76,11 @@ class Run:
     def spent(self) -> str:
         """Epochs of each stage after the dense network."""
         names = SCRATCH if self.scratch else LEARNING
-        return " + ".join(f"{stage.epochs} {stage.name}" for stage in self.stages if stage.name in names)
+        kinds = dict.fromkeys(stage.kind for stage in self.stages if stage.kind in names)
+        return " + ".join(f"{self.epochs(kind)} {kind}" for kind in kinds)
 
     def epochs(self, stage: str) -> int:
-        return sum(run_stage.epochs for run_stage in self.stages if run_stage.name == stage)
+        return sum(run_stage.epochs for run_stage in self.stages if run_stage.kind == stage)
 
 
 def load_answers(network: Network, data: str) -> Answers:

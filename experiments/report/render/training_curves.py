@@ -37,13 +37,21 @@ def mean_series(configuration: Configuration) -> list[Point]:
 
 
 def run_points(run: Run) -> Iterator[Point]:
-    stages = SCRATCH if run.scratch else LEARNING
-    done = dict(zip(stages, (0, run.epochs(stages[0])), strict=True))
+    begun = first_epochs(run)
     for line in metrics.read([run.path.parent / "metrics.jsonl"]):
         stage = line.get("stage")
-        if isinstance(stage, str) and stage in done and is_number(epoch := line.get("epoch")):
-            epochs = done[stage] + float(epoch) + 1
-            yield from (Point(name, stage, epochs, value) for name, value in select_figures(line, stage).items())
+        if isinstance(stage, str) and stage in begun and is_number(epoch := line.get("epoch")):
+            kind, epochs = stage.partition("-")[0], begun[stage] + float(epoch) + 1
+            yield from (Point(name, kind, epochs, value) for name, value in select_figures(line, kind).items())
+
+
+def first_epochs(run: Run) -> dict[str, int]:
+    """After how many epochs each stage began that followed the dense network."""
+    begun, done = {}, 0
+    for stage in run.stages:
+        if stage.kind in (SCRATCH if run.scratch else LEARNING):
+            begun[stage.name], done = done, done + stage.epochs
+    return begun
 
 
 def select_figures(line: dict[str, JSON], stage: str) -> dict[str, float]:

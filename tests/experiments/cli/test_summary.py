@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments.cli import summary
-from experiments.records.record import Record, Repair, read
+from experiments.records.record import Record, Repair, Round, read
 from experiments.report.table import RESULTS
 
 RECORD = read(RESULTS / "cifar10_resnet20" / "l1.json")
@@ -80,6 +80,11 @@ def test_what_accuracy_does_not_show_is_one_line() -> None:
     assert summary.remark_lines(shown)[1] == line
     bare = replace(shown, tuned=replace(tuned, nll=None, accuracy_by_class=[0.91, None, 0.8, 0.95]))
     assert summary.remark_lines(bare)[1] == "answers      6.12 % unlike dense, ece 1.9 -> 2.1 %"
+
+
+def test_rounds_are_one_line() -> None:
+    rounds = [Round(30_000_000, 1000, 1e-7), Round(20_500_000, 900, 2e-7)]
+    assert summary.remark_lines(replace(RECORD, rounds=rounds))[1] == "rounds       2, to 30 M, 20.5 M MACs"
 
 
 def test_what_to_run_next() -> None:

@@ -31,6 +31,13 @@ def changed(path: str, value: object) -> dict[str, Any]:
     return CONFIG | {group: CONFIG[group] | {rest: value} if rest else value}
 
 
+def test_one_round_is_what_every_run_was_before_there_were_rounds() -> None:
+    for stage in ("baseline", "prune", "finetune", "run"):
+        assert digest(stage, CONFIG | {"rounds": 1}) == digest(stage, CONFIG)
+        assert (digest(stage, CONFIG | {"rounds": 3}) == digest(stage, CONFIG)) == (stage == "baseline")
+    assert digest("prune-2", changed("objective", None)) == digest("prune-2", CONFIG), "a prune stage has not seen it"
+
+
 @pytest.mark.parametrize("stage", ["baseline", "prune", "finetune", "run"])
 @pytest.mark.parametrize(
     ("path", "value"),

@@ -15,7 +15,7 @@ from experiments.report.table import RESULTS
 from support.tiny_run import composed
 
 UNIFORM = {"_target_": "pruning.budget.Uniform"}
-LATER = {"repair": {"steps": [], "images": 400}, "observe": {"images": 400}, "allocation": UNIFORM}
+LATER = {"repair": {"steps": [], "images": 400}, "observe": {"images": 400}, "allocation": UNIFORM, "rounds": 1}
 PATHS = [path for path in sorted(RESULTS.rglob("*.json")) if path.parent.name != "benchmarks"]
 
 
@@ -67,7 +67,7 @@ def test_a_global_budget_ranked_by_mean_magnitude_whatever_the_method_scored() -
         "command": "python run.py budget=filters allocation=l1",
         "budget": {"of": "filters", "allocation": "l1"},
         "config": {"method": {"budget": new}, "budget": new, "choice": choice, "allocation": allocation}
-        | {"observe": LATER["observe"]},
+        | {"observe": LATER["observe"], "rounds": 1},
     }
 
 
