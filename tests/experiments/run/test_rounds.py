@@ -119,5 +119,5 @@ def test_the_last_round_meets_the_share_of_the_original_network(joined: str) -> 
         own = method.select(learned)
         plain, before = (full_size.expand(learned), full_size.lift(own)) if full_size else (learned, own)
         small = compact(plain, before, shape)
-    left_over = 1 - count_macs(small, shape) / count_macs(network, shape)
-    assert 0.5 <= left_over < 0.5 + 2 * 16 * 9 * 16 * 16 / count_macs(network, shape), "a filter of the first stage"
+    cut = 1 - count_macs(small, shape) / count_macs(network, shape)
+    assert 0.5 <= cut < 0.5 + 2 * 16 * 9 * 16 * 16 / count_macs(network, shape), "a filter of the first stage"
