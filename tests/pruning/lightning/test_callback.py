@@ -137,6 +137,7 @@ def state(trainer: Trainer) -> dict[str, Tensor]:
 METHODS: dict[str, dict[str, Any]] = {
     "l1": {"method": "l1", "layer": 0.5, "at_epoch": 1},
     "l1 at once": {"method": "l1", "layer": 0.5},
+    "slimming": {"method": "slimming", "layer": 0.5, "epochs": 2, "strength": 0.1},
     "ladder": {"method": "group2d", "layer": 0.5, "epochs": 2, **LADDER},
 }
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from pruning.budget import PerLayer
+from pruning.budget import PerLayer, Share
 from pruning.methods.slimming import Slimming
 from pruning.models import initialise
 from pruning.testing.samples import Chain, Residual
@@ -38,6 +38,18 @@ def test_the_filters_with_the_largest_scales_stay_whatever_their_sign() -> None:
         network.norms[0].weight.copy_(torch.tensor([-1.2, 0.1, 0.2, -0.3, 0.4, -0.5, 0.6, -0.7, 0.8, 0.0, -0.9, 1.0]))
     kept = method.select(network)["convs.0"].any(1)
     assert kept.nonzero().flatten().tolist() == [0, 6, 7, 8, 10, 11]
+
+
+def test_over_all_layers_the_smallest_scales_go() -> None:
+    """allocation=own budget=filters: the paper's global threshold; half of all 32 filters, and each layer keeps one."""
+    network, method = residual(), Slimming(Share(0.5, of="filters", allocation="own"))
+    with torch.no_grad():
+        network.norms[4].weight.copy_(torch.linspace(0.01, 0.08, 8))
+        network.norms[0].weight.copy_(torch.linspace(0.3, 0.2, 12))
+        network.norms[2].weight.copy_(torch.tensor([0.09] * 8 + [0.31, 0.32, 0.33, 0.34]))
+    method.attach(network, SHAPE, 10)
+    kept = {name: method.select(network)[name].any(1).nonzero().flatten().tolist() for name in method.layers}
+    assert kept == {"stem": [7], "convs.0": list(range(11)), "convs.2": [8, 9, 10, 11]}
 
 
 def test_what_is_coupled_is_added_up() -> None:
