@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pruning.modes import eval_mode, exact_float32
 from pruning.repair.joins import along
-from pruning.repair.least_squares import NormalEquations
+from pruning.repair.least_squares import NormalEquations, solve_tried
 from pruning.repair.pairs import LayerPair, Pair
 from pruning.repair.patches import count_positions, count_unknowns, input_patches, output_rows
 from pruning.repair.walk import Values, Walk
@@ -20,6 +20,7 @@ from pruning.surgery.align import ColumnGroups
 PER_UNKNOWN = 20  # samples for each weight of a filter
 LEAST = 16384  # samples, where there are as many, however few the weights
 BATCH = 32  # images that go through the networks at once
+FOLDS = 5  # of which the samples of one are held out, to try on what the others say
 
 Images = Float[Tensor, "images ..."]
 
@@ -78,26 +79,40 @@ class PartFit:
     def __init__(self, layer: Any, gather: nn.Module, draws: torch.Generator) -> None:
         self.layer, self.gather, self.draws = layer, gather, draws
         self.filters, self.unknowns = len(layer.weight), count_unknowns(layer)
-        self.sums: NormalEquations | None = None
+        self.tried: NormalEquations | None = None
+        self.held_out: NormalEquations | None = None
         self.share = 0  # samples of a batch
 
     def add(self, source: Tensor, residuals: Tensor, batches: int) -> None:
         places = count_positions(self.layer, residuals)
-        if self.sums is None:
+        if self.tried is None:
             samples = min(max(PER_UNKNOWN * self.unknowns, LEAST), batches * places)
-            self.sums = NormalEquations(self.unknowns, self.layer.bias is not None, samples)
+            self.tried, self.held_out = (
+                NormalEquations(self.unknowns, self.layer.bias is not None, samples) for _ in range(2)
+            )
             self.share = -(-samples // batches)
-        positions = torch.randperm(places, generator=self.draws)[: self.share].to(source.device)
-        patches = input_patches(self.layer, self.gather(source), residuals, positions)
-        rows = output_rows(self.layer, residuals, positions).unflatten(1, (len(patches), -1))
-        self.sums.add(patches, rows.transpose(0, 1))
+        positions = torch.randperm(places, generator=self.draws)[: self.share]
+        held_out = fold_of(positions, places, len(source)) == 0
+        gathered = self.gather(source)
+        for sums, chosen in ((self.tried, positions[~held_out]), (self.held_out, positions[held_out])):
+            patches = input_patches(self.layer, gathered, residuals, chosen.to(source.device))
+            rows = output_rows(self.layer, residuals, chosen.to(source.device)).unflatten(1, (len(patches), -1))
+            sums.add(patches, rows.transpose(0, 1))  # type: ignore[union-attr] # both were made above
 
     def apply(self) -> None:
-        assert self.sums is not None
-        change = self.sums.solve().flatten(0, 1).to(self.layer.weight.dtype)
+        assert self.tried is not None
+        assert self.held_out is not None
+        change = solve_tried(self.tried, self.held_out).flatten(0, 1).to(self.layer.weight.dtype)
         self.layer.weight += change[:, : self.unknowns].view_as(self.layer.weight)
         if self.layer.bias is not None:
             self.layer.bias += change[:, -1]
+
+
+def fold_of(positions: Int[Tensor, " samples"], places: int, images: int) -> Int[Tensor, " samples"]:
+    """Whole images lie in one fold, for neighbouring places look alike; of a few images neighbouring places."""
+    per_image = max(places // images, 1)
+    block = per_image if images >= FOLDS else -(-places // FOLDS)
+    return positions // block % FOLDS
 
 
 def split_parts(layer: nn.Module) -> Iterator[tuple[nn.Module, nn.Module]]:

@@ -8,8 +8,10 @@ from torch import Tensor, nn
 
 from pruning.graph.graph import trace
 from pruning.graph.liveness import analyse
+from pruning.models import resnet
 from pruning.repair import walk
 from pruning.repair.fitting import fit_layers
+from pruning.repair.least_squares import RIDGES
 from pruning.repair.pairs import Pair, make_pair
 from pruning.selection import Selection
 from pruning.surgery.align import ColumnGroups
@@ -74,10 +76,15 @@ def test_one_layer_is_what_lstsq_gives_on_explicit_patches() -> None:
         inputs = network[1](network[0](batch))
         patches = nn.functional.unfold(inputs[:, :4], 3, padding=1, stride=2).transpose(1, 2).flatten(0, 1)
         missing = network(batch) - nn.functional.conv2d(inputs[:, :4], network[2].weight[:, :4], network[2].bias, 2, 1)
-    change = ridge_by_lstsq(patches, missing.movedim(1, -1).flatten(0, -2), 1e-2, bias=True)
-    last = pair.small.get_submodule("2")
-    assert relative(network[2].weight[:, :4] + change[:, :-1].view(4, 4, 3, 3), last.weight) < 1e-10
-    assert relative(network[2].bias + change[:, -1], last.bias) < 1e-10
+    last, fitting = pair.small.get_submodule("2"), []
+    for ridge in RIDGES:
+        change = ridge_by_lstsq(patches, missing.movedim(1, -1).flatten(0, -2), ridge, bias=True)
+        distances = (
+            relative(network[2].weight[:, :4] + change[:, :-1].view(4, 4, 3, 3), last.weight),
+            relative(network[2].bias + change[:, -1], last.bias),
+        )
+        fitting += [ridge] if max(distances) < 1e-10 else []
+    assert len(fitting) == 1
 
 
 def test_the_same_images_give_the_same_network_however_little_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,10 +133,24 @@ def test_filters_that_fill_up_their_group_stay_zero() -> None:
 def test_a_layer_with_more_inputs_than_images_is_fitted() -> None:
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 4)).double()
     pair = pair_of(network, {"0": torch.arange(8) < 4})
-    batch = images(SHAPE, 8)
-    before = distance(pair, batch)
+    batch, others = images(SHAPE, 8), images(SHAPE, 64, seed=1)
+    before = distance(pair, batch), distance(pair, others)
     fit_layers(pair, batch)
-    assert distance(pair, batch) < 0.05 * before
+    assert distance(pair, batch) < 0.5 * before[0]
+    assert distance(pair, others) < before[1]
+
+
+@pytest.mark.parametrize("count", [2, 4, 32])
+def test_few_images_of_noise_make_no_network_worse(count: int) -> None:
+    """An untrained ResNet-20, whose layers have nothing to be learned from noise: with one eps of 0.01 the part of the
+    answers that depends on the image was 1.4 to 2 times as far off as without repair."""
+    network = resnet(classes=10, image_shape=SHAPE, seed=0, depth=20, shortcut="A").eval()
+    graph = trace(network, SHAPE)
+    pair = make_pair(network, network, analyse(graph, random_rows(graph, 0.5, seed=1)))
+    others = images(SHAPE, 256, seed=1).float()
+    before = distance(pair, others)
+    fit_layers(pair, images(SHAPE, count).float())
+    assert distance(pair, others) < before
 
 
 class Joined(nn.Module):

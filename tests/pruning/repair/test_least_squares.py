@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pruning.repair.least_squares import NormalEquations
+from pruning.repair.least_squares import RIDGES, NormalEquations, solve_tried
 from pruning.repair.patches import count_positions, input_patches, output_rows
 from pruning.testing import relative
 
@@ -38,7 +38,41 @@ def test_it_is_the_ridge_solution_of_every_group(samples: int, bias: bool) -> No
 def test_inputs_that_are_always_zero_change_nothing() -> None:
     sums = NormalEquations(4, False, 10)
     sums.add(torch.zeros(1, 10, 4, dtype=torch.double), draw(1, 10, 2))
-    assert torch.equal(sums.solve(), torch.zeros(1, 2, 4, dtype=torch.double))
+    assert torch.equal(sums.solve(RIDGES[0]), torch.zeros(1, 2, 4, dtype=torch.double))
+
+
+def summed(patches: Tensor, residuals: Tensor, samples: int) -> NormalEquations:
+    sums = NormalEquations(patches.shape[2], False, samples)
+    sums.add(patches, residuals)
+    return sums
+
+
+@pytest.mark.parametrize("samples", [6, 40])
+def test_the_error_of_a_change_is_that_of_explicit_residuals(samples: int) -> None:
+    patches, residuals, change = draw(2, samples, 8), draw(2, samples, 3, seed=1), draw(2, 3, 8, seed=2)
+    explicit = (residuals - patches @ change.mT).square().sum() - residuals.square().sum()
+    assert summed(patches, residuals, samples).error(change) == pytest.approx(explicit.item(), rel=1e-10)
+
+
+@pytest.mark.parametrize("samples", [6, 40])
+def test_the_ridge_is_what_the_held_out_samples_like_best(samples: int) -> None:
+    """Weights of a known teacher under much noise: all samples, at the ridge that a search by hand finds."""
+    patches, teacher = draw(1, 2 * samples, 8), draw(1, 3, 8, seed=1)
+    residuals = patches @ teacher.mT + 3 * draw(1, 2 * samples, 3, seed=2)
+    tried, held_out = (
+        summed(patches[:, part], residuals[:, part], samples) for part in (slice(samples), slice(samples, None))
+    )
+    errors = {ridge: held_out.error(tried.solve(ridge)) for ridge in RIDGES}
+    best = min(errors, key=errors.__getitem__)
+    got = solve_tried(tried, held_out)
+    expected = ridge_by_lstsq(patches[0], residuals[0], best, bias=False) if errors[best] < 0 else torch.zeros(3, 8)
+    assert relative(expected.double(), got[0]) < 1e-10 or torch.equal(got[0], expected)
+
+
+def test_what_only_the_tried_samples_ask_for_changes_nothing() -> None:
+    tried = summed(draw(1, 20, 8), draw(1, 20, 2, seed=1), 20)
+    other = summed(draw(1, 20, 8, seed=2), -draw(1, 20, 8, seed=2) @ tried.solve(0.01)[0].mT, 20)
+    assert not solve_tried(tried, other).any()
 
 
 LAYERS = {
