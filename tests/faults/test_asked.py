@@ -38,7 +38,7 @@ from support.tiny_run import any_settings, config
         ("budget=global", "budget=global: no such choice; it is budget=filters allocation=own now"),
         ("allocation=lmap", "allocation=lmap: no such choice; did you mean lamp?"),
         ("budget.table={a:0.5}", "budget.table: no such key; it belongs to budget=layer"),
-        ("method=l2", "method=l2: no such choice; did you mean l1?"),
+        ("method=fpgn", "method=fpgn: no such choice; did you mean fpgm?"),
         ("model=resnet21", "model=resnet21: no such choice; did you mean resnet20 or resnet32 or resnet34?"),
         ("model=resnet55", "model=resnet55: no such choice; did you mean resnet56 or resnet50 or"),
         ("ratio=abc", "ratio must be a number, got 'abc': for example ratio=0.5"),
