@@ -55,10 +55,10 @@ def prune(
         repair: what is mended without training, after the certificate: "ls" (least squares, layer by layer, towards
             what the layers of the whole network make), "bn" (statistics of the norms), "merge" (readers of removed
             filters read the nearest kept ones), or several, as "merge,ls"; bn and ls look at up to 400 images of data.
-        arguments: one of macs= params= filters= layer= budget= (the share to remove), include= exclude= (patterns of
-            layers), joined= (keep, expand, couple), grouped= (keep, inside, whole), linear= (True: linear layers
-            too), and what the method takes:
-            `pruning.methods.build.build_method`.
+        arguments: one of macs= params= filters= layer= budget= (the share to remove), allocation= (which layers give
+            how much of it: uniform own l1 lamp erk isomorphic random), include= exclude= (patterns of layers), joined=
+            (keep, expand, couple), grouped= (keep, inside, whole), linear= (True: linear layers too), and what the
+            method takes: `pruning.methods.build.build_method`.
 
     Raises:
         ValueError: the value, the rule and the remedy; nothing was done.

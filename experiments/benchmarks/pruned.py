@@ -25,8 +25,8 @@ from pruning.surgery import compact
 RATIOS = (0.15, 0.25, 0.35, 0.45, 0.6)
 SIDES = {"vgg16": (32, 224), "resnet56": (32,), "resnet34": (224,), "resnet50": (224,)}
 METHODS = {  # overrides beside the ratio
-    "l1": ("method=l1",),
-    "fcf": ("method=fcf", "data.train=200", "recipe.batch=1"),
+    "l1": ("method=l1", "budget=layer"),
+    "fcf": ("method=fcf", "budget=layer", "data.train=200", "recipe.batch=1"),
     "group2d": ("method=group2d", "budget=macs", "method.score=l1"),
 }
 ROUNDED = ", round_to=16"  # widths in whole vector registers (16 float32 numbers with AVX-512)

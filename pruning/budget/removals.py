@@ -48,7 +48,8 @@ class RemovalOrder:
         if ratio == 0:
             return dict(self.problem.widths)
         wanted = ratio - ROUNDING
-        steps = fewest_steps(lambda steps: self.removed(steps, of), wanted, len(self.sites))
+        known = {steps: self.removed(steps, of) for steps in self._measured}
+        steps = fewest_steps(lambda steps: self.removed(steps, of), wanted, len(self.sites), known)
         low, got = self.removed(self.forced, of), self.removed(steps, of)
         if got < wanted or (steps < self.forced and got < low):
             raise UnmetError(low, self.removed(len(self.sites), of))
@@ -73,7 +74,12 @@ class RemovalOrder:
         measured = tuple(counts.values())
         if measured not in self._costs:
             self._costs[measured] = self.problem.cost(counts)
+        self._measured.add(steps)
         return int(getattr(self._costs[measured], of))
+
+    @cached_property
+    def _measured(self) -> set[int]:
+        return set()
 
     @cached_property
     def _costs(self) -> dict[tuple[int, ...], Cost]:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+NOTHING: Mapping[int, float] = MappingProxyType({})
 
 
-def fewest_steps(removed: Callable[[int], float], wanted: float, most: int) -> int:
+def fewest_steps(
+    removed: Callable[[int], float], wanted: float, most: int, known: Mapping[int, float] = NOTHING
+) -> int:
     """The first number of steps that removes what is wanted, as bisection finds it; `most` if none does.
 
     Widths enter a cost twice, so the root of what remains falls nearly straight: a guess on that line, moved on by 0,
     1, 3, 7, ... steps while guesses fall on the same side, takes half of the evaluations. ValueError of `removed` is a
-    network cut to pieces, which has reached anything.
+    network cut to pieces, which has reached anything. `known`: what some numbers of steps remove, from earlier targets.
     """
     lows, highs = [(-1, 1.0)], [(most, 0.0)]  # steps that are too few, and enough, with the root of what remains
+    lows += [(steps, _left(known[steps])) for steps in sorted(known) if known[steps] < wanted][-1:]
+    highs += [(steps, _left(known[steps])) for steps in sorted(known) if known[steps] >= wanted][:1]
     in_a_row = 0  # guesses on the same side; below zero on that of enough
     while (width := highs[-1][0] - lows[-1][0]) > 1:
         (a, left_a), (b, left_b) = lows[-2:] if len(lows) > 1 == len(highs) else (lows[-1], highs[-1])
@@ -24,6 +31,11 @@ def fewest_steps(removed: Callable[[int], float], wanted: float, most: int) -> i
             amount = removed(steps)
         except ValueError:
             amount = 1.0
-        (highs if amount >= wanted else lows).append((steps, math.sqrt(max(0.0, 1 - amount))))
+        (highs if amount >= wanted else lows).append((steps, _left(amount)))
         in_a_row = min(in_a_row, 0) - 1 if amount >= wanted else max(in_a_row, 0) + 1
     return highs[-1][0]
+
+
+def _left(amount: float) -> float:
+    """The root of what remains."""
+    return math.sqrt(max(0.0, 1 - amount))

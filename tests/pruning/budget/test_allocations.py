@@ -1,5 +1,6 @@
 """Each allocation against figures made by hand, and all of them against every target on real networks."""
 
+import copy
 import itertools
 from typing import Any
 
@@ -193,6 +194,9 @@ def test_by_name_from_python() -> None:
     assert str(pruning.plan(network, example, "l1", macs=0.5, allocation=Lamp())) != str(
         pruning.plan(network, example, "l1", macs=0.5)
     )
+    pruner = pruning.attach(copy.deepcopy(network), example, "l1", macs=0.5, allocation="lamp")
+    assert pruner.finish().selection == ranked.selection
+    assert pruning.PruningCallback("l1", macs=0.5, allocation="erk").method.budget.allocation.name == "erk"  # type: ignore[attr-defined]
     seeds = [pruning.prune(network, example, macs=0.5, allocation=RandomWidths(seed)).selection for seed in (0, 0, 1)]
     assert seeds[0] == seeds[1] != seeds[2]
 

@@ -268,6 +268,21 @@ def test_guesses_end_where_bisection_does_on_any_rising_curve(curve: str, most: 
 
     found = bisect_left(range(most), True, key=lambda steps: removed(steps) >= wanted)
     assert fewest_steps(removed, wanted, most) == found
+    known = {steps: removed(steps) for steps in range(0, most, max(1, most // 5))}
+    assert fewest_steps(removed, wanted, most, known) == found
+
+
+def test_what_is_known_of_a_curve_is_not_asked_again() -> None:
+    asked: list[int] = []
+
+    def removed(steps: int) -> float:
+        asked.append(steps)
+        return 1 - (1 - 0.9 * steps / 5000) ** 2
+
+    known = {steps: removed(steps) for steps in (1000, 2000, 2001)}
+    questions = len(asked)
+    assert fewest_steps(removed, known[2001], 5000, known) == 2001
+    assert len(asked) == questions
 
 
 def test_a_network_cut_to_pieces_has_reached_anything() -> None:
