@@ -121,6 +121,7 @@ def test_every_criterion_is_a_method(criterion: str) -> None:
 def test_messages_name_keys_that_there_are() -> None:
     asked = [
         ("method=fcf",),
+        ("method=l1",),
         ("method=l2",),
         ("method=group2d", "budget=filters"),
         ("method=slimming",),

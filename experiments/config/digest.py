@@ -24,6 +24,7 @@ DEFAULTS: dict[str, object] = {
     "trainer.callbacks": [],
     "method.grouped": None,
     "method.linear": False,
+    "method.variant": "independent",
 }  # came later: what was made without them is the same
 LATER = {  # what a stage has not seen yet; what it takes from an earlier stage comes in by that stage's digest
     "baseline": (

@@ -9,6 +9,7 @@ from experiments.records.json_value import JSON
 
 Values = dict[str, JSON]
 FCF = "pruning.methods.fcf.FCF"
+L1 = "pruning.methods.l1.L1"
 GROUP2D = "pruning.methods.group2d.Group2D"
 BUDGET: Values = {"round_to": 1}
 METHODS: dict[str, Values] = {
@@ -82,14 +83,23 @@ def from_4(record: Values) -> Values:
 def from_5(record: Values) -> Values:
     """Budgets have an allocation, and macs is the default; gradual L1 has a name and a class of its own, until now
     `fcf_ours`; FCF may start by lot. What networks say since then of their answers (nll, ece, flips) older records
-    lack. Methods may look at images before they choose."""
-    return with_gradual(with_allocation(with_rounds(record)))
+    lack. Methods may look at images before they choose; L1 has a greedy variant."""
+    return with_gradual(with_variant(with_allocation(with_rounds(record))))
 
 
 def with_rounds(record: Values) -> Values:
     """All were pruned once."""
     config = record.get("config")
     return record | {"config": {"rounds": 1} | config} if isinstance(config, dict) else record
+
+
+def with_variant(record: Values) -> Values:
+    """Of L1, whose norms were those of all kernels."""
+    config = record.get("config")
+    method = config.get("method") if isinstance(config, dict) else None
+    if not (isinstance(config, dict) and isinstance(method, dict) and method.get("_target_") == L1):
+        return record
+    return record | {"config": config | {"method": {"variant": "independent"} | method}}
 
 
 def with_allocation(record: Values) -> Values:

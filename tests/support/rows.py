@@ -46,6 +46,7 @@ METHODS: dict[str, Row] = {
     "dense": Row(lambda ratio: Dense(), "none"),
     "random": Row(lambda ratio: Random(PerLayer(ratio), seed=3)),
     "l1": Row(lambda ratio: L1(PerLayer(ratio))),
+    "l1, greedy": Row(lambda ratio: L1(PerLayer(ratio), variant="greedy")),
     "l1 on both": Row(lambda ratio: L1(PerLayer(ratio), joined="expand")),
     "fcf": Row(fcf, needs=("training",)),
     "group2d": Row(lambda ratio: group2d(ratio, score="l1"), "columns"),

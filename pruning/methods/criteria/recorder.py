@@ -16,13 +16,15 @@ from pruning.methods.criteria.quantities import QUANTITIES, Watch
 from pruning.methods.criteria.taps import Tap, watchable
 from pruning.modes import exact_float32
 
+Batches = Iterable[tuple[Batch, Loss]]
+
 
 def gather_moments(
     network: nn.Module,
     graph: Graph,
     layers: Sequence[str],
     quantities: Sequence[str],
-    batches: Iterable[tuple[Batch, Loss]],
+    batches: Batches,
 ) -> Moments:
     """What batches show of some layers of a network, which stays as it is; in eval.
 
