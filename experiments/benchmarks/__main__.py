@@ -21,6 +21,7 @@ FOLDER = ROOT / "experiments" / "results" / "benchmarks"
 PROGRAMS = (
     "fcf_update",
     "scoring",
+    "criteria",
     "growth",
     "compaction",
     "peer",

@@ -7,6 +7,7 @@ import pytest
 from experiments.benchmarks import (
     callback,
     compaction,
+    criteria,
     faults,
     fcf_update,
     group2d_forms,
@@ -77,6 +78,9 @@ def test_aims_of_single_figures() -> None:
     assert faults.aims([{"share": 0.021}]) == [
         Aim("checks and checkpoints: share of an epoch of ResNet-20", 0.02, 0.021, "most")
     ]
+    seconds = {"forward and back": 20.0, "all quantities": 30.0, "l2": 0.5, "fpgm": 1.5}
+    aims = criteria.aims([{"what": what, "seconds": figure} for what, figure in seconds.items()])
+    assert [(aim.got, aim.met) for aim in aims] == [(1.5, True), (1.5, False)]
     assert scoring.aims([{"L1's scores, ms": 99.0}, {"L1's scores, ms": 7.0}])[0].met
 
 
