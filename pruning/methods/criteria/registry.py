@@ -50,6 +50,7 @@ CRITERIA = {
     "fisher": Criterion(scores.fisher, "fisher", comparable=True),
     "activation": Criterion(scores.activation, "activation"),
     "activation_next": Criterion(scores.activation_next, "activation"),
+    "lookahead": Criterion(scores.lookahead),
 }
 
 

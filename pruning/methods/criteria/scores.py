@@ -93,3 +93,12 @@ def activation(layer: Layer) -> Figures:
 def activation_next(layer: Layer) -> Figures:
     """E |A_j| sum |N_j|: at most so much of what is read next goes with a filter."""
     return layer.mean("activation") * layer.sum_next(torch.abs)
+
+
+def lookahead(layer: Layer) -> Figures:
+    """||W_j|| ||N_j||: what the kernels that read a filter can make of it.
+
+    After Park et al., "Lookahead: A Far-sighted Alternative of Magnitude-based Pruning", ICLR 2020, of filters in place
+    of weights.
+    """
+    return (layer.squares * layer.sum_next(torch.square)).sqrt()

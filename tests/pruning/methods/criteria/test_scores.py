@@ -80,6 +80,14 @@ def test_a_filter_of_zeros_is_worth_nothing() -> None:
         assert (found[[0, 2, 3]] > 0).all(), name
 
 
+def test_lookahead() -> None:
+    network = SAMPLES["chain"].network()
+    found = scores("lookahead", network, (3, 8, 8))
+    for name, reader in (("0", "2"), ("2", "4")):
+        wanted = weights(network, name).flatten(1).norm(dim=1) * weights(network, reader).norm(dim=(0, 2, 3))
+        torch.testing.assert_close(found[name], wanted)
+
+
 # -- Torch-Pruning -----------------------------------------------------------------------------------------------------
 
 
