@@ -22,7 +22,8 @@ def load(config: DictConfig) -> Settings:
 def tell_new_default(settings: Settings) -> None:
     """For one release, whoever did not say what the ratio is a share of."""
     chosen = is_typed("budget") or settings.choice.experiment is not None
-    if not chosen and "budget" in settings.method.arguments:
+    cuts = settings.program in ("experiment", "plan") and "budget" in settings.method.arguments
+    if cuts and not chosen:
         log(f"{share_asked(settings.ratio, settings.choice.budget)} (until now: of each layer; budget=layer)")
 
 

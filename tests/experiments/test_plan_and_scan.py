@@ -44,6 +44,7 @@ def test_a_plan_says_what_was_asked_and_where(tmp_path: Path, capsys: pytest.Cap
         (("budget=macs",), False),
         (("budget=layer",), False),
         (("method=dense",), False),
+        (("sensitivity=true",), False),
         (("experiment=l1/resnet56_a",), False),
     ],
 )
