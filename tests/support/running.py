@@ -23,7 +23,7 @@ def untimed(made: Record) -> Record:
         if getattr(made, name)
     }
     stages = [replace(stage, seconds=0.0, images_per_second=0.0, reused=False, commit=None) for stage in made.stages]
-    return replace(made, **networks, stages=stages, git_commit=None, scratch=None, command="")
+    return replace(made, **networks, stages=stages, git_commit=None, scratch=None, command="", selection_seconds=None)
 
 
 def metrics(folder: Path) -> list[dict[str, object]]:

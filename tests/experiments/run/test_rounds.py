@@ -78,6 +78,13 @@ def test_killed_while_it_learns_it_goes_on_to_the_same_record(tmp_path: Path, mo
     assert untimed(replace(resumed, config={})) == untimed(replace(whole, config={}))
 
 
+def test_a_method_that_looks_at_images_looks_again_in_every_round(tmp_path: Path) -> None:
+    """At the small network of that round."""
+    asked = ("method=taylor", "observe.images=32", "rounds=2", "ratio=0.5", "budget=layer", "recipe.finetune.epochs=1")
+    made = run(tmp_path, *asked)
+    assert [layer.filters_kept for layer in made.layers.values()] == [4, 4]
+
+
 def test_epochs_are_shared_and_those_that_were_typed_are_not() -> None:
     stage = Stage(10, 0.1, 0.9, 0.0, "step", [0.5, 4], 0.1, 2.0)
     shared = share_recipes({"prune": replace(stage, epochs=0), "finetune": stage}, 3)

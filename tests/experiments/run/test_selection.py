@@ -38,7 +38,7 @@ def test_the_choice_is_that_of_moments_gathered_by_hand(tmp_path: Path) -> None:
     context = prepare(settings(f"folder={tmp_path}", "method=taylor", *LOOKS))
     network = context.network
     context.method.begin_stage(network, context.image_shape, 0)
-    choice = selection.select(context, network).selection
+    choice = selection.select(context, context.method, network).selection
     batches = [
         (images, lambda logits, labels=labels: F.cross_entropy(logits, labels))
         for images, labels in context.data.sample_batches(48)
