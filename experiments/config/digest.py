@@ -22,6 +22,7 @@ DEFAULTS: dict[str, object] = {
     "rounds": 1,
     "recipe.optimizer": "sgd",
     "trainer.callbacks": [],
+    "method.assignment": "learned",
     "method.grouped": None,
     "method.linear": False,
     "method.variant": "independent",

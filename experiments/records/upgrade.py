@@ -84,7 +84,17 @@ def from_5(record: Values) -> Values:
     """Budgets have an allocation, and macs is the default; gradual L1 has a name and a class of its own, until now
     `fcf_ours`; FCF may start by lot. What networks say since then of their answers (nll, ece, flips) older records
     lack. Methods may look at images before they choose; L1 has a greedy variant."""
-    return with_gradual(with_variant(with_allocation(with_rounds(record))))
+    return with_gradual(with_variant(with_allocation(with_controls(with_rounds(record)))))
+
+
+def with_controls(record: Values) -> Values:
+    """Groups of group2d may be drawn by lot."""
+    config = record.get("config")
+    method = config.get("method") if isinstance(config, dict) else None
+    if not (isinstance(config, dict) and isinstance(method, dict) and method.get("_target_") == GROUP2D):
+        return record
+    lots: Values = {"assignment": "learned", "seed": config.get("seed")}
+    return record | {"config": config | {"method": lots | method}}
 
 
 def with_rounds(record: Values) -> Values:

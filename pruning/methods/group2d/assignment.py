@@ -12,6 +12,8 @@ from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from pruning.draws import random_scores
+
 MAX_ROUNDS = 30  # stable within ten on all layers tried; the objective rises at every round, so it cannot cycle
 
 Scores = Float[Tensor, "filters channels"]
@@ -51,6 +53,11 @@ def kept_score_share(scores: Scores, groups: Groups, patterns: Int[Tensor, "grou
 def contiguous_groups(filters: int, count: int) -> Groups:
     """The first filters, the next ones, and so on."""
     return torch.arange(filters) // (filters // count)
+
+
+def groups_by_lot(seed: int, name: str, filters: int, count: int) -> Groups:
+    """Of equal size, by nothing but (seed, name): the control of learned groups."""
+    return contiguous_groups(filters, count)[random_scores(seed, f"{name} groups", filters).argsort()]
 
 
 def alternate(scores: Scores, groups: Groups, count: int, keep: int) -> Groups:

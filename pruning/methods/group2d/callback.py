@@ -15,6 +15,7 @@ from pruning.arguments import key
 from pruning.budget.allocations import ALLOCATIONS, Own
 from pruning.budget.problem import BudgetProblem, Counts
 from pruning.budget.targets import Budget
+from pruning.draws import random_scores
 from pruning.graph.cost import Cost, predict
 from pruning.graph.graph import Graph, trace
 from pruning.graph.inputs import Shapes
@@ -25,6 +26,7 @@ from pruning.methods.group2d.assignment import (
     assign_groups,
     best_patterns,
     contiguous_groups,
+    groups_by_lot,
     kept_score_share,
     kernel_mask,
     normalise_per_filter,
@@ -32,11 +34,17 @@ from pruning.methods.group2d.assignment import (
 from pruning.methods.group2d.eligible import count_groups, eligible_sites, exclusion_reasons
 from pruning.methods.group2d.gate import attach_gates, gate_on, remove_gates, ungated_weight
 from pruning.methods.group2d.lasso import START, shrink
-from pruning.methods.group2d.scores import SCORES, block_norms, kernel_scores
+from pruning.methods.group2d.scores import SCORES, WITHOUT_DATA, block_norms, kernel_scores
 from pruning.selection import Selection
 from pruning.surgery.forms import FORMS
 
-CHOICES = {"score": SCORES, "learn": ("score", "lasso"), "kernels": ("kxk", "all"), "form": FORMS}
+CHOICES = {
+    "score": SCORES,
+    "learn": ("score", "lasso"),
+    "kernels": ("kxk", "all"),
+    "form": FORMS,
+    "assignment": ("learned", "random"),
+}
 
 
 @final
@@ -46,7 +54,8 @@ class Group2D(PruningMethod):
     Args:
         budget: the share of 2D kernels removed per layer, or of MACs or parameters counted after liveness.
         groups: groups of equal size in each layer, 1 or more.
-        score: what a kernel is worth: "taylor", "activation" (both from the training steps), "l1".
+        score: what a kernel is worth: "taylor", "activation" (both from the training steps), "l1"; or "random", a lot,
+            the control of all of them.
         learn: "score" keeps the channels with the largest scores; "lasso" trains whole blocks to zero.
         levels: of the ladder: 1 decides once; 3 goes 2x, 3x, 4x towards a quarter, with training between.
         kernels: "kxk", all but 1x1; or "all".
@@ -54,6 +63,9 @@ class Group2D(PruningMethod):
         form: "split", "grouped" or "auto": the small form that is timed and exported, never what is stored.
         only: shell-style patterns of the convolutions to prune, after "!" of those to leave whole; None takes all
             that fit.
+        assignment: "learned", filters of one group are those that want the same channels; or "random", by lot, the
+            control of it: the patterns are still those of the scores.
+        seed: of the lots.
     """
 
     graph: Graph  # known once attached
@@ -69,12 +81,15 @@ class Group2D(PruningMethod):
         adapt: bool = False,
         form: str = "split",
         only: Sequence[str] | None = None,
+        assignment: str = "learned",
+        seed: int = 0,
     ) -> None:
-        _check_arguments(groups, levels, score=score, learn=learn, kernels=kernels, form=form)
+        _check_arguments(groups, levels, score=score, learn=learn, kernels=kernels, form=form, assignment=assignment)
+        self.assignment, self.seed = assignment, seed
         self.budget, self.groups_wanted, self.score, self.learn = budget, groups, score, learn
         self.levels, self.kernels, self.adapt, self.form, self.only = levels, kernels, adapt, form, only
         self.gated = levels > 1 or learn == "lasso"
-        self.needs_training = self.gated or score != "l1"
+        self.needs_training = self.gated or score not in WITHOUT_DATA
         self.observes = self.needs_training and not self.gated
         if self.gated:
             self.allocates = tuple(name for name in ALLOCATIONS if name != Own.name)
@@ -180,13 +195,20 @@ class Group2D(PruningMethod):
         gate, weight = gate_on(network, name), ungated_weight(network, name)
         if self.learn == "lasso" and gate.has_groups:
             return block_norms(weight, gate.group, self.groups_of[name])[gate.group].float().cpu()
-        return kernel_scores(self.score, weight, gate) * gate.mask[:, :, 0, 0].float().cpu()
+        if self.score == "random":
+            worth = random_scores(self.seed, name, weight.shape[:2].numel()).view(weight.shape[:2])
+        else:
+            worth = kernel_scores(self.score, weight, gate)
+        return worth * gate.mask[:, :, 0, 0].float().cpu()
 
     def groups_at(self, network: nn.Module, name: str) -> Groups:
         gate = gate_on(network, name)
         if gate.has_groups:
             return gate.group.cpu()
-        return assign_groups(self.scores(network, name), self.groups_of[name], self.keep[name])
+        scores, count = self.scores(network, name), self.groups_of[name]
+        if self.assignment == "random":
+            return groups_by_lot(self.seed, name, len(scores), count)
+        return assign_groups(scores, count, self.keep[name])
 
     def counts(self, network: nn.Module) -> Counts:
         """What the budget leaves each group of each layer, by the choice that the network's state makes now."""

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from pruning.methods.group2d.gate import KernelGate
 
-SCORES = ("taylor", "activation", "l1")
+SCORES = ("taylor", "activation", "l1", "random")
+WITHOUT_DATA = ("l1", "random")
 Weight = Float[Tensor, "out in kh kw"]
 
 

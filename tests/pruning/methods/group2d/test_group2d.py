@@ -8,6 +8,7 @@ import torch
 from pruning.budget.targets import Share
 from pruning.graph.cost import count_macs
 from pruning.methods.group2d import Group2D
+from pruning.methods.group2d.assignment import groups_by_lot
 from pruning.models import resnet
 from pruning.selection import Selection
 from pruning.surgery import compact, mask
@@ -45,6 +46,35 @@ def test_as_many_groups_as_filters_is_free_kernel_pruning():
     assert not torch.equal(mask(network, choice, SHAPE)(x), network(x))
 
 
+@pytest.mark.parametrize("lots", [{"score": "random"}, {"assignment": "random"}])
+def test_lots_keep_the_form_of_the_cut_and_follow_the_seed(lots: dict[str, object]):
+    """Every group the same number, in two groups; drawn again alike, of another seed otherwise."""
+    choices = []
+    for seed in (0, 0, 1):
+        made = method(0.5, seed=seed, **lots)
+        assert not made.needs_training
+        choices.append(made.select(attached(chain(), made)))
+    first, again, other = choices
+    assert first == again != other
+    for name in ("3", "6"):
+        assert first[name].sum(1).tolist() == [4] * 8
+        assert len(first[name].unique(dim=0)) <= 2
+    x = torch.randn(2, *SHAPE)
+    torch.testing.assert_close(compact(chain(), first, SHAPE)(x), mask(chain(), first, SHAPE)(x))
+
+
+def test_groups_by_lot_have_the_patterns_of_their_scores():
+    """The best four columns of each group's summed |W|, whoever is in it."""
+    network, made = chain(), method(0.5, assignment="random")
+    kept = made.select(attached(network, made))["3"]
+    groups = groups_by_lot(0, "3", 8, 2)
+    assert groups.bincount().tolist() == [4, 4]
+    for group in range(2):
+        summed = network[3].weight.detach().abs().sum((2, 3))[groups == group].sum(0)
+        wanted = set(summed.topk(4).indices.tolist())
+        assert {tuple(row.nonzero().flatten().tolist()) for row in kept[groups == group]} == {tuple(sorted(wanted))}
+
+
 def test_macs_budget_counts_what_nobody_reads():
     network = resnet(20, 10, (3, 32, 32)).eval()
     made = Group2D(Share(0.75, "macs"), 4, "l1", "score", 1, "kxk", False, "split")
@@ -65,7 +95,7 @@ def test_groups_that_do_not_divide_a_layer():
     ("asked", "words"),
     [
         ({"groups": 0}, "groups and levels must be 1 or more"),
-        ({"score": "magic"}, "score must be one of taylor, activation, l1, got 'magic'"),
+        ({"score": "magic"}, "score must be one of taylor, activation, l1, random, got 'magic'"),
         ({"form": "padded"}, "form must be one of split, grouped, auto, got 'padded'"),
         ({"learn": "lasso", "levels": 2}, "levels must be 1, got 2"),
     ],
