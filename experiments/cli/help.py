@@ -24,6 +24,7 @@ Then
   control=scratch  also train the pruned shape from fresh weights, as another row
   plan=true        show what would be cut and what cannot be, train nothing
   sensitivity=true prune each layer alone and show what it costs
+  program=table    cut and repair one dense network in many ways, train nothing: table.criteria, table.repairs, ...
   export=onnx      also write a checked ONNX file
   store=false      recompute stages that are already stored
   folder=outputs   where records and finished stages go

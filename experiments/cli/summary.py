@@ -1,17 +1,19 @@
 """The end of a run, for the eye. Reads a record; imports no torch."""
 
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from experiments.records.record import UNIFORM, Network, Record, Repair, Stage
+from experiments.records.record import UNIFORM, Network, Record, Stage
 from experiments.system.checkout import command
 from experiments.system.console import console, log, replace_unprintable
 from experiments.system.format import clock, cut, percent, si
 from experiments.system.redact import redact
+from pruning.repair.names import describe_repair
 
 
 def show(record: Record, folder: Path) -> None:
@@ -94,7 +96,7 @@ def remark_lines(record: Record) -> list[str]:
         lines.append(
             f"rounds       {len(record.rounds)}, to {', '.join(si(cut.macs).strip() for cut in record.rounds)} MACs"
         )
-    lines += [f"repair       {describe_repair(repair)}" for repair in record.repairs or ()]
+    lines += [f"repair       {describe_repair(**asdict(repair))}" for repair in record.repairs or ()]
     if record.gates_accuracy is not None:
         lines.append(f"with gates   {percent(record.gates_accuracy)} (full size, before any filter was removed)")
     if record.unreadable:
@@ -122,12 +124,6 @@ def describe_loser(record: Record) -> list[str]:
     losses = [0 if before is None or after is None else before - after for before, after in shares]
     most = max(losses, default=0)
     return [f"class {record.classes[losses.index(most)]} lost most ({-100 * most:.1f} points)"] if most > 0 else []
-
-
-def describe_repair(repair: Repair) -> str:
-    data = f" on {repair.images} images without labels" if repair.images else ""
-    left = f", {len(repair.left)} left as they were ({', '.join(repair.left[:3])})" if repair.left else ""
-    return f"{repair.name}: {repair.layers} layers{data}{left}"
 
 
 def comparison_command(record: Record) -> str:

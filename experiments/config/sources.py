@@ -36,7 +36,7 @@ WITHOUT_IMPORTS = {
     "prune": ("experiments.pipeline",),
     "finetune": (),
     "run": ("experiments.evaluate", "experiments.records.record", "pruning.files.export"),
-    "table": ("experiments.table", "experiments.run.repair", "pruning.graph.cost"),
+    "table": ("experiments.table", "experiments.run.repair", "experiments.run.selection", "pruning.graph.cost"),
 }
 # With all that they import
 WITH_IMPORTS = {

@@ -58,7 +58,7 @@ def refuse_unfit(context: PlanContext) -> None:
             f"all weights of {type(context.network).__name__} are frozen (requires_grad=False): nothing can be trained"
         )
     refuse_few_images(context, context.settings.repair.steps)
-    refuse_few_observed(context)
+    refuse_few_observed(context, context.method)
     refuse_rounds(context)
     with fork_rng():
         check_output(context.network, context.image_shape, classes)

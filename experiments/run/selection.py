@@ -62,10 +62,10 @@ def cross_entropy(images: Tensor, labels: Tensor) -> Loss:
     return loss
 
 
-def refuse_few_observed(context: PlanContext) -> None:
+def refuse_few_observed(context: PlanContext, method: PruningMethod) -> None:
     """Raises ValueError where a method is to look at more images than training has."""
     images, most = context.settings.observe.images, context.data.sizes["train"]
-    if needs_batches(context.method) and images > most:
+    if needs_batches(method) and images > most:
         raise ValueError(
             f"observe.images={images} is more than the {most} training images: set observe.images={most} or fewer"
         )

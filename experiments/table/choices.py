@@ -2,26 +2,25 @@
 
 import hashlib
 import inspect
-from collections.abc import Iterator
-from functools import cached_property, partial
+from functools import cached_property
 
-import torch.nn.functional as F
 from hydra.utils import instantiate
-from torch import Tensor, nn
+from torch import nn
 
+from datamodules.shares import Shard
 from experiments.config.node import KEY, plain
 from experiments.config.schema import Settings
 from experiments.records.cells import Cell
 from experiments.records.json_value import JSON
 from experiments.run.context import RunContext
 from experiments.run.dry_run import refuse_few_images
+from experiments.run.selection import observed_batches, refuse_few_observed
 from experiments.table.cells import list_cells
 from pruning.budget.allocations import Allocation, RandomWidths, as_allocation
 from pruning.budget.targets import Budget
 from pruning.graph.graph import Graph
 from pruning.graph.groups import PruningGroups, pruning_groups
 from pruning.graph.liveness import Liveness, analyse
-from pruning.methods.base import Loss
 from pruning.methods.criteria import CRITERIA, Moments, Scored, gather_moments
 from pruning.methods.filters import FilterMethod, Scores
 from pruning.methods.registry import find_method
@@ -62,12 +61,8 @@ class Choices:
         asked = (CRITERIA[name].quantity for name in criteria_of(self.context.settings) if name in CRITERIA)
         quantities = [quantity for quantity in dict.fromkeys(asked) if quantity]
         layers = [member for unit in self.groups.units.values() for member in unit.members]
-        return gather_moments(self.network, self.graph, list(dict.fromkeys(layers)), quantities, self.batches())
-
-    def batches(self) -> Iterator[tuple[Tensor, Loss]]:
-        device, count = self.context.device, self.context.settings.repair.images
-        for images, labels in self.context.data.sample_batches(count):
-            yield images.to(device), partial(F.cross_entropy, target=labels.to(device))
+        shown = observed_batches(self.context, self.network, Shard())
+        return gather_moments(self.network, self.graph, list(dict.fromkeys(layers)), quantities, shown)
 
 
 def refuse_unfit(context: RunContext) -> None:
@@ -79,10 +74,10 @@ def refuse_unfit(context: RunContext) -> None:
             f"program=table takes from method= which layers are cut, and method={settings.choice.method} is none of "
             f"table.criteria: set method={(criteria or ['l1'])[0]}"
         )
-    for criterion in criteria:
-        build_criterion(settings, criterion)
     for cell in cells:
         build_budget(settings, cell)
+    for criterion in criteria:
+        refuse_few_observed(context, build_criterion(settings, criterion))
     refuse_few_images(context, [repair for cell in cells for repair in repair_names(cell.repair)])
 
 

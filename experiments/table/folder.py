@@ -27,7 +27,8 @@ def table_digest(context: RunContext) -> str:
     settings = context.settings
     counted = {name: without_own(getattr(settings, name)) for name in ("data", "model", "budget")}
     sites = {**site_arguments(settings), "budget": None}  # it has one, whatever it is
-    content = {"images": settings.repair.images, "data": context.data.identity, "baseline": context.baseline_digest}
+    images = settings.repair.images, settings.observe.images
+    content = {"images": images, "data": context.data.identity, "baseline": context.baseline_digest}
     return digest("table", {**counted, "method": sites}, **content)
 
 

@@ -36,7 +36,7 @@ def run(settings: Settings) -> Path | None:
         folder = table_folder(context)
         with hold_lock(folder):
             preemption.request.can_resume = (folder / records.FILE).exists
-            fill_table(context, dense.network.eval(), folder)
+            fill_table(context, dense.network.to(context.device).eval(), folder)
         return folder
 
 

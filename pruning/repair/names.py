@@ -10,6 +10,7 @@ from pruning.arguments import key
 NONE, MERGE = "none", "merge"
 BY_IMAGES = ("bn", "ls")
 REPAIRS = (NONE, *BY_IMAGES, MERGE)
+NAMED = 3  # layers
 IMAGES = 400  # without labels, where no other number is asked for
 
 
@@ -36,3 +37,11 @@ def repair_names(repair: str | Sequence[str]) -> tuple[str, ...]:
 
 def needs_images(names: Sequence[str]) -> bool:
     return any(name in BY_IMAGES for name in names)
+
+
+def describe_repair(name: str, layers: int, images: int, left: Sequence[str]) -> str:
+    """What one repair has mended, and which layers it had to leave, the first few by name."""
+    data = f" on {images} images without labels" if images else ""
+    more = ", ..." if len(left) > NAMED else ""
+    missed = f", {len(left)} left as they were ({', '.join(left[:NAMED])}{more})" if left else ""
+    return f"{name}: {layers} layers{data}{missed}"

@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 from pruning.graph.liveness import Liveness
 from pruning.repair.fitting import fit_layers
 from pruning.repair.merging import merge_filters
-from pruning.repair.names import MERGE
+from pruning.repair.names import MERGE, describe_repair
 from pruning.repair.norms import estimate_norms
 from pruning.repair.pairs import Pair, make_pair
 from pruning.surgery.compact import build_small
@@ -31,9 +31,7 @@ class Repaired:
     images: int
 
     def __str__(self) -> str:
-        data = f" on {self.images} images" if self.images else ""
-        left = f"; left: {', '.join(self.left[:4])}" + (" ..." if len(self.left) > 4 else "") if self.left else ""
-        return f"{self.name}: {self.layers} layers{data}{left}"
+        return describe_repair(self.name, self.layers, self.images, self.left)
 
 
 def run_bn(pair: Pair, images: Images) -> Repaired:

@@ -56,7 +56,7 @@ def test_what_was_mended_stands_between_the_cut_and_fine_tuning(
         "                       dense    pruned   repaired   fine-tuned            change",
         "  test accuracy      91.73 %   14.75 %    89.07 %      89.07 %      -2.66 points",
     ]
-    assert "repair       merge: 9 layers, 4 left as they were (a, b, c)" in shown
+    assert "repair       merge: 9 layers, 4 left as they were (a, b, c, ...)" in shown
     assert "repair       ls: 20 layers on 400 images without labels" in shown
 
 

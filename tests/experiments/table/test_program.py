@@ -15,7 +15,14 @@ from experiments.table import cells, draws
 from support.running import run
 from support.tiny_run import TINY, composed, config
 
-ASKED = ("program=table", "budget=macs", "repair.images=16", "table.draws=[0,1]", "table.ratios=[0.25]")
+ASKED = (
+    "program=table",
+    "budget=macs",
+    "repair.images=16",
+    "observe.images=16",
+    "table.draws=[0,1]",
+    "table.ratios=[0.25]",
+)
 GRIDS = ("table.criteria=[random,l1]", "table.repairs=[none,ls]", "table.also.criteria=[l1]")
 ALSO = ("table.also.allocations=[own]", 'table.also.repairs=["merge,bn"]')
 
@@ -52,13 +59,15 @@ def test_both_grids_once_each_draw_by_draw() -> None:
     assert [cell.draw for cell in listed] == [0] * 5 + [1] * 5
 
 
-def test_a_row_is_what_its_command_finds(filled: tuple[Path, Table]) -> None:
+def test_a_row_is_what_its_command_finds(tmp_path: Path, baseline: str) -> None:
     """A full run of the same cell, whose repaired network is measured by the pipeline."""
-    folder, table = filled
-    for cell in (Cell("l1", "uniform", "ls", 0.25, 1), Cell("random", "uniform", "none", 0.25, 1)):
+    also = ("table.also.criteria=[taylor]", "table.also.allocations=[own]", "table.also.repairs=[ls]")
+    table = fill(tmp_path, baseline, *GRIDS[:2], *also)
+    asked = (("l1", "uniform", "ls"), ("random", "uniform", "none"), ("taylor", "own", "ls"))
+    for cell in (Cell(*names, ratio=0.25, draw=1) for names in asked):
         row = table.find(cell)
         assert row is not None
-        record = run(folder, *table.overrides(cell))
+        record = run(tmp_path, *table.overrides(cell))
         found = record.repaired or record.pruned
         assert (row.macs, row.params, row.accuracy) == (found.macs, found.params, found.accuracy)
         assert row.nll == pytest.approx(found.nll, rel=1e-6)
@@ -147,6 +156,7 @@ def test_a_cell_that_cannot_be_says_why(tmp_path: Path, baseline: str) -> None:
         (("table.ratios=[]",), r"table.ratios must name a number or more"),
         (("table.draws=[-1]",), r"each of table.draws must lie in 0 "),
         (("repair.images=81",), r"repair.images=81 is more than the 64 training images"),
+        (("table.criteria=[l1,taylor]", "observe.images=65"), r"observe.images=65 is more than the 64 training images"),
         (("plan=true",), r"plan=true program=table: a command runs one program"),
     ],
 )

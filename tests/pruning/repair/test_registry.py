@@ -48,7 +48,7 @@ def test_the_small_network_of_a_loop_is_repaired_too() -> None:
     pruner = pruning.attach(SAMPLES["chain"].network(), BATCHES[0], "l1", layer=0.5)
     report = pruner.finish(repair="ls", data=BATCHES).report
     assert report is not None
-    assert [str(done) for done in report.repairs] == ["ls: 4 layers on 60 images"]
+    assert [str(done) for done in report.repairs] == ["ls: 4 layers on 60 images without labels"]
 
 
 def test_merging_needs_no_images() -> None:
@@ -61,7 +61,7 @@ def test_layers_that_cannot_be_mended_are_named() -> None:
     network = nn.Sequential(nn.Conv2d(3, 6, 1), nn.Sigmoid(), nn.Conv2d(6, 4, 1))
     small = pruning.prune(network, BATCHES[0], "l1", layer=0.5, exclude="2", repair="merge")
     assert small.report is not None
-    assert str(small.report.repairs[0]) == "merge: 0 layers; left: 0"
+    assert str(small.report.repairs[0]) == "merge: 0 layers, 1 left as they were (0)"
 
 
 @pytest.mark.parametrize(
