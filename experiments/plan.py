@@ -37,7 +37,7 @@ def show(context: PlanContext, pruning_plan: Plan) -> None:
     for title, of in (("MACs", "macs"), ("params", "params")):
         before, after = getattr(pruning_plan.before, of), getattr(pruning_plan.after, of)
         log(f"{title:<9} {si(before)} -> {si(after)}   {cut(before, after)}")
-    for line in published_lines(context, pruning_plan):
+    for line in (*published_lines(context, pruning_plan), *pruning_plan.remarks):
         log(line)
     log(f"{'range':<9} {feasible_range(pruning_plan)}")
     for verdict in dict.fromkeys(row.verdict for row in pruning_plan.rows if ":" in row.verdict):

@@ -25,7 +25,7 @@ class Plan:
     `least` is the cost when every site keeps the least that the method can leave it; `operations`, before and after,
     are those of the FCF authors' count; `barriers`: operations that read all channels at full width; `decisions`: what
     the small network takes for granted of the images' size, and of their type of number, because Python has decided by
-    them in forward.
+    them in forward; `remarks`: what else is to be known.
     """
 
     rows: tuple[Row, ...]
@@ -35,10 +35,11 @@ class Plan:
     operations: tuple[int, int]
     barriers: tuple[str, ...]
     decisions: tuple[Decision, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         table = print_table(self.rows, self.before, self.after)
-        return "\n".join([table, *(f"{'decided':<12}{line}" for line in list_decisions(self.decisions))])
+        return "\n".join([table, *(f"{'decided':<12}{line}" for line in list_decisions(self.decisions)), *self.remarks])
 
 
 def make_plan(network: nn.Module, method: PruningMethod, image_shape: Shapes, steps: int) -> Plan:
@@ -56,7 +57,9 @@ def make_plan(network: nn.Module, method: PruningMethod, image_shape: Shapes, st
     rows = layer_rows(network, before, after, method.exclusion_reasons())
     operations = authors_ops(before), authors_ops(after)
     costs = predict(before), predict(after), least_cost(method, attached, graph)
-    return Plan(rows, *costs, operations, barriers(graph), graph.trace.decisions)
+    unseen = method.observes and not method.needs_training
+    remarks = (f"{'scores':<12}{method} is made of batches; until it sees them mean |W| stands in",) if unseen else ()
+    return Plan(rows, *costs, operations, barriers(graph), graph.trace.decisions, remarks)
 
 
 def least_cost(method: PruningMethod, attached: nn.Module, graph: Graph) -> Cost:

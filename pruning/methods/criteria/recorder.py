@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.utils.hooks import RemovableHandle
 
 from pruning.graph.graph import Graph
 from pruning.graph.inputs import Batch, bind, inputs_of
@@ -56,6 +58,7 @@ class Recorder:
             outputs = run.run(*_in_order(self.network, inputs))
             if self.backward:
                 (loss(outputs) * images).backward()
+        run.forget()
         return Moments(images, run.sums)
 
 
@@ -67,6 +70,7 @@ class _Run(fx.Interpreter):
         self.images = images
         self.watches: dict[fx.Node, list[tuple[str, Tap, Watch]]] = {}
         self.sums: dict[str, dict[str, Tensor]] = {}
+        self.handles: list[RemovableHandle] = []
 
     def watch(self, quantity: str, tap: Tap) -> None:
         watch = QUANTITIES[quantity].watch(tap, self.images)
@@ -79,10 +83,20 @@ class _Run(fx.Interpreter):
             kept = watch.keep(self.env[node.all_input_nodes[0]].detach(), value.detach())
             if QUANTITIES[quantity].gradients:
                 value = _with_gradient(value)
-                value.register_hook(lambda g, kept=kept, q=quantity, t=tap, w=watch: self.add(q, t, w.figure(kept, g)))
+                hook = partial(self.add_gradient, quantity, tap, watch, kept)
+                self.handles.append(value.register_hook(hook))
             else:
                 self.add(quantity, tap, watch.figure(kept, None))
         return value
+
+    def add_gradient(self, quantity: str, tap: Tap, watch: Watch, kept: Tensor, gradient: Tensor) -> None:
+        self.add(quantity, tap, watch.figure(kept, gradient))
+
+    def forget(self) -> None:
+        """Hooks and what they keep: a cycle through autograd, which Python does not see."""
+        for handle in self.handles:
+            handle.remove()
+        self.env.clear()
 
     def add(self, quantity: str, tap: Tap, figures: Tensor) -> None:
         self.sums[quantity][tap.name][tap.channels] += figures.cpu().double()

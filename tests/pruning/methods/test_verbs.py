@@ -80,6 +80,22 @@ def test_its_plan_needs_no_data() -> None:
     assert kept == {"0": 4, "2": 5, "4": 3}
 
 
+def test_a_plan_says_what_stands_in_for_scores_of_batches() -> None:
+    said = "taylor is made of batches; until it sees them mean |W| stands in"
+    assert said in str(pruning.plan(network(), EXAMPLE, "taylor", layer=0.5))
+    assert "stands in" not in str(pruning.plan(network(), EXAMPLE, "l2", layer=0.5))
+
+
+@pytest.mark.parametrize("name", ["taylor", "fisher", "activation", "activation_next"])
+def test_a_criterion_is_made_of_the_data_that_prune_is_given(name: str) -> None:
+    small = pruning.prune(network(), EXAMPLE, name, layer=0.5, data=BATCHES)
+    assert small.selection.kept("0") == 4
+    with pytest.raises(ValueError, match=rf"^{name} scores by what batches show it: give prune\(\) data="):
+        pruning.prune(network(), EXAMPLE, name, layer=0.5)
+    with pytest.raises(ValueError, match=rf"^{name} scores by what batches show it: give PruningCallback data="):
+        pruning.PruningCallback(name, layer=0.5)
+
+
 def test_a_loop_of_ones_own_calls_each_verb() -> None:
     """Gradients grow by that of the penalty, 2 w; a frozen weight has none."""
     model = network()

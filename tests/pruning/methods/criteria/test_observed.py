@@ -1,6 +1,7 @@
 """What batches show, against a few lines of autograd that know nothing of graphs and hooks."""
 
 import copy
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -181,6 +182,17 @@ def test_the_network_stays_as_it_is() -> None:
     assert all(parameter.grad is None for parameter in network.parameters())
     assert [name for name, parameter in network.named_parameters() if not parameter.requires_grad] == ["convs.0.weight"]
     assert all(module.training for module in network.modules())
+
+
+def test_a_batch_leaves_nothing_behind() -> None:
+    """No tensor is alive that was not before: hooks and what they keep would be a cycle through autograd."""
+    network = SAMPLES["residual"].network()
+    graph, counts = trace(network, SHAPE), []
+    for _ in range(3):
+        gather_moments(network, graph, ["convs.0", "convs.1"], ["taylor", "fisher"], with_loss(BATCHES))
+        gc.collect()
+        counts.append(sum(type(each) is Tensor for each in gc.get_objects()))
+    assert counts[1] == counts[2]
 
 
 def test_activations_ask_for_no_labels() -> None:
