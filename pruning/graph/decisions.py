@@ -24,7 +24,7 @@ TYPE_ATTRIBUTES = frozenset({"dtype", "device", "is_cuda"})
 class Decision:
     """An answer that Python was given while forward was traced; `text` is the line of source that asked."""
 
-    value: bool | int | float
+    value: bool | int | float | str
     file: str
     line: int
     text: str

@@ -35,6 +35,8 @@ class ValueProxy(fx.Proxy):
         value = getattr(self.value, name)  # raises AttributeError as the value itself does
         if callable(value):
             return Attribute(self, name)
+        if isinstance(value, str):  # device.type: torch's C code takes no proxy for one
+            return self.tracer.create_proxy("call_function", getattr, (self, name), {}).decide(str)
         return self.tracer.create_proxy("call_function", getattr, (self, name), {})
 
     def decide(self, convert: Callable[[Any], Any]) -> Any:

@@ -200,7 +200,7 @@ def _gating_convolutions(graph: Graph) -> set[str]:
     for op in graph.ops.values():
         gates = [side for side in op.inputs if side in pooled] if isinstance(op, Mul) else []
         for gate in gates if len(gates) < len(op.inputs) else ():
-            names |= _squashed_convolutions(graph, gate)
+            names |= _squashed_convolutions(graph, gate, pooled)
     return names
 
 
@@ -236,8 +236,9 @@ def _is_one(size: object) -> bool:
     return size == 1 or (isinstance(size, (tuple, list)) and set(size) == {1})
 
 
-def _squashed_convolutions(graph: Graph, node: fx.Node) -> set[str]:
-    """The convolutions next before this tensor, with something between that makes more than zero of zero."""
+def _squashed_convolutions(graph: Graph, node: fx.Node, pooled: set[fx.Node]) -> set[str]:
+    """The convolutions of pooled tensors next before this one, with something between that makes more than zero of
+    zero: what stands before the pooling makes the map that is gated, or normalised (FRN), and no gate."""
     names, todo, seen = set(), [(node, False)], {(node, False)}
     while todo:
         node, squashed = todo.pop()
@@ -245,7 +246,8 @@ def _squashed_convolutions(graph: Graph, node: fx.Node) -> set[str]:
         if isinstance(op, Weighted):
             names |= {op.name} if squashed else set()
             continue
-        further = {(source, squashed or isinstance(op, (NotZeroPreserving, Opaque))) for source in op.inputs}
+        squashed = squashed or isinstance(op, (NotZeroPreserving, Opaque))
+        further = {(source, squashed) for source in op.inputs if source in pooled}
         todo += further - seen
         seen |= further
     return names

@@ -21,7 +21,7 @@ from pruning.graph.sites import exclusion_by_pattern, norm_after
 from pruning.methods.base import PruningMethod
 from pruning.selection import Selection, filters_first
 
-Scores = dict[str, Float[Tensor, " classes"]]
+Scores = dict[str, Float[Tensor, " _"]]  # of filters or of the classes of a unit: lengths differ from layer to layer
 NORMS: dict[str, Callable[[Tensor], Tensor]] = {
     "sum": lambda filters: filters.abs().sum(1),
     "mean": lambda filters: filters.abs().mean(1),

@@ -33,7 +33,10 @@ def mask(network: nn.Module, selection: Selection, image_shape: Shapes, graph: G
 
 @torch.no_grad()
 def silence(network: nn.Module, liveness: Liveness) -> None:
-    """Zero, in place, what the selection of `liveness` removes; to be repeated after each step of a masked training."""
+    """Zero, in place, what the selection of `liveness` removes; to be repeated after each step of a masked training.
+
+    Filled, not multiplied: -0.3 times 0 is -0, and 1 / x and atan2 ask for the sign of a zero.
+    """
     for node, op in liveness.graph.ops.items():
         live = liveness.live[node]
         if isinstance(op, Weighted):
@@ -48,9 +51,9 @@ def _silence_filters(layer: nn.Module, plain: nn.Module, live: Flags, kernels: t
     """Of `layer`, as far as torch's plain one that stands for it has them, weight and bias of what does not work."""
     working = live[:, None] if kernels is None else both(kernels, live[:, None])
     weight = filters_first(layer.get_parameter("weight"), layer)
-    weight.mul_(working.to(weight.device)[(...,) + (None,) * (weight.ndim - 2)])
+    weight.masked_fill_(~working.to(weight.device)[(...,) + (None,) * (weight.ndim - 2)], 0)
     if plain.bias is not None:
-        layer.get_parameter("bias").mul_(live.to(weight.device))
+        layer.get_parameter("bias").masked_fill_(~live.to(weight.device), 0)
 
 
 def _silence_norm(layer: nn.Module, plain: Any, live: Flags) -> None:
@@ -62,4 +65,4 @@ def _silence_tensors(layer: nn.Module, names: tuple[str, ...], live: Flags) -> N
     for name in names:
         value = getattr(layer, name, None)
         if value is not None:
-            value.mul_(live.to(value.device).view(-1, *(1,) * (value.ndim - 1)))
+            value.masked_fill_(~live.to(value.device).view(-1, *(1,) * (value.ndim - 1)), 0)
