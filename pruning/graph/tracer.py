@@ -13,6 +13,7 @@ from threading import get_ident
 from typing import Any
 
 import torch
+import torch.utils.checkpoint
 from torch import Tensor, fx, nn
 from torch.utils._device import _device_constructors
 
@@ -246,6 +247,12 @@ def _forget_wrapping(graph: fx.Graph) -> None:
 def _refuse_autograd_functions() -> Iterator[None]:
     """For a while none is given a proxy, which torch's C code would take for a tensor in memory, and crash."""
     original: Any = vars(torch.autograd.Function)["apply"]
+    checkpoint, ask_device = torch.utils.checkpoint, torch.utils.checkpoint._infer_device_type
+
+    def refuse_checkpoint(*args: Any) -> Any:
+        if _has_proxy(args):
+            raise RefusalError(*AUTOGRAD_FUNCTION)
+        return ask_device(*args)
 
     def apply(kind: type, *args: Any, **kwargs: Any) -> Any:
         if _has_proxy((args, kwargs)):
@@ -253,10 +260,12 @@ def _refuse_autograd_functions() -> Iterator[None]:
         return original.__get__(None, kind)(*args, **kwargs)
 
     torch.autograd.Function.apply = classmethod(apply)  # type: ignore[assignment]
+    checkpoint._infer_device_type = refuse_checkpoint  # use_reentrant=False begins by asking, and calls no Function
     try:
         yield
     finally:
         torch.autograd.Function.apply = original
+        checkpoint._infer_device_type = ask_device
 
 
 def _has_proxy(values: Any) -> bool:

@@ -7,6 +7,7 @@ a channel that is not held is zero there, or nobody reads it.
 from __future__ import annotations
 
 import copy
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,10 +147,13 @@ class Wiring:
         return normal.computed[name].apply(self.new, name, x, bool(bias))
 
     def replay(self, op: Index, x: fx.Node, held: Numbers) -> fx.Node:
-        """A chain of reshapings run anew on `x`, which holds these channels; it asks `x` for its sizes."""
+        """A chain of reshapings run anew on `x`, which holds these channels; it asks `x` for its sizes, but for the
+        number of channels: of that others may be made, such as how many a group has."""
         known = {op.inputs[0]: x}
 
-        def argument(node: fx.Node) -> fx.Node:
+        def argument(node: fx.Node) -> Any:
+            if self._asks_width(node):
+                return self.old.trace.values[node]
             if node not in known and not self._asks(node, known):
                 return self.full_width(node)
             if node not in known:
@@ -168,6 +172,16 @@ class Wiring:
         """Is a number made of the sizes of these tensors?"""
         is_number = node not in self.old.ops and node not in self.old.trace.bundles
         return is_number and any(n in known or self._asks(n, known) for n in node.all_input_nodes)
+
+    def _asks_width(self, node: fx.Node) -> bool:
+        """Is a number how many channels a tensor has?"""
+        asked = node.all_input_nodes[0] if node.target is operator.getitem else node
+        is_size = asked.target == "size" or (asked.target is getattr and asked.args[1:] == ("shape",))
+        source = asked.all_input_nodes[0] if is_size else None
+        index = node.args[1] if is_size and len(node.args) > 1 else None
+        if source not in self.old.ops or not isinstance(index, int):
+            return False
+        return index % len(self.old.shape(source)) == self.old.ops[source].axis
 
     def _set_size(self, copied: fx.Node, step: Op, held: Numbers) -> None:
         """A view or an expansion is given the number of channels that are held."""

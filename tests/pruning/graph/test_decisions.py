@@ -87,6 +87,11 @@ def of_a_type(self: Any, x: Tensor) -> Tensor:
     return self.mix(x) if x.dtype == torch.float64 and x.device == self.mix.weight.device else x
 
 
+def outside_autocast(self: Any, x: Tensor) -> Tensor:
+    with torch.autocast(device_type=x.device.type, enabled=False):
+        return self.mix(x)
+
+
 def places(self: Any, x: Tensor) -> Tensor:
     return x * torch.arange(x.shape[-1], dtype=x.dtype)
 
@@ -109,6 +114,7 @@ TRACED: dict[str, tuple[Forward, list[int], int]] = {
     "windows": (windows, [8, 12], 0),
     "checked": (checked, [5, 8], 0),
     "of a type": (of_a_type, [5], 1),
+    "outside autocast": (outside_autocast, [5], 1),
     "places": (places, [5, 8], 0),
     "a number changed": (renumbered, [5, 8], 0),
 }

@@ -104,6 +104,18 @@ def test_a_gate_that_keeps_zero_and_a_product_without_pooling_are_no_excitation(
         assert having(sites(trace(network, (3, 1, 1))), "gating") == []
 
 
+class ResponseNorm(nn.Module):
+    """FRN: every map over the root of its mean square."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (x.square().mean((2, 3), keepdim=True) + 1e-5).rsqrt()
+
+
+def test_what_makes_the_map_that_a_norm_divides_by_its_own_size_is_no_gate() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), ResponseNorm(), nn.Conv2d(4, 4, 3), ResponseNorm(), nn.Conv2d(4, 2, 3))
+    assert having(found(network), "gating") == []
+
+
 def test_filters_are_the_classes_through_whatever_squashes_them() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Sigmoid(), nn.Conv2d(4, 2, 1), nn.Sigmoid(), nn.Softmax(1))
     assert having(sites(trace(network, (3, 8, 8))), "final") == ["2"]

@@ -196,6 +196,13 @@ def values_times_places(x: Tensor, y: Tensor) -> Tensor:
     return values * places
 
 
+def normalised_by_groups(x: Tensor, y: Tensor) -> Tensor:
+    """EvoNorm S0, of groups of one channel."""
+    b, c, h, w = x.shape
+    deviation = x.reshape(b, 8, c // 8, h, w).std((2, 3, 4), keepdim=True)
+    return x / (deviation + 1).expand(b, 8, c // 8, h, w).reshape(b, c, h, w)
+
+
 PLACES: dict[str, tuple[Function, int]] = {
     "max pool": (lambda x, y: F.max_pool2d(x, 2), 5),
     "lp pool": (lambda x, y: F.lp_pool2d(x, 2, 2), 5),
@@ -254,6 +261,8 @@ PLACES: dict[str, tuple[Function, int]] = {
     "halves of places": (lambda x, y: F.glu(x, 2), 5),
     "dropout": (lambda x, y: F.dropout(x, 0.0), 5),
     "of another type": (lambda x, y: x.float().to(torch.double), 5),
+    "normalised by its size": (lambda x, y: x * (x.square().mean((2, 3), True) + 1e-5).rsqrt(), 5),  # FRN
+    "normalised by groups": (normalised_by_groups, 5),
     "patches": (lambda x, y: F.unfold(x, 1).unflatten(2, (4, 4)), 8),
     "matmul": (lambda x, y: (x.flatten(2).transpose(1, 2) @ torch.ones(8, 8).double()).mT.unflatten(2, (4, 4)), 8),
     "einsum": (lambda x, y: torch.einsum("nchw,cd->ndhw", x, torch.ones(8, 8).double()), 8),

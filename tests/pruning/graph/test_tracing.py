@@ -118,14 +118,15 @@ def test_a_function_that_a_users_file_holds_leaves_no_trace_in_torch_fx() -> Non
 
 
 class Checkpointed(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, reentrant: bool) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(3, 4, 1)
+        self.conv, self.reentrant = nn.Conv2d(3, 4, 1), reentrant
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return checkpoint(self.conv, x, use_reentrant=True)
+        return checkpoint(self.conv, x, use_reentrant=self.reentrant)
 
 
-def test_a_function_of_autograd_is_refused_where_it_would_crash_the_interpreter() -> None:
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_a_function_of_autograd_is_refused_where_it_would_crash_the_interpreter(reentrant: bool) -> None:
     with pytest.raises(ValueError, match=r"calls a torch.autograd.Function .* switch checkpointing off"):
-        trace(Checkpointed(), (3, 4, 4))
+        trace(Checkpointed(reentrant), (3, 4, 4))
