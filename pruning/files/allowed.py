@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import math
 import operator
 from importlib import import_module
 from typing import Any
@@ -10,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from pruning.graph import tables
 from pruning.surgery import align, norms
 
 OPERATORS = (
@@ -25,7 +28,19 @@ TORCH = (
     *("flatten", "reshape", "permute", "transpose", "squeeze", "unsqueeze", "swapaxes", "movedim", "moveaxis", "t"),
     *("unflatten", "broadcast_to", "select", "roll", "flip", "tile", "index_select", "gather", "ravel", "swapdims"),
     *("matmul", "bmm", "einsum", "zeros_like", "ones_like", "full_like", "zeros", "ones", "full", "arange", "linspace"),
-    *("diagonal", "cumsum", "topk", "cross", "adaptive_avg_pool1d", "conv1d", "conv2d", "conv3d"),
+    *(
+        "diagonal",
+        "cumsum",
+        "topk",
+        "argmax",
+        "argmin",
+        "mm",
+        "cross",
+        "adaptive_avg_pool1d",
+        "conv1d",
+        "conv2d",
+        "conv3d",
+    ),
 )
 FUNCTIONAL = (
     *("relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "hardswish", "hardsigmoid"),
@@ -38,15 +53,29 @@ FUNCTIONAL = (
     *("scaled_dot_product_attention", "threshold", "softshrink", "hardshrink", "tanhshrink", "lp_pool1d"),
     *("max_unpool2d", "adaptive_max_pool1d", "adaptive_max_pool3d", "conv_transpose1d", "conv_transpose3d"),
 )
+# What the graph knows of each channel by itself: numbers made of numbers.
+TABLED: frozenset[Any] = tables.ELEMENTWISE.union(
+    *(tables.ADDITIONS, tables.EXTREMA, tables.PRODUCTS, tables.QUOTIENTS, tables.UNEQUAL, tables.CHOICES),
+    *(tables.PRODUCTS_ADDED, tables.EXPANSIONS, tables.STACKS, tables.ALONG_AXES, tables.COPYING),
+)
+HOMES = {"operator": operator, "torch": torch, "torch.nn.functional": F}
 FUNCTIONS: dict[str, Any] = {
+    **{
+        f"{home}.{function.__name__}": function
+        for home, module in HOMES.items()
+        for function in TABLED
+        if callable(function) and getattr(module, function.__name__, None) == function
+    },
     **{f"operator.{name}": getattr(operator, name) for name in OPERATORS},
     **{f"torch.{name}": getattr(torch, name) for name in TORCH},
     **{f"torch.nn.functional.{name}": getattr(F, name) for name in FUNCTIONAL},
-    "builtins.getattr": getattr,
+    **{f"math.{name}": getattr(math, name) for name in ("ceil", "floor", "sqrt", "log", "log2", "exp")},
+    **{f"builtins.{name}": getattr(builtins, name) for name in ("getattr", "len", "round", "min", "max", "abs")},
 }
 FUNCTION_NAMES = {function: name for name, function in reversed(FUNCTIONS.items())}
 METHODS = frozenset(
     {
+        *(name for name in TABLED if isinstance(name, str)),
         *("abs", "add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "neg", "pow", "sqrt", "rsqrt", "exp"),
         *("log", "clamp", "clamp_", "clone", "detach", "contiguous", "relu", "relu_", "tanh", "sigmoid", "softmax"),
         *("mean", "sum", "amax", "amin", "max", "min", "var", "std", "size", "dim", "numel", "view", "view_as"),
@@ -68,7 +97,7 @@ METHODS = frozenset(
         *("swapdims", "movedim", "moveaxis", "t", "ravel", "chunk", "split", "unbind", "narrow", "select", "expand"),
         *("expand_as", "repeat", "repeat_interleave", "unfold", "diagonal", "roll", "flip", "matmul", "bmm"),
         *("index_select", "gather", "masked_fill", "new_zeros", "new_ones", "new_full", "to", "type_as", "float"),
-        *("double", "half", "bfloat16", "type", "argmax", "cumsum", "log_softmax", "hardswish"),
+        *("double", "half", "bfloat16", "type", "argmax", "argmin", "topk", "cumsum", "log_softmax", "hardswish"),
     }
 )
 ATTRIBUTES = frozenset(

@@ -142,7 +142,20 @@ def _opaque_macs(liveness: Liveness, op: Op) -> int:
         macs = _macs(*applied, shape(op.inputs[0]), shape(op.node))
     else:
         macs = 0 if layer is None or next(layer.children(), None) is None else _block_macs(layer, op.node, trace)
-    return macs if isinstance(op, Source) else macs // TRACED_IMAGES  # what no image changes is made once
+    return macs // TRACED_IMAGES if _is_of_each_image(op, trace) else macs
+
+
+def _is_of_each_image(op: Op, trace: Trace) -> bool:
+    """Is it made for every image? What no image changes is made once, but where it is given the size of the batch."""
+    if not isinstance(op, Source):
+        return True
+    ancestors, todo = {op.node}, [op.node]
+    while todo:
+        further = set(todo.pop().all_input_nodes) - ancestors
+        ancestors |= further
+        todo += further
+    asks_images = any(node.op == "placeholder" for node in ancestors)
+    return asks_images and trace.shapes[op.node][:1] == (TRACED_IMAGES,)
 
 
 def _block_macs(block: nn.Module, node: fx.Node, trace: Trace) -> int:

@@ -13,7 +13,7 @@ from jaxtyping import Bool
 from torch import Tensor, fx
 
 from pruning.graph.graph import Graph
-from pruning.graph.ops import Flags, NotZeroPreserving, Op, Opaque, Weighted
+from pruning.graph.ops import Flags, Index, NotZeroPreserving, Op, Opaque, Weighted
 from pruning.selection import SELECTABLE, Selection, any_of, both
 
 FAULT = "a fault of this library, please report it"
@@ -131,8 +131,14 @@ def _refuse_vanished(liveness: Liveness) -> None:
         if not isinstance(op, (NotZeroPreserving, Opaque)) or not liveness.need(node).any():
             continue
         for source in op.inputs:
-            if len(liveness.live[source]) and not liveness.need(source).any():
+            if len(liveness.live[source]) and not liveness.need(source).any() and not _is_piece(liveness, source):
                 raise ValueError(
                     f"nothing is left of {source.name}, but {node.name} makes something out of its zeros; "
                     "keep more of the layers before it"
                 )
+
+
+def _is_piece(liveness: Liveness, node: fx.Node) -> bool:
+    """Is it a piece of a tensor of which something is left? Its zeros have that one's size."""
+    op = liveness.graph.ops[node]
+    return isinstance(op, Index) and op.form == "gather" and bool(liveness.need(op.inputs[0]).any())

@@ -237,9 +237,10 @@ class Tracer(fx.Tracer):
 
 
 def _forget_wrapping(graph: fx.Graph) -> None:
-    """A graph's code would wrap the name "torch.pow", which no module has: every later trace would look for it."""
+    """A graph's code would wrap the name "torch.pow", which no module has: every later trace would look for it.
+    math.ceil and its like are wrapped in every trace anyhow."""
     for node in graph.nodes:
-        if node.target in RECORDED_FUNCTIONS:
+        if node.target in RECORDED_FUNCTIONS or getattr(node.target, "__module__", None) == "math":
             node.meta.pop("is_wrapped", None)
 
 

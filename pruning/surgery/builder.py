@@ -28,6 +28,7 @@ from pruning.graph.ops import (
     Weighted,
 )
 from pruning.graph.places import channel_padding
+from pruning.graph.tables import SPLITS
 from pruning.surgery.align import AddAt, ColumnGroups
 from pruning.surgery.narrow import narrow_filters, narrow_grouped, narrow_norm, narrow_norm_over_channels, narrow_prelu
 from pruning.surgery.wiring import NOTHING, Carrier, Numbers, Wiring, positions_of
@@ -185,7 +186,8 @@ class Builder:
     def index(self, op: Index) -> Carrier:
         source, need, wiring = op.inputs[0], self.need(op.node), self.wiring
         if op.form == "gather":
-            return Carrier(wiring.bring(source, op.origin[need]), need)
+            bring = wiring.bring_view if _is_view(op) else wiring.bring
+            return Carrier(bring(source, op.origin[need]), need)
         if op.form == "pad":
             return Carrier(self.pad(op, wiring.bring(source, op.origin[need])), need)
         if op.form == "opaque":
@@ -206,7 +208,18 @@ class Builder:
         return self.wiring.new.call_function(F.pad, (x, tuple(pads))) if any(pads) else x
 
 
+def _is_view(op: Index) -> bool:
+    """Are its channels a piece or a slice of a tensor, in the same memory?"""
+
+    def is_slice(step: fx.Node) -> bool:
+        index = step.args[1] if step.target is operator.getitem else step
+        return all(isinstance(part, (int, slice)) for part in (index if isinstance(index, tuple) else (index,)))
+
+    return all(step.target in SPLITS or step.target in NARROWINGS or is_slice(step) for step in op.chain)
+
+
 REMEDY = "let all its filters read the same channels, or set output_padding where it is built"
+NARROWINGS = {torch.narrow, "narrow"}
 SUMS = {operator.add, operator.iadd, torch.add, "add", "add_"}
 
 EMITTERS: tuple[tuple[type[Op], Callable[[Builder, Any], Carrier]], ...] = (

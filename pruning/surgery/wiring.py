@@ -91,9 +91,7 @@ class Wiring:
         """A node with exactly the wanted channels of a source; those it does not hold are zero."""
         node, held = self.carriers[source].node, self.carriers[source].channels
         if node is None:
-            raise ValueError(
-                f"nothing is left of {source.name} but its size is needed; keep more of the layers before it"
-            )
+            node, held = self._zero_channel(source), want[:1]
         if torch.equal(held, want):
             return node
         position = positions_of(held, self.old.ops[source].width)[want]
@@ -105,6 +103,34 @@ class Wiring:
             return node
         places = is_held.nonzero().flatten().to(self.device)
         return self.insert(source, "spread", Spread(places, len(want), self.old.ops[source].axis), node)
+
+    def _zero_channel(self, source: fx.Node) -> fx.Node:
+        """One channel of a piece of which nothing is held: it has the size of the tensor that it is a piece of.
+
+        Raises:
+            ValueError: nothing that has its size is held.
+        """
+        op = self.old.ops[source]
+        if not (isinstance(op, Index) and op.form == "gather" and self.holds(op.inputs[0])):
+            raise ValueError(
+                f"nothing is left of {source.name} but its size is needed; keep more of the layers before it"
+            )
+        channel = self.new.call_function(torch.narrow, (self.carriers[op.inputs[0]].node, op.axis, 0, 1))
+        return self.new.call_function(torch.zeros_like, (channel,))
+
+    def bring_view(self, source: fx.Node, want: Numbers) -> fx.Node:
+        """As `bring`, but neighbours as a view, as in the full-size network: a copy may be summed in another order."""
+        node, held = self.carriers[source].node, self.carriers[source].channels
+        places = positions_of(held, self.old.ops[source].width)[want]
+        start = int(places[0])
+        if (
+            node is None
+            or start < 0
+            or len(want) == len(held)
+            or not torch.equal(places - start, torch.arange(len(want)))
+        ):
+            return self.bring(source, want)
+        return self.new.call_function(torch.narrow, (node, self.old.ops[source].axis, start, len(want)))
 
     def count_held(self, source: fx.Node, want: Numbers) -> int:
         """How many of the wanted channels a source holds."""

@@ -27,9 +27,9 @@ This page shows which networks can be cut, by how much, and that what is left co
 The {n} networks of [tests/networks/list.toml](../tests/networks/list.toml), a list that was frozen before the engine
 was made to take them: torchvision's, one of each of timm's convolutional families, and forms of the popular CIFAR
 collections' wirings, written anew.{rest} Each is built with random weights, norms and scales, in float64. Every layer
-that may be cut loses 30 %, then 60 % of its filters, drawn at random; of `joined=couple` and `joined=expand` the one
-that cuts more is shown; linear layers on a channel axis are cut too (`linear=True`). Then, all of it computed on
-images:
+that may be cut loses 30 %, then 60 % of its filters (all but one, where that is more), drawn at random; of
+`joined=couple` and `joined=expand` the one that cuts more is shown; linear layers on a channel axis are cut too
+(`linear=True`). Then, all of it computed on images:
 
 - *exact*: the largest |masked - small|, relative to the largest output, of both cuts; at most {exact:.0e}. With nothing
   removed the small network is the network itself, bit for bit, and each cut costs what was predicted. MACs are

@@ -113,7 +113,9 @@ def surveyed(network: nn.Module, entry: Entry) -> list[Random]:
 
 
 def deepest(network: nn.Module, entry: Entry, methods: list[Random], ratio: float) -> tuple[Random, Selection]:
-    """Random filters, `ratio` of each layer that may be cut, by the way with joins that leaves fewest MACs.
+    """Random filters, by the way with joins that leaves fewest MACs.
+
+    `ratio` of each layer that may be cut; where that is more than all but one, one stays.
 
     Raises:
         ValueError: whatever was tried empties a layer, or the masked network says the same of all images.
@@ -127,7 +129,8 @@ def deepest(network: nn.Module, entry: Entry, methods: list[Random], ratio: floa
 
 
 def draw_selection(network: nn.Module, method: Random, ratio: float, seed: int) -> Selection:
-    method.budget, method.seed = PerLayer(ratio), seed
+    last = {name: 1 for name, width in method.widths().items() if width * (1 - ratio) < 1}  # would be emptied
+    method.budget, method.seed = PerLayer(ratio, last), seed
     method.settle_counts(network, method.scores(network))
     return method.select(network)
 

@@ -1,6 +1,7 @@
 """A network that no name builds is saved with its own graph and comes back bit for bit; a lying graph is refused."""
 
 import json
+import math
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision import models
 
@@ -152,3 +154,20 @@ def test_dense_is_not_looked_at_where_the_folder_has_the_graph(kept: Path) -> No
 def test_a_network_that_nobody_compacted_has_no_graph() -> None:
     with pytest.raises(ValueError, match="a Conv2d is no network that compact has made"):
         describe(nn.Conv2d(3, 3, 3))
+
+
+class Numbers(nn.Module):
+    """Functions of numbers, of sizes and of Python that a file may hold."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        side = round(math.ceil(x.shape[-1] / 2) + len(x.shape) / 2)
+        x = F.interpolate(x, (side, side)).clamp(min=-1) * torch.median(x.flatten(2), 2).values[:, :, None, None]
+        return torch.hypot(x, torch.fmod(x, 0.5)).minimum(x.topk(2, 3)[0].sum(3, keepdim=True))
+
+
+def test_functions_of_numbers_and_of_sizes_come_back(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 1), Numbers(), nn.Conv2d(8, 4, 3))
+    example = torch.randn(1, 3, 8, 8)
+    small = pruning.prune(model, example, "l1", layer=0.5, joined="couple")
+    pruning.save(small, tmp_path)
+    assert torch.equal(pruning.load(tmp_path).network(example), small.network(example))

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from pruning.graph.cost import Cost, count_bytes, count_macs, count_params, latencies, predict
@@ -94,6 +94,25 @@ def test_what_is_predicted_is_built(name: str) -> None:
         choice = random_rows(graph, 0.15 * (seed + 1), seed, spared=("excite", "classes"))
         small = compact(network, choice, SHAPE, graph)
         assert predict(analyse(graph, choice)) == Cost(count_macs(small, SHAPE), count_params(small))
+
+
+class Placed(nn.Module):
+    """Adds what a convolution makes of places: of one grid, or of a grid for each image."""
+
+    def __init__(self, each: bool) -> None:
+        super().__init__()
+        self.conv, self.places, self.each = nn.Conv2d(3, 4, 1), nn.Conv2d(2, 4, 1), each
+
+    def forward(self, x: Tensor) -> Tensor:
+        grids = x.shape[0] if self.each else 1
+        return self.conv(x) + self.places(torch.ones((grids, 2, x.shape[2], x.shape[3])))
+
+
+@pytest.mark.parametrize("each", [True, False])
+def test_what_is_made_of_sizes_alone_is_counted_as_often_as_it_is_made(each: bool) -> None:
+    network = Placed(each)
+    predicted = predict(analyse(trace(network, (3, 4, 4)), Selection({})))
+    assert predicted.macs == count_macs(network, (3, 4, 4)) == 16 * (3 * 4 + 2 * 4)
 
 
 def test_counting_computes_nothing_and_changes_nothing() -> None:

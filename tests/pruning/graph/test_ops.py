@@ -23,12 +23,20 @@ def test_small_is_masked(name: str) -> None:
         assert_small_is_masked(network, Selection.from_arrays(kernels), (3, 6, 6), graph=graph)
 
 
+def test_a_map_that_is_silent_has_the_size_of_the_tensor_that_it_is_a_piece_of() -> None:
+    """Sigmoid of nothing is a map of 1/2; attention's softmax of nothing is 1/n."""
+    rows = {"before": torch.arange(8) != 2}
+    for middle in (lambda x: x * x[:, 2:3].sigmoid(), lambda x: x * x[:, 2:3].softmax(3)):
+        network = randomised(initialise(Around(middle), 0))
+        assert_small_is_masked(network, Selection.of_rows(network, rows), (3, 6, 6))
+
+
 def test_a_map_that_is_silent_but_read_is_refused() -> None:
     """Sigmoid of nothing is a map of 1/2, but no channel is left to take its size from."""
-    network = randomised(initialise(Around(lambda x: x * x[:, 2:3].sigmoid()), 0))
+    network = randomised(initialise(Around(lambda x: x * x[:, 2:3].relu().sigmoid()), 0))
     rows = torch.arange(8) != 2
     with pytest.raises(
-        ValueError, match="nothing is left of getitem, but sigmoid makes something out of its zeros; keep more"
+        ValueError, match="nothing is left of relu, but sigmoid makes something out of its zeros; keep more"
     ):
         assert_small_is_masked(network, Selection.of_rows(network, {"before": rows}), (3, 6, 6))
 

@@ -1,8 +1,9 @@
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pruning.graph.cost import count_params
 from pruning.graph.graph import trace
@@ -189,3 +190,27 @@ def test_a_narrow_branch_is_added_at_its_channels_without_a_copy_of_the_stream(n
     kinds = [type(layer) for layer in small.modules()]
     assert kinds.count(AddAt) == 9
     assert kinds.count(Spread) == (0 if name == "B" else 4)  # blocks 0 and 1 behind a padded shortcut
+
+
+class Halved(nn.Module):
+    def __init__(self, halve: Callable[[Tensor], tuple[Tensor, Tensor]]) -> None:
+        super().__init__()
+        self.conv, self.halve = nn.Conv2d(3, 8, 1), halve
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        first, second = self.halve(self.conv(x))
+        return first, second
+
+
+@pytest.mark.parametrize(
+    "halve",
+    [lambda x: x.chunk(2, 1), lambda x: torch.split(x, [4, 4], 1), lambda x: (x[:, :4], x.narrow(1, 4, 4))],
+)
+def test_pieces_stay_views_so_that_who_reads_them_sums_in_the_same_order(
+    halve: Callable[[Tensor], tuple[Tensor, Tensor]],
+) -> None:
+    network, shape = randomised(Halved(halve)), (3, 4, 4)
+    same, batch = compact(network, Selection.full(network), shape), images(shape)
+    assert [piece.stride() for piece in same(batch)] == [piece.stride() for piece in network(batch)]
+    rows = {"conv": torch.tensor([True, False, True, True, True, True, False, True])}
+    assert_small_is_masked(network, Selection.of_rows(network, rows), shape)
