@@ -20,6 +20,7 @@ from experiments.run.rounds import method_of_round, plan_rounds, to_full_size
 from experiments.run.run_name import check_name_is_free
 from experiments.run.selection import select
 from experiments.run.stages import StageResult, StageSpec, train, train_baseline
+from experiments.run.tuning import tune
 from experiments.system.locks import hold_lock
 from experiments.tracking.tracker import track
 from experiments.trainer import ranks
@@ -110,7 +111,8 @@ def prune(
     certificate = certify(mask(plain, choice, shape), small, context.probe)
     repaired = repair(context, plain, choice)
     mended = small if repaired is None else repaired.network
-    tuned = train(context, replace(learned, network=mended), StageSpec(tune_stage, tune_stage, objective))
+    spec = StageSpec(tune_stage, tune_stage, objective)
+    tuned = tune(context, replace(learned, network=mended), plain, choice, spec)
     return Cut(method, learned, choice, chosen.seconds, gates, small, certificate, repaired, tuned)
 
 

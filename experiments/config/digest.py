@@ -25,6 +25,7 @@ DEFAULTS: dict[str, object] = {
     "method.assignment": "learned",
     "method.grouped": None,
     "method.linear": False,
+    "method.tune": "small",
     "method.variant": "independent",
 }  # came later: what was made without them is the same
 LATER = {  # what a stage has not seen yet; what it takes from an earlier stage comes in by that stage's digest
@@ -43,7 +44,16 @@ LATER = {  # what a stage has not seen yet; what it takes from an earlier stage 
         "recipe.finetune",
         "recipe.grant",
     ),
-    "prune": ("choice", "control", "method.form", "repair", "objective", "recipe.finetune", "recipe.grant"),
+    "prune": (
+        "choice",
+        "control",
+        "method.form",
+        "method.tune",
+        "repair",
+        "objective",
+        "recipe.finetune",
+        "recipe.grant",
+    ),
     "run": (),
 }
 FINAL = ("choice", "control", "method.form")

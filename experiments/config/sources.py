@@ -42,7 +42,7 @@ WITHOUT_IMPORTS = {
 WITH_IMPORTS = {
     "baseline": ("pruning.training.task",),
     "prune": ("pruning.lightning.steps", "pruning.budget.rounds"),
-    "finetune": ("pruning.surgery", "pruning.repair.registry"),
+    "finetune": ("pruning.surgery", "pruning.surgery.expand", "pruning.repair.registry", "pruning.methods.masked"),
     "run": ("pruning.files.artifact",),
     "table": (
         *("pruning.surgery", "pruning.repair.registry"),

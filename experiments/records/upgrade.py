@@ -88,12 +88,12 @@ def from_5(record: Values) -> Values:
 
 
 def with_controls(record: Values) -> Values:
-    """Groups of group2d may be drawn by lot."""
+    """Groups of group2d may be drawn by lot, and are fine-tuned at full size under the mask: until now in small."""
     config = record.get("config")
     method = config.get("method") if isinstance(config, dict) else None
     if not (isinstance(config, dict) and isinstance(method, dict) and method.get("_target_") == GROUP2D):
         return record
-    lots: Values = {"assignment": "learned", "seed": config.get("seed")}
+    lots: Values = {"assignment": "learned", "seed": config.get("seed"), "tune": "small"}
     return record | {"config": config | {"method": lots | method}}
 
 

@@ -77,6 +77,8 @@ def load_reused(context: RunContext, network: nn.Module, spec: StageSpec, stored
     """Gates first: a learned network is stored with them."""
     if spec.method is not None:
         spec.method.begin_stage(network, context.image_shape, context.steps(spec.recipe))
+    if context.precision == "64-true":
+        network.double()  # as training left it: float32 would round what is stored, and cannot teach a double student
     network.load_state_dict(stored)
 
 

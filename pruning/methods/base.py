@@ -43,6 +43,7 @@ class PruningMethod(ABC):
     observes: bool = False  # True: batches are enough for it, no step has to be made
     observed: bool = False  # since its stage has begun
     graph: Graph | None = None  # of the network attached last, as it is without what attach put on
+    tunes_masked: bool = False  # True: its small network is fine-tuned at full size under the mask, and cut at the end
     gated: bool = False  # True: while attached, the network computes something else than when silenced
     reduces: bool = False  # True: end_observation brings together what processes have seen, each of its own batches
     comparable: bool = False  # True: scores of different layers are of one scale, and may be ranked together

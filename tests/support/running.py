@@ -19,11 +19,12 @@ def untimed(made: Record) -> Record:
     """What must be equal between two runs of the same: all but times."""
     networks = {
         name: replace(getattr(made, name), latency_ms={})
-        for name in ("dense", "pruned", "tuned")
+        for name in ("dense", "pruned", "repaired", "tuned")
         if getattr(made, name)
     }
     stages = [replace(stage, seconds=0.0, images_per_second=0.0, reused=False, commit=None) for stage in made.stages]
-    return replace(made, **networks, stages=stages, git_commit=None, scratch=None, command="", selection_seconds=None)
+    times = {"selection_seconds": None, "repair_seconds": None}
+    return replace(made, **networks, **times, stages=stages, git_commit=None, scratch=None, command="")
 
 
 def metrics(folder: Path) -> list[dict[str, object]]:

@@ -44,6 +44,7 @@ CHOICES = {
     "kernels": ("kxk", "all"),
     "form": FORMS,
     "assignment": ("learned", "random"),
+    "tune": ("masked", "small"),
 }
 
 
@@ -66,6 +67,8 @@ class Group2D(PruningMethod):
         assignment: "learned", filters of one group are those that want the same channels; or "random", by lot, the
             control of it: the patterns are still those of the scores.
         seed: of the lots.
+        tune: "masked", a run fine-tunes the full-size network under the mask and cuts it at the end, in
+            the time of the dense one; or "small", in the split form: the same steps but for rounding.
     """
 
     graph: Graph  # known once attached
@@ -83,8 +86,18 @@ class Group2D(PruningMethod):
         only: Sequence[str] | None = None,
         assignment: str = "learned",
         seed: int = 0,
+        tune: str = "masked",
     ) -> None:
-        _check_arguments(groups, levels, score=score, learn=learn, kernels=kernels, form=form, assignment=assignment)
+        choices = {
+            "score": score,
+            "learn": learn,
+            "kernels": kernels,
+            "form": form,
+            "assignment": assignment,
+            "tune": tune,
+        }
+        _check_arguments(groups, levels, **choices)
+        self.tunes_masked = tune == "masked"
         self.assignment, self.seed = assignment, seed
         self.budget, self.groups_wanted, self.score, self.learn = budget, groups, score, learn
         self.levels, self.kernels, self.adapt, self.form, self.only = levels, kernels, adapt, form, only
