@@ -18,7 +18,8 @@ LOTS = (
     "method.seed",
     *(f"{budget}allocation.seed" for budget in ("", "budget.", "method.budget.")),
 )
-NOT_DISTINGUISHING = {*NEVER, *LOTS, "choice.experiment", "control"}
+SAME_STEPS = ("method.tune",)  # but for rounding
+NOT_DISTINGUISHING = {*NEVER, *LOTS, *SAME_STEPS, "choice.experiment", "control"}
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
 
