@@ -35,7 +35,8 @@ def test_both_ways_make_the_same_network(masked: tuple[Path, Record], tmp_path: 
     small = run(tmp_path, *GROUPS, "repair=ls", "repair.images=40", "method.tune=small")
     torch.testing.assert_close(outputs(folder), outputs(tmp_path), rtol=0, atol=1e-9)
     assert (made.tuned.macs, made.tuned.params) == (small.tuned.macs, small.tuned.params)
-    assert made.repaired is not None and small.repaired is not None
+    assert made.repaired is not None
+    assert small.repaired is not None
     assert made.repaired.accuracy == small.repaired.accuracy
     assert made.stages[-1].train_macs > small.stages[-1].train_macs  # of the full size, as they were spent
     assert made.tuned.accuracy == small.tuned.accuracy
