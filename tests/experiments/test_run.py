@@ -82,7 +82,7 @@ def test_the_mended_network_is_the_one_that_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("repair.images=65", "repair.images=65 is more than the 64 images"),
+        ("repair.images=65", "repair.images=65 is more than the 64 training images"),
         ("repair.steps=[ls,merge]", "repair.steps: merge looks at the network as it was, so it comes first"),
         ("repair.steps=[lsq]", "each of repair.steps must be one of bn, ls, merge, got lsq"),
     ],
