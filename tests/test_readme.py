@@ -46,8 +46,7 @@ def test_the_ending_is_what_the_committed_run_prints(capsys: pytest.CaptureFixtu
     record = read(MAIN_JOB)
     summary.show(record, Path("outputs") / f"{record.name}-{record.digest[:8]}")
     printed = [line.rstrip() for line in capsys.readouterr().out.splitlines() if line.strip()]
-    asked = record.command.removesuffix(" budget=layer")  # what it meant while that was the default
-    assert asked == "python run.py method=fcf model=vgg16"
+    assert record.command == "python run.py method=fcf model=vgg16"
     assert "\n".join(["```", *printed, "```"]) in README
 
 
