@@ -179,7 +179,7 @@ class Between(FCF):
 
     def settled(self, network: nn.Module) -> int:
         """Steps so far: the penalty has grown once for each."""
-        return round(math.log(self.box(network).rho.item() / self.rho) / math.log(self.box(network).mu))
+        return round(math.log(self.box(network).rho.item() / self.schedule.rho) / math.log(self.box(network).mu))
 
 
 class Validating(Quadrants):

@@ -161,7 +161,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
             sys.setprofile(None)
             found.stage.pop()
 
-    for caller in ("pipeline", "run.stages"):
+    for caller in ("pipeline", "run.stages", "run.tuning"):
         monkeypatch.setattr(f"experiments.{caller}.train", watched)
     return found
 
