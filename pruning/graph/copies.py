@@ -11,7 +11,9 @@ from typing import Any
 
 from torch import nn
 
-Memo = dict[int, Any]  # the copies of what has been copied already, by id; what is put in before counts as copied
+Memo = dict[
+    Any, Any
+]  # the copies made so far, by id (torch: of storages, by name); what is in it before counts as copied
 UNCHANGING: frozenset[type] = frozenset({type(None), bool, int, float, complex, str, bytes, type, FunctionType})
 TABLES: frozenset[type] = frozenset({dict, OrderedDict})
 COLLECTIONS: frozenset[type] = frozenset({list, set})

@@ -150,7 +150,7 @@ def _tied_layers(module: fx.GraphModule) -> set[str]:
 
 def skeleton(network: nn.Module) -> nn.Module:
     """A copy of a network with shapes and types but no numbers (meta device); it shares nothing with the network."""
-    memo: dict[int, object] = {}
+    memo: dict[Any, Any] = {}
     for tensor in [*network.parameters(), *network.buffers(), *computed_tensors(network)]:
         empty = torch.empty_like(tensor, device="meta", requires_grad=False)
         is_parameter = isinstance(tensor, nn.Parameter)
