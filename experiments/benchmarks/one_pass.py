@@ -10,10 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import pruning
 from experiments.benchmarks.harness import Aim, Row, number, run_benchmark
-from experiments.benchmarks.repair import CPU, draw_images
-from experiments.benchmarks.run_context import build_context
+from experiments.benchmarks.repair import CPU, cut_half, draw_images, load_checkpoint
 from experiments.evaluate.measure import answers
 from experiments.run.context import RunContext
 from pruning.graph.attachments import duplicate
@@ -25,13 +23,8 @@ DRAWS, SEEDS = range(3), range(100, 103)  # of calibration images, of training i
 
 
 def measure(data: Path, checkpoints: Path) -> list[Row]:
-    context = build_context(
-        *("model=resnet20", "data=cifar10", f"data.root={data}", "method=l1", "plan=true"),
-        f"baseline={checkpoints / 'cifar10_resnet20.safetensors'}",
-    )
-    example = draw_images(context, 2, 0)
-    pruner = pruning.attach(duplicate(context.network), example, "l1", layer=0.5)
-    cut = pruner.finish(example)
+    context = load_checkpoint("resnet20", data, checkpoints)
+    pruner, cut = cut_half(context, "l1")
     starts: dict[tuple[str, int], nn.Module] = {("none", 0): cut.network}
     for draw in DRAWS:
         starts["ls", draw] = pruner.mend(cut, ("ls",), draw_images(context, CALIBRATION, draw)).network

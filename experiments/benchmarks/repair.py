@@ -15,6 +15,8 @@ from experiments.benchmarks.run_context import build_context
 from experiments.evaluate.measure import answers
 from experiments.run.context import RunContext
 from pruning.graph.attachments import duplicate
+from pruning.pruned import Pruned
+from pruning.pruner import Pruner
 from pruning.repair.names import repair_names
 
 CPU = torch.device("cpu")
@@ -29,20 +31,21 @@ WIDE: Cells = {("resnet20", criterion): (*AIMED["resnet20", "l1"], *OTHERS) for 
 def measure(data: Path, checkpoints: Path, wide: bool) -> list[Row]:
     rows: list[Row] = []
     for (model, criterion), repairs in (WIDE if wide else AIMED).items():
-        context = build_context(
-            *(f"model={model}", "data=cifar10", f"data.root={data}", "method=l1", "plan=true"),
-            f"baseline={checkpoints / f'cifar10_{model}.safetensors'}",
-        )
-        rows += measure_repairs(context, model, criterion, repairs)
+        rows += measure_repairs(load_checkpoint(model, data, checkpoints), model, criterion, repairs)
     return rows
+
+
+def load_checkpoint(model: str, data: Path, checkpoints: Path) -> RunContext:
+    return build_context(
+        *(f"model={model}", "data=cifar10", f"data.root={data}", "method=l1", "plan=true"),
+        f"baseline={checkpoints / f'cifar10_{model}.safetensors'}",
+    )
 
 
 def measure_repairs(
     context: RunContext, model: str, criterion: str, repairs: tuple[tuple[str, int, int], ...]
 ) -> list[Row]:
-    images = draw_images(context, 2, 0)
-    pruner = pruning.attach(duplicate(context.network), images, criterion, layer=0.5)
-    cut = pruner.finish(images)
+    pruner, cut = cut_half(context, criterion)
     test = list(context.data.test_dataloader())
     raw = answers(cut.network, test, CPU).accuracy
     rows = []
@@ -57,6 +60,13 @@ def measure_repairs(
         shares = {"raw, %": raw, "mean, %": mean(reached), "least, %": min(reached), "most, %": max(reached)}
         rows.append(row | {name: 100 * share for name, share in shares.items()} | {"seconds": max(seconds)})
     return rows
+
+
+def cut_half(context: RunContext, criterion: str) -> tuple[Pruner, Pruned]:
+    """Of each block's first convolution, certified on two images."""
+    images = draw_images(context, 2, 0)
+    pruner = pruning.attach(duplicate(context.network), images, criterion, layer=0.5)
+    return pruner, pruner.finish(images)
 
 
 def draw_images(context: RunContext, count: int, seed: int) -> Tensor:

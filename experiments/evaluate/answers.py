@@ -52,17 +52,19 @@ class Answers(NamedTuple):
         """1 with five classes or fewer."""
         return self.within.double().mean().item()
 
+    @property
+    def mean_nll(self) -> float | None:
+        """None where a logit is no number."""
+        return record.finite({"nll": self.nll.mean().item()})["nll"]
+
     def figures(self, dense: Answers, classes: int) -> Figures:
-        calibration = record.finite(
-            {"nll": self.nll.mean().item(), "ece": calibration_error(self.confidence, self.right)}
-        )
         return Figures(
             accuracy=self.accuracy,
             accuracy_top5=self.accuracy_top5 if classes >= MANY_CLASSES else None,
             tested=len(self.labels),
             answers=bitmap.encode(self.right[None].numpy()),
-            nll=calibration["nll"],
-            ece=calibration["ece"],
+            nll=self.mean_nll,
+            ece=record.finite({"ece": calibration_error(self.confidence, self.right)})["ece"],
             accuracy_by_class=accuracy_by_class(self.labels, self.right, classes),
             flips=self.flips(dense),
         )

@@ -90,11 +90,8 @@ def from_5(record: Values) -> Values:
 def with_controls(record: Values) -> Values:
     """Groups of group2d may be drawn by lot, and are fine-tuned at full size under the mask: until now in small."""
     config = record.get("config")
-    method = config.get("method") if isinstance(config, dict) else None
-    if not (isinstance(config, dict) and isinstance(method, dict) and method.get("_target_") == GROUP2D):
-        return record
-    lots: Values = {"assignment": "learned", "seed": config.get("seed"), "tune": "small"}
-    return record | {"config": config | {"method": lots | method}}
+    seed = config.get("seed") if isinstance(config, dict) else None
+    return with_values(record, GROUP2D, {"assignment": "learned", "seed": seed, "tune": "small"})
 
 
 def with_rounds(record: Values) -> Values:
@@ -105,11 +102,16 @@ def with_rounds(record: Values) -> Values:
 
 def with_variant(record: Values) -> Values:
     """Of L1, whose norms were those of all kernels."""
+    return with_values(record, L1, {"variant": "independent"})
+
+
+def with_values(record: Values, target: str, values: Values) -> Values:
+    """That a method's node of this target lacks."""
     config = record.get("config")
     method = config.get("method") if isinstance(config, dict) else None
-    if not (isinstance(config, dict) and isinstance(method, dict) and method.get("_target_") == L1):
+    if not (isinstance(config, dict) and isinstance(method, dict) and method.get("_target_") == target):
         return record
-    return record | {"config": config | {"method": {"variant": "independent"} | method}}
+    return record | {"config": config | {"method": values | method}}
 
 
 def with_allocation(record: Values) -> Values:

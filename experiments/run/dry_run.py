@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 from experiments.config.schema import Stage
 from experiments.run.context import PlanContext, RunContext
 from experiments.run.rounds import refuse_rounds
-from experiments.run.selection import cross_entropy, needs_batches, refuse_few_observed
+from experiments.run.selection import cross_entropy, needs_batches
 from experiments.system.console import log
 from pruning.dry_run import (
     check_logits,
@@ -66,11 +66,19 @@ def refuse_unfit(context: PlanContext) -> None:
 
 def refuse_few_images(context: PlanContext, repairs: Sequence[str]) -> None:
     """Raises ValueError where a repair is to look at more images than training has."""
-    images, most = context.settings.repair.images, context.data.sizes["train"]
-    if needs_images(repairs) and images > most:
-        raise ValueError(
-            f"repair.images={images} is more than the {most} training images: set repair.images={most} or fewer"
-        )
+    if needs_images(repairs):
+        refuse_more_than_training(context, "repair.images", context.settings.repair.images)
+
+
+def refuse_few_observed(context: PlanContext, method: PruningMethod) -> None:
+    """Raises ValueError where a method is to look at more images than training has."""
+    if needs_batches(method):
+        refuse_more_than_training(context, "observe.images", context.settings.observe.images)
+
+
+def refuse_more_than_training(context: PlanContext, key: str, images: int) -> None:
+    if images > (most := context.data.sizes["train"]):
+        raise ValueError(f"{key}={images} is more than the {most} training images: set {key}={most} or fewer")
 
 
 def dry_run(context: RunContext) -> None:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from datamodules.shares import Shard
-from experiments.run.context import PlanContext, RunContext
+from experiments.run.context import RunContext
 from experiments.system.console import log
 from experiments.trainer import ranks
 from pruning.graph.tracing import device_of, float_type
@@ -60,12 +60,3 @@ def cross_entropy(images: Tensor, labels: Tensor) -> Loss:
         return CrossEntropy()(logits, labels, images)
 
     return loss
-
-
-def refuse_few_observed(context: PlanContext, method: PruningMethod) -> None:
-    """Raises ValueError where a method is to look at more images than training has."""
-    images, most = context.settings.observe.images, context.data.sizes["train"]
-    if needs_batches(method) and images > most:
-        raise ValueError(
-            f"observe.images={images} is more than the {most} training images: set observe.images={most} or fewer"
-        )

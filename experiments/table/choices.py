@@ -13,8 +13,8 @@ from experiments.config.schema import Settings
 from experiments.records.cells import Cell
 from experiments.records.json_value import JSON
 from experiments.run.context import RunContext
-from experiments.run.dry_run import refuse_few_images
-from experiments.run.selection import observed_batches, refuse_few_observed
+from experiments.run.dry_run import refuse_few_images, refuse_few_observed
+from experiments.run.selection import observed_batches
 from experiments.table.cells import list_cells
 from pruning.budget.allocations import Allocation, RandomWidths, as_allocation
 from pruning.budget.targets import Budget

@@ -5,7 +5,6 @@ from torch import nn
 from experiments.evaluate import measure
 from experiments.evaluate.answers import Answers
 from experiments.records.cells import Measured
-from experiments.records.record import finite
 from experiments.run.context import RunContext
 from pruning.graph.cost import count_macs, count_params
 
@@ -16,6 +15,5 @@ def answer(context: RunContext, network: nn.Module) -> Answers:
 
 def measure_cell(context: RunContext, network: nn.Module, dense: Answers) -> Measured:
     found = answer(context, network)
-    nll = finite({"nll": found.nll.mean().item()})["nll"]
     costs = count_macs(network, context.image_shape), count_params(network)
-    return Measured(*costs, accuracy=found.accuracy, nll=nll, flips=found.flips(dense))
+    return Measured(*costs, accuracy=found.accuracy, nll=found.mean_nll, flips=found.flips(dense))

@@ -5,7 +5,6 @@ It sets counts only: which units of a layer stay is the method's to say.
 
 from __future__ import annotations
 
-import difflib
 import math
 from abc import ABC, abstractmethod
 from typing import ClassVar, final
@@ -14,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pruning.arguments import key
+from pruning.arguments import did_you_mean, key
 from pruning.budget.problem import BudgetProblem, Figures
 from pruning.draws import random_scores
 
@@ -148,6 +147,7 @@ def even_prices(problem: BudgetProblem, rates: dict[str, float]) -> Figures:
 
 _KINDS: list[type[Allocation]] = [Uniform, Own, MeanMagnitude, Lamp, ErdosRenyiKernel, Isomorphic, RandomWidths]
 ALLOCATIONS = {kind.name: kind for kind in _KINDS}
+WITHOUT_SCORES = tuple(name for name in ALLOCATIONS if name != Own.name)  # what can do without the method's own
 
 
 def as_allocation(allocation: Allocation | str) -> Allocation:
@@ -159,10 +159,8 @@ def as_allocation(allocation: Allocation | str) -> Allocation:
     if isinstance(allocation, Allocation):
         return allocation
     if not isinstance(allocation, str) or allocation not in ALLOCATIONS:
-        near = difflib.get_close_matches(str(allocation), ALLOCATIONS, n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
         raise ValueError(
             f"{key('allocation')} must be one of {', '.join(ALLOCATIONS)}, or an Allocation of your own, "
-            f"got {allocation!r:.60}{meant}"
+            f"got {allocation!r:.60}{did_you_mean(allocation, ALLOCATIONS)}"
         )
     return ALLOCATIONS[allocation]()

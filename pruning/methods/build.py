@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pruning.arguments import did_you_mean
 from pruning.budget.allocations import Allocation
 from pruning.budget.removals import MEASURES
 from pruning.budget.targets import Budget, PerLayer, Share
@@ -76,8 +76,7 @@ def _refuse_unknown(kind: type[PruningMethod], parameters: Mapping[str, Any], ow
     takes = [name for name in parameters if name not in ("budget", "only")]
     for name in own:
         if name not in takes and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-            near = difflib.get_close_matches(name, [*takes, *BUDGETS, ALLOCATION, *SITES], n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
+            meant = did_you_mean(name, [*takes, *BUDGETS, ALLOCATION, *SITES])
             raise ValueError(
                 f"{kind.__name__} takes {', '.join(takes) or 'nothing'}, got {name}={own[name]!r:.60}{meant}"
             )

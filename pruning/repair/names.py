@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
-from pruning.arguments import key
+from pruning.arguments import did_you_mean, key
 
 NONE, MERGE = "none", "merge"
 BY_IMAGES = ("bn", "ls")
@@ -23,8 +22,7 @@ def repair_names(repair: str | Sequence[str]) -> tuple[str, ...]:
     names = [name.strip() for name in repair.split(",")] if isinstance(repair, str) else list(repair)
     for name in names:
         if name not in REPAIRS:
-            near = difflib.get_close_matches(str(name), REPAIRS, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(name, REPAIRS)
             raise ValueError(f"{key('repair')} must be of {', '.join(REPAIRS)}, got {name!r:.60}{hint}")
     if len(set(names)) < len(names) or (NONE in names and len(names) > 1):
         raise ValueError(f"{key('repair')}: each repair once, and none alone, got {','.join(names)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +9,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from pruning.arguments import key
+from pruning.arguments import did_you_mean, key
 from pruning.methods.criteria import scores
 from pruning.methods.criteria.layer import Layer
 from pruning.methods.criteria.quantities import QUANTITIES
@@ -57,7 +56,6 @@ CRITERIA = {
 def find_criterion(name: str) -> Criterion:
     """Raises ValueError for a name that no criterion has."""
     if name not in CRITERIA:
-        near = difflib.get_close_matches(str(name), CRITERIA, n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
+        meant = did_you_mean(name, CRITERIA)
         raise ValueError(f"{key('criterion')} must be one of {', '.join(CRITERIA)}, got {name!r}{meant}")
     return CRITERIA[name]

@@ -13,7 +13,6 @@ from pruning.budget.targets import Budget
 from pruning.draws import random_scores
 from pruning.methods.filters import Scores
 from pruning.methods.gates import GatedMethod
-from pruning.methods.gates.gate import rank_gates
 from pruning.methods.gates.schedule import Schedule
 
 STARTS = ("one", "l1", "random")
@@ -60,5 +59,5 @@ class FCF(GatedMethod):
         norms = self.norms(network, "sum")
         if self.start == "one":
             return {name: torch.ones_like(norm) for name, norm in norms.items()}
-        order = norms if self.start == "l1" else {n: random_scores(self.seed, n, len(s)) for n, s in norms.items()}
-        return {name: rank_gates(score, 1 - self.counts[name] / len(score)) for name, score in order.items()}
+        lots = {name: random_scores(self.seed, name, len(norm)) for name, norm in norms.items()}
+        return self.start_in_order(norms if self.start == "l1" else lots)

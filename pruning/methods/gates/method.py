@@ -10,11 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from pruning.arguments import key
-from pruning.budget.allocations import ALLOCATIONS, Own
+from pruning.budget.allocations import WITHOUT_SCORES
 from pruning.budget.targets import Budget
 from pruning.graph.inputs import Shapes
 from pruning.methods.filters import FilterMethod, Scores
-from pruning.methods.gates.gate import Gate, attach_gates, gate_on, gate_targets, plain_tensors, remove_gates
+from pruning.methods.gates.gate import (
+    Gate,
+    attach_gates,
+    gate_on,
+    gate_targets,
+    plain_tensors,
+    rank_gates,
+    remove_gates,
+)
 from pruning.methods.gates.lpbox import LpBox
 from pruning.methods.gates.schedule import Schedule
 from pruning.selection import Selection
@@ -36,7 +44,7 @@ class GatedMethod(FilterMethod):
 
     needs_training = True
     gated = True
-    allocates = tuple(name for name in ALLOCATIONS if name != Own.name)
+    allocates = WITHOUT_SCORES
     scaled = False  # True: what the gates have scaled stays scaled when they go
 
     def __init__(
@@ -62,6 +70,11 @@ class GatedMethod(FilterMethod):
     @abstractmethod
     def start_values(self, network: nn.Module) -> Scores:
         """Where the gates of each site start, above 0."""
+
+    def start_in_order(self, scores: Scores) -> Scores:
+        """From 1 for the largest score of each site down, so that those with the smallest go, as many as the budget
+        asks."""
+        return {name: rank_gates(values, 1 - self.counts[name] / len(values)) for name, values in scores.items()}
 
     def attach(self, network: nn.Module, image_shape: Shapes, steps: int) -> None:
         if steps < MIN_STEPS:

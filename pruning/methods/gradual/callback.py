@@ -10,7 +10,6 @@ from torch import nn
 from pruning.budget.targets import Budget
 from pruning.methods.filters import Scores
 from pruning.methods.gates import GatedMethod
-from pruning.methods.gates.gate import rank_gates
 from pruning.methods.gates.schedule import Schedule
 
 
@@ -42,5 +41,4 @@ class Gradual(GatedMethod):
         super().__init__(budget, joined, "norm", Schedule(alpha, rho, mu, rho_max, lr), only, linear=linear)
 
     def start_values(self, network: nn.Module) -> Scores:
-        norms = self.norms(network, "sum")
-        return {name: rank_gates(norm, 1 - self.counts[name] / len(norm)) for name, norm in norms.items()}
+        return self.start_in_order(self.norms(network, "sum"))

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from pruning.arguments import key
-from pruning.budget.allocations import ALLOCATIONS, Own
+from pruning.budget.allocations import WITHOUT_SCORES
 from pruning.budget.problem import BudgetProblem, Counts
 from pruning.budget.targets import Budget
 from pruning.draws import random_scores
@@ -105,7 +105,7 @@ class Group2D(PruningMethod):
         self.needs_training = self.gated or score not in WITHOUT_DATA
         self.observes = self.needs_training and not self.gated
         if self.gated:
-            self.allocates = tuple(name for name in ALLOCATIONS if name != Own.name)
+            self.allocates = WITHOUT_SCORES
         self.refuse_allocation(budget)
 
     # -- the verbs -----------------------------------------------------------------------------------------------------
