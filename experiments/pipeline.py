@@ -24,6 +24,7 @@ from experiments.run.tuning import tune
 from experiments.system.locks import hold_lock
 from experiments.tracking.tracker import track
 from experiments.trainer import ranks
+from pruning.graph.graph import trace
 from pruning.models import initialise
 from pruning.objectives import CrossEntropy, Objective
 from pruning.surgery import certify, compact, mask
@@ -107,8 +108,9 @@ def prune(
     gates = measure_gates(context, method, learned.network)
     method.detach(learned.network)  # ours alone, and torch cannot detach a copy: copies share their class
     plain, choice = to_full_size(full_size, learned.network, chosen.selection)
-    small = compact(plain, choice, shape)
-    certificate = certify(mask(plain, choice, shape), small, context.probe)
+    graph = trace(plain, shape)
+    small = compact(plain, choice, shape, graph)
+    certificate = certify(mask(plain, choice, shape, graph), small, context.probe)
     repaired = repair(context, plain, choice)
     mended = small if repaired is None else repaired.network
     spec = StageSpec(tune_stage, tune_stage, objective)
