@@ -51,5 +51,5 @@ def open_page(driver: "Chrome", page: Path) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
     driver.get(page.resolve().as_uri())
-    drawn = "return [...document.querySelectorAll('.comparison')].every((each) => each.dataset.drawn)"
+    drawn = "return [...document.querySelectorAll('.comparison[data-section]')].every((each) => each.dataset.drawn)"
     WebDriverWait(driver, 30, poll_frequency=0.05).until(lambda opened: opened.execute_script(drawn))

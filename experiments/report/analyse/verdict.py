@@ -81,6 +81,28 @@ class Verdict:
         behind = self.judgement.clear[0]
         return [row for row, clear in zip(self.judged, behind, strict=True) if not clear]
 
+    @cached_property
+    def noisy(self) -> list[Configuration]:
+        """Those that vary too much to say: outside of two rows of which one is clearly ahead of the other, by the mean,
+        and told apart from neither. Noise earns no lead."""
+        clear, last = self.judgement.clear, len(self.judged)
+        pairs = [(ahead, behind) for ahead in range(last) for behind in range(ahead + 1, last) if clear[ahead, behind]]
+        above = {row for ahead, behind in pairs for row in range(ahead) if not clear[row, behind]}
+        below = {row for ahead, behind in pairs for row in range(behind + 1, last) if not clear[ahead, row]}
+        return [self.judged[row] for row in sorted(above | below)]
+
+    @property
+    def leader(self) -> Configuration:
+        """The best mean that is no noise."""
+        noisy = {row.id for row in self.noisy}
+        return next((row for row in self.judged if row.id not in noisy), self.judged[0])
+
+    @property
+    def level_with_leader(self) -> list[Configuration]:
+        """The leader, and those that it does not clearly leave behind; noise apart."""
+        behind, noisy = self.judgement.clear[self.judged.index(self.leader)], {row.id for row in self.noisy}
+        return [row for row, clear in zip(self.judged, behind, strict=True) if not clear and row.id not in noisy]
+
     def place(self, configuration: Configuration) -> tuple[int, int]:
         """The best and the worst place it may have: behind all that are clearly better, before all clearly worse."""
         clear, own = self.judgement.clear, self.judged.index(configuration)

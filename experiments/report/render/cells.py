@@ -1,5 +1,6 @@
 """Figures as a reader sees them: one text for one figure of one setting, and the number it is sorted by."""
 
+from math import sqrt
 from typing import NamedTuple
 
 from experiments.records.record import Record
@@ -11,6 +12,7 @@ from experiments.report.load.text import escape_markdown
 from experiments.system.format import clock, share_asked, si
 
 MISSING = "\u2013"
+MINUS = "\u2212"
 
 
 class Cell(NamedTuple):
@@ -35,10 +37,20 @@ def format_estimate(estimate: Estimate, unit: str) -> str:
         return si(estimate.mean).strip() if unit == "macs" else clock(estimate.mean)
     form, scale = FORMS[unit]
     digits = int(form[-2])
+    if estimate.n == 2 and estimate.half is not None:
+        return pair_text(estimate, form, scale)
     spread = "" if estimate.half is None else f" ± {scale * estimate.half:.{digits}f}"
     if unit == "cut" and spread == " ± 0.0":  # a budget that every seed meets
         spread = ""
-    return f"{scale * estimate.mean:{form}}{spread}".replace("-", "\u2212")
+    return f"{scale * estimate.mean:{form}}{spread}".replace("-", MINUS)
+
+
+def pair_text(estimate: Estimate, form: str, scale: int) -> str:
+    """Of two repetitions both values: Student's t of one degree of freedom makes 12.7 deviations of them. Of a lead,
+    whose values are not kept, and of equal values one."""
+    apart = 0.0 if estimate.std is None else estimate.std / sqrt(2)
+    mean, *ends = (f"{scale * value:{form}}" for value in (estimate.mean, estimate.mean - apart, estimate.mean + apart))
+    return (mean if ends[0] == ends[1] else f"{mean} ({ends[0]}, {ends[1]})").replace("-", MINUS)
 
 
 FORMS = {
@@ -52,7 +64,7 @@ FORMS = {
 
 
 def format_z(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "\u2212")
+    return f"{value:+.1f}".replace("-", MINUS)
 
 
 def budget_text(configuration: Configuration) -> str:

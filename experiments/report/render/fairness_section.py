@@ -42,6 +42,20 @@ def difference_views(comparison: Comparison, protocols: dict[str, Protocol]) -> 
     ]
 
 
+def odd_views(comparison: Comparison, protocols: dict[str, Protocol]) -> list[View]:
+    """Who was treated unlike most: by curve what it got, and what most got; nobody where no value is that
+    of most."""
+    odd: dict[str, list[str]] = {}
+    for (level, what), values in fairness.trait_values(protocols_by_curve(comparison, protocols)).items():
+        common = max(values, key=lambda value: len(values[value]))
+        if level == "S1" or 2 * len(values[common]) <= sum(map(len, values.values())):
+            continue
+        for value, curves in values.items():
+            for curve in curves if value != common else ():
+                odd.setdefault(curve, []).append(printable(f"{what} {value}, most have {common}"))
+    return [{"curve": curve, "what": what} for curve, what in odd.items()]
+
+
 def method_settings(comparison: Comparison) -> dict[fairness.Trait, dict[str, list[str]]]:
     chosen = {
         row.curve: read_config(row.first.record.config)["method"]

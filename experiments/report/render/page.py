@@ -21,7 +21,7 @@ HERE = Path(__file__).parent / "template"
 
 def render_page(collected: Collected, comparisons: list[Comparison]) -> str:
     styles = section_view.curve_styles(comparisons)
-    views = [section_view.section_view(comparison, styles) for comparison in comparisons]
+    views = [section_view.section_view(*numbered, styles) for numbered in enumerate(comparisons)]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )

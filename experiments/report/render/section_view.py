@@ -31,13 +31,19 @@ def curve_styles(sections: list[Comparison]) -> dict[str, tuple[str, str]]:
     return {curve: charts.curve_style(position) for position, curve in enumerate(curves)}
 
 
-def section_view(comparison: Comparison, styles: dict[str, tuple[str, str]]) -> View:
+def section_view(number: int, comparison: Comparison, styles: dict[str, tuple[str, str]]) -> View:
     protocols = claims.build_protocols(comparison)
     verdicts = claims.build_verdicts(comparison, protocols, FAIR)
+    cuts = [sentences.cut_view(verdict) for verdict in verdicts]
     return {
         "title": comparison.title,
+        "number": number,
         "curves": section_styles(comparison, styles),
-        "claims": sentences.claim_views(verdicts),
+        "headline": sentences.headline(verdicts, comparison.configurations),
+        "cuts": cuts,
+        "near_half": nearest_cuts(cuts),
+        "repair": sentences.repair_sentence(comparison.configurations),
+        "odd": fairness_section.odd_views(comparison, protocols),
         "verdicts": [verdict_view(verdict) for verdict in verdicts],
         "columns": [(figure.key, figure.title, cells.unit_text(figure)) for figure in comparison.figures],
         "rows": [row_view(*row) for row in cells.table_rows(comparison)],
@@ -54,6 +60,12 @@ def section_view(comparison: Comparison, styles: dict[str, tuple[str, str]]) -> 
         "seeds": max(len(configuration.runs) for configuration in comparison.configurations),
         "count": len(comparison.runs),
     }
+
+
+def nearest_cuts(cuts: list[View]) -> list[View]:
+    """Of many cuts those next to a quarter, a half and three quarters."""
+    nearest = [min(cuts, key=lambda cut: abs(float(str(cut["share"])) - near)) for near in (0.25, 0.5, 0.75) if cuts]
+    return [cut for cut in cuts if cut in nearest]
 
 
 def section_styles(comparison: Comparison, styles: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:

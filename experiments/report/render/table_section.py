@@ -5,17 +5,24 @@ import io
 import shlex
 from collections.abc import Sequence
 from dataclasses import fields
+from math import hypot
+from statistics import fmean
+
+import numpy as np
 
 from experiments.records.cells import Row, Table
 from experiments.report.analyse.cells import AXES, Measured, average_draws, mean_range, rank, refused_rows
 from experiments.report.analyse.estimate import Estimate
-from experiments.report.load.text import csv_cell, escape_markdown, printable
-from experiments.report.render.cells import MISSING, format_estimate
+from experiments.report.analyse.fairness import SAME_RATE
+from experiments.report.analyse.sampling_error import errors_by_binomial
+from experiments.report.load.text import csv_cell, escape_markdown, join_words, printable
+from experiments.report.render.cells import MINUS, MISSING, format_estimate
 from experiments.report.render.heat_map import heat_maps
 from experiments.system.checkout import command
 from experiments.system.format import percent, share_asked
 
 View = dict[str, object]
+MOST_SAID = 2  # ratios of a sentence; the table below it has all
 Text = tuple[str, float | None]  # and the number that it is sorted by
 NAMES = ("criterion", "allocation", "repair", "removed")
 FIGURES = ("accuracy, %", "unlike dense, %", "nll", "MACs cut, %", "params cut, %", "networks")
@@ -32,7 +39,9 @@ def table_view(table: Table) -> View:
         "facts": {name: printable(text) for name, text in describe_making(table).items()},
         "draws": len({row.draw for row in table.rows}),
         "count": len(table.rows),
-        "ratios": [ratio_view(table, ratio, cells) for ratio in sorted({cell.ratio for cell in cells})],
+        "ratios": (ratios := [ratio_view(table, ratio, cells) for ratio in sorted({cell.ratio for cell in cells})]),
+        "headline": headline(ratios),
+        "off": [describe_off(cell) for cell in cells_off_budget(table, cells)],
         "head": (*NAMES, *FIGURES),
         "rows": [row_view(table, cell) for cell in rank(cells)],
         "refused": [
@@ -45,14 +54,61 @@ def describe_making(table: Table) -> dict[str, str]:
     return {"command": table.command, "device": table.device, "commit": table.git_commit or MISSING}
 
 
+def headline(ratios: Sequence[View]) -> list[tuple[str, bool]]:
+    """Words, and whether they stand out: the best cell at each of at most two ratios."""
+    parts: list[tuple[str, bool]] = []
+    for number, ratio in enumerate(ratios if len(ratios) <= MOST_SAID else ratios[-1:]):
+        parts += [(" " if number else "", False), (f"At {ratio['asked']} removed ", False), (str(ratio["best"]), True)]
+        parts += [(f" has the best mean, {ratio['accuracy']} %.", False)]
+    return parts or [("No cell could be made.", False)]
+
+
+def cells_off_budget(table: Table, cells: Sequence[Measured]) -> list[Measured]:
+    """Not one cut with the others: by more than rates of one cut may differ."""
+    of = {"macs": "macs_cut", "params": "params_cut"}.get(table.budget)
+    return [cell for cell in cells if of and abs(getattr(cell, of).mean - cell.ratio) > SAME_RATE + 1e-9]
+
+
+def describe_off(cell: Measured) -> str:
+    return f"{describe(cell)} ({percent(cell.macs_cut.mean, 1)} of MACs, asked {percent(cell.ratio, 0)})"
+
+
+def level_with_best(table: Table, cells: Sequence[Measured]) -> list[Measured]:
+    """Those but the best whose means lie within the error of the test set, and of draws where there are several."""
+    best, *others = rank(cells)
+    return [cell for cell in others if best.accuracy.mean - cell.accuracy.mean <= lead_half(table, best, cell)]
+
+
+def lead_half(table: Table, best: Measured, other: Measured) -> float:
+    shares = np.array([best.accuracy.mean, other.accuracy.mean])
+    testset = 1.96 * float(errors_by_binomial(shares, table.tested)[0, 1])
+    return hypot(testset, best.accuracy.half or 0.0, other.accuracy.half or 0.0)
+
+
+def repair_words(cells: Sequence[Measured]) -> str:
+    """What each repair brings over none, the mean over cells of one criterion, allocation and ratio."""
+    means = {cell.setting: cell.accuracy.mean for cell in cells}
+    gains: dict[str, list[float]] = {}
+    for (criterion, allocation, repair, ratio), mean in means.items():
+        plain = means.get((criterion, allocation, "none", ratio))
+        if repair != "none" and plain is not None:
+            gains.setdefault(repair, []).append(100 * (mean - plain))
+    best = sorted(gains, key=lambda repair: -fmean(gains[repair]))
+    return ", ".join(f"{repair} {fmean(gains[repair]):+.1f}".replace("-", MINUS) for repair in best)
+
+
 def ratio_view(table: Table, ratio: float, cells: Sequence[Measured]) -> View:
     here = [cell for cell in cells if cell.ratio == ratio]
-    best = rank(here)[0]
+    best, level = rank(here)[0], level_with_best(table, here)
     ranges = {axis: mean_range(here, axis) for axis in AXES}
     return {
         "asked": share_asked(ratio, table.budget),
         "best": describe(best),
         "accuracy": format_estimate(best.accuracy, "share"),
+        "level": join_words([describe(cell) for cell in level[:2]] + [f"{len(level) - 2} more"] * (len(level) > 2)),
+        "alone": not level,
+        "draws": best.accuracy.n,
+        "repairs": repair_words(here),
         "ranges": [(axis, f"{100 * found[0]:.1f}", found[1]) for axis, found in ranges.items() if found],
         "maps": list(heat_maps(here, 1 / table.classes, table.dense.accuracy)),
     }

@@ -213,7 +213,8 @@ def test_whatever_a_config_holds_costs_one_record_at_most(tmp_path: Path):
     looks = section_view.curve_styles(made)
     for comparison in made:
         json.dumps(
-            [section_view.section_view(comparison, looks), chart_data.section_data(comparison, looks)], allow_nan=False
+            [section_view.section_view(0, comparison, looks), chart_data.section_data(comparison, looks)],
+            allow_nan=False,
         )
     table.markdown_table(table.sort_rows(made))
     assert sound_one in [run.record for run in found.runs]
