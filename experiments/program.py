@@ -5,14 +5,12 @@ import warnings
 from importlib import import_module
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from experiments.cli import commandline
 from experiments.config import hydra_targets, schema
 from experiments.config.choices import CONF
-from experiments.config.refusal import refusals
+from experiments.config.refusal import exit_refused, refusals
 from experiments.config.settings import load, tell_new_default
 from experiments.config.suggestions import suggestions_for
 from experiments.sweep import launch
@@ -26,10 +24,10 @@ def start(arguments: list[str]) -> None:
     # torch and wandb keep folders until the interpreter ends; with PYTHONWARNINGS=error that would be a traceback.
     warnings.filterwarnings("ignore", "Implicitly cleaning up", ResourceWarning)
     schema.register()
-    commandline.check_quotes(arguments)
+    check(arguments)
     try:
-        hydra_targets.check(arguments)
         main()
+        launch.finish()
     except preemption.Preempted:  # a sweep: its children have been asked, and have answered
         sys.exit(preemption.EXIT_CODE)
     except KeyboardInterrupt:
@@ -40,12 +38,18 @@ def start(arguments: list[str]) -> None:
         raise
 
 
+def check(arguments: list[str]) -> None:
+    """Before Hydra acts on them."""
+    try:
+        commandline.check_quotes(arguments)
+        hydra_targets.check(arguments)
+    except SystemExit as refused:
+        exit_refused("" if isinstance(refused.code, int) else str(refused.code))
+
+
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def main(config: DictConfig) -> None:
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
-        launch.run_job(config)
-    else:
-        commandline.run_and_exit(run, config)
+    commandline.run_and_exit(run, config)  # one run; the jobs of a sweep come here in processes of their own
 
 
 def run(config: DictConfig) -> object:

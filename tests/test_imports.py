@@ -172,7 +172,7 @@ def test_a_value_is_refused_without_torch() -> None:
     run = "sys.argv = ['run.py', 'ratio=1.5']\ntry: runpy.run_path('run.py', run_name='__main__')"
     code = f"import sys, runpy\n{run}\nfinally: assert not {{'torch', 'lightning', 'wandb'}} & set(sys.modules)"
     done = python("-c", code)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.strip() == "ratio must lie in [0, 1), got 1.5: it is the share that is removed"
 
 

@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from experiments.config.refusal import Refusal, error_message, single_line
+from experiments.config.refusal import Refusal, error_message, exit_refused, single_line
 from experiments.system import preemption
 from experiments.system.redact import redact
 from pruning.files.durable import UnwritableError
@@ -29,11 +29,14 @@ def check_quotes(arguments: list[str]) -> None:
 
 
 def run_and_exit(run: Callable[[DictConfig], object], config: DictConfig) -> None:
-    """One run and its exit code: 0 when it is complete, 143 when it was asked to leave, else 1 with the reason."""
+    """One run and its exit code: 0 when it is complete, 143 when it was asked to leave, 2 when it was refused, else 1;
+    with the reason."""
     preemption.install_handlers()
     try:
         run(config)
-    except (Refusal, FloatingPointError, UnwritableError) as error:
+    except Refusal as error:
+        exit_refused(error_message(error))
+    except (FloatingPointError, UnwritableError) as error:
         sys.exit(error_message(error))
     except preemption.Preempted as left:
         print(left, file=sys.stderr)

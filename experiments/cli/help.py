@@ -12,7 +12,7 @@ Prune a CNN: train or load it, cut it, prove the small one equal to the masked o
   python run.py method=fcf model=vgg16                       about three minutes on two cores
   python run.py method=l1 model=resnet20 data=cifar10 ratio=0.3
   python run.py -m method=random,l1,fcf ratio=0.25,0.5 seed=0,1,2
-      each job a process; again: only what is missing; hydra/launcher=joblib hydra.launcher.n_jobs=2: side by side
+      each job a process; again: only what is missing; hydra.launcher.n_jobs=2: side by side
 
 What to choose
 """

@@ -33,17 +33,13 @@ from experiments.system import checkout
 from experiments.system.redact import redact, refuse_secret
 
 CALLED = {  # by Hydra, with the place of each
-    "hydra.launcher": r"hydra\._internal\.core_plugins\.basic_launcher\.BasicLauncher"
-    r"|hydra_plugins\.hydra_joblib_launcher\.joblib_launcher\.JoblibLauncher"
-    r"|hydra_plugins\.hydra_submitit_launcher\.submitit_launcher\.(Local|Slurm)Launcher"
-    r"|hydra_plugins\.hydra_ray_launcher\.ray_launcher\.RayLauncher",
+    "hydra.launcher": r"hydra_plugins\.cnn_pruning_launchers\.(Local|Slurm|Ray)Launcher",
     "hydra.sweeper": r"hydra\._internal\.core_plugins\.basic_sweeper\.BasicSweeper"
     r"|hydra_plugins\.hydra_optuna_sweeper\.optuna_sweeper\.OptunaSweeper",
     "hydra.sweeper.sampler": r"optuna\.samplers\.[A-Za-z]+Sampler",
-    "hydra.callbacks.sweep": r"experiments\.sweep\.launch\.Sweep",
 }
 TYPED = ("run", "sweep", "output_subdir", "job.chdir", "job.env_set", "job.env_copy", "callbacks")  # as in our own file
-COMMANDS = ("setup", "additional_parameters", "srun_args", "python")  # of a launcher
+COMMANDS = ("setup", "additional_parameters")  # of a launcher
 PATHS = ("folder", "hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")  # made before a run begins
 LOGGING = ("job_logging", "hydra_logging")
 SEARCH = "hydra.searchpath"
@@ -212,9 +208,7 @@ def refuse_target(path: str, target: object) -> None:
     if not path.startswith("hydra."):
         targets.refuse_place(path, target)
     elif node_path not in CALLED or not re.fullmatch(CALLED[node_path], str(target)):
-        raise ValueError(
-            f"{path}={target}: only this program's own callback, launchers and sweepers may be called here"
-        )
+        raise ValueError(f"{path}={target}: only this program's own launchers and sweepers may be called here")
 
 
 def refuse_untyped(values: dict[str, object], typed: dict[str, object], launcher: str) -> None:

@@ -1,7 +1,9 @@
 """How a run says no: in one line, before anything is trained or written. Imports no torch."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from hydra.errors import InstantiationException
 
@@ -11,6 +13,9 @@ from experiments.system.redact import redact
 from pruning.arguments import name_by_keys
 
 NAMELESS = (TypeError, LookupError, AttributeError)  # whose words do not say which class was called
+
+
+EXIT_CODE = 2  # the same command would be refused again: a scheduler need not try
 
 
 class Refusal(Exception):  # noqa: N818 (no error of the program: the word says what it is)
@@ -31,6 +36,14 @@ def refusals(kinds: tuple[type[Exception], ...] = (ValueError, OSError)) -> Iter
         raise Refusal(error_message(error if isinstance(cause, NAMELESS) else cause)) from error
     except kinds as error:
         raise Refusal(error_message(error)) from error
+
+
+def exit_refused(words: str) -> NoReturn:
+    if words:
+        sys.stderr.write(f"{words}\n")
+    refused = SystemExit(words)
+    refused.code = EXIT_CODE
+    raise refused
 
 
 def root_cause(error: InstantiationException) -> BaseException:

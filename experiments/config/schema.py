@@ -1,6 +1,5 @@
 """The type and the rule of every value in conf/, at its field. A default has one home, the YAML. Imports no torch."""
 
-import warnings
 from dataclasses import dataclass, is_dataclass, make_dataclass
 from types import NoneType
 from typing import Annotated, Any, Literal, Optional, get_args, get_origin, get_type_hints
@@ -162,8 +161,6 @@ class Settings:
 def register() -> None:
     ConfigStore.instance().store(name="schema", node=omegaconf_class(Settings))
     OmegaConf.register_new_resolver("unless", suffix_unless, replace=True)
-    # Our launchers' files have the plugin's names, and its schema checks them: wanted, and no news for the user.
-    warnings.filterwarnings("ignore", r"\s*'hydra/launcher/submitit_\w+' is validated against")
 
 
 def suffix_unless(value: str, default: str) -> str:

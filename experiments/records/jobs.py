@@ -7,7 +7,8 @@ sweep may be driven by several processes, by two commands at once, or again afte
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -23,8 +24,9 @@ SCHEMA = 1
 FILE = "sweep.json"
 WAITING = "WAITING"
 DAMAGED = "DAMAGED"  # what is written of it cannot be read: it is still to be done
+NOT_TOLD = re.compile(r"folder=|tracking|trainer|hydra|name=|data\.root=|[^=]*=.*/")  # in a folder's name
+LONGEST = 100  # characters of it
 JOB = "CNN_PRUNING_JOB"  # environment of a child: its job's folder
-SWEEP = "CNN_PRUNING_SWEEP"  # environment of drivers: the sweep's folder
 NAME = "CNN_PRUNING_SWEEP_NAME"  # environment of a child: W&B's group, by conf/tracking
 
 
@@ -54,17 +56,25 @@ class Job:
     host: str = ""
     started: str = ""
     ended: str | None = None
+    scheduler: str = ""  # the name that a cluster has given it
     identity: str = ""  # of config, code and versions: what is complete under another one is made again
     schema: int = SCHEMA
 
 
 def job_key(overrides: Iterable[str]) -> str:
-    """The order in which one types does not matter."""
-    return hashlib.sha256(json.dumps(sorted(redact(list(overrides)))).encode()).hexdigest()[:8]
+    """A job's folder: what a person calls it by, then a digest. The order in which one types does not matter."""
+    typed = sorted(redact(list(overrides)))
+    values = [override.lstrip("+~") for override in typed if not NOT_TOLD.match(override.lstrip("+~"))]
+    words = ",".join(re.sub(r"[^\w.=+-]+", "_", value) for value in values)
+    return f"{words[:LONGEST].rstrip(',._')}-{digest_of(typed)}" if words else digest_of(typed)
+
+
+def digest_of(typed: list[str]) -> str:
+    return hashlib.sha256(json.dumps(typed).encode()).hexdigest()[:8]
 
 
 def sweep_folder(folder: Path, overrides: Iterable[str]) -> Path:
-    return folder / "sweep" / job_key(overrides)
+    return folder / "sweep" / digest_of(sorted(redact(list(overrides))))
 
 
 def write_listing(sweep: Path, command: str, jobs: list[list[str]]) -> None:
@@ -94,36 +104,14 @@ def sweep_folders(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob(f"sweep/*/{FILE}"))
 
 
-def read_jobs(sweep: Path, load: Callable[[Path], Job | None] | None = None) -> list[Job]:
+def read_jobs(sweep: Path) -> list[Job]:
     """In the order of the sweep, then what its sweeper thought of later."""
-    load = load or read_job
     overrides_by_key = {job_key(overrides): overrides for overrides in read_listing(sweep).jobs}
     listed = [
-        replace(load(sweep / name) or Job([]), overrides=overrides) for name, overrides in overrides_by_key.items()
+        replace(read_job(sweep / name) or Job([]), overrides=overrides) for name, overrides in overrides_by_key.items()
     ]
     unlisted = [path.parent for path in sorted(sweep.glob("*/job.json")) if path.parent.name not in overrides_by_key]
-    return listed + [job for job in map(load, unlisted) if job]
-
-
-class Reader:
-    """A sweep's jobs over and over: a file is read again when it has changed, a process looked at each time."""
-
-    def __init__(self, sweep: Path) -> None:
-        self.sweep = sweep
-        self.cache: dict[Path, tuple[int, Job | None]] = {}
-
-    def read(self) -> list[Job]:
-        return read_jobs(self.sweep, self.read_cached)
-
-    def read_cached(self, folder: Path) -> Job | None:
-        try:
-            stamp = (folder / "job.json").stat().st_mtime_ns
-        except FileNotFoundError:
-            return None
-        if self.cache.get(folder, (0, None))[0] != stamp:
-            self.cache[folder] = stamp, load_stored(folder)
-        stored = self.cache[folder][1]
-        return stored and correct_if_killed(folder, stored)
+    return listed + [job for job in map(read_job, unlisted) if job]
 
 
 def read_job(folder: Path) -> Job | None:
@@ -159,7 +147,9 @@ def run_status(job_folder: Path, run: str | None, attempt: Job) -> status.Status
         run_state = status.read(results_folder(job_folder) / run) if run else None
     except ValueError:
         return None
-    return run_state if run_state and (run_state.pid, run_state.birth) == (attempt.pid, attempt.birth) else None
+    if run_state is None or attempt.scheduler:  # its process is another machine's, and its folder began empty
+        return run_state
+    return run_state if (run_state.pid, run_state.birth) == (attempt.pid, attempt.birth) else None
 
 
 def results_folder(job_folder: Path) -> Path:

@@ -1,96 +1,127 @@
-"""A sweep for the eye: one line that follows it, and at its end what failed and why. Imports no torch."""
+"""A sweep for the eye: one line that follows it, each failure when it happens, at its end what came out and what did
+not. Imports no torch."""
 
-import threading
-from contextlib import suppress
+import time
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from statistics import fmean
-from typing import NamedTuple
 
 from experiments.records import jobs, status
 from experiments.records.jobs import Job
+from experiments.sweep import results
 from experiments.system.console import console, log
 from experiments.system.format import clock
 
-INTERVAL = 1.0  # seconds
+ENDED = (status.COMPLETED, status.FAILED, status.PREEMPTED)
+ERASE_LINE = "\r\x1b[2K"
 
 
 class SweepMonitor:
-    """Reads what is on disk, so it does not matter which processes run the jobs."""
+    """Hears of each job from the driver; the files are read at the beginning and at the end."""
 
-    def __init__(self, sweep: Path) -> None:
-        self.sweep, self.began = sweep, status.now()
-        self.jobs = jobs.Reader(sweep)
-        self.stopped = threading.Event()
-        self.thread = threading.Thread(target=self.follow, daemon=True)
-        self.logged: tuple[int, int] | None = None
+    def __init__(self, sweep: Path, quiet: bool = False) -> None:
+        """`quiet`: what each job prints is shown instead of a line that counts."""
+        self.sweep, self.quiet = sweep, quiet
+        self.folder = sweep.parents[1]
+        self.began = status.now()
+        self.jobs: dict[str, Job] = {}
         self.most_at_once = 1  # most jobs seen at work at once
+        self.estimated: tuple[float | None, float] | None = None  # seconds left, and when that was said
+        self.shared: set[str] = set()
 
-    def start(self) -> None:
-        if not console.is_terminal:  # there the line itself is soon to be seen
-            all_jobs = self.jobs.read()
-            done = sum(job.state == status.COMPLETED for job in all_jobs)
-            log(f"sweep  {len(all_jobs)} jobs, {done} already done" if all_jobs else "sweep  begins")
-        self.thread.start()
+    def begin(self, listed: list[list[str]]) -> None:
+        """As the files have them. Again where a search has thought of more."""
+        first = not self.jobs
+        found = {jobs.job_key(job.overrides): job for job in jobs.read_jobs(self.sweep)}
+        self.jobs = {key: replace_running(job) for key, job in found.items()} | self.jobs
+        self.shared = set.intersection(*map(set, listed)) if len(listed) > 1 else set()
+        if first and not self.quiet:
+            done = count(found.values(), status.COMPLETED)
+            log(f"sweep  {len(found)} jobs, {done} already done  {self.sweep}")
 
-    def stop(self) -> None:
-        self.stopped.set()
-        if self.thread.is_alive():
-            self.thread.join()
+    def update(self, job: Job) -> None:
+        """A job begins, or has ended."""
+        self.jobs[jobs.job_key(job.overrides)] = job
+        running = count(self.jobs.values(), status.RUNNING)
+        self.most_at_once = max(self.most_at_once, running)
+        self.estimated = None
+        if self.quiet:
+            self.print_output(job)
+        elif job.state in ENDED and (job.ended or "") >= self.began:
+            self.log_end(job)
         self.show()
-        if console.is_terminal:
-            console.file.write("\r\x1b[2K")
 
-    def follow(self) -> None:
-        while not self.stopped.wait(INTERVAL):
-            with suppress(ValueError, OSError):  # a damaged sweep.json: said at the end, not in the middle of a line
-                self.show()
+    def print_output(self, job: Job) -> None:
+        if job.state in ENDED and job.log:
+            log(f"\n== {' '.join(job.overrides)}\n{(self.folder / job.log).read_text()}")
+
+    def log_end(self, job: Job) -> None:
+        """In a terminal failures alone; elsewhere a line for each job."""
+        name = " ".join(self.distinct_overrides(job))
+        if job.state != status.COMPLETED:
+            self.log(f"{job.state:<9} {name}: {job.reason}" + self.log_path(job), "red")
+        elif not console.is_terminal:
+            seconds = f" in {clock(job.seconds)}" if job.seconds else ""
+            log(f"done      {name}{seconds}; {self.line().removeprefix('sweep  ')}")
+
+    def log(self, line: str, style: str = "") -> None:
+        if console.is_terminal:
+            console.file.write(ERASE_LINE)
+        log(line, style)
 
     def show(self) -> None:
-        """In a terminal one line over and over; elsewhere a line whenever a job has ended."""
-        groups = group_jobs(self.jobs.read(), self.began)
-        self.most_at_once = max(self.most_at_once, len(groups.running))
-        if console.is_terminal:
-            console.file.write(f"\r\x1b[2K{progress_line(groups, self.most_at_once)[: console.width - 1]}")
+        """In a terminal one line over and over."""
+        if console.is_terminal and not self.quiet:
+            console.file.write(f"{ERASE_LINE}{self.line()[: console.width - 1]}")
             console.file.flush()
-            return
-        ended = len(groups.done), len(groups.failed)
-        if self.logged not in (None, ended):
-            log(progress_line(groups, self.most_at_once))
-        self.logged = ended
 
-    def summary(self) -> bool:
+    def line(self) -> str:
+        """Counts, and how long it takes yet: counted down between two jobs."""
+        groups = group_jobs(self.jobs.values(), self.began)
+        if self.estimated is None:
+            self.estimated = time_left(self.jobs.values(), groups, self.most_at_once), time.monotonic()
+        seconds, said = self.estimated
+        left = "" if seconds is None else f", about {clock(max(seconds - (time.monotonic() - said), 0))} to go"
+        return progress_line(groups) + left
+
+    def distinct_overrides(self, job: Job) -> list[str]:
+        """What tells a job from the others of its sweep."""
+        return [override for override in job.overrides if override not in self.shared] or job.overrides
+
+    def log_path(self, job: Job) -> str:
+        return f"  (log: {self.folder / job.log})" if job.log else ""
+
+    def finish(self) -> bool:
         """Whether any job is not complete."""
-        all_jobs = self.jobs.read()
+        all_jobs = jobs.read_jobs(self.sweep)
         unfinished = [job for job in all_jobs if job.state != status.COMPLETED]
         earlier = sum(job.state == status.COMPLETED and str(job.ended) < self.began for job in all_jobs)
         before = f", {earlier} of them before" if earlier else ""
+        if console.is_terminal:
+            console.file.write(ERASE_LINE)
+        if not self.quiet:
+            results.show(self.folder, all_jobs)
         log(f"{len(all_jobs)} jobs: {len(all_jobs) - len(unfinished)} done{before}, {len(unfinished)} not")
-        folder = self.sweep.parents[1]
         for job in unfinished:
-            log(f"{job.state:<9} {' '.join(distinct_overrides(job, all_jobs))}")
-            log(f"          {job.reason or 'not started'}" + (f"  (log: {folder / job.log})" if job.log else ""))
-        log(f"sweep        {self.sweep / 'sweep.json'}")
+            log(f"{job.state:<9} {' '.join(self.distinct_overrides(job))}")
+            log(f"          {job.reason or 'not started'}{self.log_path(job)}")
+        log(f"sweep        {self.sweep / jobs.FILE}")
         return bool(unfinished)
 
 
-def distinct_overrides(job: Job, all_jobs: list[Job]) -> list[str]:
-    """What tells a job from the others of its sweep."""
-    shared = set.intersection(*(set(other.overrides) for other in all_jobs))
-    return [override for override in job.overrides if override not in shared] or job.overrides
+def replace_running(job: Job) -> Job:
+    """Another driver's job is not ours to wait for yet: it is when it comes to it."""
+    return Job(job.overrides) if job.state == status.RUNNING else job
 
 
-class JobsByState(NamedTuple):
-    done: list[Job]
-    running: list[Job]
-    failed: list[Job]
-    left: list[Job]
+def count(all_jobs: Collection[Job], state: str) -> int:
+    return sum(job.state == state for job in all_jobs)
 
 
-def group_jobs(all_jobs: list[Job], since: str) -> JobsByState:
-    groups = JobsByState([], [], [], [])
-    for job in all_jobs:
-        getattr(groups, group_of(job, since)).append(job)
-    return groups
+def group_jobs(all_jobs: Collection[Job], since: str) -> Counter[str]:
+    """How many are done, running, failed and left."""
+    return Counter(group_of(job, since) for job in all_jobs)
 
 
 def group_of(job: Job, since: str) -> str:
@@ -100,15 +131,14 @@ def group_of(job: Job, since: str) -> str:
     return {status.COMPLETED: "done", status.RUNNING: "running"}.get(job.state, "left")
 
 
-def progress_line(groups: JobsByState, at_once: int) -> str:
-    done, running, failed, left = map(len, groups)
-    text = f"sweep  {done}/{sum(map(len, groups))} done, {running} running, {failed} failed, {left} left"
-    seconds = time_left(groups, at_once)
-    return text if seconds is None else f"{text}, about {clock(seconds)} to go"
+def progress_line(groups: Counter[str]) -> str:
+    counted = ", ".join(f"{groups[name]} {name}" for name in ("running", "failed", "left"))
+    return f"sweep  {groups['done']}/{groups.total()} done, {counted}"
 
 
-def time_left(groups: JobsByState, at_once: int) -> float | None:
+def time_left(all_jobs: Collection[Job], groups: Counter[str], at_once: int) -> float | None:
     """As if what is open took as long as what is done, earlier attempts' too; a running job is half way."""
-    times = [job.seconds for job in groups.done or groups.failed if job.seconds]
-    jobs_left = len(groups.left) + len(groups.running) / 2
+    done = [job.seconds for job in all_jobs if job.state == status.COMPLETED and job.seconds]
+    times = done or [job.seconds for job in all_jobs if job.state == status.FAILED and job.seconds]
+    jobs_left = groups["left"] + groups["running"] / 2
     return fmean(times) * jobs_left / at_once if times and jobs_left else None

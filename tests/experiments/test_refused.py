@@ -12,9 +12,10 @@ from experiments import pipeline, program
 from experiments.cli import commandline
 from experiments.config.settings import load
 from experiments.config.suggestions import suggestions_for
-from experiments.records import jobs, record
+from experiments.records import record
 from experiments.run.prepare import prepare
 from experiments.sweep import launch
+from experiments.sweep.engines import local
 from experiments.system.checkout import ROOT
 from support.tiny_run import GATED, PATHS, TINY, config, settings, whole_config
 
@@ -91,13 +92,11 @@ def test_a_file_where_a_folder_is_needed_is_named(tmp_path: Path) -> None:
         commandline.run_and_exit(program.run, config(f"folder={tmp_path}", f"baseline={tmp_path}/baseline.safetensors"))
 
 
-def test_a_sweep_whose_folder_is_a_file_ends_before_its_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hydra makes a warning of what a callback raises."""
-    monkeypatch.setenv(jobs.SWEEP, "")  # which a driver leaves to its launcher's processes
+def test_a_sweep_whose_folder_is_a_file_ends_before_its_jobs(tmp_path: Path) -> None:
     (tmp_path / "sweep").touch()
     whole = whole_config(f"folder={tmp_path}", "seed=1")
     with pytest.raises(SystemExit, match=f"^{tmp_path}/sweep is a file where a folder is needed: move it away$"):
-        launch.Sweep().on_multirun_start(whole)
+        launch.begin(whole, local, {"n_jobs": 1})
 
 
 def test_a_rate_that_diverges_is_one_line_too(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_the_command_says_so_in_five_seconds() -> None:
     begun = time.monotonic()
     command = [sys.executable, "run.py", "method=fcff"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.endswith("method=fcff: no such choice; did you mean fcf?\n")
     assert time.monotonic() - begun < 5
 

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from experiments.config import hydra_targets, schema
 from experiments.config.refusal import Refusal
 from experiments.records import record
 from experiments.records.jobs import job_key
-from experiments.sweep import launch
+from experiments.sweep import task
+from experiments.sweep.engines.local import Local
 from experiments.system.redact import redact
-from support.tiny_run import TINY, composed, config
+from support.tiny_run import TINY, composed, config, whole_config
 
 SECRETS = {"HF_TOKEN": "hf_Abc123", "AWS_SECRET_ACCESS_KEY": "wJalr/XU+tnFEMI", "MY_db_password": "hunter22"}
 
@@ -103,15 +105,10 @@ def test_a_job_is_told_what_was_typed_and_finds_the_secret_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither the list of processes nor a file of the sweep shows it."""
-    started: list[list[str]] = []
-
-    def start(place: Path, overrides: list[str], *_: object) -> subprocess.Popen[bytes]:
-        started.append(overrides)
-        return subprocess.Popen(["true"])
-
-    monkeypatch.setattr(launch, "start_child", start)
-    launch.run_unless_complete(config(f"folder={tmp_path}", "name=${oc.env:HF_TOKEN}"))
-    assert "name=${oc.env:HF_TOKEN}" in started[0]
+    whole = whole_config(f"folder={tmp_path}", "name=${oc.env:HF_TOKEN}")
+    job = task.prepare(whole, tmp_path / "sweep" / "one")
+    assert "name=${oc.env:HF_TOKEN}" in job.command
+    Local(n_jobs=1).run([replace(job, command=["true"])], report=print, tick=lambda: None)
     assert not any("hf_Abc123" in path.read_text() for path in tmp_path.rglob("*") if path.is_file())
 
 

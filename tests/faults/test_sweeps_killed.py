@@ -49,9 +49,7 @@ def test_two_sweeps_begun_together_share_what_they_can_and_complete(tmp_path: Pa
 
 
 @pytest.mark.sweeps
-@pytest.mark.parametrize(
-    "launcher", [(), ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")], ids=["basic", "joblib"]
-)
+@pytest.mark.parametrize("launcher", [(), ("hydra.launcher.n_jobs=2",)], ids=["one", "two"])
 def test_a_driver_whose_terminal_is_closed_passes_it_on(tmp_path: Path, launcher: tuple[str, ...]) -> None:
     """To it alone. Its jobs leave with a checkpoint, and no process is left."""
     long = ("method=l1", "seed=0,1", "recipe.baseline.epochs=2000", *launcher)

@@ -18,8 +18,8 @@ FILES = {
     "sampler": "hydra: {sweeper: {sampler: {_target_: os.mkdir, path: sprung}}}",
     "variable": "hydra: {job: {env_set: {PRUNING_TARGETS: os}}}",
     "logging": 'hydra: {job_logging: {root: {handlers: []}, formatters: {x: {"()": os.mkdir, path: sprung}}}}',
-    "setup": "defaults: [{override /hydra/launcher: submitit_slurm}]\nhydra: {launcher: {setup: [mkdir sprung]}}",
-    "lines": 'defaults: [{override /hydra/launcher: submitit_slurm}]\nhydra: {launcher: {partition: "a\\nmkdir b"}}',
+    "setup": "defaults: [{override /hydra/launcher: slurm}]\nhydra: {launcher: {setup: [mkdir sprung]}}",
+    "lines": 'defaults: [{override /hydra/launcher: slurm}]\nhydra: {launcher: {partition: "a\\nmkdir b"}}',
     "folder": "hydra: {run: {dir: sprung}}",
     "target": "data: {_target_: os.mkdir, path: sprung}",
     "sweeps": 'hydra: {mode: MULTIRUN, sweeper: {params: {method: "l1,theirs"}}}',
@@ -97,8 +97,8 @@ def test_a_file_reached_by_steps_out_of_our_folder_is_a_strangers(strangers: str
     [
         ("experiment=l1/vgg16_a", True),
         ("+experiment@_global_=l1/vgg16_a", True),
-        ("hydra/launcher=submitit_slurm", True),
-        ("hydra/launcher=joblib", False),  # a plugin has it
+        ("hydra/launcher=slurm", True),
+        ("hydra/launcher=joblib", False),  # a plugin would have it
         ("ratio=0.5", True),
         ("experiment=theirs", False),
         ("experiment='l1/vgg16_a'", False),  # as it is written, no file of that name
@@ -114,7 +114,7 @@ def test_what_leads_to_our_own_files_alone(strangers: str, override: str, own: b
 def test_run_py_refuses_before_hydra_calls(strangers: str) -> None:
     command = [sys.executable, str(ROOT / "run.py"), strangers, "experiment=callback"]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith("hydra.callbacks.x._target_=os.mkdir: only this program's own")
     assert {path.name for path in Path().iterdir()} == {"theirs"}
 
@@ -123,8 +123,8 @@ TYPED = [
     ("experiment=good",),
     ("hydra.run.dir=elsewhere",),
     ("hydra/job_logging=default", "+hydra.job.env_set.A=b"),
-    ("-m", "hydra/launcher=submitit_slurm", "hydra.launcher.setup=[module load cuda]", "method=l1,random"),
-    ("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "ratio=interval(0,1)"),
+    ("-m", "hydra/launcher=slurm", "hydra.launcher.setup=[module load cuda]", "method=l1,random"),
+    ("-m", "hydra.launcher.n_jobs=2", "ratio=interval(0,1)"),
 ]
 
 

@@ -1,15 +1,13 @@
 """The line that follows a sweep, from jobs by hand."""
 
-import json
-import os
-import socket
 from pathlib import Path
 
 import pytest
 
 from experiments.records import jobs, status
 from experiments.records.jobs import Job
-from experiments.sweep.monitor import SweepMonitor, group_jobs, progress_line
+from experiments.sweep.monitor import SweepMonitor, group_jobs, progress_line, time_left
+from experiments.system.format import clock
 
 SINCE = "2026-01-02"
 
@@ -45,38 +43,45 @@ def done(seconds: float, ended: str = "2026-01-03") -> Job:
     ],
 )
 def test_the_line_counts_and_estimates(jobs: list[Job], abreast: int, said: str) -> None:
-    assert progress_line(group_jobs(jobs, SINCE), abreast) == f"sweep  {said}"
+    groups = group_jobs(jobs, SINCE)
+    seconds = time_left(jobs, groups, abreast)
+    left = "" if seconds is None else f", about {clock(seconds)} to go"
+    assert progress_line(groups) + left == f"sweep  {said}"
+
+
+def begun(tmp_path: Path, asked: list[list[str]]) -> SweepMonitor:
+    jobs.write_listing(tmp_path / "sweep" / "one", "python run.py -m seed=0,1", asked)
+    monitor = SweepMonitor(tmp_path / "sweep" / "one")
+    monitor.begin(asked)
+    return monitor
 
 
 def test_a_log_gets_one_line_for_each_job_that_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    asked = [["seed=0"], ["seed=1"]]
-    jobs.write_listing(tmp_path, "python run.py -m seed=0,1", asked)
-    watch = SweepMonitor(tmp_path)
-    watch.show()
-    for overrides in asked:
-        place = tmp_path / jobs.job_key(overrides)
-        place.mkdir()
-        running = Job(overrides, status.RUNNING, pid=os.getpid(), host=socket.gethostname(), started=status.now())
-        jobs.write(place, running)
-        watch.show()
-        jobs.write(place, Job(overrides, status.COMPLETED, seconds=60, ended=status.now()))
-        watch.show()
-        watch.show()
-    lines = capsys.readouterr().out.splitlines()
-    assert [each.split(",")[0] for each in lines] == ["sweep  1/2 done", "sweep  2/2 done"]
+    """By what tells it from the others; of a failure its reason and its log."""
+    monitor = begun(tmp_path, [["ratio=0.5", "seed=0"], ["ratio=0.5", "seed=1"]])
+    monitor.update(Job(["ratio=0.5", "seed=0"], status.RUNNING))
+    monitor.update(Job(["ratio=0.5", "seed=0"], status.COMPLETED, seconds=60, ended=status.now()))
+    monitor.update(Job(["ratio=0.5", "seed=1"], status.FAILED, reason="no room", log="a/log.txt", ended=status.now()))
+    _, done, failed = capsys.readouterr().out.splitlines()
+    assert done == "done      seed=0 in 1:00; 1/2 done, 0 running, 0 failed, 1 left, about 1:00 to go"
+    assert failed == f"FAILED    seed=1: no room  (log: {tmp_path / 'a/log.txt'})"
 
 
 def test_a_log_says_at_once_how_many_jobs_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    asked = [["seed=0"], ["seed=1"], ["seed=2"]]
-    jobs.write_listing(tmp_path, "python run.py -m seed=0,1,2", asked)
-    place = tmp_path / jobs.job_key(asked[1])
-    place.mkdir()
-    jobs.write(place, Job(asked[1], status.COMPLETED, seconds=60, ended="2026-01-01"))
-    watch = SweepMonitor(tmp_path)
-    watch.start()
-    said = capsys.readouterr().out
-    watch.stop()
-    assert said == "sweep  3 jobs, 1 already done\n"
+    sweep = tmp_path / "sweep" / "one"
+    place = sweep / jobs.job_key(["seed=1"])
+    place.mkdir(parents=True)
+    jobs.write(place, Job(["seed=1"], status.COMPLETED, seconds=60, ended="2026-01-01"))
+    begun(tmp_path, [["seed=0"], ["seed=1"], ["seed=2"]])
+    assert capsys.readouterr().out == f"sweep  3 jobs, 1 already done  {sweep}\n"
+
+
+def test_a_jobs_folder_is_named_for_people_and_found_in_any_order() -> None:
+    key = jobs.job_key(["seed=0", "method=l1", "folder=/a/b", "+data.death=no"])
+    assert key.startswith("data.death=no,method=l1,seed=0-")
+    assert jobs.job_key(["+data.death=no", "folder=/a/b", "method=l1", "seed=0"]) == key
+    assert jobs.job_key(["folder=/a/c", "seed=0", "method=l1", "+data.death=no"]) != key
+    assert len(jobs.job_key([f"recipe.finetune.epochs={n}" for n in range(100)])) < 120
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 1}', '{"schema": 9, "overrides": ["ratio=0.5"]}'])
@@ -88,7 +93,7 @@ def test_a_damaged_job_is_named_and_still_to_be_done(tmp_path: Path, content: st
     (found,) = jobs.read_jobs(tmp_path)
     assert (found.overrides, found.state) == (["ratio=0.5"], "DAMAGED")
     assert f"{place / 'job.json'} is damaged" in str(found.reason)
-    assert group_jobs([found], SINCE).left == [found]
+    assert group_jobs([found], SINCE) == {"left": 1}
 
 
 @pytest.mark.parametrize("content", ["[]", '"text"', '{"schema": 1}', '{"schema": 1, "command": "", "jobs": "ratio"}'])
@@ -97,23 +102,3 @@ def test_a_list_of_jobs_that_is_none_is_named(tmp_path: Path, content: str) -> N
     for read in (jobs.read_jobs, jobs.mark_ended):
         with pytest.raises(ValueError, match=rf"{tmp_path}/sweep\.json is not a whole listing"):
             read(tmp_path)
-
-
-def test_a_job_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
-    """And a process that is gone is noticed though no file has changed."""
-    jobs.write_listing(tmp_path, "", [["a=1"]])
-    place = tmp_path / jobs.job_key(["a=1"])
-    place.mkdir()
-    reader = jobs.Reader(tmp_path)
-    assert reader.read() == [Job(["a=1"])]
-    host, started = socket.gethostname(), status.now()
-    jobs.write(place, Job(["a=1"], status.RUNNING, pid=os.getpid(), host=host, started=started))
-    assert reader.read()[0].state == status.RUNNING
-    stamp = (place / "job.json").stat().st_mtime_ns
-    (place / "job.json").write_text("torn")
-    os.utime(place / "job.json", ns=(stamp, stamp))
-    assert reader.read()[0].state == status.RUNNING
-    gone = Job(["a=1"], status.RUNNING, pid=2**22 + 1, host=host, started=started)  # above any process's number
-    jobs.write(place, gone)
-    assert json.loads((place / "job.json").read_text())["state"] == status.RUNNING
-    assert reader.read()[0].state == status.FAILED

@@ -28,8 +28,8 @@ ENDS = {
 def died(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
     folder = tmp_path_factory.mktemp("died")
     deaths = f"+data.death={','.join(ENDS)}"
-    parallel = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
-    return folder, *finish(start(folder, "data._target_=support.dying.Dying", deaths, *parallel))
+    parallel = "hydra.launcher.n_jobs=2"
+    return folder, *finish(start(folder, "data._target_=support.dying.Dying", deaths, parallel))
 
 
 def by_death(folder: Path) -> dict[str, Job]:
@@ -63,7 +63,7 @@ def test_the_run_itself_says_the_same(died: tuple[Path, int, str]) -> None:
 
 def test_two_jobs_at_once_make_one_baseline_and_again_is_no_work(tmp_path: Path) -> None:
     """Twice at once, in two processes each: every job once. Then again: nothing starts, nothing is written."""
-    asked = ("method=l1,random", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    asked = ("method=l1,random", "hydra.launcher.n_jobs=2")
     both = [start(tmp_path, *asked), start(tmp_path, *asked)]
     assert [finish(each)[0] for each in both] == [0, 0]
     records = [record.read(path) for path in sorted(tmp_path.glob("*/record.json"))]
