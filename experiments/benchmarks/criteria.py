@@ -74,9 +74,14 @@ def time_scores(name: str, network: nn.Module, moments: Moments) -> float:
 def aims(rows: list[Row]) -> list[Aim]:
     seconds = {str(row["what"]): number(row, "seconds") for row in rows}
     once, gathered = seconds.pop("forward and back"), seconds.pop("all quantities")
+    beyond_a_second = sum(max(0.0, score - 1) for score in seconds.values())
     return [
-        Aim("all quantities of 64 images, in passes forward and back", 2, gathered / once, "most"),
-        Aim("the slowest criterion's scores of ResNet-50, s", 1, max(seconds.values()), "most"),
+        Aim(
+            "all scores of 64 images but a second for each criterion, in passes forward and back",
+            2,
+            (gathered + beyond_a_second) / once,
+            "most",
+        )
     ]
 
 

@@ -68,7 +68,7 @@ class MeanMagnitude(Allocation):
 
 @final
 class Lamp(Allocation):
-    """Layer-adaptive magnitude (Lee et al., ICLR 2021, equation 2) of filters: the squares of a filter's weights over
+    """Layer-adaptive magnitude (Lee et al., ICLR 2021) of filters: the squares of a filter's weights over
     those of all filters of its layer that are not smaller. The last one of a layer has 1, so that no layer empties.
     """
 

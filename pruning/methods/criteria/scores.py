@@ -22,8 +22,7 @@ def l2(layer: Layer) -> Figures:
 def fpgm(layer: Layer) -> Figures:
     """sum_i ||W_j - W_i||: near the geometric median is what the others can stand in for.
 
-    He et al., "Filter Pruning via Geometric Median for Deep Convolutional Neural Networks Acceleration", CVPR 2019,
-    equation 5.
+    He et al., "Filter Pruning via Geometric Median for Deep Convolutional Neural Networks Acceleration", CVPR 2019.
     """
     squared = layer.squares[:, None] + layer.squares - 2 * layer.gram
     return squared.fill_diagonal_(0).clamp(min=0).sqrt().sum(1)
@@ -58,7 +57,7 @@ def group_l2(layer: Layer) -> Figures:
 def lamp(layer: Layer) -> Figures:
     """||W_j||^2 over the sum of those that are not smaller: what is lost of what would be left; comparable over layers.
 
-    Lee et al., "Layer-adaptive Sparsity for the Magnitude-based Pruning", ICLR 2021, equation 4, of filters in place of
+    Lee et al., "Layer-adaptive Sparsity for the Magnitude-based Pruning", ICLR 2021, of filters in place of
     weights. Within a layer it is the order of l2.
     """
     squares, order = layer.squares.sort(descending=True, stable=True)
