@@ -1,7 +1,10 @@
 """The experiment, top to bottom. No stage changes what an earlier one made."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
+
+from lightning.pytorch.loggers import Logger
 
 from experiments.cli import summary
 from experiments.config.refusal import refusals
@@ -22,6 +25,7 @@ from experiments.run.selection import select
 from experiments.run.stages import StageResult, StageSpec, train, train_baseline
 from experiments.run.tuning import tune
 from experiments.system.locks import hold_lock
+from experiments.tracking.loggers import build_loggers
 from experiments.tracking.tracker import track
 from experiments.trainer import ranks
 from pruning.graph.graph import trace
@@ -36,20 +40,21 @@ def run(settings: Settings) -> Record | None:
     with refusals():
         context = prepare(settings)
         check_name_is_free(context.folder)
+        loggers = build_loggers(settings.tracking.loggers, context.folder) if ranks.is_rank_zero() else []
     with running(context):
         if ranks.is_rank_zero():
-            return run_rank_zero(context)
+            return run_rank_zero(context, loggers)
         run_worker(context)
         return None
 
 
-def run_rank_zero(context: RunContext) -> Record:
+def run_rank_zero(context: RunContext, loggers: Sequence[Logger]) -> Record:
     with hold_lock(context.folder, ranks.broadcast_wait):
         jobs.announce_run(context.folder)
         finished = read_finished(context)
         ranks.broadcast(finished is None)
         status_file = status.keep_status(context.folder, describe_run(context), anew=finished is None)
-        with status_file, track(context) as tracker, explain_failures(context):
+        with status_file, track(context, loggers, finished is not None) as tracker, explain_failures(context):
             tracked = replace(context, tracker=tracker)
             tracker.record = record = finished or write_outputs(tracked, experiment(tracked))
     summary.show(record, context.folder)

@@ -1,4 +1,4 @@
-"""`python -m experiments.workspace`: the W&B project's saved view, made of the figures that tracker.py writes.
+"""`python -m experiments.workspace`: the W&B project's saved view, made of the figures that wandb_run.py writes.
 
 The view is data (panels.py); only `push` knows wandb, and needs the extra `wandb` and a login. Imports no torch.
 """
@@ -11,7 +11,18 @@ from omegaconf import OmegaConf
 
 from experiments.system.checkout import ROOT, command_of
 from experiments.system.console import log
-from experiments.tracking.panels import COLUMNS, METHOD, SECTIONS, Bars, Curves, Panel, Scatter, Table, describe_panel
+from experiments.tracking.panels import (
+    COLUMNS,
+    EPOCH,
+    METHOD,
+    SECTIONS,
+    Bars,
+    Curves,
+    Panel,
+    Scatter,
+    Table,
+    describe_panel,
+)
 
 if TYPE_CHECKING:
     import wandb_workspaces.reports.v2 as wr
@@ -42,10 +53,10 @@ def draw_panel(panel: Panel) -> "wr.ScatterPlot | wr.BarPlot | wr.LinePlot | wr.
             return wr.ScatterPlot(title=title, x=wr.SummaryMetric(x), y=wr.SummaryMetric(y), log_x=log_x)
         case Bars(title, keys):
             return wr.BarPlot(title=title, metrics=list(keys), groupby=wr.Config(METHOD), groupby_aggfunc="mean")
-        case Curves(title, stage, _, log_y):
+        case Curves(title, _, _, log_y):
             return wr.LinePlot(
                 title=title,
-                x=f"{stage}/step",
+                x=EPOCH,
                 y=[*panel.paths()],
                 log_y=log_y,
                 groupby=wr.Config(METHOD),

@@ -94,7 +94,7 @@ def test_a_folder_knows_only_those_below_it(house: str) -> None:
 def test_only_tracking_and_the_script_of_its_view_import_wandb() -> None:
     names = ("wandb", "wandb_workspaces")
     users = {path.name for path in sources("experiments") for name in imported(path) if name.split(".")[0] in names}
-    assert users == {"tracker.py", "workspace.py"}
+    assert users == {"wandb_run.py", "workspace.py"}
 
 
 def test_methods_know_no_lightning() -> None:

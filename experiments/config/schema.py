@@ -76,6 +76,8 @@ class Tracking:
     project: Annotated[str, name_for_wandb]
     entity: str | None
     group: str | None
+    artifact: bool
+    loggers: list[Made]
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,9 @@ LIBRARIES = {  # others' packages, with what may be called of them: what compute
         r"lightning\.pytorch\.callbacks\.(LearningRateMonitor|DeviceStatsMonitor)",
         "lightning.pytorch.callbacks' LearningRateMonitor and DeviceStatsMonitor",
     ),
+    "loggers": ("lightning.pytorch.loggers", r"lightning\.pytorch\.loggers\.[A-Z]\w*Logger", "Lightning's loggers"),
 }
+LISTED = r"(?:trainer\.(callbacks)|tracking\.(loggers))\.\d+"  # nodes that stand in a list, and its name
 
 
 def check_nodes(settings: Settings) -> None:
@@ -44,6 +46,7 @@ def check_nodes(settings: Settings) -> None:
     take what it is called with."""
     nodes = {name: getattr(settings, name) for name in ROOMS}
     nodes |= {f"trainer.callbacks.{number}": node for number, node in enumerate(settings.trainer.callbacks)}
+    nodes |= {f"tracking.loggers.{number}": node for number, node in enumerate(settings.tracking.loggers)}
     for name, node in nodes.items():
         refuse_foreign(name, node)
     for name, node in nodes.items():
@@ -68,13 +71,15 @@ def refuse_target(path: str, target: object) -> None:
 def refuse_place(path: str, target: object) -> str:
     """By the name alone, nothing is imported. The package that the target must be defined in."""
     node_path, _, end = path.rpartition(".")
-    place = "callbacks" if re.fullmatch(r"trainer\.callbacks\.\d+", node_path) else node_path.rpartition(".")[2]
+    listed = re.fullmatch(LISTED, node_path)
+    place = next(filter(None, listed.groups())) if listed else node_path.rpartition(".")[2]
     library, pattern, described = LIBRARIES.get(place, ("", "", ""))
     if end != KEY or not isinstance(target, str):
         raise ValueError(f"{path} must be a dotted name, got {target!r}")
     if place not in ROOMS and not library:
         raise ValueError(
-            f"{path}={target}: nothing is made here; only {', '.join(ROOMS)}, trainer.callbacks have a {KEY}"
+            f"{path}={target}: nothing is made here; only {', '.join(ROOMS)}, trainer.callbacks and tracking.loggers "
+            f"have a {KEY}"
         )
     if library and re.fullmatch(pattern, target):
         return library

@@ -1,10 +1,11 @@
-"""The panels of the W&B project's view, as data: which figures of tracker.py, drawn how. Imports no torch."""
+"""The panels of the W&B project's view, as data: which figures of wandb_run.py, drawn how. Imports no torch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+EPOCH = "epoch"  # of curves.py, over all stages
 METHOD = "choice.method"  # of the run's config: curves are the mean of a method's runs
-COLUMNS = ("method", "ratio", "seed", "dense/accuracy", "tuned/accuracy", "budget/got_macs", "certificate")
+COLUMNS = ("method", "ratio", "seed", "dense/accuracy", "tuned/accuracy", "macs_cut", "certificate")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Curves:
-    """Keys of the history, over the steps of their stage."""
+    """Keys of the history, over the epochs of the run."""
 
     title: str
     stage: str
@@ -61,8 +62,8 @@ SECTIONS: dict[str, Sequence[Panel]] = {
         Bars("dense, cut, fine-tuned", ("dense/accuracy", "pruned/accuracy", "tuned/accuracy")),
     ],
     "The cut": [
-        Scatter("share of MACs removed, asked and got", "budget/asked", "budget/got_macs"),
-        Scatter("MACs and parameters removed", "budget/got_params", "budget/got_macs"),
+        Scatter("share of MACs removed, asked and got", "budget/asked", "macs_cut"),
+        Scatter("MACs and parameters removed", "params_cut", "macs_cut"),
         Bars("certificate: largest |masked - small|, relative (limit 1e-4)", ("certificate",)),
         Table("layers"),
     ],
@@ -103,7 +104,7 @@ def summary_keys() -> Iterator[str]:
 def history_keys() -> Iterator[str]:
     for panel in panels():
         if isinstance(panel, Curves):
-            yield from (f"{panel.stage}/step", *panel.paths())
+            yield from (EPOCH, *panel.paths())
 
 
 def panels() -> Iterator[Panel]:
@@ -118,7 +119,7 @@ def describe_panel(panel: Panel) -> str:
             return f"{title}: {y} over {x}{' (logarithmic)' if log_x else ''}, a point for each run"
         case Bars(title, keys):
             return f"{title}: {', '.join(keys)}, the mean of each method's runs"
-        case Curves(title, stage, _, log_y):
-            return f"{title}: {', '.join(panel.paths())}{' (logarithmic)' if log_y else ''} over {stage}/step"
+        case Curves(title, _, _, log_y):
+            return f"{title}: {', '.join(panel.paths())}{' (logarithmic)' if log_y else ''} over {EPOCH}"
         case Table(key):
             return f"the table {key} of each run"

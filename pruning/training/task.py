@@ -60,7 +60,8 @@ def accuracy_metrics(classes: int) -> MetricCollection:
 
 
 class ClassificationTask(LightningModule):
-    """Logs `loss` and `train_accuracy` while training, `val_loss`, `val_accuracy` (and `_top5`) after each epoch."""
+    """Logs `loss`, `learning_rate` and `train_accuracy` while training; after each epoch `val_loss`,
+    `val_accuracy` (and `_top5`)."""
 
     compiled: Callable[[Tensor], Tensor] | None = None  # the network, for batches of `compiled_batch` images
     compiled_batch: int = 0
@@ -120,7 +121,8 @@ class ClassificationTask(LightningModule):
         loss = propagate_nonfinite(self.objective(logits, labels, images))
         self.images, self.loss = images, loss.detach()
         self.train_metrics.update(logits.detach(), labels)
-        self.log("loss", self.loss, on_step=True, on_epoch=False)
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self.log_dict({"loss": self.loss, "learning_rate": rate}, on_step=True, on_epoch=False)
         return loss
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:

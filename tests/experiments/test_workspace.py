@@ -44,7 +44,7 @@ def test_it_is_shown_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert workspace.main(["--show"]) == 0
     lines = " ".join(capsys.readouterr().out.split())
     assert "Accuracy against cost accuracy against MACs: tuned/accuracy over tuned/macs, a point for each run" in lines
-    assert "penalty rho: prune/rho (logarithmic) over prune/step" in lines
+    assert "penalty rho: prune/rho (logarithmic) over epoch" in lines
     assert not re.search(r"\w\(\w+=|None|Table", lines), "no Python"
 
 

@@ -26,6 +26,15 @@ class OfflineRun:
     summary: dict[str, Any] = field(default_factory=dict)
     axes: dict[str, str] = field(default_factory=dict)  # a metric or a pattern, and its x axis
     exit_code: int | None = None
+    notes: str = ""
+    job_type: str = ""
+    artifacts: list["Artifact"] = field(default_factory=list)
+
+
+@dataclass
+class Artifact:
+    kind: str
+    files: set[str]
 
 
 def read(path: Path) -> OfflineRun:
@@ -55,6 +64,7 @@ def take(run: OfflineRun, record: messages.Record) -> None:
     if kind == "run":
         told = record.run
         run.id, run.group, run.name, run.project = told.run_id, told.run_group, told.display_name, told.project
+        run.notes, run.job_type = told.notes, told.job_type
         run.tags, run.config = list(told.tags), values(told.config.update)
     elif kind == "history":
         run.history.append(values(record.history.item))
@@ -62,9 +72,15 @@ def take(run: OfflineRun, record: messages.Record) -> None:
         run.summary |= values(record.summary.update)
     elif kind == "metric":
         run.axes[record.metric.name or record.metric.glob_name] = record.metric.step_metric
+    elif kind == "artifact":
+        run.artifacts.append(artifact(record.artifact))
     elif kind == "exit":
         run.exit_code = record.exit.exit_code
 
 
 def values(items: Any) -> dict[str, Any]:
     return {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in items}
+
+
+def artifact(told: Any) -> Artifact:
+    return Artifact(told.type, {entry.path for entry in told.manifest.contents})

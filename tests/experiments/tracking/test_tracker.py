@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from experiments.records import metrics
-from experiments.tracking import tracker as tracking
-from experiments.tracking.tracker import summary_figures
+from experiments.tracking import wandb_run
+from experiments.tracking.figures import summary_figures
 from support import offline_run
 from support.running import run
 
@@ -18,7 +18,14 @@ def test_offline_writes_one_run_and_not_again(tmp_path: Path) -> None:
     (path,) = tmp_path.glob("*/wandb/offline-run-*/*.wandb")
     written = offline_run.read(path)
     assert (written.id, written.group, written.project) == (made.digest[:16], "sweep-7", "mine")
-    assert written.tags == ["l1", "support.tiny_run.chain", "support.tiny_run.Quadrants"]
+    assert written.tags[:3] == ["l1", "support.tiny_run.chain", "support.tiny_run.Quadrants"]
+    assert written.tags[3:] == [
+        f"budget:{made.budget.of}",
+        "allocation:uniform",
+        "repair:none",
+        "objective:cross_entropy",
+    ]
+    assert (written.notes, written.job_type) == (made.command, "experiment")
     assert written.name == f"{made.name}-{made.digest[:8]}"
     assert written.exit_code == 0
     assert written.config["recipe"] == made.config["recipe"]
@@ -26,15 +33,20 @@ def test_offline_writes_one_run_and_not_again(tmp_path: Path) -> None:
 
 
 def test_offline_curves_are_the_metrics_file(tmp_path: Path) -> None:
-    """Line by line, over the steps of their stage; then the table of layers."""
+    """Line by line, over epochs and images of the whole run; then the table of layers."""
     made = run(tmp_path, "tracking=offline")
     (folder,) = tmp_path.glob("l1-*")
     (path,) = folder.glob("wandb/offline-run-*/*.wandb")
     *curves, table = (dict(line) for line in offline_run.read(path).history)
-    assert [own(line) for line in curves] == [
-        {f"{line['stage']}/{key}": value for key, value in line.items() if key != "stage"}
-        for line in metrics.read([folder / "metrics.jsonl"])
+    lines = list(metrics.read([folder / "metrics.jsonl"]))
+    assert [figures(line) for line in curves] == [
+        {f"{line['stage']}/{key}": value for key, value in line.items() if key not in ("stage", "step", "epoch")}
+        for line in lines
     ]
+    seen = [line["images_seen"] for line in curves]
+    assert seen == sorted(seen)
+    assert curves[-1]["epoch"] == made.epochs_total
+    assert all(line["learning_rate"] > 0 for line in lines if "loss" in line)
     shown = json.loads((path.parent / "files" / table["layers.path"]).read_text())
     assert shown["columns"] == ["layer", "filters kept", "filters", "kernels kept", "kernels"]
     assert shown["data"] == [["body.0", 4, 8, 12, 24], ["body.3", 4, 8, 32, 64]]
@@ -42,15 +54,17 @@ def test_offline_curves_are_the_metrics_file(tmp_path: Path) -> None:
     assert classes["columns"] == ["class", "dense", "pruned", "tuned"]
     assert [row[0] for row in classes["data"]] == ["a", "b", "c", "d"]
     assert [row[1] for row in classes["data"]] == made.dense.accuracy_by_class
-    assert offline_run.read(path).axes["finetune/*"] == "finetune/step"
+    assert offline_run.read(path).axes["*"] == "epoch"
 
 
-def own(line: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in line.items() if not key.startswith("_")}
+def figures(line: dict[str, Any]) -> dict[str, Any]:
+    """Of a stage, without the axes that all share."""
+    return {key: value for key, value in line.items() if "/" in key}
 
 
 def test_the_summary_has_the_figures_under_stable_names(tmp_path: Path) -> None:
-    shown = summary_figures(run(tmp_path))
+    made = run(tmp_path)
+    shown = summary_figures(made)
     assert {
         "dense/accuracy",
         "tuned/macs",
@@ -59,17 +73,32 @@ def test_the_summary_has_the_figures_under_stable_names(tmp_path: Path) -> None:
         "pruned/ece",
         "pruned/latency_ms/1",
         "certificate",
-        "budget/got_macs",
         "finetune/seconds",
+        "finetune/images_per_second",
+        "accuracy_drop",
+        "macs_cut",
+        "params_cut",
+        "latency_cut",
     } <= set(shown)
     assert not any(isinstance(value, dict | list) for value in shown.values())
+    assert shown["macs_cut"] == pytest.approx(made.budget.got_macs)
+    assert shown["accuracy_drop"] == made.dense.accuracy - made.tuned.accuracy
+    assert not {"budget/got_macs", "budget/got_params"} & set(shown), "no figure twice"
     assert shown["train_macs"] == shown["baseline/train_macs"] + shown["finetune/train_macs"]
+
+
+def test_the_network_is_an_artifact_where_it_is_asked_for(tmp_path: Path) -> None:
+    run(tmp_path, "tracking=offline", "tracking.artifact=true")
+    (path,) = tmp_path.glob("*/wandb/offline-run-*/*.wandb")
+    (kept,) = (artifact for artifact in offline_run.read(path).artifacts if artifact.kind == "model")
+    (folder,) = tmp_path.glob("l1-*")
+    assert kept.files == {path.name for path in (folder / "network").iterdir()}
 
 
 def test_an_unreachable_server_is_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(tracking, "REACH", 2)
+    monkeypatch.setattr(wandb_run, "REACH", 2)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     run(tmp_path, "tracking=online")
