@@ -10,7 +10,8 @@ os.environ.setdefault(
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA begins: else cuBLAS may add in any order
 
 from experiments.cli import help
-from experiments.system import environment, redact
+from experiments.system import environment, interrupt, redact
+from experiments.system.activity import activity
 
 if __name__ == "__main__":
     environment.forget_foreign_launchers(os.environ)
@@ -19,6 +20,10 @@ if __name__ == "__main__":
     if help.is_requested(sys.argv[1:]):
         print(help.text(sys.argv[1:]))
     else:
-        from experiments import program  # Hydra loads here
+        interrupt.answer_at_once()
+        with activity.shown():
+            if not any(word.startswith("-") for word in sys.argv[1:]):  # --cfg has its own words, and a sweep
+                activity.begin("reading the settings")
+            from experiments import program  # Hydra loads here
 
-        program.start(sys.argv[1:])
+            program.start(sys.argv[1:])

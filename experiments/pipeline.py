@@ -22,8 +22,11 @@ from experiments.run.repair import repair
 from experiments.run.rounds import method_of_round, plan_rounds, to_full_size
 from experiments.run.run_name import check_name_is_free
 from experiments.run.selection import select
+from experiments.run.stage_plan import describe_stages
 from experiments.run.stages import StageResult, StageSpec, train, train_baseline
 from experiments.run.tuning import tune
+from experiments.system.activity import activity
+from experiments.system.console import log
 from experiments.system.locks import hold_lock
 from experiments.tracking.loggers import build_loggers
 from experiments.tracking.tracker import track
@@ -53,10 +56,13 @@ def run_rank_zero(context: RunContext, loggers: Sequence[Logger]) -> Record:
         jobs.announce_run(context.folder)
         finished = read_finished(context)
         ranks.broadcast(finished is None)
+        if finished is None:
+            log(f"{context.folder}: {describe_stages(context)}")
         status_file = status.keep_status(context.folder, describe_run(context), anew=finished is None)
         with status_file, track(context, loggers, finished is not None) as tracker, explain_failures(context):
             tracked = replace(context, tracker=tracker)
             tracker.record = record = finished or write_outputs(tracked, experiment(tracked))
+    activity.end()
     summary.show(record, context.folder)
     return record
 
@@ -76,8 +82,10 @@ def describe_run(context: RunContext) -> status.Run:
 
 
 def write_outputs(context: RunContext, outputs: StageOutputs) -> Record:
+    activity.begin("measuring accuracy, costs and times")
     form = measure.choose_form(outputs.cut.small, context.method.form, context.probe, context.device)
     record = write_record(context, outputs, form)
+    activity.begin("saving the network")
     save(context, outputs.cut.tuned.network, outputs.cut.choice, form)
     return record
 
@@ -109,6 +117,7 @@ def prune(
     full_size = FullSize(context.network, before.choice, start.network, shape) if before else None
     method = method_of_round(context.method, left, before.method if before else None, full_size)
     learned = train(context, start, StageSpec(prune_stage, prune_stage, CrossEntropy(), method=method))
+    activity.begin("choosing filters and removing them")
     chosen = select(context, method, learned.network)
     gates = measure_gates(context, method, learned.network)
     method.detach(learned.network)  # ours alone, and torch cannot detach a copy: copies share their class
@@ -116,6 +125,7 @@ def prune(
     graph = trace(plain, shape)
     small = compact(plain, choice, shape, graph)
     certificate = certify(mask(plain, choice, shape, graph), small, context.probe)
+    activity.begin("repairing what is left")
     repaired = repair(context, plain, choice)
     mended = small if repaired is None else repaired.network
     spec = StageSpec(tune_stage, tune_stage, objective)

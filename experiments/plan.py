@@ -9,6 +9,7 @@ from experiments.config.refusal import refusals, single_line
 from experiments.config.schema import Published, Settings
 from experiments.run.context import PlanContext
 from experiments.run.prepare import prepare_plan
+from experiments.run.stage_plan import describe_stages
 from experiments.system.console import console, log
 from experiments.system.format import cut, share_asked, si
 from pruning.budget.problem import round_down
@@ -34,6 +35,7 @@ def show(context: PlanContext, pruning_plan: Plan) -> None:
     if changes := modifications(context.settings.choice.experiment):
         log(f"{'modified':<9} {' '.join(changes)}: not the setting of experiment={context.settings.choice.experiment}")
     log(f"{'asked':<9} {describe_request(context.settings)}")
+    log(f"{'stages':<9} {describe_stages(context)}")
     for title, of in (("MACs", "macs"), ("params", "params")):
         before, after = getattr(pruning_plan.before, of), getattr(pruning_plan.after, of)
         log(f"{title:<9} {si(before)} -> {si(after)}   {cut(before, after)}")

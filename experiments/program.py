@@ -8,6 +8,7 @@ import hydra
 from omegaconf import DictConfig
 
 from experiments.cli import commandline
+from experiments.cli.request import describe_program
 from experiments.config import hydra_targets, schema
 from experiments.config.choices import CONF
 from experiments.config.refusal import exit_refused, refusals
@@ -15,6 +16,8 @@ from experiments.config.settings import load, tell_new_default
 from experiments.config.suggestions import suggestions_for
 from experiments.sweep import launch
 from experiments.system import preemption
+from experiments.system.activity import activity
+from experiments.system.console import log
 
 # Modules; run(settings) of each
 PROGRAMS = {"experiment": "pipeline", "plan": "plan", "sensitivity": "sensitivity", "table": "table.program"}
@@ -56,6 +59,8 @@ def run(config: DictConfig) -> object:
     """What the program has made that the settings ask for."""
     with refusals():
         settings = load(config)
+        log(describe_program(settings))
         tell_new_default(settings)
+    activity.begin("loading PyTorch")
     program = import_module(f"experiments.{PROGRAMS[settings.program]}")  # torch loads here, not for a refused value
     return program.run(settings)  # type: ignore[no-any-return]

@@ -19,6 +19,7 @@ from experiments.run.prepare import prepare
 from experiments.run.run_name import check_name_is_free
 from experiments.run.selection import needs_batches, observed_batches
 from experiments.run.stages import StageResult, train_baseline
+from experiments.system.activity import activity
 from experiments.system.console import console, log
 from experiments.trainer import ranks
 from pruning.files import durable
@@ -56,6 +57,7 @@ def scan_layers(context: RunContext, dense: StageResult) -> Path:
     before, steps = accuracy(dense.network), context.steps("prune")
     shown = observed_batches(context, dense.network, Shard()) if needs_batches(context.method) else ()
     scanned = scan(dense.network, context.method, context.image_shape, steps, options.ratios, accuracy, shown)
+    activity.end()
     points = list(track(scanned, "scanning", console=console, transient=True))
     allowed = tolerated_ratios(points, before, options.bound)
     console.print(accuracy_table(points, allowed, options.ratios))

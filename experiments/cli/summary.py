@@ -1,5 +1,6 @@
 """The end of a run, for the eye. Reads a record; imports no torch."""
 
+import os
 import shlex
 from dataclasses import asdict
 from pathlib import Path
@@ -8,8 +9,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from experiments.records.record import UNIFORM, Network, Record, Stage
-from experiments.system.checkout import command
+from experiments.cli.request import describe_record
+from experiments.records import jobs
+from experiments.records.record import Network, Record, Stage
 from experiments.system.console import console, log, replace_unprintable
 from experiments.system.format import clock, cut, percent, si
 from experiments.system.redact import redact
@@ -24,7 +26,8 @@ def show(record: Record, folder: Path) -> None:
     for line in remark_lines(record):
         log(line)
     log(f"record       {folder / 'record.json'}")
-    log(f"{'on CIFAR-10' if record.data != 'cifar10' else 'compare':<12} {comparison_command(record)}")
+    if jobs.JOB not in os.environ:  # a sweep compares by itself
+        log(f"{'on CIFAR-10' if record.data != 'cifar10' else 'compare':<12} {comparison_command(record)}")
 
 
 def networks(record: Record) -> Table:
@@ -43,9 +46,7 @@ def networks(record: Record) -> Table:
 
 
 def title(record: Record) -> str:
-    allocation = "" if record.budget.allocation == UNIFORM else f" by {record.budget.allocation}"
-    request = f"ratio {record.ratio:g} ({record.budget.of}{allocation}), seed {record.seed}"
-    return replace_unprintable(redact(f"{record.method} on {record.model}, {record.data}, {request}"))
+    return replace_unprintable(redact(describe_record(record)))
 
 
 def figure_rows(networks: list[Network]) -> dict[str, list[tuple[float, str]]]:
@@ -127,11 +128,12 @@ def describe_loser(record: Record) -> list[str]:
 
 
 def comparison_command(record: Record) -> str:
-    if record.data == "cifar10":
-        return f"{command()} method=random model={record.model} data=cifar10 ratio={record.ratio:g}"
+    """The same by random filters; of other data, the same on CIFAR-10, whose weights `baseline=` does not have."""
     words = shlex.split(record.command)
-    own_choices = any(word.startswith("--config-dir=") for word in words)
-    if own_choices or "." in record.method or "." in record.model:  # the user's own: more than choices to type
-        kept = [word for word in words if not word.startswith(("data=", "data."))]
-        return shlex.join([*kept, "data=cifar10"])
-    return f"{command()} method={record.method} model={record.model} data=cifar10"
+    other, left_out = (
+        ("method=random", ("method=", "method."))
+        if record.data == "cifar10"
+        else ("data=cifar10", ("data=", "data.", "baseline="))
+    )
+    kept = [word for word in words if not word.lstrip("+~").startswith(left_out)]
+    return shlex.join([*kept, other])

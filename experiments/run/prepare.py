@@ -13,14 +13,16 @@ from torch import nn
 from datamodules import foreign
 from datamodules.base import ClassificationData
 from datamodules.dataset_spec import DatasetSpec
-from experiments.config import targets, typed_overrides
+from experiments.config import targets
 from experiments.config.node import Node, plain
 from experiments.config.schema import Settings, Stage
 from experiments.run import baseline, pruned_baseline
 from experiments.run.context import PlanContext, RunContext
 from experiments.run.dry_run import dry_run, refuse_unfit
+from experiments.run.stage_plan import typed_stages
 from experiments.run.store import Store
 from experiments.system import hardware
+from experiments.system.activity import activity
 from experiments.system.checksums import content_digest, is_pruned
 from experiments.system.console import log
 from experiments.trainer import child_ranks, ranks, recipes
@@ -35,11 +37,13 @@ ADAMW_MOST = 0.005  # of a learning rate: above it hardly anybody trains with Ad
 
 def prepare(settings: Settings) -> RunContext:
     processes = count_processes(settings)
+    activity.begin("loading the data")
     data = make_data(settings)
     make_callbacks(settings.trainer.callbacks)  # refused now, not when a stage begins
     if processes > 1 and not data.divisible:
         raise ValueError(f"the loaders of {data.name} give every process the same images: set trainer.devices=1")
     load_data(data)
+    activity.begin("building the network")
     plan = build_plan(settings, data, choose_weights(settings))
     device = hardware.device(settings.trainer.accelerator, settings.trainer.devices, hardware.local_rank())
     precision = resolve_precision(settings, plan.method, device)
@@ -49,6 +53,7 @@ def prepare(settings: Settings) -> RunContext:
     context = RunContext(**vars(plan), device=device, precision=precision, processes=processes, store=store)
     refuse_unfit(context)
     if child_ranks.READY_PIPE not in os.environ:  # else the first process has tried it all
+        activity.begin("trying once, on random images, all that the run will do")
         dry_run(context)
     return context
 
@@ -155,25 +160,10 @@ def count_processes(settings: Settings) -> int:
 
 
 def resolve_epochs(settings: Settings, one_shot: bool) -> dict[str, Stage]:
-    """Epochs that a user types are the epochs trained; the grant is said."""
-    typed = {stage for stage in recipes.STAGES if typed_overrides.is_typed(f"recipe.{stage}.epochs")}
+    """Of every stage, and of each round's where there are several."""
+    typed = typed_stages(settings)
     stages = recipes.stage_recipes(settings.recipe, one_shot, typed)
-    granted = recipes.granted_epochs(settings.recipe, one_shot, typed)
-    if granted:
-        log(
-            f"finetune: {stages['finetune'].epochs} epochs, {granted} of them since {settings.choice.method} needs "
-            "none to prune (recipe.grant=false: without them; typed epochs stay as they are)"
-        )
-    return stages | share_epochs(settings, stages, typed)
-
-
-def share_epochs(settings: Settings, stages: dict[str, Stage], typed: set[str]) -> dict[str, Stage]:
-    """Of each round; none where there is one."""
-    if settings.rounds == 1:
-        return {}
-    shared = recipes.share_recipes(stages, settings.rounds, typed)
-    log(f"rounds={settings.rounds}: {', '.join(f'{name} {s.epochs}' for name, s in shared.items() if s.epochs)} epochs")
-    return shared
+    return stages if settings.rounds == 1 else stages | recipes.share_recipes(stages, settings.rounds, typed)
 
 
 def warn_of_rates(settings: Settings, stages: dict[str, Stage]) -> None:

@@ -12,6 +12,7 @@ from experiments.config.digest import digest
 from experiments.config.node import plain
 from experiments.records.record import Stage
 from experiments.run.context import RunContext
+from experiments.run.stage_plan import place_of
 from experiments.run.store import Weights
 from experiments.system import checkout
 from experiments.system.console import log
@@ -92,7 +93,8 @@ def fit(context: RunContext, network: nn.Module, spec: StageSpec, folder: Path, 
     asked = settings.trainer
     checkpoint = StageCheckpoint(folder, context.chooses_epoch(spec.recipe), asked.checkpoint_minutes)
     execution = context.execution(spec.recipe)
-    log(f"{spec.stage}: {execution}")
+    place = place_of(spec.stage, context)
+    log(f"stage {place.number} of {place.count}, {spec.stage}: {execution}")
     network.to(memory_format=execution.layout)
     if context.precision == "64-true":
         network.double()  # Lightning does so after it has restored a checkpoint, which loses half of the digits
@@ -139,7 +141,8 @@ def checkpoint_to_resume(checkpoint: Path) -> str | None:
 
 def build_trainer(context: RunContext, spec: StageSpec, checkpoint: StageCheckpoint, folder: Path) -> Trainer:
     settings = context.settings.trainer
-    bar = StageBar(spec.stage, settings.progress)
+    place = place_of(spec.stage, context)
+    bar = StageBar(spec.stage, settings.progress, str(place), place.epochs_after)
     trainer = Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,

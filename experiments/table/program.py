@@ -13,6 +13,7 @@ from experiments.run.failures import running
 from experiments.run.prepare import prepare
 from experiments.run.stages import train_baseline
 from experiments.system import preemption
+from experiments.system.activity import activity
 from experiments.system.locks import hold_lock
 from experiments.table.cells import list_cells
 from experiments.table.choices import refuse_unfit
@@ -45,6 +46,7 @@ def fill_table(context: RunContext, dense: nn.Module, folder: Path) -> None:
     cells, answers = list_cells(context.settings.table), answer(context, dense)
     table = open_table(context, folder, measure_cell(context, dense, answers))
     todo = [cell for cell in cells if table.find(cell) is None]
+    activity.begin("cutting, repairing and measuring")
     progress, graph = Progress(len(cells), len(todo)), trace(dense, context.image_shape)
     for seed, of_draw in groupby(todo, lambda cell: cell.draw):
         draw = Draw(context, dense, graph, answers, seed)
@@ -53,4 +55,5 @@ def fill_table(context: RunContext, dense: nn.Module, folder: Path) -> None:
             table = table.add(row)
             table.write(folder / records.FILE)
             progress.advance(row)
+    activity.end()
     show(table, cells, folder)

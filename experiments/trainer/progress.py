@@ -7,19 +7,23 @@ from typing import final
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.utilities.types import STEP_OUTPUT
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 
+from experiments.system.activity import activity
 from experiments.system.console import console, log
+from experiments.system.format import clock
 
 REFRESH = 0.2  # seconds: reading the loss waits for the device
 
 
 @final
 class StageBar(ProgressBar):
-    def __init__(self, stage: str, enabled: bool) -> None:
+    def __init__(self, stage: str, enabled: bool, place: str, epochs_after: int) -> None:
+        """`epochs_after`: of the run's later stages."""
         super().__init__()
-        self.stage, self.enabled = stage, enabled
+        self.stage, self.enabled, self.place, self.epochs_after = stage, enabled, place, epochs_after
+        self.steps_before = 0  # of an earlier process
         self.bar: Progress | None = None
         self.drawn_at = self.started_at = 0.0
         self.words = ""
@@ -31,11 +35,12 @@ class StageBar(ProgressBar):
         self.enabled = True
 
     def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:
-        self.started_at = time.monotonic()
+        activity.end()
+        self.started_at, self.steps_before = time.monotonic(), trainer.global_step
         if self.enabled and console.is_terminal:
             self.bar = open_bar()
-            total = int(trainer.estimated_stepping_batches)
-            self.bar.add_task(self.stage, total=total, completed=trainer.global_step, words="")
+            name, total = f"{self.stage:<9} {self.place}", int(trainer.estimated_stepping_batches)
+            self.bar.add_task(name, total=total, completed=trainer.global_step, words="")
             self.bar.start()
 
     def on_train_batch_end(
@@ -45,7 +50,8 @@ class StageBar(ProgressBar):
             return
         assert isinstance(outputs, Mapping)  # of ClassificationTask
         self.drawn_at = time.monotonic()
-        words = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  loss {outputs['loss'].item():.3f}{self.words}"
+        left, loss = clock(self.seconds_left(trainer)), outputs["loss"].item()
+        words = f"{left} left  epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  loss {loss:.3f}{self.words}"
         self.bar.update(self.bar.task_ids[0], completed=trainer.global_step, words=words)
 
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
@@ -60,24 +66,30 @@ class StageBar(ProgressBar):
     def line(self, trainer: Trainer) -> str:
         epoch = f"epoch {min(trainer.current_epoch + 1, int(trainer.max_epochs or 0))}/{trainer.max_epochs}"
         loss, seconds = float(trainer.callback_metrics["loss"]), time.monotonic() - self.started_at
-        return f"{self.stage:<9} {epoch}  loss {loss:.3f}{self.words}  {seconds:.0f} s"
+        left = self.seconds_left(trainer)
+        more = f", {clock(left)} left" if left else ""
+        return f"{self.stage:<9} {epoch}  loss {loss:.3f}{self.words}  {seconds:.0f} s{more}"
+
+    def seconds_left(self, trainer: Trainer) -> float:
+        """Of the whole run, as if each later epoch took as long as this stage's: at most, where the later ones train
+        the small network."""
+        total, epochs = int(trainer.estimated_stepping_batches), int(trainer.max_epochs or 1)
+        steps_left = total - trainer.global_step + self.epochs_after * total / epochs
+        steps_done = max(trainer.global_step - self.steps_before, 1)
+        return (time.monotonic() - self.started_at) / steps_done * steps_left
 
     def teardown(self, trainer: Trainer, task: LightningModule, stage: str) -> None:
         if self.bar is not None:
             self.bar.stop()
+        activity.begin(f"finishing stage {self.stage}")
 
     on_exception = teardown  # type: ignore[assignment]
 
 
 def open_bar() -> Progress:
-    columns = (TextColumn("[bold]{task.description:<9}"), BarColumn(20), TextColumn("{task.percentage:>3.0f} %"))
-    times = (
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[words]}"),
-    )
-    return Progress(*columns, *times, console=console, transient=True, refresh_per_second=4)
+    """No wider than 80 columns."""
+    columns = (TextColumn("[bold]{task.description}"), BarColumn(10), TimeElapsedColumn())
+    return Progress(*columns, TextColumn("{task.fields[words]}"), console=console, transient=True, refresh_per_second=4)
 
 
 def format_accuracy(metrics: dict[str, Tensor]) -> str:

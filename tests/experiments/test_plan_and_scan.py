@@ -61,7 +61,15 @@ def test_a_modified_experiment_is_told_before_any_figure(tmp_path: Path, capsys:
     asked = ("experiment=l1/resnet56_a", "plan=true", f"folder={tmp_path}")
     program.run(composed(*asked, "ratio=0.2"))
     words = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
-    assert words[words.index("modified") :][:6] == ["modified", "asked", "MACs", "params", "published", "published"]
+    assert words[words.index("modified") :][:7] == [
+        "modified",
+        "asked",
+        "stages",
+        "MACs",
+        "params",
+        "published",
+        "published",
+    ]
     program.run(composed(*asked))
     assert "modified" not in capsys.readouterr().out
 

@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 
 from experiments.cli import summary
+from experiments.records.jobs import JOB
 from experiments.records.record import Record, Repair, Round, read
 from experiments.report.table import RESULTS
 
-RECORD = read(RESULTS / "cifar10_resnet20" / "l1.json")
+RECORD = replace(
+    read(RESULTS / "cifar10_resnet20" / "l1.json"),
+    command="python run.py model=resnet20 data=cifar10 tracking=none method=l1",
+)
 
 
 def lines(record: Record, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -38,7 +42,7 @@ l1 on resnet20, cifar10, ratio 0.5 (layer), seed 0
 certificate  0.0e+00 (largest |masked - small| on a real batch, relative; limit 1e-4)
 measured on  AMD EPYC, 1 threads, trained in bf16-mixed
 record       outputs/l1/record.json
-compare      python run.py method=random model=resnet20 data=cifar10 ratio=0.5
+compare      python run.py model=resnet20 data=cifar10 tracking=none method=random
 """
 
 
@@ -88,11 +92,28 @@ def test_rounds_are_one_line() -> None:
 
 
 def test_what_to_run_next() -> None:
-    digits = replace(RECORD, data="digits")
-    assert summary.comparison_command(digits) == "python run.py method=l1 model=resnet20 data=cifar10"
-    own = replace(digits, model="mine.Net", command="python run.py model=mine.Net data=digits data.val=0 seed=1")
+    digits = replace(RECORD, data="digits", command="python run.py method=l1 model=resnet20 ratio=0.3 repair=ls")
+    assert summary.comparison_command(digits) == (
+        "python run.py method=l1 model=resnet20 ratio=0.3 repair=ls data=cifar10"
+    )
+    own = replace(digits, command="python run.py model=mine.Net data=digits data.val=0 baseline=mine.pt seed=1")
     assert summary.comparison_command(own) == "python run.py model=mine.Net seed=1 data=cifar10"
     choice = replace(digits, command="PRUNING_TARGETS=mine python run.py --config-dir=my method=mine data.val=0")
     assert summary.comparison_command(choice) == (
         "PRUNING_TARGETS=mine python run.py --config-dir=my method=mine data=cifar10"
     )
+    there = replace(digits, data="cifar10", command="python run.py method=l1 +method.only=[a] data=cifar10 ratio=0.3")
+    assert summary.comparison_command(there) == "python run.py data=cifar10 ratio=0.3 method=random"
+
+
+def test_what_to_run_next_is_not_said_in_a_sweep(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(JOB, "outputs/sweep/a/b")
+    assert lines(RECORD, 100, monkeypatch, capsys)[-1] == "record       outputs/l1/record.json"
+
+
+def test_the_title_names_the_allocation_and_the_repair() -> None:
+    by_lamp = replace(RECORD, budget=replace(RECORD.budget, of="macs", allocation="lamp"))
+    mended = replace(by_lamp, repairs=[Repair("merge", 9, [], 0), Repair("ls", 20, [], 400)])
+    assert summary.title(mended) == "l1 on resnet20, cifar10, ratio 0.5 (macs by lamp), repair merge,ls, seed 0"
