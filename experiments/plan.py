@@ -10,6 +10,7 @@ from experiments.config.schema import Published, Settings
 from experiments.run.context import PlanContext
 from experiments.run.prepare import prepare_plan
 from experiments.run.stage_plan import describe_stages
+from experiments.system.activity import activity
 from experiments.system.console import console, log
 from experiments.system.format import cut, share_asked, si
 from pruning.budget.problem import round_down
@@ -26,6 +27,7 @@ def run(settings: Settings) -> Plan:
     with refusals():
         context = prepare_plan(settings)
         pruning_plan = make_plan(context.network, context.method, context.image_shape, context.steps("prune"))
+        activity.end()
         show(context, pruning_plan)
     return pruning_plan
 

@@ -60,6 +60,7 @@ def prepare(settings: Settings) -> RunContext:
 
 def prepare_plan(settings: Settings) -> PlanContext:
     """Anywhere: without images whose sizes are published, without weights that must be fetched."""
+    activity.begin("building the network")
     images = make_data(settings)
     spec = images.published_spec
     if spec is None:
