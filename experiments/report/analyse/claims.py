@@ -72,13 +72,21 @@ def pareto_fronts(comparison: Comparison, protocols: dict[str, Protocol], rule: 
 
 
 def pareto_front(rows: Sequence[Configuration], axis: Figure) -> list[str]:
-    """Those that no other beats in what it saves and in accuracy, every two compared on the seeds that both have."""
+    """Those that no other beats in what it saves and in accuracy, every two compared on the seeds that both have; and
+    of these none that lies below another on the chart. Cuts that differ by less than rates of one cut may are equal."""
+    equal = fairness.SAME_RATE + 1e-9 if axis.unit == "cut" else 0.0
     means = [estimate.mean for row in rows if (estimate := row.estimate(axis)) is not None]
     saved = np.array(means) * (1 if axis.rising else -1)
     more, lead = saved[:, None] - saved, mean_leads(rows)
-    beaten = ((more >= 0) & (lead >= 0) & ((more > 0) | (lead > 0))).any(0)
+    beaten = ((more >= -equal) & (lead > 0) | (more > equal) & (lead >= 0)).any(0)
     order = sorted(np.flatnonzero(~beaten).tolist(), key=lambda index: (-saved[index], -rows[index].accuracy.mean))
-    return [rows[index].id for index in order]
+    rising = [index for place, index in enumerate(order) if not below_another(rows, index, order[:place])]
+    return [rows[index].id for index in rising]
+
+
+def below_another(rows: Sequence[Configuration], index: int, before: Sequence[int]) -> bool:
+    """Whether one that saves as much or more has the higher mean over its own seeds, as the chart shows them."""
+    return any(rows[other].accuracy.mean > rows[index].accuracy.mean for other in before)
 
 
 @dataclass(frozen=True)

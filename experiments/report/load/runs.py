@@ -95,7 +95,7 @@ class Figure(NamedTuple):
 
     key: str
     title: str
-    unit: str  # share | cut | points | nats | ratio | seconds | macs | tiny
+    unit: str  # share | cut | points | nats | ratio | seconds | macs | count | ms | tiny
     of: Callable[[Run], float | None]
     rising: bool | None = None
 
@@ -127,6 +127,12 @@ def figures(batches: list[str], repaired: bool = False, answers: bool = False) -
         Figure("bytes_cut", "bytes cut", "cut", lambda run: run.cut("bytes"), True),
     ]
     columns += [latency_figure(batch) for batch in batches]
+    columns += [
+        Figure("macs", "MACs", "macs", lambda run: float(run.final.macs)),
+        Figure("params", "parameters", "count", lambda run: float(run.final.params)),
+        Figure("bytes", "bytes", "count", lambda run: float(run.final.bytes)),
+        *(milliseconds_figure(batch) for batch in batches),
+    ]
     if batches:
         columns.append(
             Figure("time_per_macs", "time cut / MACs cut", "ratio", lambda run: time_per_macs(run, batches[-1]))
@@ -151,6 +157,11 @@ def repaired_accuracy(run: Run) -> float | None:
 
 def latency_figure(batch: str) -> Figure:
     return Figure(f"time_cut_{batch}", f"time cut, batch {batch}", "cut", lambda run: run.time_cut(batch), True)
+
+
+def milliseconds_figure(batch: str) -> Figure:
+    """Its key begins as all do that depend on the device."""
+    return Figure(f"time_ms_{batch}", f"time, batch {batch}", "ms", lambda run: run.final.latency_ms.get(batch))
 
 
 def time_per_macs(run: Run, batch: str) -> float | None:

@@ -1,5 +1,6 @@
 """Figures as a reader sees them: one text for one figure of one setting, and the number it is sorted by."""
 
+from collections.abc import Callable
 from math import sqrt
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from experiments.system.format import clock, share_asked, si
 
 MISSING = "\u2013"
 MINUS = "\u2212"
+MOST_WIDTHS = 5
+PAIRED = ("share", "nats")  # units of which two repetitions are both shown
 
 
 class Cell(NamedTuple):
@@ -33,26 +36,32 @@ def figure_cell(configuration: Configuration, figure: Figure) -> Cell:
 
 def format_estimate(estimate: Estimate, unit: str) -> str:
     """The mean, with half of its 95 % interval where there is one."""
-    if unit in ("macs", "seconds"):
-        return si(estimate.mean).strip() if unit == "macs" else clock(estimate.mean)
+    if unit in PLAIN:
+        return PLAIN[unit](estimate.mean)
     form, scale = FORMS[unit]
     digits = int(form[-2])
     if estimate.n == 2 and estimate.half is not None:
-        return pair_text(estimate, form, scale)
+        return pair_text(estimate, form, scale, unit in PAIRED)
     spread = "" if estimate.half is None else f" ± {scale * estimate.half:.{digits}f}"
     if unit == "cut" and spread == " ± 0.0":  # a budget that every seed meets
         spread = ""
     return f"{scale * estimate.mean:{form}}{spread}".replace("-", MINUS)
 
 
-def pair_text(estimate: Estimate, form: str, scale: int) -> str:
+def pair_text(estimate: Estimate, form: str, scale: int, both: bool) -> str:
     """Of two repetitions both values: Student's t of one degree of freedom makes 12.7 deviations of them. Of a lead,
     whose values are not kept, and of equal values one."""
-    apart = 0.0 if estimate.std is None else estimate.std / sqrt(2)
+    apart = 0.0 if estimate.std is None or not both else estimate.std / sqrt(2)
     mean, *ends = (f"{scale * value:{form}}" for value in (estimate.mean, estimate.mean - apart, estimate.mean + apart))
     return (mean if ends[0] == ends[1] else f"{mean} ({ends[0]}, {ends[1]})").replace("-", MINUS)
 
 
+PLAIN: dict[str, Callable[[float], str]] = {
+    "macs": lambda number: si(number).strip(),
+    "count": lambda number: si(number).strip(),
+    "seconds": clock,
+    "ms": lambda number: f"{number:.3g}",
+}
 FORMS = {
     "share": (".2f", 100),
     "cut": (".1f", 100),
@@ -83,8 +92,29 @@ def stage_times(configuration: Configuration) -> str:
     return ", ".join(f"{name} {clock(sum(spent) / len(spent))}" for name, spent in seconds.items()) or MISSING
 
 
+def layer_widths(configuration: Configuration) -> list[tuple[float, int]]:
+    """Of each layer of the first run: filters kept, the mean over seeds, and filters in all."""
+    layers = [run.record.layers for run in configuration.runs]
+    widths = []
+    for name, layer in layers[0].items():
+        kept = [other[name].filters_kept for other in layers if name in other]
+        widths.append((round(sum(kept) / len(kept), 1), layer.filters_total))
+    return widths
+
+
+def widths_text(configuration: Configuration) -> str:
+    """Layers of one full width together, the mean: 16 \u2192 9, 32 \u2192 18."""
+    by_width: dict[int, list[float]] = {}
+    for kept, total in layer_widths(configuration):
+        by_width.setdefault(total, []).append(kept)
+    texts = [f"{total} \u2192 {round(sum(kept) / len(kept))}" for total, kept in by_width.items()]
+    return ", ".join(texts[:MOST_WIDTHS]) + (", \u2026" if len(texts) > MOST_WIDTHS else "")
+
+
 def unit_text(figure: Figure) -> str:
-    return {"share": "%", "cut": "%", "points": "points", "macs": "MACs", "nats": "nats"}.get(figure.unit, "")
+    return {"share": "%", "cut": "%", "points": "points", "macs": "MACs", "nats": "nats", "ms": "ms"}.get(
+        figure.unit, ""
+    )
 
 
 def table_rows(comparison: Comparison) -> list[tuple[Configuration, list[Cell]]]:

@@ -1,20 +1,24 @@
 """What the charts of a section are drawn from: rows for Vega-Lite, and what each rule of ranking makes of them."""
 
+from itertools import pairwise
 from statistics import fmean
 
 from experiments.report.analyse import claims, fairness
 from experiments.report.analyse.configurations import Comparison, Configuration
+from experiments.report.analyse.estimate import estimate
 from experiments.report.analyse.fairness import RULES, Protocol
 from experiments.report.analyse.significance import FEWEST
 from experiments.report.load.runs import Figure
 from experiments.report.load.text import printable
-from experiments.report.render import cells, charts, pareto
-from experiments.report.render.section_view import chart_axes, rate_numbers, section_styles
+from experiments.report.render import answers, cells, charts, pareto
+from experiments.report.render.cells import layer_widths
+from experiments.report.render.section_view import chart_axes, rate_numbers, run_view, section_styles
 from experiments.report.render.training_curves import mean_series
 from experiments.system.format import percent
 
 LINES = 4  # of dense networks: the largest comparisons
-WIDTH = 9
+EQUAL = 0.0005  # share: marks of rates that differ by no more are moved apart
+STEP = 0.005  # share of MACs between two of them, where the neighbours leave room
 Rows = list[dict[str, object]]
 
 
@@ -26,6 +30,8 @@ def section_data(comparison: Comparison, styles: dict[str, tuple[str, str]]) -> 
         "runs": run_rows(comparison),
         "dense": dense_lines(comparison, protocols),
         "layers": layer_names(comparison),
+        "totals": [total for _, total in layer_widths(comparison.configurations[0])],
+        "details": row_details(comparison),
         "charts": {axis.key: pareto.pareto_chart(axis, curves) for axis in chart_axes(comparison)}
         | {
             "heat": charts.heat_map(layer_names(comparison)),
@@ -38,12 +44,13 @@ def section_data(comparison: Comparison, styles: dict[str, tuple[str, str]]) -> 
 
 def configuration_rows(comparison: Comparison, protocols: dict[str, Protocol]) -> Rows:
     """One for each row of the table, in its order."""
-    rate = rate_numbers(comparison, protocols)
+    rate, shifts = rate_numbers(comparison, protocols), mark_shifts(comparison)
     return [
         {
             "id": setting.id,
             "curve": setting.curve,
-            "apart": pixel_offset(comparison, setting.curve),
+            "at": setting.macs_cut + shifts[setting.id],
+            "block": comparison.curves.index(setting.curve) // len(charts.COLOURS),
             "asked": cells.budget_text(setting),
             "n": len(setting.runs),
             "rate": rate[setting.id],
@@ -51,6 +58,7 @@ def configuration_rows(comparison: Comparison, protocols: dict[str, Protocol]) -
             "accuracy": setting.accuracy.mean,
             "low": setting.accuracy.low,
             "high": setting.accuracy.high,
+            "stages": stage_accuracies(setting),
             "kept": kept_shares(setting, layer_names(comparison)),
             "series": [
                 (point.figure, point.stage, point.epoch, round_digits(point.value)) for point in mean_series(setting)
@@ -61,10 +69,49 @@ def configuration_rows(comparison: Comparison, protocols: dict[str, Protocol]) -
     ]
 
 
-def pixel_offset(comparison: Comparison, curve: str) -> float:
-    """Pixels to the side, at most WIDTH for the outermost curves."""
-    position, last = comparison.curves.index(curve), len(comparison.curves) - 1
-    return round(min(WIDTH, 2.5 * last) * (2 * position / last - 1), 1) if last else 0.0
+def mark_shifts(comparison: Comparison) -> dict[str, float]:
+    """By how much a mark stands aside on the axis of MACs: of rows of equal rates, and never past a neighbour."""
+    groups: list[list[Configuration]] = []
+    for row in sorted(comparison.configurations, key=lambda row: (row.macs_cut, row.curve)):
+        if groups and row.macs_cut - groups[-1][0].macs_cut <= EQUAL:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    gaps = [1.0, *(after[0].macs_cut - before[-1].macs_cut for before, after in pairwise(groups)), 1.0]
+    places = list(comparison.curves)
+    shifts: dict[str, float] = {}
+    for group, *sides in zip(groups, gaps, gaps[1:], strict=False):
+        half = min(STEP * (len(group) - 1) / 2, *(0.4 * side for side in sides))
+        for place, row in enumerate(sorted(group, key=lambda row: places.index(row.curve))):
+            shifts[row.id] = half * (2 * place / (len(group) - 1) - 1) if len(group) > 1 else 0.0
+    return shifts
+
+
+def stage_accuracies(setting: Configuration) -> dict[str, list[object]]:
+    """Before fine-tuning: the mean, the ends of its interval and the text of the network as cut, and as repaired."""
+    networks = {} if setting.scratch else {"pruned": [run.record.pruned for run in setting.runs]}
+    repaired = [run.record.repaired for run in setting.runs if run.record.repaired is not None]
+    if len(repaired) == len(setting.runs) and not setting.scratch:
+        networks["repaired"] = repaired
+    found = {name: estimate([network.accuracy for network in several]) for name, several in networks.items()}
+    return {
+        name: [mean.mean, mean.low, mean.high, cells.format_estimate(mean, "share") + " %"]
+        for name, mean in found.items()
+    }
+
+
+def row_details(comparison: Comparison) -> dict[str, dict[str, object]]:
+    """What a row opens to, by its id: its runs, the widths of its layers, and how its networks answer."""
+    return {
+        row.id: {
+            "runs": [list(run_view(run).values()) for run in row.runs],
+            "widths": [kept for kept, _ in layer_widths(row)],
+            "answers": answers.answers_view(row),
+            "published": "" if row.first.record.modified else cells.published(row.first.record),
+            "modified": sorted({printable(override) for run in row.runs for override in run.record.modified}),
+        }
+        for row in comparison.configurations
+    }
 
 
 def round_digits(value: float) -> float:
@@ -72,11 +119,11 @@ def round_digits(value: float) -> float:
 
 
 def run_rows(comparison: Comparison) -> Rows:
-    rows = []
+    rows, shifts = [], mark_shifts(comparison)
     for configuration in comparison.configurations:
         for run in configuration.runs if len(configuration.runs) > 1 else ():
             row: dict[str, object] = {"id": configuration.id, "curve": configuration.curve, "seed": run.record.seed}
-            row["apart"] = pixel_offset(comparison, configuration.curve)
+            row |= {"n": len(configuration.runs), "at": run.cut("macs") + shifts[configuration.id]}
             figures = {axis.key: value for axis in chart_axes(comparison) if (value := axis.of(run)) is not None}
             rows.append(row | {"accuracy": run.final.accuracy} | figures)
     return rows

@@ -1,5 +1,7 @@
 """report.html: one file that needs no network, no server and no Python."""
 
+import base64
+import gzip
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +17,7 @@ from experiments.report.load.runs import Run
 from experiments.report.load.text import printable
 from experiments.report.render import cells, chart_data, section_view, table_section
 
+MOST_PLAIN = 150  # rows of a page whose tables can be read in its source
 MOST_LINES = 20  # of a reason
 HERE = Path(__file__).parent / "template"
 
@@ -25,7 +28,7 @@ def render_page(collected: Collected, comparisons: list[Comparison]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["embed_json"] = embed_json
+    environment.filters |= {"embed_json": embed_json, "pack": pack}
     return environment.get_template("page.html").render(
         sections=views,
         tables=[table_section.table_view(table) for table in collected.tables],
@@ -37,6 +40,7 @@ def render_page(collected: Collected, comparisons: list[Comparison]) -> str:
         same_rate=SAME_RATE,
         fewest=FEWEST,
         covered=COVERED,
+        packed=sum(len(comparison.configurations) for comparison in comparisons) > MOST_PLAIN,
         library=vega_library() if comparisons else "",
     )
 
@@ -59,6 +63,11 @@ def embed_json(value: object) -> str:
     """JSON that cannot end the script element it stands in."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def pack(text: str) -> str:
+    """Of a large page: what its script unpacks."""
+    return base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
 
 
 def vega_library() -> str:

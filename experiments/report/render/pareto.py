@@ -1,10 +1,13 @@
 """The chart of the page: accuracy against what was saved. Vega-Lite, as in charts.py."""
 
+from collections.abc import Sequence
+
 from experiments.report.load.runs import Figure
 from experiments.report.render.charts import QUIET, Spec, colour_encoding, complete_spec, shape_encoding
 
 FRONT = "#98a2ad"
-SHIFTED: Spec = {"xOffset": {"expr": "datum.apart"}}  # pixels, so that intervals at one cut do not hide each other
+DASHES = [[1, 0], [10, 7], [3, 6], [16, 5, 3, 5]]  # of fronts, one for each comparison
+BLOCKS = [[1, 0], [6, 3], [2, 2]]  # of curves: those of one colour differ
 UNITS = {"cut": (".0%", ""), "macs": (".2s", ", multiply-adds")}
 
 
@@ -12,7 +15,7 @@ def pareto_chart(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool 
     """Accuracy against what was saved. Data: settings, runs, dense. `lit`: the setting that is looked at."""
     form, unit = UNITS[axis.unit]
     x = {
-        "field": axis.key,
+        "field": "at" if axis.key == "macs_cut" else axis.key,  # rows of equal rates stand beside each other
         "type": "quantitative",
         "axis": {"format": form, "title": axis_title(axis) + unit, "grid": False, "tickCount": 8},
     }
@@ -22,9 +25,10 @@ def pareto_chart(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool 
     valid: list[Spec] = [{"filter": f"isValid(datum['{axis.key}'])"}]
     layers = [
         dense_layer(),
-        front_layer(valid),
+        front_layer(valid, "step-before" if axis.rising else "step-after"),
         mean_layer(),
         interval_layer(),
+        arrow_layer(),
         point_layer(axis, curves, legend),
         run_layer(),
     ]
@@ -56,34 +60,55 @@ def dense_layer() -> Spec:
     return {"data": {"name": "dense"}, "layer": [line, label]}
 
 
-def front_layer(valid: list[Spec]) -> Spec:
+def front_layer(valid: list[Spec], stairs: str) -> Spec:
+    """Stairs: between two of its rows a front promises no more than the next one reached."""
     on_front = [*valid, {"filter": "datum.front >= 0"}]
-    encoding = {"detail": {"field": "front"}, "color": {"value": FRONT}}
-    line = {"type": "line", "strokeWidth": 9, "opacity": 0.28, "strokeCap": "round", "strokeJoin": "round"} | SHIFTED
+    encoding = {"detail": {"field": "front"}, "color": {"value": FRONT}, "strokeDash": dashes("front", DASHES)}
+    line = {"type": "line", "interpolate": stairs, "strokeWidth": 7, "opacity": 0.28, "strokeJoin": "round"}
     return {"transform": on_front, "mark": line, "encoding": encoding}
 
 
 def mean_layer() -> Spec:
-    return {"mark": {"type": "line", "strokeWidth": 2, "opacity": 0.85} | SHIFTED}
+    encoding = {"strokeDash": dashes("block", BLOCKS)}
+    return {"mark": {"type": "line", "strokeWidth": 2, "opacity": 0.85}, "encoding": encoding}
+
+
+def dashes(field: str, patterns: Sequence[Sequence[int]]) -> Spec:
+    """By a number of the row; a scale would be shared by all layers."""
+    conditions = [{"test": f"datum.{field} === {place}", "value": dash} for place, dash in enumerate(patterns)]
+    return {"condition": conditions, "value": patterns[-1]}
+
+
+def arrow_layer() -> Spec:
+    """From the accuracy as cut to the accuracy as fine-tuned, where the reader asked for both: `before` is there."""
+    ends = {"y": {"field": "before", "type": "quantitative"}, "y2": {"field": "accuracy"}}
+    foot = {"mark": {"type": "tick", "size": 9, "thickness": 2}, "encoding": {"y": ends["y"]}}
+    middle = {
+        "transform": [{"filter": "isValid(datum.middle)"}],
+        "mark": {"type": "tick", "size": 9, "thickness": 2, "opacity": 0.6},
+        "encoding": {"y": {"field": "middle", "type": "quantitative"}},
+    }
+    line = {"mark": {"type": "rule", "strokeWidth": 1.5, "strokeDash": [3, 2]}, "encoding": ends}
+    return {"transform": [{"filter": "isValid(datum.before)"}], "layer": [line, foot, middle]}
 
 
 def interval_layer() -> Spec:
-    """As far as an accuracy can lie: Student's t knows no bounds."""
+    """As far as an accuracy can lie: Student's t knows no bounds. Two seeds stand as two marks."""
     ends = {"y": {"field": "bottom", "type": "quantitative"}, "y2": {"field": "top"}}
     bounded = [{"calculate": "max(datum.low, 0)", "as": "bottom"}, {"calculate": "min(datum.high, 1)", "as": "top"}]
     return {
-        "transform": [{"filter": "datum.n > 1"}, *bounded],
-        "mark": {"type": "rule", "strokeWidth": 1.5} | SHIFTED,
+        "transform": [{"filter": "datum.n > 2"}, *bounded],
+        "mark": {"type": "rule", "strokeWidth": 1.5},
         "encoding": ends,
     }
 
 
 def run_layer() -> Spec:
     tips: list[Spec] = [{"field": "seed", "title": "seed"}, {"field": "accuracy", "format": ".2%", "title": "accuracy"}]
-    mark = {"type": "point", "filled": True, "size": 34, "opacity": 1, "stroke": "#ffffff", "strokeWidth": 1} | SHIFTED
+    mark = {"type": "point", "filled": True, "size": 34, "opacity": 1, "stroke": "#ffffff", "strokeWidth": 1}
     return {
         "data": {"name": "runs"},
-        "transform": [{"filter": "datum.id === lit"}],
+        "transform": [{"filter": "datum.id === lit || datum.n === 2"}],
         "mark": mark,
         "encoding": {"tooltip": tips},
     }
@@ -99,10 +124,10 @@ def point_layer(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool) 
         "tooltip": [
             {"field": "curve", "title": "method"},
             {"field": "asked", "title": "asked"},
-            {"field": "shown", "title": "fine-tuned"},
+            {"field": "shown", "title": "accuracy"},
             {"field": axis.key, "title": axis.title, "format": ".1%" if axis.unit == "cut" else ".3s"},
             {"field": "n", "title": "seeds"},
         ],
     }
-    mark = {"type": "point", "strokeWidth": 2, "opacity": 1, "cursor": "pointer"} | SHIFTED
+    mark = {"type": "point", "strokeWidth": 2, "opacity": 1, "cursor": "pointer"}
     return {"mark": mark, "encoding": encoding}

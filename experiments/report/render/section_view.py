@@ -10,7 +10,7 @@ from experiments.report.analyse.fairness import FAIR, Protocol
 from experiments.report.analyse.verdict import Verdict
 from experiments.report.load.runs import Figure, Run
 from experiments.report.load.text import printable
-from experiments.report.render import answers, cells, charts, fairness_section, sentences
+from experiments.report.render import cells, charts, fairness_section, sentences
 from experiments.system.format import clock, percent
 
 View = dict[str, object]
@@ -47,6 +47,8 @@ def section_view(number: int, comparison: Comparison, styles: dict[str, tuple[st
         "verdicts": [verdict_view(verdict) for verdict in verdicts],
         "columns": [(figure.key, figure.title, cells.unit_text(figure)) for figure in comparison.figures],
         "rows": [row_view(*row) for row in cells.table_rows(comparison)],
+        "one_cut": len(mean_rates(comparison, protocols)) == 1,
+        "repaired": any(figure.key == "repaired" for figure in comparison.figures),
         "axes": [(figure.key, figure.title) for figure in chart_axes(comparison)],
         "rates": list(enumerate(f"{percent(rate, 0)} of MACs removed" for rate in mean_rates(comparison, protocols))),
         "rules": RULE_WORDS,
@@ -136,9 +138,23 @@ def row_view(configuration: Configuration, row_cells: list[cells.Cell]) -> View:
         "objective": printable(records[0].objective),
         "modified": sorted({printable(override) for record in records for override in record.modified}),
         "experiment": printable(records[0].experiment or ""),
-        "published": "" if records[0].modified else cells.published(records[0]),
-        "runs": [run_view(run) for run in configuration.runs],
-        "answers": answers.answers_view(configuration),
+        "widths": cells.widths_text(configuration),
+        "digests": " ".join(printable(record.digest)[:8] for record in records),
+        "facts": row_facts(configuration),
+    }
+
+
+def row_facts(configuration: Configuration) -> View:
+    """What the filter may ask for beside the columns."""
+    record = configuration.first.record
+    return {
+        "method": configuration.method,
+        "ratio": configuration.ratio,
+        "seed": list(configuration.by_seed),
+        "budget": printable(record.budget.of),
+        "allocation": printable(record.budget.allocation),
+        "repair": "+".join(repair.name for repair in record.repairs or ()) or "none",
+        "objective": printable(record.objective),
     }
 
 

@@ -142,12 +142,12 @@ def dense_text(row: Configuration) -> str:
 
 def seeds_of(verdicts: Sequence[Verdict]) -> str:
     counts = {verdict.n for verdict in verdicts}
-    said = f"n = {min(counts)}" + (f" to {max(counts)}" if len(counts) > 1 else "")
+    said = f"n\u00a0=\u00a0{min(counts)}" + (f" to {max(counts)}" if len(counts) > 1 else "")
     return said + (", over fine-tunings of one network" if all(verdict.one_base for verdict in verdicts) else "")
 
 
 def seeds_text(n: int) -> str:
-    return f"n = {n}"
+    return f"n\u00a0=\u00a0{n}"
 
 
 def repair_sentence(rows: Sequence[Configuration]) -> str:
@@ -162,8 +162,9 @@ def repair_sentence(rows: Sequence[Configuration]) -> str:
     if not said:
         return ""
     before, after = (sum(values) / len(said) for values in zip(*said, strict=True))
+    names = dict.fromkeys(repair.name for row in rows for run in row.runs for repair in run.record.repairs or ())
     brings = f"{100 * (after - before):+.1f}".replace("-", cells.MINUS)
     return (
-        f"Repair brings {brings} points straight after the method: {percent(before, 1)} before it, "
-        f"{percent(after, 1)} after it, the mean over {len(said)} repaired run{'s' if len(said) > 1 else ''}."
+        f"Repair ({join_words([*names])}) brings {brings} points straight after the method: {percent(before, 1)} "
+        f"before it, {percent(after, 1)} after it, the mean over n\u00a0=\u00a0{len(said)} runs."
     )

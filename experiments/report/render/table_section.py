@@ -58,9 +58,10 @@ def headline(ratios: Sequence[View]) -> list[tuple[str, bool]]:
     """Words, and whether they stand out: the best cell at each of at most two ratios."""
     parts: list[tuple[str, bool]] = []
     for number, ratio in enumerate(ratios if len(ratios) <= MOST_SAID else ratios[-1:]):
-        parts += [(" " if number else "", False), (f"At {ratio['asked']} removed ", False), (str(ratio["best"]), True)]
-        parts += [(f" has the best mean, {ratio['accuracy']} %.", False)]
-    return parts or [("No cell could be made.", False)]
+        at, has = ("; at", ",") if number else ("At", " has the best mean,")
+        parts += [(f"{at} {ratio['asked']} removed ", False), (str(ratio["best"]), True)]
+        parts += [(f"{has} {ratio['accuracy']} %", False)]
+    return [*parts, (".", False)] if parts else [("No cell could be made.", False)]
 
 
 def cells_off_budget(table: Table, cells: Sequence[Measured]) -> list[Measured]:
@@ -86,15 +87,16 @@ def lead_half(table: Table, best: Measured, other: Measured) -> float:
 
 
 def repair_words(cells: Sequence[Measured]) -> str:
-    """What each repair brings over none, the mean over cells of one criterion, allocation and ratio."""
+    """What each repair brings over none, the mean over cuts that have both; those of most cuts first."""
     means = {cell.setting: cell.accuracy.mean for cell in cells}
     gains: dict[str, list[float]] = {}
     for (criterion, allocation, repair, ratio), mean in means.items():
         plain = means.get((criterion, allocation, "none", ratio))
         if repair != "none" and plain is not None:
             gains.setdefault(repair, []).append(100 * (mean - plain))
-    best = sorted(gains, key=lambda repair: -fmean(gains[repair]))
-    return ", ".join(f"{repair} {fmean(gains[repair]):+.1f}".replace("-", MINUS) for repair in best)
+    order = sorted(gains, key=lambda repair: (-len(gains[repair]), -fmean(gains[repair])))
+    texts = [f"{repair} {fmean(gains[repair]):+.1f}".replace("-", MINUS) for repair in order]
+    return ", ".join(f"{text} ({len(gains[repair])} cuts)" for text, repair in zip(texts, order, strict=True))
 
 
 def ratio_view(table: Table, ratio: float, cells: Sequence[Measured]) -> View:

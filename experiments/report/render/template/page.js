@@ -1,36 +1,236 @@
 "use strict";
-// The table and the charts of a section show the same rows: whatever is ticked, typed or chosen decides for all of them.
-const data = JSON.parse(document.getElementById("data").textContent);
+// The table and the charts of a section show the same rows: whatever is ticked, typed or chosen decides for all of them,
+// and stands in the address, so that a view can be sent.
 const embedding = { actions: false, renderer: "svg", ast: true, tooltip: { theme: "custom" }, defaultStyle: false, logLevel: 1 };
 const accuracies = ["val_accuracy", "train_accuracy"];
+const MANY = 400; // rows from which charts are drawn as pixels
+const SHOWN = ["curve", "asked", "n", "place", "pruned", "repaired", "tuned", "change", "macs_cut", "macs", "params", "widths"];
+const ON_PHONE = ["curve", "macs_cut", "tuned"];
+const ON_PAPER = ["curve", "asked", "n", "place", "pruned", "repaired", "tuned", "change", "macs_cut", "params_cut", "macs", "params", "epochs", "level"];
+const STAGES = { tuned: "test accuracy", pruned: "test accuracy straight after the method", repaired: "test accuracy, repaired", arrows: "test accuracy, before and after" };
 
-document.querySelectorAll(".comparison[data-section]").forEach((root) => {
-  const source = data[Number(root.dataset.section)];
-  const find = (selector) => root.querySelector(selector);
-  const rows = [...root.querySelectorAll("tr.row")].map((line) => ({ line, detail: line.nextElementSibling, words: wordsOf(line) }));
-  const settings = new Map(source.settings.map((setting) => [setting.id, setting]));
-  const views = new Map();
-  const chosen = { axis: find(".axis").value, rule: find(".rule").value, rate: 0 };
+async function unpack(id) {
+  const holder = document.getElementById(id);
+  if (holder.type !== "application/gzip") return holder.textContent;
+  const bytes = Uint8Array.from(atob(holder.textContent), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+}
 
-  function visible() {
-    const curves = new Set([...root.querySelectorAll(".legend input:checked")].map((box) => box.value));
-    const words = find(".filter input").value.toLowerCase().split(/[\s,=]+/).filter(Boolean);
-    return rows.filter((row) => curves.has(row.line.dataset.curve) && words.every((word) => row.words.some((text) => text.startsWith(word))));
+// ---- the address: section.name=value
+const state = {
+  read: () => new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : ""),
+  get: (root, name) => state.read().get(`${root.id}.${name}`),
+  set(root, name, value) {
+    const all = state.read();
+    if (value) all.set(`${root.id}.${name}`, value);
+    else all.delete(`${root.id}.${name}`);
+    history.replaceState(null, "", `#${all}`);
+  },
+};
+
+// ---- one table: filter, order, columns, what a row opens to, export
+const keyOf = (header) => header.dataset.key.toLowerCase().replace(/,.*/, "").trim().replace(/\s+/g, "_");
+
+class Rows {
+  constructor(root, changed, detailOf, rateOf) {
+    Object.assign(this, { root, changed, detailOf, rateOf });
+    this.table = root.querySelector("table.rows");
+    this.headers = [...this.table.tHead.rows[0].cells];
+    this.keys = this.headers.map(keyOf);
+    this.rows = [...this.table.querySelectorAll("tr.row")].map((line) => {
+      const next = line.nextElementSibling;
+      return { line, detail: next?.matches(".detail") ? next : null, words: wordsOf(line), facts: JSON.parse(line.dataset.facts ?? "{}") };
+    });
+    this.box = root.querySelector(".filter input");
+    this.box.value = state.get(root, "filter") ?? "";
+    this.box.addEventListener("input", () => { state.set(root, "filter", this.box.value.trim()); changed(); });
+    this.headers.forEach((header) => header.querySelector("button").addEventListener("click", () => this.sort(header)));
+    this.table.tBodies[0].addEventListener("click", ({ target }) => {
+      const button = target.closest(".more"), line = target.closest("tr.row");
+      if (line && (button || !String(getSelection()))) this.toggle(this.rows.find((row) => row.line === line));
+    });
+    this.chooser();
+    this.exporter();
+    const [key, way] = (state.get(root, "sort") ?? "").split(" ");
+    if (this.keys.includes(key)) this.sort(this.headers[this.keys.indexOf(key)], way === "up");
   }
 
-  function filter() {
-    const shown = new Set(visible());
-    for (const row of rows) {
-      row.line.hidden = !shown.has(row);
-      row.detail.hidden = row.line.hidden || row.line.querySelector(".more").ariaExpanded !== "true";
+  visible(also = () => true) {
+    this.wrong = "";
+    const tests = this.box.value.split(/\s+/).flatMap((text) => (/[=<>]/.test(text) ? [text] : text.split(","))).filter(Boolean).map((text) => this.test(text));
+    return this.rows.filter((row) => also(row) && tests.every((test) => test(row)));
+  }
+
+  test(text) {
+    const [, key, sign, wanted] = text.toLowerCase().match(/^([^=<>]+)(>=|<=|=|<|>)(.*)$/) ?? [];
+    if (!key) return (row) => row.words.some((word) => word.startsWith(text.toLowerCase()));
+    const name = { accuracy: "tuned", seeds: "n" }[key] && !this.keys.includes(key) ? { accuracy: "tuned", seeds: "n" }[key] : key;
+    if (!this.keys.includes(name) && !(name in (this.rows[0]?.facts ?? {}))) {
+      this.wrong = `no column ${key}: try ${[...Object.keys(this.rows[0]?.facts ?? {}), ...this.keys].slice(0, 12).join(", ")}`;
+      return () => false;
     }
-    find(".count").textContent = shown.size === rows.length ? "" : `${shown.size} of ${rows.length} rows`;
-    return [...shown].map((row) => settings.get(row.line.dataset.id));
+    return (row) => [this.value(row, name)].flat().some((value) => holds(value, sign, wanted));
+  }
+
+  value(row, name) {
+    if (name in row.facts) return row.facts[name];
+    const cell = row.line.cells[this.keys.indexOf(name)];
+    return cell.dataset.value ? Number(cell.dataset.value) : cell.textContent.trim().toLowerCase();
+  }
+
+  filter(also) {
+    const shown = new Set(this.visible(also));
+    for (const row of this.rows) {
+      row.line.hidden = !shown.has(row);
+      if (row.detail) row.detail.hidden = row.line.hidden || row.line.querySelector(".more").ariaExpanded !== "true";
+    }
+    this.root.querySelector(".count").textContent = this.wrong || (shown.size === this.rows.length ? "" : `${shown.size} of ${this.rows.length} rows`);
+    this.shown = shown;
+    return [...shown];
+  }
+
+  toggle(row, open = row.line.querySelector(".more").ariaExpanded !== "true") {
+    row.line.querySelector(".more").ariaExpanded = String(open);
+    if (open && !row.detail) {
+      row.detail = element("tr", { className: "detail" });
+      const cell = element("td", { colSpan: this.headers.length });
+      row.detail.append(cell);
+      row.line.after(row.detail);
+      cell.append(...this.detailOf(row));
+    }
+    if (row.detail) row.detail.hidden = !open || row.line.hidden;
+  }
+
+  sort(header, way) {
+    const column = this.headers.indexOf(header);
+    const upwards = way ?? (header.ariaSort === "descending" || (header.ariaSort === null && !header.classList.contains("number")));
+    for (const other of this.headers) other.removeAttribute("aria-sort");
+    header.setAttribute("aria-sort", upwards ? "ascending" : "descending");
+    const value = ({ line }) => {
+      const cell = line.cells[column];
+      return cell.dataset.value !== undefined ? Number(cell.dataset.value || NaN) : cell.textContent.trim();
+    };
+    this.rows.sort((a, b) => compare(value(a), value(b), upwards ? 1 : -1));
+    this.table.tBodies[0].append(...this.rows.flatMap(({ line, detail }) => (detail ? [line, detail] : [line])));
+    state.set(this.root, "sort", `${keyOf(header)} ${upwards ? "up" : "down"}`);
+  }
+
+  chooser() {
+    const usual = matchMedia("(max-width: 40rem)").matches ? ON_PHONE : SHOWN;
+    this.usual = this.root.matches(".cells") ? (usual === ON_PHONE ? ["criterion", "repair", "accuracy"] : this.keys) : this.keys.filter((key) => usual.includes(key));
+    this.columns = new Set(state.get(this.root, "columns")?.split(",") ?? this.usual);
+    this.pins = new Set(state.get(this.root, "pin")?.split(",") ?? []);
+    this.style = document.head.appendChild(element("style"));
+    const boxes = this.headers.map((header, place) => {
+      const key = this.keys[place], line = element("div");
+      for (const [what, set] of [["show", this.columns], ["pin", this.pins]]) {
+        const box = element("input", { type: "checkbox", checked: set.has(key), value: key, title: `${what} ${key}`, className: what });
+        box.addEventListener("change", () => { set[box.checked ? "add" : "delete"](key); this.choose(); });
+        line.append(element("label", {}, box, what === "show" ? ` ${header.textContent.trim().replace(/\s+/g, " ")}` : " pin"));
+      }
+      return line;
+    });
+    this.root.querySelector(".choose").append(...boxes);
+    this.root.querySelector(".columns").addEventListener("toggle", () => this.lay());
+    this.lay();
+  }
+
+  choose() {
+    const chosen = this.keys.filter((key) => this.columns.has(key));
+    state.set(this.root, "columns", chosen.join() === this.usual.join() ? "" : chosen.join());
+    state.set(this.root, "pin", [...this.pins].join());
+    this.lay();
+  }
+
+  // By place, so that no cell needs a class; pinned columns stand beside the first one.
+  lay(columns = this.columns) {
+    const cell = (place) => `#${this.table.id} > * > tr:not(.detail) > :nth-child(${place + 1})`;
+    const hide = this.keys.flatMap((key, place) => (columns.has(key) ? [] : [cell(place)]));
+    this.style.textContent = hide.length ? `${hide.join()} { display: none; }` : "";
+    let left = this.headers[0].offsetWidth;
+    const pinned = this.keys.flatMap((key, place) => {
+      if (place === 0 || !this.pins.has(key) || !columns.has(key)) return [];
+      const rule = `${cell(place)} { position: sticky; left: ${left}px; background: var(--paper); z-index: 1; }`;
+      left += this.headers[place].offsetWidth;
+      return [rule];
+    });
+    this.style.textContent += pinned.join("\n");
+  }
+
+  exporter() {
+    const area = this.root.querySelector(".export textarea"), link = this.root.querySelector(".save");
+    this.root.querySelectorAll(".export button").forEach((button) => button.addEventListener("click", () => {
+      area.value = written[button.value](...this.grid());
+      area.hidden = link.hidden = false;
+      URL.revokeObjectURL(link.href);
+      link.href = URL.createObjectURL(new Blob([area.value], { type: "text/plain" }));
+      link.download = `rows.${button.value}`;
+      area.select();
+    }));
+  }
+
+  // Heads, rows of texts, and which row has the best accuracy at its rate.
+  grid() {
+    const places = this.keys.flatMap((key, place) => (this.columns.has(key) ? [place] : []));
+    const accuracy = Math.max(this.keys.indexOf("tuned"), this.keys.indexOf("accuracy"));
+    const shown = this.rows.filter((row) => this.shown.has(row)), best = new Map();
+    const value = (row) => Number(row.line.cells[accuracy].dataset.value ?? NaN);
+    for (const row of shown) best.set(this.rateOf(row), Math.max(best.get(this.rateOf(row)) ?? -Infinity, value(row)));
+    const text = (cell) => cell.textContent.trim().replace(/\s+/g, " ");
+    const body = shown.map((row) => places.map((place) => ({
+      text: text(place === 0 ? row.line.cells[0].querySelector(".more") : row.line.cells[place]),
+      bold: place === accuracy && value(row) === best.get(this.rateOf(row)),
+    })));
+    return [places.map((place) => text(this.headers[place])), body, places.map((place) => this.headers[place].classList.contains("number"))];
+  }
+}
+
+const quoted = (text) => (/^[=+@]|^-[^\d]/.test(text) ? `'${text}` : text).replace(/"/g, '""');
+const marked = (text) => text.replace(/[\\|`*[\]<]/g, "\\$&");
+const texed = (text) => text.replace(/[\\{}$&#%_^~]/g, (mark) => ({ "\\": "\\textbackslash{}", "^": "\\^{}", "~": "\\~{}" })[mark] ?? `\\${mark}`)
+  .replace(/±/g, "$\\pm$").replace(/→/g, "$\\to$").replace(/−/g, "$-$").replace(/–/g, "--");
+const written = {
+  csv: (head, body) => [head, ...body.map((row) => row.map(({ text }) => text))].map((row) => row.map((text) => `"${quoted(text)}"`).join(",")).join("\n"),
+  md: (head, body) => [head.map(marked), head.map(() => "---"), ...body.map((row) => row.map(({ text, bold }) => (bold ? `**${marked(text)}**` : marked(text))))]
+    .map((row) => `| ${row.join(" | ")} |`).join("\n"),
+  tex: (head, body, numbers) => [
+    `\\begin{tabular}{${numbers.map((number) => (number ? "r" : "l")).join("")}} % needs booktabs`, "\\toprule", `${head.map(texed).join(" & ")} \\\\`, "\\midrule",
+    ...body.map((row) => `${row.map(({ text, bold }) => (bold ? `\\textbf{${texed(text)}}` : texed(text))).join(" & ")} \\\\`), "\\bottomrule", "\\end{tabular}",
+  ].join("\n"),
+};
+
+function holds(value, sign, wanted) {
+  const number = wanted.endsWith("%") ? Number(wanted.slice(0, -1)) / 100 : Number(wanted);
+  if (typeof value === "string" || Number.isNaN(number) || wanted === "") return sign === "=" && String(value).toLowerCase().startsWith(wanted) && wanted !== "";
+  return { "=": Math.abs(value - number) < 1e-9 * Math.max(1, Math.abs(number)), "<": value < number, ">": value > number, "<=": value <= number, ">=": value >= number }[sign];
+}
+
+function element(name, values = {}, ...children) {
+  const made = Object.assign(document.createElement(name), values);
+  made.append(...children);
+  return made;
+}
+
+// ---- a section with runs
+function section(root, source) {
+  const find = (selector) => root.querySelector(selector);
+  const settings = new Map(source.settings.map((setting) => [setting.id, setting]));
+  const views = new Map();
+  const chosen = {};
+  const settingOf = (row) => settings.get(row.line.dataset.id);
+  const table = new Rows(root, () => redraw(), details, (row) => settingOf(row).rate);
+  const boxes = [...root.querySelectorAll(".legend input")];
+  const off = new Set(state.get(root, "without")?.split("\n") ?? []);
+  boxes.forEach((box) => { box.checked = !off.has(box.value); });
+
+  function filter() {
+    const curves = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
+    return table.filter((row) => curves.has(row.line.dataset.curve)).map(settingOf);
   }
 
   function rank() {
     const { places, levels } = source.rules[chosen.rule];
-    for (const { line } of rows) {
+    for (const { line } of table.rows) {
       const cell = line.querySelector(".place");
       const [best, worst] = places[line.dataset.id] ?? [];
       cell.textContent = best === undefined ? "–" : best === worst ? best : `${best}–${worst}`;
@@ -39,27 +239,39 @@ document.querySelectorAll(".comparison[data-section]").forEach((root) => {
     }
   }
 
+  function staged({ series, kept, stages, ...setting }, fronts) {
+    if (chosen.stage === "tuned") return [{ ...setting, front: fronts[setting.id] ?? -1 }];
+    if (chosen.stage === "arrows") return [{ ...setting, front: fronts[setting.id] ?? -1, before: stages.pruned?.[0], middle: stages.repaired?.[0] }];
+    const [accuracy, low, high, shown] = stages[chosen.stage] ?? [];
+    return accuracy === undefined ? [] : [{ ...setting, accuracy, low, high, shown, front: -1 }];
+  }
+
+  const points = (setting) => setting.series.map(([figure, stage, epoch, value]) => ({ curve: setting.curve, figure, stage, epoch, value }));
+  function accuracyPoints(all) {
+    const figure = all.some((point) => point.figure === accuracies[0]) ? accuracies[0] : accuracies[1];
+    return all.filter((point) => point.figure === figure);
+  }
+
   function tables(shown) {
     const ids = new Set(shown.map((setting) => setting.id));
     const fronts = source.rules[chosen.rule].fronts[chosen.axis];
-    const here = shown.filter((setting) => setting.rate === chosen.rate);
-    const points = here.flatMap((setting) => setting.series.map(([figure, stage, epoch, value]) => ({ curve: setting.curve, figure, stage, epoch, value })));
-    const accuracy = points.some((point) => point.figure === accuracies[0]) ? accuracies[0] : accuracies[1];
+    const here = shown.filter((setting) => setting.rate === Number(chosen.rate));
+    const all = here.flatMap(points);
     return {
-      settings: shown.map(({ series, kept, ...setting }) => ({ ...setting, front: fronts[setting.id] ?? -1 })),
-      runs: source.runs.filter((run) => ids.has(run.id)),
+      settings: shown.flatMap((setting) => staged(setting, fronts)),
+      runs: ["tuned", "arrows"].includes(chosen.stage) ? source.runs.filter((run) => ids.has(run.id)) : [],
       dense: source.dense,
       layers: here.flatMap((setting) => source.layers.map((layer, index) => ({ curve: setting.curve, layer, kept: setting.kept[index] }))),
-      series: points.filter((point) => point.figure === accuracy),
-      inside: points.filter((point) => !accuracies.includes(point.figure)),
+      series: accuracyPoints(all),
+      inside: all.filter((point) => !accuracies.includes(point.figure)),
     };
   }
 
   async function draw(figure) {
+    if (figure.closest("details:not([open])")) return;
     const chart = figure.dataset.chart;
-    const name = chart === "pareto" ? chosen.axis : chart;
     const all = tables(filter());
-    const spec = structuredClone(source.charts[name]);
+    const spec = structuredClone(source.charts[chart === "pareto" ? chosen.axis : chart]);
     const needed = { heat: "layers", training: "series", inside: "inside" }[chart];
     figure.parentElement.hidden = needed !== undefined && all[needed].length === 0;
     if (figure.parentElement.hidden) return;
@@ -68,31 +280,56 @@ document.querySelectorAll(".comparison[data-section]").forEach((root) => {
       spec.encoding.y.axis.labelLimit = Math.min(230, figure.clientWidth / 3);
     }
     if (chart === "inside") spec.columns = Math.max(1, Math.floor(figure.clientWidth / 300));
+    if (chart === "pareto") spec.encoding.y.axis.title = STAGES[chosen.stage];
     spec.datasets = needed ? { [needed]: all[needed] } : { settings: all.settings, runs: all.runs, dense: all.dense };
     views.get(figure)?.finalize();
-    const { view } = await vegaEmbed(figure, spec, embedding);
+    const { view } = await vegaEmbed(figure, spec, { ...embedding, renderer: settings.size > MANY ? "canvas" : "svg" });
     views.set(figure, view);
     if (chart === "pareto") link(view);
+  }
+
+  // What a row opens to: its runs with their commands, its layers, its curve, how its networks answer.
+  function details(row) {
+    const setting = settingOf(row), held = source.details[setting.id];
+    const list = element("ul", {}, ...held.runs.map(([seed, accuracy, gates, certificate, unreadable, digest, commit, device, stages, command]) => {
+      const words = [accuracy, gates && `gates as they were ${gates}`, `certificate ${certificate}`, unreadable && `${unreadable} could not be read`, stages, device, `commit ${commit}`, digest];
+      const copy = element("button", { type: "button", className: "copy", textContent: "copy" });
+      copy.addEventListener("click", () => navigator.clipboard?.writeText(command));
+      return element("li", {}, element("strong", { textContent: `seed ${seed}` }), `: ${words.filter(Boolean).join("; ")}`, element("br"), element("code", { className: "command", textContent: command }), " ", copy);
+    }));
+    const widths = source.layers.map((layer, place) => `${layer} ${source.totals[place]} → ${held.widths[place]}`);
+    const parts = [list, element("p", { className: "layers" }, element("strong", { textContent: "Filters of each layer: " }), widths.join(", "))];
+    const cost = ["train_macs", "seconds"].map((key) => [key, table.keys.indexOf(key)]).filter(([, place]) => place > 0);
+    parts.push(element("p", {}, element("strong", { textContent: "Cost: " }), cost.map(([key, place]) => `${key === "seconds" ? "training time" : "training, multiply-adds"} ${row.line.cells[place].textContent.trim()}`).join(", "), `; ${row.line.querySelector(".times").textContent}`));
+    if (held.answers) parts.push(...answersTable(held.answers));
+    for (const [name, text] of [["Published", held.published], ["Modified", held.modified.join(", ")]]) if (text) parts.push(element("p", { textContent: `${name}: ${text}` }));
+    const series = accuracyPoints(points(setting));
+    if (series.length) {
+      const chart = element("div", { className: "chart own" });
+      parts.push(chart);
+      requestAnimationFrame(() => vegaEmbed(chart, { ...structuredClone(source.charts.training), height: 160, datasets: { series } }, embedding));
+    }
+    return parts;
   }
 
   function link(view) {
     view.addEventListener("pointerover", (event, item) => light(item?.datum?.id));
     view.addEventListener("pointerout", () => light(""));
     view.addEventListener("click", (event, item) => {
-      const row = rows.find(({ line }) => line.dataset.id === item?.datum?.id);
+      const row = table.rows.find(({ line }) => line.dataset.id === item?.datum?.id);
       row?.line.scrollIntoView({ block: "center", behavior: "smooth" });
       row?.line.querySelector(".more").focus({ preventScroll: true });
     });
   }
 
   function light(id = "") {
-    for (const { line } of rows) line.classList.toggle("lit", line.dataset.id === id);
+    for (const { line } of table.rows) line.classList.toggle("lit", line.dataset.id === id);
     const view = views.get(find('[data-chart="pareto"]'));
     if (view && view.signal("lit") !== id) view.signal("lit", id).runAsync();
   }
 
   // One chart after the other, when the page is at rest: a thousand runs open at once.
-  const figures = [...root.querySelectorAll(".chart")];
+  const figures = [...root.querySelectorAll(".chart[data-chart]")];
   let turn = Promise.resolve();
   const rest = (work) => new Promise((done) => (window.requestIdleCallback ?? setTimeout)(() => done(work())));
   const redraw = (wanted = () => true) => {
@@ -101,61 +338,45 @@ document.querySelectorAll(".comparison[data-section]").forEach((root) => {
     return turn;
   };
 
-  root.querySelectorAll("thead [data-key] button").forEach((button) => button.addEventListener("click", () => sort(rows, button.parentElement)));
-  root.querySelectorAll(".more").forEach((button) => button.addEventListener("click", () => {
-    button.ariaExpanded = String(button.ariaExpanded !== "true");
-    filter();
-  }));
-  rows.forEach(({ line }) => {
+  table.rows.forEach(({ line }) => {
     for (const event of ["pointerenter", "focusin"]) line.addEventListener(event, () => light(line.dataset.id));
     for (const event of ["pointerleave", "focusout"]) line.addEventListener(event, () => light(""));
   });
-  find(".legend").addEventListener("change", () => redraw());
-  find(".filter input").addEventListener("input", () => redraw());
-  find(".axis").addEventListener("change", ({ target }) => { chosen.axis = target.value; redraw((chart) => chart === "pareto"); });
-  find(".rule").addEventListener("change", ({ target }) => { chosen.rule = target.value; rank(); redraw((chart) => chart === "pareto"); });
-  find(".rate").addEventListener("change", ({ target }) => { chosen.rate = Number(target.value); redraw((chart) => chart !== "pareto"); });
-  chosen.rate = Number(find(".rate").value);
+  find(".legend").addEventListener("change", () => {
+    state.set(root, "without", boxes.filter((box) => !box.checked).map((box) => box.value).join("\n"));
+    redraw();
+  });
+  const pareto = (chart) => chart === "pareto";
+  for (const [name, wanted] of [["axis", pareto], ["stage", pareto], ["rule", pareto], ["rate", (chart) => !pareto(chart)]]) {
+    const select = find(`select.${name}`), usual = select.value, asked = state.get(root, name);
+    if ([...select.options].some((option) => option.value === asked)) select.value = asked;
+    chosen[name] = select.value;
+    select.addEventListener("change", () => {
+      chosen[name] = select.value;
+      state.set(root, name, select.value === usual ? "" : select.value);
+      if (name === "rule") rank();
+      redraw(wanted);
+    });
+  }
+  root.querySelectorAll("details.fold").forEach((fold) => fold.addEventListener("toggle", () => fold.open && redraw((chart) => fold.querySelector(`[data-chart="${chart}"]`))));
   rank();
   redraw().then(() => { root.dataset.drawn = Math.round(performance.now()); });
-});
+  return table;
+}
 
-// Cells of tables without training.
-document.querySelectorAll(".cells").forEach((root) => {
-  const rows = [...root.querySelectorAll("tr.row")].map((line) => ({ line, detail: line.nextElementSibling, words: wordsOf(line) }));
-  const filter = () => {
-    const words = root.querySelector(".filter input").value.toLowerCase().split(/[\s,=]+/).filter(Boolean);
-    for (const row of rows) {
-      row.line.hidden = !words.every((word) => row.words.some((text) => text.startsWith(word)));
-      row.detail.hidden = row.line.hidden || row.line.querySelector(".more").ariaExpanded !== "true";
-    }
-    const shown = rows.filter(({ line }) => !line.hidden).length;
-    root.querySelector(".count").textContent = shown === rows.length ? "" : `${shown} of ${rows.length} rows`;
-  };
-  root.querySelectorAll("thead [data-key] button").forEach((button) => button.addEventListener("click", () => sort(rows, button.parentElement)));
-  root.querySelectorAll(".more").forEach((button) => button.addEventListener("click", () => {
-    button.ariaExpanded = String(button.ariaExpanded !== "true");
-    filter();
-  }));
-  root.querySelector(".filter input").addEventListener("input", filter);
-});
-
-function sort(rows, header) {
-  const column = [...header.parentElement.children].indexOf(header);
-  const upwards = header.ariaSort === "descending" || (header.ariaSort === null && !header.classList.contains("number"));
-  for (const other of header.parentElement.children) other.removeAttribute("aria-sort");
-  header.setAttribute("aria-sort", upwards ? "ascending" : "descending");
-  const value = ({ line }) => {
-    const cell = line.children[column];
-    return cell.dataset.value !== undefined ? Number(cell.dataset.value || NaN) : cell.textContent.trim();
-  };
-  rows.sort((a, b) => compare(value(a), value(b), upwards ? 1 : -1));
-  header.closest("table").tBodies[0].append(...rows.flatMap(({ line, detail }) => [line, detail]));
+function answersTable({ classes, left, lines }) {
+  const cell = (kind, text, className) => element(kind, { textContent: text, className });
+  const head = element("tr", {}, cell("td", ""), ...["nll, nats", "ece, %", "flips, %", ...classes].map((name) => cell("th", name, "number")));
+  const body = lines.map(([network, texts]) => element("tr", {}, cell("th", network, ""), ...texts.map((text) => cell("td", text, "number"))));
+  const table = element("table", { className: "small answers" }, element("thead", {}, head), element("tbody", {}, ...body));
+  const more = left ? `, of the ${classes.length} that lost most; ${left} more in the records` : "";
+  const words = `Mean over seeds. Flips: test images answered unlike the dense network. By class: accuracy in %${more}.`;
+  return [element("div", { className: "wide" }, table), element("p", { className: "caption", textContent: words })];
 }
 
 // What the filter looks at: names and settings, not figures.
 function wordsOf(line) {
-  const cells = [...line.children].filter((cell) => !cell.matches(".number, .times"));
+  const cells = [...line.children].filter((cell) => !cell.matches(".number, .times, .widths"));
   return cells.flatMap((cell) => cell.textContent.toLowerCase().split(/[\s,=]+/)).filter(Boolean);
 }
 
@@ -165,3 +386,32 @@ function compare(a, b, way) {
   if (missing(a) || missing(b)) return missing(a) - missing(b);
   return way * (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true }));
 }
+
+async function main() {
+  const data = JSON.parse(await unpack("data"));
+  const all = [];
+  for (const root of document.querySelectorAll(".comparison[data-section]")) {
+    const body = root.querySelector("table.rows").tBodies[0];
+    if (document.getElementById(`rows-${root.dataset.section}`)) body.innerHTML = await unpack(`rows-${root.dataset.section}`);
+    all.push(section(root, data[Number(root.dataset.section)]));
+  }
+  document.querySelectorAll(".cells").forEach((root) => {
+    const rate = (row) => row.line.cells[3].textContent;
+    const table = new Rows(root, () => table.filter(), () => [], rate);
+    table.filter();
+    all.push(table);
+  });
+  // On paper: the columns that fit, every fold and every row of a short table opened.
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("details:not([open], .fold, .columns, .export)")];
+    closed.forEach((fold) => { fold.open = true; });
+    for (const table of all) table.lay(table.root.matches(".cells") ? table.columns : new Set(ON_PAPER));
+    for (const table of all) if (table.rows.length <= 12) table.rows.forEach((row) => table.toggle(row, true));
+  });
+  addEventListener("afterprint", () => {
+    closed.forEach((fold) => { fold.open = false; });
+    for (const table of all) table.lay();
+  });
+}
+main();

@@ -9,7 +9,7 @@ from experiments.benchmarks.synthetic_runs import synthetic_record
 from experiments.records.record import Record
 from experiments.report.analyse.configurations import build_comparisons
 from experiments.report.load.runs import Run
-from experiments.report.render import section_view
+from experiments.report.render import chart_data
 
 
 def of(*records: Record):
@@ -128,7 +128,7 @@ def test_a_row_shows_what_its_paper_printed_unless_it_is_modified():
     base = replace(base, config=base.config | {"published": printed})
     modified = replace(base, modified=["ratio=0.5"])
     (comparison,) = of(base, modified)
-    rows = [section_view.row_view(configuration, []) for configuration in comparison.configurations]
+    rows = chart_data.row_details(comparison).values()
     assert sorted((row["modified"], row["published"]) for row in rows) == [
         ([], "93.04 -> 93.10 % (read)"),
         (["ratio=0.5"], ""),

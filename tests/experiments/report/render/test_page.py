@@ -88,7 +88,11 @@ def test_every_chart_is_drawn_in_every_section(opened: Any):
         "[each.dataset.chart, each.querySelectorAll('svg path').length > 3])"
     )
     assert len(drawn) == 8
-    assert [name for name, there in drawn if not there] == ["inside"], "random has nothing to say of itself"
+    assert [name for name, there in drawn if not there] == ["pareto", "inside"], (
+        "one cut is folded; random says nothing"
+    )
+    click(opened, "#section-1 .fold summary")
+    assert texts(opened, "[data-chart=pareto] .mark-symbol path", "#section-1") != []
 
 
 def test_hostile_names_are_text(opened: Any):
@@ -96,6 +100,7 @@ def test_hostile_names_are_text(opened: Any):
     body = opened.execute_script("return document.body.innerText")
     assert "<script>window.stolen=1</script>" in body
     assert "\x1b" not in opened.page_source
+    click(opened, "#section-1 .fold summary")
     opened.execute_script(
         "document.querySelector('#section-1 [data-chart=pareto] .mark-symbol path')"
         ".dispatchEvent(new PointerEvent('pointermove', {bubbles: true}))"
@@ -131,6 +136,155 @@ def test_a_filter_holds_for_table_and_chart(opened: Any):
     assert texts(opened, "tr.row td:nth-child(2)") == ["50 % of MACs"]
     assert texts(opened, ".count") == ["1 of 4 rows"]
     assert opened.execute_script("return document.querySelectorAll(arguments[0]).length", points) == 1
+
+
+def type_filter(driver: Any, text: str) -> None:
+    driver.execute_script(
+        "const box = document.querySelector('#section-0 .filter input'); box.value = arguments[0];"
+        "box.dispatchEvent(new Event('input', {bubbles: true}))",
+        text,
+    )
+
+
+def choose(driver: Any, name: str, value: str) -> None:
+    driver.execute_script(
+        "const select = document.querySelector(`#section-0 select.${arguments[0]}`); select.value = arguments[1];"
+        "select.dispatchEvent(new Event('change', {bubbles: true}))",
+        name,
+        value,
+    )
+    settle(driver)
+
+
+@pytest.mark.parametrize(
+    ("asked", "rows"),
+    [
+        ("ratio=0.5", ["fcf 50", "l1 50"]),
+        ("method=l1 macs_cut>0.4", ["l1 50"]),
+        ("macs_cut<=25%", ["fcf 25", "l1 25"]),
+        ("seed=1 fcf", ["fcf 25", "fcf 50"]),
+        ("seed=7", []),
+        ("tuned>=0 n=3 repair=none 25", ["fcf 25", "l1 25"]),
+    ],
+)
+def test_a_filter_asks_columns_for_values(opened: Any, asked: str, rows: list[str]):
+    type_filter(opened, asked)
+    names, cuts = texts(opened, "tr.row th"), texts(opened, "tr.row td:nth-child(2)")
+    assert [f"{name} {cut[:2]}" for name, cut in zip(names, cuts, strict=True)] == rows
+
+
+def test_a_column_that_is_not_there_is_named(opened: Any):
+    type_filter(opened, "weight=3")
+    assert texts(opened, ".count")[0].startswith("no column weight: try allocation, budget, method")
+
+
+def test_the_address_keeps_the_view(opened: Any, page: Path):
+    type_filter(opened, "method=l1")
+    choose(opened, "axis", "params_cut")
+    click(opened, "#section-0 th[data-key=tuned] button")
+    address = opened.execute_script("return location.href")
+    opened.get("about:blank")
+    opened.get(address)
+    settle(opened)
+    settle(opened)
+    assert opened.execute_script("return document.querySelector('#section-0 select.axis').value") == "params_cut"
+    assert texts(opened, ".count") == ["2 of 4 rows"]
+    assert (
+        opened.execute_script("return document.querySelector('#section-0 [data-key=tuned]').ariaSort") == "descending"
+    )
+
+
+def marks(driver: Any) -> list[dict[str, Any]]:
+    script = (
+        "return [...document.querySelectorAll('#section-0 [data-chart=pareto] path[aria-roledescription=point]')]"
+        ".map((each) => ({...each.__data__.datum, x: each.__data__.x, y: each.__data__.y}))"
+    )
+    return driver.execute_script(script)
+
+
+@pytest.mark.parametrize("axis", ["macs_cut", "params_cut", "train_macs"])
+def test_marks_stand_in_the_order_of_what_was_measured(opened: Any, axis: str):
+    choose(opened, "axis", axis)
+    places = marks(opened)
+    assert len(places) == 4
+    for ours in places:
+        for theirs in places:
+            if axis != "macs_cut" and ours[axis] == theirs[axis]:
+                assert ours["x"] == pytest.approx(theirs["x"]), "never moved apart"
+            assert ours["x"] < theirs["x"] or ours[axis] >= theirs[axis] - 0.0005 * (axis == "macs_cut")
+            assert ours["y"] < theirs["y"] or ours["accuracy"] <= theirs["accuracy"]
+
+
+def test_the_chart_can_show_accuracy_straight_after_the_method(opened: Any):
+    choose(opened, "stage", "pruned")
+    assert all(mark["accuracy"] < 0.3 for mark in marks(opened))
+    choose(opened, "stage", "arrows")
+    assert all(mark["accuracy"] > 0.8 and mark["before"] < 0.3 for mark in marks(opened))
+
+
+def exported(driver: Any, kind: str) -> str:
+    click(driver, f"#section-0 .export button[value={kind}]")
+    return driver.execute_script("return document.querySelector('#section-0 .export textarea').value")
+
+
+def test_what_is_shown_is_exported(opened: Any):
+    type_filter(opened, "ratio=0.5")
+    tex = exported(opened, "tex").splitlines()
+    assert tex[1:5:2] == ["\\toprule", "\\midrule"]
+    assert len(tex) == 8
+    assert sum("\\textbf{" in line for line in tex) == 1, "the best of the one rate"
+    assert all("$\\pm$" in line and "\\%" in line for line in tex[4:6])
+    head, rule, *rows = exported(opened, "md").splitlines()
+    assert head.count("|") == rule.count("|") == rows[0].count("|")
+    assert sum("**" in row for row in rows) == 1
+    assert exported(opened, "csv").count("\n") == 2
+
+
+def test_columns_are_chosen(opened: Any):
+    def shown() -> list[str]:
+        return opened.execute_script(
+            "return [...document.querySelectorAll('#section-0 .rows thead th')]"
+            ".filter((each) => each.offsetParent).map((each) => each.dataset.key)"
+        )
+
+    assert {"curve", "pruned", "tuned", "macs_cut", "macs", "params", "widths"} <= set(shown())
+    assert "bytes" not in shown()
+    click(opened, "#section-0 .choose input.show[value=bytes]")
+    assert "bytes" in shown()
+    assert "columns=" in opened.execute_script("return location.hash")
+
+
+def test_on_paper_nothing_overlaps(opened: Any):
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    opened.execute_script("dispatchEvent(new Event('beforeprint'))")
+    settle(opened)
+    pairs = opened.execute_script(
+        "const boxes = [...document.querySelectorAll('h2, h3, p, figure, table, dl, .legend')]"
+        ".map((each) => [each, each.getBoundingClientRect()])"
+        ".filter(([each, box]) => each.checkVisibility() && box.width && box.height);"
+        "return boxes.flatMap(([a, x]) => boxes.filter(([b, y]) => a !== b && !a.contains(b) && !b.contains(a) &&"
+        "Math.min(x.right, y.right) - Math.max(x.left, y.left) > 2 &&"
+        "Math.min(x.bottom, y.bottom) - Math.max(x.top, y.top) > 2)"
+        ".map(([b]) => [a, b].map((each) => each.outerHTML.slice(0, 80))))"
+    )
+    assert pairs == []
+    details = texts(opened, "tr.detail")
+    assert len(details) == 4, "rows are opened on paper"
+    opened.execute_script("dispatchEvent(new Event('afterprint'))")
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_a_large_page_is_packed_and_shows_the_same(
+    driver: Any, opened: Any, page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    before = texts(opened, "tr.row td")
+    monkeypatch.setattr("experiments.report.render.page.MOST_PLAIN", 0)
+    packed = write_report(page.parent)
+    assert "python run.py" not in packed.read_text()
+    browser.open_page(driver, packed)
+    assert texts(driver, "tr.row td") == before
+    monkeypatch.undo()
+    write_report(page.parent)
 
 
 def test_a_method_may_be_left_out(opened: Any):

@@ -35,7 +35,7 @@ def test_a_view_says_the_best_and_gives_commands() -> None:
     assert (ratio["best"], ratio["asked"]) == ("l1, lamp allocation, repaired by ls", "50 % of MACs")
     words = "".join(text for text, _ in view["headline"])  # type: ignore[attr-defined]
     assert words.startswith("At 50 % of MACs removed l1, lamp allocation, repaired by ls has the best mean, 85.00")
-    assert (ratio["repairs"], view["off"]) == ("ls +59.5", [])
+    assert (ratio["repairs"], view["off"]) == ("ls +59.5 (2 cuts)", [])
     first = view["rows"][0]  # type: ignore[index]
     assert first["runs"][1]["command"] == (
         "python run.py experiment=compare/no_training program=experiment method=l1 budget=macs allocation=lamp "
