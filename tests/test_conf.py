@@ -126,6 +126,7 @@ def test_messages_name_keys_that_there_are() -> None:
         ("method=group2d", "budget=filters"),
         ("method=slimming",),
         ("method=torch_pruning",),
+        ("allocation=rates",),
         ("budget=macs", "model=torchvision", "model.name=alexnet"),
         ("model=resnet20", "budget=layer"),
     ]

@@ -41,7 +41,7 @@ FLOORS = {
     ),
     "experiments": (
         *("system", "records", "config", "trainer", "report", "cli", "run", "evaluate", "plan", "sensitivity", "table"),
-        *("tracking", "sweep", "pipeline", "program", "workspace", "benchmarks"),
+        *("tracking", "sweep", "search", "pipeline", "program", "workspace", "benchmarks"),
     ),
     "experiments.report": ("load", "analyse", "render", "table"),
 }

@@ -29,16 +29,19 @@ from experiments.config.choices import CONF, config_folders
 from experiments.config.node import KEY, leaves
 from experiments.config.refusal import error_message
 from experiments.config.suggestions import suggestions_for
+from experiments.config.swept import find_sweeps
 from experiments.system import checkout
 from experiments.system.redact import redact, refuse_secret
 
 CALLED = {  # by Hydra, with the place of each
     "hydra.launcher": r"hydra_plugins\.cnn_pruning_launchers\.(Local|Slurm|Ray)Launcher",
     "hydra.sweeper": r"hydra\._internal\.core_plugins\.basic_sweeper\.BasicSweeper"
-    r"|hydra_plugins\.hydra_optuna_sweeper\.optuna_sweeper\.OptunaSweeper",
-    "hydra.sweeper.sampler": r"optuna\.samplers\.[A-Za-z]+Sampler",
+    r"|hydra_plugins\.cnn_pruning_search\.Search",
 }
-TYPED = ("run", "sweep", "output_subdir", "job.chdir", "job.env_set", "job.env_copy", "callbacks")  # as in our own file
+TYPED = (  # as in our own file
+    *("run", "sweep", "output_subdir", "job.chdir", "job.env_set", "job.env_copy", "callbacks"),
+    "sweeper.storage",
+)
 COMMANDS = ("setup", "additional_parameters")  # of a launcher
 PATHS = ("folder", "hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")  # made before a run begins
 LOGGING = ("job_logging", "hydra_logging")
@@ -154,7 +157,7 @@ def swept_choices(swept: Override, folders: list[Path]) -> list[str]:
     key = f"{'+' if swept.is_add() else ''}{swept.get_key_element().lstrip('+')}"
     value = swept.value()
     if not swept.is_sweep_override():
-        return [str(swept.input_line)]
+        return ["" if any(find_sweeps(value, key)) else str(swept.input_line)]
     if isinstance(value, Glob):
         names = {file.stem for folder in folders for file in (folder / swept.key_or_group).glob("*.yaml")}
         return [f"{key}={name}" for name in value.filter(sorted(names))]

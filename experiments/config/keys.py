@@ -8,6 +8,7 @@ KEYS = {
     **{name: f"method.{name}" for name in METHOD},
     **dict.fromkeys(("include", "exclude"), "method.only"),
     **{name: f"budget.{name}" for name in BUDGET},
+    "rates": "allocation.rates",
     **dict.fromkeys(("macs", "params", "filters", "layer"), "ratio"),
     **{name: f"model.{name}" for name in ("name", "weights", "shortcut")},
     "repair": "repair.steps",

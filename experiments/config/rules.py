@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from experiments.config.node import Node, leaves, plain
+from experiments.records import objectives
 from experiments.records.json_value import JSON
 from experiments.system.redact import refuse_secret
 from pruning.arguments import name_by_keys
@@ -67,6 +68,15 @@ def repairs(path: str, names: Sequence[str]) -> None:
     """One repair each, or several in order: none, ls, "merge,ls"."""
     for repair in names:
         repair_order(path, repair)
+
+
+def metrics(path: str, names: str | Sequence[str]) -> None:
+    """Those that a search may look at, each once."""
+    several = [names] if isinstance(names, str) else list(names)
+    if not several or len(set(several)) < len(several):
+        raise ValueError(f"{path} must name a metric, or several, each once, got {names}: for example val_accuracy")
+    for name in several:
+        objectives.refuse_unknown(path, name)
 
 
 def not_blank(path: str, value: str | None) -> None:

@@ -152,6 +152,7 @@ class Settings:
     baseline: Annotated[str | None, rules.not_blank]
     control: Literal["scratch"] | None
     program: Program
+    objective_metric: Annotated[str | list[str], rules.metrics]  # one, or several
     plan: bool
     sensitivity: bool
     export: Literal["onnx"] | None

@@ -9,6 +9,7 @@ from pruning.budget.allocations import (
     MeanMagnitude,
     Own,
     RandomWidths,
+    Rates,
     Uniform,
 )
 from pruning.budget.problem import BudgetProblem, Counts
@@ -28,6 +29,7 @@ __all__ = [
     "Own",
     "PerLayer",
     "RandomWidths",
+    "Rates",
     "RemovalOrder",
     "Share",
     "Uniform",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, final
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from pruning.arguments import did_you_mean, key
 from pruning.budget.problem import BudgetProblem, Figures
 from pruning.draws import random_scores
+from pruning.graph.sites import match_patterns
 
 TINY = torch.finfo(torch.float32).tiny
 
@@ -135,6 +137,32 @@ class RandomWidths(Allocation):
 
     def rate(self, site: str) -> float:
         return 1 - float(random_scores(self.seed, site, 1))
+
+
+@final
+class Rates(Allocation):
+    """Each site gives up at its own rate: with {"layer1.*": 2} stage 1 gives twice the share of what no pattern fits.
+
+    Args:
+        rates: by pattern of names, the last one that fits; above 0, and 1 where none does.
+    """
+
+    name = "rates"
+
+    def __init__(self, rates: Mapping[str, float | int] | None = None) -> None:
+        for pattern, rate in (rates or {}).items():
+            if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < math.inf:
+                raise ValueError(
+                    f"{key('rates')}[{pattern}] must be a number above 0, got {rate!r}: {key('exclude')} leaves layers "
+                    "whole"
+                )
+        self.rates = dict(rates or {})
+
+    def prices(self, problem: BudgetProblem) -> Figures:
+        rates = dict.fromkeys(problem.widths, 1.0)
+        for pattern, rate in self.rates.items():
+            rates |= dict.fromkeys(match_patterns(list(rates), [pattern], "rates"), float(rate))
+        return even_prices(problem, rates)
 
 
 def even_prices(problem: BudgetProblem, rates: dict[str, float]) -> Figures:

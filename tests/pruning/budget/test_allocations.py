@@ -9,7 +9,18 @@ import torch
 from torch import nn
 
 import pruning
-from pruning.budget import ALLOCATIONS, BudgetProblem, Isomorphic, Lamp, Own, RandomWidths, Share, order_removals
+from pruning.budget import (
+    ALLOCATIONS,
+    BudgetProblem,
+    Isomorphic,
+    Lamp,
+    Own,
+    RandomWidths,
+    Rates,
+    Share,
+    Uniform,
+    order_removals,
+)
 from pruning.budget.allocations import ErdosRenyiKernel, as_allocation
 from pruning.budget.removals import MEASURES
 from pruning.graph.cost import Cost, count_macs
@@ -48,6 +59,34 @@ def order(allocation: str, given: BudgetProblem, **bounds: float) -> str:
 def test_uniform_takes_turns_by_share() -> None:
     """By hand: of a 1/8, 3/8 (its third stays), of b (0 + 0.75) / 6, ...: one at a time, evenly."""
     assert order("uniform", problem(a=[1.0] * 2, b=[1.0] * 4)) == "abbb"
+
+
+def test_rates_by_hand() -> None:
+    """b gives twice as fast as a: a at 1/8 and 5/8; b at (0 + 0.75) / 4 / 2 = 3/32, 7/32, 11/32, its fourth stays."""
+    given = problem(a=[1.0] * 2, b=[1.0] * 4)
+    prices = Rates({"*": 5.0, "a": 1.0, "b": 2.0}).prices(given)
+    expected = torch.tensor([3 / 32, 7 / 32, 11 / 32, 15 / 32], dtype=torch.float64)
+    torch.testing.assert_close(prices["b"], expected)
+    assert "".join(order_removals(given, Rates({"b": 2.0})).sites) == "babb"
+    assert all(map(torch.equal, Rates().prices(given).values(), Uniform().prices(given).values()))
+
+
+@pytest.mark.parametrize("rate", [0, -1.0, float("inf"), float("nan")])
+def test_a_rate_is_above_0(rate: Any) -> None:
+    with pytest.raises(ValueError, match=r"rates\[layer1\.\*\] must be a number above 0, got .*: exclude leaves"):
+        Rates({"layer1.*": rate})
+
+
+def test_a_rate_of_no_layer_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"rates: 'layr\*' fits no convolution"):
+        Rates({"layr*": 2.0}).prices(problem(a=[1.0] * 2))
+
+
+def test_a_network_gives_by_its_rates_and_meets_its_budget() -> None:
+    network = resnet(8, 10, SHAPE, "A")
+    made = pruning.prune(network, torch.randn(1, *SHAPE), "l1", macs=0.5, allocation=Rates({"layer3.*": 3.0}))
+    two, three = (1 - made.selection.kept(f"layer{stage}.0.conv1") / 2 ** (3 + stage) for stage in (2, 3))
+    assert three == pytest.approx(3 * two, abs=2 / 64)
 
 
 def test_own_ranks_scores_that_compare_as_they_are() -> None:
