@@ -17,7 +17,7 @@ EXPERIMENTS = sorted(
 )
 TABLES = ["compare/no_training"]  # of no run
 SWEEPS = [name for name in EXPERIMENTS if name.startswith("compare/") and name not in TABLES]
-SINGLE = [name for name in EXPERIMENTS if not name.startswith("compare/")]
+SINGLE = [name for name in EXPERIMENTS if not name.startswith(("compare/", "search/"))]
 
 
 @pytest.mark.parametrize(

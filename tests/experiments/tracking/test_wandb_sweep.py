@@ -1,4 +1,4 @@
-"""docs/example/sweep.yaml, in the very words that `wandb agent` makes of it."""
+"""conf/sweep.yaml, in the very words that `wandb agent` makes of it."""
 
 import pytest
 import yaml
@@ -9,7 +9,7 @@ from experiments.config.settings import load
 from experiments.system.checkout import ROOT
 from support.tiny_run import composed
 
-SWEEP = yaml.safe_load((ROOT / "docs" / "example" / "sweep.yaml").read_text())
+SWEEP = yaml.safe_load((ROOT / "conf" / "sweep.yaml").read_text())
 
 
 def words(last: bool) -> list[str]:
