@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pruning.batches import Batches, split_batch
+from pruning.deploy.int8 import onnx_int8
 from pruning.files.export import onnx
 from pruning.graph.attachments import duplicate
 from pruning.graph.inputs import Batch
@@ -106,25 +107,34 @@ def plan(model: nn.Module, example: Batch, method: Method = "l1", *, steps: int 
     return make_plan(network, build_method(method, **arguments), image_shape, steps)
 
 
-def export(network: Pruned | nn.Module, path: Path | str, example: Batch | None = None) -> float:
+def export(
+    network: Pruned | nn.Module, path: Path | str, example: Batch | None = None, *, int8: Batches | None = None
+) -> float:
     """Write a network in eval as an ONNX file, for any number of images, once ONNX Runtime has run it.
 
-    Returns the largest difference that it shows on random images, relative to the largest output.
+    Returns the largest difference that it shows on random images, relative to the largest output; with `int8` that
+    between ONNX Runtime's integers and a simulation, on the first images given.
 
     Args:
         network: pruned, or any plain one.
         path: of the file.
         example: as in `prune`; only a plain network needs it.
+        int8: batches of images, or of (images, labels), whose labels nobody reads: the file computes in eight-bit
+            integers, in the ranges that these images show. A few hundred training images do.
 
     Raises:
         ValueError: ONNX is not installed (`pip install 'cnn-pruning[export]'`), or the file would compute something
             else; nothing is written.
     """
     if isinstance(network, Pruned):
-        return onnx(network.network, network.image_shape, path)
-    if example is None:
+        plain, image_shape = network.network, network.image_shape
+    elif example is None:
         raise ValueError("a plain network does not know its images: give export() an example, one batch of them")
-    return onnx(*open_model(network, example), path)
+    else:
+        plain, image_shape = open_model(network, example)
+    if int8 is None:
+        return onnx(plain, image_shape, path)
+    return onnx_int8(plain, image_shape, path, (split_batch(batch, image_shape)[0] for batch in int8)).difference
 
 
 def _training_message(method: PruningMethod) -> str:

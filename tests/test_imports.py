@@ -27,6 +27,7 @@ FLOORS = {
             "draws",
             "selection",
             "modes",
+            "timing",
             "graph",
             "budget",
             "surgery",
@@ -36,12 +37,12 @@ FLOORS = {
             "training",
             "methods",
         ),
-        *("layers", "pruned", "files", "planning", "batches", "wrappers", "pruner", "api", "lightning"),
+        *("layers", "pruned", "files", "deploy", "planning", "batches", "wrappers", "pruner", "api", "lightning"),
         *("sensitivity", "dry_run", "testing"),
     ),
     "experiments": (
         *("system", "records", "config", "trainer", "report", "cli", "run", "evaluate", "plan", "sensitivity", "table"),
-        *("tracking", "sweep", "search", "pipeline", "program", "workspace", "benchmarks"),
+        *("tracking", "sweep", "search", "pipeline", "program", "workspace", "benchmarks", "measure"),
     ),
     "experiments.report": ("load", "analyse", "render", "table"),
 }

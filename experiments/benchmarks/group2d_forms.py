@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from experiments.benchmarks.harness import Row, run_benchmark, time_paired
-from experiments.benchmarks.runtimes import Shape, runtimes, synchronised
 from experiments.system import hardware
 from pruning.budget.targets import Share
+from pruning.deploy.runtimes import RUNTIMES, Shape, runtimes, synchronised
 from pruning.graph.cost import count_macs
 from pruning.methods.group2d import Group2D
 from pruning.models import vgg16
@@ -33,8 +33,8 @@ def compare_forms(what: str, dense: nn.Module, split: nn.Module, shape: Shape, c
     networks = {name: form.to(DEVICE).eval() for name, form in forms(dense, split).items()}
     fewer = fewer_macs(*(count_macs(network, shape) for network in networks.values()))
     rows: list[Row] = []
-    for runtime, prepare in runtimes(DEVICE, compile).items():
-        ready = {name: prepare(network, shape, BATCHES, DEVICE) for name, network in networks.items()}
+    for runtime in runtimes(DEVICE, compile):
+        ready = {name: RUNTIMES[runtime](network, shape, BATCHES, DEVICE) for name, network in networks.items()}
         for batch in BATCHES:
             times = time_paired(
                 {name: synchronised(works[batch], DEVICE) for name, works in ready.items()}, ROUNDS, warm=2

@@ -2,24 +2,22 @@
 
 import argparse
 import json
-import statistics
 import sys
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from rich.table import Table
 
 from experiments.system import checkout, hardware
 from experiments.system.console import console
+from pruning.timing import Clock, Name, Work, time_by_turns
 
 Row = dict[str, object]
 Switch = str | Mapping[str, object]  # the help of a flag, or all that argparse wants to know
-Name = TypeVar("Name", bound=Hashable)
 WIDE = 160  # columns of a table in a file
 
 
@@ -47,24 +45,12 @@ def number(row: Row, name: str) -> float:
     return figure
 
 
-Clock = Callable[[], float]
-
-
 def time_paired(
-    contenders: Mapping[Name, Callable[[], object]], rounds: int = 7, warm: int = 1, clock: Clock = time.perf_counter
+    contenders: Mapping[Name, Work], rounds: int = 7, warm: int = 1, clock: Clock = time.perf_counter
 ) -> dict[Name, float]:
-    """Median milliseconds of each contender, by turns in one process, so that noise hits all of them alike.
-
-    With `time.process_time` as the clock, other work on the machine hardly counts (and waiting not at all).
-    """
-    times: dict[Name, list[float]] = {name: [] for name in contenders}
-    for turn in range(warm + rounds):
-        for name, work in contenders.items():
-            start = clock()
-            work()
-            if turn >= warm:
-                times[name].append(1000 * (clock() - start))
-    return {name: statistics.median(measured) for name, measured in times.items()}
+    """Median milliseconds of each contender, by turns in one process."""
+    times = time_by_turns(contenders, rounds, warm, clock=clock)
+    return {name: 1000 * measured.median for name, measured in times.items()}
 
 
 def print_table(title: str, rows: Sequence[Row]) -> None:

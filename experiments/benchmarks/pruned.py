@@ -18,7 +18,7 @@ from torch import nn
 
 from experiments.benchmarks.harness import Aim, Row, number, run_benchmark, time_paired
 from experiments.benchmarks.run_context import build_context
-from experiments.benchmarks.runtimes import runtimes, synchronised
+from pruning.deploy.runtimes import RUNTIMES, Shape, runtimes, synchronised
 from pruning.graph.cost import count_macs
 from pruning.surgery import compact
 
@@ -79,6 +79,11 @@ FULL = tuple(
 def prune(case: Case) -> tuple[nn.Module, nn.Module]:
     """The dense network and what the method makes of it."""
     overrides = (f"model={case.model}", f"data.size={case.side}", f"ratio={case.ratio}", *METHODS[case.method])
+    return prune_by(*overrides)[:2]
+
+
+def prune_by(*overrides: str) -> tuple[nn.Module, nn.Module, Shape]:
+    """The dense network of a run, what its method makes of it, and its images."""
     context = build_context("recipe=smoke", "data.train=64", "data.test=1", "plan=true", *overrides)
     torch.manual_seed(0)
     pruned = copy.deepcopy(context.network)
@@ -88,7 +93,7 @@ def prune(case: Case) -> tuple[nn.Module, nn.Module]:
         torch.nn.init.uniform_(gate)
     choice = context.method.select(pruned)
     plain = context.network.eval()
-    return plain, compact(plain, choice, context.image_shape).eval()
+    return plain, compact(plain, choice, context.image_shape).eval(), context.image_shape
 
 
 @torch.no_grad()
@@ -96,7 +101,7 @@ def time_cases(runtime: str, cases: list[Case], device: str, threads: int) -> li
     """In a process of its own."""
     torch.set_num_threads(threads)
     target = torch.device(device)
-    prepare = runtimes(target, compile=True)[runtime]
+    prepare = RUNTIMES[runtime]
     clock = time.process_time if device == "cpu" else time.perf_counter
     rows: list[Row] = []
     for (model, side, batch), group in groupby(cases, key=lambda case: case.network):

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from experiments.config.choices import config_folders, explain
 from experiments.system import checkout
 
-GROUPS = ("method", "model", "data", "budget", "allocation", "repair", "objective", "recipe", "tracking", "experiment")
+GROUPS: tuple[str, ...] = ("method", "model", "data", "budget", "allocation", "repair", "deploy")
+GROUPS += ("objective", "recipe", "tracking", "experiment")
 EXAMPLES = """\
 Prune a CNN: train or load it, cut it, prove the small one equal to the masked one, fine-tune, measure, record.
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from experiments.cli.request import describe_record
 from experiments.records import jobs
-from experiments.records.record import Network, Record, Stage
+from experiments.records.record import Deployment, Network, Record, Stage
 from experiments.system.console import console, log, replace_unprintable
 from experiments.system.format import clock, cut, percent, si
 from experiments.system.redact import redact
@@ -21,6 +21,8 @@ from pruning.repair.names import describe_repair
 def show(record: Record, folder: Path) -> None:
     console.print()
     console.print(networks(record))
+    if record.deployment is not None:
+        console.print(deployed(record.deployment))
     if record.stages:
         console.print(stages(record))
     for line in remark_lines(record):
@@ -43,6 +45,35 @@ def networks(record: Record) -> Table:
     for name, values in figure_rows(list(shown.values())).items():
         table.add_row(name, *(text for _, text in values), cut(values[0][0], values[1][0]))
     return table
+
+
+def deployed(deployment: Deployment) -> Table:
+    """Float32 and eight-bit integers, dense and pruned, side by side."""
+    names = {"dense": deployment.dense, "dense int8": deployment.dense_int8}
+    shown = names | {"pruned": deployment.tuned, "pruned int8": deployment.tuned_int8}
+    title = f"{deployment.runtime}, {deployment.threads} thread{'s' * (deployment.threads > 1)}"
+    table = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("", no_wrap=True)
+    for name in shown:
+        table.add_column(name, justify="right", style="bold" if name == "pruned int8" else "")
+    each = list(shown.values())
+    table.add_row("test accuracy", *(percent(file.accuracy) for file in each))
+    table.add_row("unlike float32", *("" if file.flips is None else percent(file.flips) for file in each))
+    table.add_row("file", *(si(file.bytes) + "B" for file in each))
+    for batch, dense_ms in deployment.dense.latency_ms.items():
+        table.add_row(f"batch {batch}", *(f"{file.latency_ms[batch]:.3g} ms" for file in each))
+        table.add_row("", *(f"{dense_ms / file.latency_ms[batch]:.2f}x" for file in each), style="green")
+    return table
+
+
+def describe_deployment(deployment: Deployment) -> list[str]:
+    spread = max(max(file.half_width.values()) for file in (deployment.dense, deployment.tuned_int8))
+    floats = ", ".join(deployment.left_in_float) or "nothing"
+    return [
+        f"int8         ranges from {deployment.images} training images; off its simulation by "
+        f"{deployment.difference:.1e} of the logits' scale (limit 0.1); left in float: {floats}",
+        f"times        medians by turns in one process, known to {percent(spread, 1)}",
+    ]
 
 
 def title(record: Record) -> str:
@@ -98,6 +129,7 @@ def remark_lines(record: Record) -> list[str]:
             f"rounds       {len(record.rounds)}, to {', '.join(si(cut.macs).strip() for cut in record.rounds)} MACs"
         )
     lines += [f"repair       {describe_repair(**asdict(repair))}" for repair in record.repairs or ()]
+    lines += describe_deployment(record.deployment) if record.deployment else []
     if record.gates_accuracy is not None:
         lines.append(f"with gates   {percent(record.gates_accuracy)} (full size, before any filter was removed)")
     if record.unreadable:

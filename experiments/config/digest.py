@@ -12,8 +12,8 @@ USED = {"timm_network": "timm", "Folder": "Pillow", "TorchPruning": "torch-pruni
 
 # Everything in the config counts but for these, so that a new key is safe until someone lists it here.
 NEVER = (
-    *("program", "table", "plan", "sensitivity", "store", "folder", "name", "tracking", "scan", "export", "published"),
-    "objective_metric",
+    *("program", "table", "plan", "sensitivity", "store", "folder", "name", "tracking", "scan", "export", "deploy"),
+    *("published", "objective_metric"),
     *("trainer.accelerator", "trainer.devices", "trainer.strategy", "trainer.num_nodes", "trainer.progress"),
     "trainer.checkpoint_minutes",
     *("data.root", "data.workers", "data.cache", "data.verify"),  # what is read counts by data.identity

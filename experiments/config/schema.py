@@ -57,6 +57,12 @@ class Observe:
 
 
 @dataclass(frozen=True)
+class Deploy:
+    precision: Literal["int8"] | None
+    images: Annotated[int, at_least(1)]
+
+
+@dataclass(frozen=True)
 class Trainer:
     accelerator: str
     devices: int | str | list[int]  # how many, "auto", or their indices
@@ -141,6 +147,7 @@ class Settings:
     allocation: Made
     repair: Repair
     observe: Observe
+    deploy: Deploy
     data: Annotated[Made, rules.images]
     model: Annotated[Made, rules.no_secret]
     method: Made

@@ -13,6 +13,7 @@ from experiments.config.typed_overrides import command
 from experiments.evaluate import measure
 from experiments.evaluate.answers import Answers
 from experiments.evaluate.artifacts import NETWORK, ONNX, origin_of
+from experiments.evaluate.deployment import deploy, is_deployed
 from experiments.records import record
 from experiments.records.record import Budget, Layer, Record
 from experiments.run.context import RunContext
@@ -76,6 +77,8 @@ def read_finished(context: RunContext) -> Record | None:
     except ValueError as error:
         log(f"{error}: making it again", "yellow")
         return None
+    if not is_deployed(context, finished):
+        return None
     if damage := describe_damage(context):
         log(f"{damage}: making it again from what the store holds", "yellow")
         return None
@@ -131,6 +134,7 @@ def write_record(context: RunContext, outputs: StageOutputs, form: str) -> Recor
         data_verified=data.verified,
         left_out=count_left_out(context, cut),
         rounds=describe_rounds(context, outputs.rounds),
+        deployment=deploy(context, outputs.dense.network, cut.tuned.network, form),
         **describe_surroundings(context),
     )
     result.write(context.folder / "record.json")

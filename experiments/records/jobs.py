@@ -179,6 +179,8 @@ def is_complete(job_folder: Path, run: str | None) -> bool:
     folder, exported = results_folder(job_folder) / run, record.config.get("export")
     if exported and not matches_checksum(folder / "network.onnx"):
         return False
+    if record.deployment is not None and not matches_checksum(folder / "onnx" / "pruned-int8.onnx"):
+        return False
     return run.endswith(record.digest[:8]) and is_intact(folder / "network")
 
 

@@ -90,6 +90,32 @@ class Repair:
 
 
 @dataclass(frozen=True)
+class Deployed:
+    """One ONNX file as ONNX Runtime runs it."""
+
+    accuracy: float  # on the test set
+    bytes: int  # of the file
+    latency_ms: dict[str, float]  # by batch size, all files by turns in a process of their own; the median
+    half_width: dict[str, float]  # of the median's 95 % interval, as a share of it
+    flips: float | None  # share of the test images answered unlike the float32 file of the same network; None of that
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The dense and the fine-tuned network, in float32 and in eight-bit integers."""
+
+    dense: Deployed
+    dense_int8: Deployed
+    tuned: Deployed
+    tuned_int8: Deployed
+    images: int  # of training, without labels, that showed the ranges
+    difference: float  # of ONNX Runtime's int8 and its simulation, relative to the largest logit; the worse of both
+    left_in_float: list[str]  # operators of the fine-tuned network that ONNX Runtime computes in float32 all the same
+    threads: int
+    runtime: str  # with its version
+
+
+@dataclass(frozen=True)
 class Budget:
     of: str  # the choice of budget=
     asked: float
@@ -143,6 +169,7 @@ class Record:
     repair_seconds: float | None = None
     selection_seconds: float | None = None  # of observing images and choosing; older records lack it
     rounds: list[Round] | None = None  # in order, the last met the budget; None: rounds=1
+    deployment: Deployment | None = None  # None: deploy=none
 
     @property
     def unreadable(self) -> str:

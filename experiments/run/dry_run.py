@@ -59,6 +59,8 @@ def refuse_unfit(context: PlanContext) -> None:
         )
     refuse_few_images(context, context.settings.repair.steps)
     refuse_few_observed(context, context.method)
+    if context.settings.deploy.precision is not None:
+        refuse_more_than_training(context, "deploy.images", context.settings.deploy.images)
     refuse_rounds(context)
     with fork_rng():
         check_output(context.network, context.image_shape, classes)

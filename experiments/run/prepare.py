@@ -77,7 +77,7 @@ def make_data(settings: Settings) -> ClassificationData:
     """After all that can be refused without it."""
     targets.check_nodes(settings)
     refuse_unwritable(Path(settings.folder))
-    if settings.export == "onnx":
+    if settings.export == "onnx" or settings.deploy.precision is not None:
         export.refuse_missing()
     made = instantiate(plain(targets.without_facts("data", settings.data)), _convert_="all")
     return made if isinstance(made, ClassificationData) else adapt_data(settings, made)

@@ -18,7 +18,7 @@ def identify(values: object) -> str:
     content = content_digest(Path(baseline)) if baseline and is_readable(Path(baseline)) else baseline
     stamped = [stamp(path, path.stat().st_mtime_ns) for path in data_paths(data)]
     images = {"stamps": stamped, "root": data.get("root")}
-    return digest("sweep", values, **images, baseline=content, export=values["export"])
+    return digest("sweep", values, **images, baseline=content, export=values["export"], deploy=values["deploy"])
 
 
 def is_readable(baseline: Path) -> bool:

@@ -29,7 +29,7 @@ CHECKED_BATCHES = (1, 3)
 
 def exported(network: nn.Module, image_shape: Shapes) -> torch.export.ExportedProgram:
     """The network in eval as a torch.export program, for any number of images."""
-    bare, images = _prepare(network, image_shape)
+    bare, images = prepare(network, image_shape)
     args, kwargs = bind(bare, images)
     return torch.export.export(
         bare, tuple(args.values()), kwargs, dynamic_shapes=_batch_axes(bare, images, torch.export.Dim.DYNAMIC)
@@ -45,8 +45,15 @@ def onnx(network: nn.Module, image_shape: Shapes, path: Path | str) -> float:
     Raises:
         ValueError: as `refuse_missing`; or the file computes something else, and nothing is written.
     """
+    content, distance = checked_onnx(network, image_shape)
+    durable.write(Path(path), content)
+    return distance
+
+
+def checked_onnx(network: nn.Module, image_shape: Shapes) -> tuple[bytes, float]:
+    """What `onnx` writes, and what it returns."""
     refuse_missing()
-    bare, images = _prepare(network, image_shape)
+    bare, images = prepare(network, image_shape)
     if float_type(bare) is torch.bfloat16:
         raise ValueError("ONNX Runtime computes nothing in bfloat16: give a copy in float32, network.float()")
     try:
@@ -62,8 +69,7 @@ def onnx(network: nn.Module, image_shape: Shapes, path: Path | str) -> float:
             f"the ONNX form differs from the network by {distance:.2e} of its outputs' scale, more than "
             f"{tolerance:.0e}; use exported(), or another version of onnxscript"
         )
-    durable.write(Path(path), content)
-    return distance
+    return content, distance
 
 
 def _onnx_program(network: nn.Module, batch: Batch) -> Any:
@@ -75,14 +81,14 @@ def _onnx_program(network: nn.Module, batch: Batch) -> Any:
             tuple(args.values()),
             kwargs=kwargs,
             dynamo=True,
-            input_names=list(_named_inputs(network, batch)),
+            input_names=list(named_inputs(network, batch)),
             output_names=_output_names(network, batch),
             dynamic_shapes=_batch_axes(network, batch, torch.export.Dim("batch", min=1)),
             verbose=False,
         )
 
 
-def _named_inputs(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+def named_inputs(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
     if isinstance(batch, Tensor):
         return {"images": batch}
     args, kwargs = bind(network, batch)
@@ -92,7 +98,7 @@ def _named_inputs(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
 @torch.no_grad()
 def _output_names(network: nn.Module, batch: Batch) -> list[str]:
     """No two values of an ONNX file have one name."""
-    names, inputs = list(named_outputs(call(network, batch))), _named_inputs(network, batch)
+    names, inputs = list(named_outputs(call(network, batch))), named_inputs(network, batch)
     return ["logits"] if len(names) == 1 else [f"{name}_output" if name in inputs else name for name in names]
 
 
@@ -109,7 +115,7 @@ def refuse_missing() -> None:
         raise ValueError(f"ONNX needs {', '.join(missing)}: pip install 'cnn-pruning[export]'")
 
 
-def _prepare(network: nn.Module, image_shape: Shapes) -> tuple[nn.Module, Batch]:
+def prepare(network: nn.Module, image_shape: Shapes) -> tuple[nn.Module, Batch]:
     """A copy in eval on the CPU, and example images."""
     bare = copy.deepcopy(network).cpu().eval()
     return bare, random_batch(image_shape, EXAMPLE_BATCH, float_type(bare), EXAMPLE_BATCH)
@@ -120,16 +126,16 @@ def _relative_difference(content: bytes, network: nn.Module, count: int, image_s
     batch = random_batch(image_shape, count, float_type(network), count)
     session = import_module("onnxruntime").InferenceSession(content, providers=["CPUExecutionProvider"])
     read = {value.name for value in session.get_inputs()}  # one that nobody reads is left out
-    given = {name: value.numpy() for name, value in _named_inputs(network, batch).items() if name in read}
+    given = {name: value.numpy() for name, value in named_inputs(network, batch).items() if name in read}
     of_onnx = session.run(None, given)
     with exact_float32():
         of_network = [output.numpy() for output in flatten_output(call(network, batch))]
     if [output.shape for output in of_onnx] != [output.shape for output in of_network]:
         return float("inf")
-    return max(map(_distance, of_onnx, of_network))
+    return max(map(relative_distance, of_onnx, of_network))
 
 
-def _distance(of_onnx: np.ndarray, of_network: np.ndarray) -> float:
+def relative_distance(of_onnx: np.ndarray, of_network: np.ndarray) -> float:
     """The largest difference relative to the largest value; classes and masks count as numbers."""
     difference, scale = np.abs(of_onnx.astype(float) - of_network), float(np.abs(of_network.astype(float)).max())
     return float(difference.max()) / scale if scale else float("inf" if difference.any() else 0)

@@ -6,9 +6,7 @@ that of the FCF authors.
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +25,7 @@ from pruning.graph.ops import Channelwise, Linear, Norm, NormOverChannels, Op, O
 from pruning.graph.tracing import TRACED_IMAGES, Trace, float_type, skeleton
 from pruning.modes import eval_mode
 from pruning.selection import SELECTABLE, TRANSPOSED
+from pruning.timing import time_by_turns
 
 
 @dataclass(frozen=True)
@@ -91,24 +90,17 @@ def latencies(
 
     They run by turns after a warm-up, so that what else the machine does meets all of them alike.
     """
-    times: list[list[float]] = [[] for _ in networks]
     with ExitStack() as modes:
         evaluated = [modes.enter_context(eval_mode(network)) for network in networks]
-        for network in 2 * evaluated:
-            network(images)
-        while len(times[0]) < least or min(map(sum, times)) < seconds:
-            for network, durations in zip(evaluated, times, strict=True):
-                durations.append(_time_forward(network, images))
-    return [statistics.median(durations) for durations in times]
+        works = {index: partial(_run_forward, network, images) for index, network in enumerate(evaluated)}
+        return [times.median for times in time_by_turns(works, least, warm=2, seconds=seconds).values()]
 
 
-def _time_forward(network: nn.Module, images: Tensor) -> float:
-    wait: Callable[[], None] = partial(torch.cuda.synchronize, images.device) if images.is_cuda else lambda: None
-    wait()
-    start = time.perf_counter()
+def _run_forward(network: nn.Module, images: Tensor) -> None:
+    """Over when it returns."""
     network(images)
-    wait()
-    return time.perf_counter() - start
+    if images.is_cuda:
+        torch.cuda.synchronize(images.device)
 
 
 def predict(liveness: Liveness) -> Cost:

@@ -127,7 +127,7 @@ def test_the_machine_counts_by_what_it_comes_to() -> None:
 
 def job(root: Path) -> dict[str, Any]:
     data = {"_target_": "datamodules.folder.Folder", "root": str(root), "train": "train", "test": "test"}
-    return CONFIG | {"data": data, "baseline": None, "export": None}
+    return CONFIG | {"data": data, "baseline": None, "export": None, "deploy": None}
 
 
 def test_a_job_whose_images_changed_is_not_complete(tmp_path: Path) -> None:

@@ -3,23 +3,22 @@
 import copy
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor, nn
 
+from pruning.arguments import key
+from pruning.deploy.int8 import make_session
 from pruning.files import export
+from pruning.timing import Work
 
 Shape = tuple[int, int, int]
-Work = Callable[[], object]
 Ready = dict[int, Work]  # by batch
 Runtime = Callable[[nn.Module, Shape, Sequence[int], torch.device], Ready]
 
 
-def random_images(batch: int, shape: Shape, device: torch.device) -> Tensor:
+def random_images(batch: int, shape: Sequence[int], device: torch.device) -> Tensor:
     return torch.randn(batch, *shape, generator=torch.Generator().manual_seed(batch)).to(device)
 
 
@@ -39,24 +38,40 @@ def compiled(network: nn.Module, shape: Shape, batches: Sequence[int], device: t
 
 
 def onnxruntime(network: nn.Module, shape: Shape, batches: Sequence[int], device: torch.device) -> Ready:
-    library = import_module("onnxruntime")
-    options = library.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "network.onnx"
-        export.onnx(network, shape, path)
-        session = library.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-    return {b: partial(session.run, None, {"images": random_images(b, shape, device).cpu().numpy()}) for b in batches}
+    content, _ = export.checked_onnx(network, shape)
+    return prepare_onnx(content, batches)
 
 
-def runtimes(device: torch.device, compile: bool) -> dict[str, Runtime]:
-    """Those that there are on this machine, by name."""
-    available: dict[str, Runtime] = {"eager": eager, "channels last": channels_last}
-    if compile:
-        available["compiled"] = compiled
-    if device.type == "cpu" and all(find_spec(name) for name in export.EXTRA):
-        available["onnxruntime"] = onnxruntime
-    return available
+def prepare_onnx(content: bytes, batches: Sequence[int]) -> Ready:
+    """An ONNX file of one input, images of a known size."""
+    session = make_session(content, threads=torch.get_num_threads())
+    images, *others = session.get_inputs()
+    if others or not all(isinstance(size, int) for size in images.shape[1:]):
+        raise ValueError(f"only ONNX files of one input, images of one size, are timed; this one has {images.shape}")
+    given = {b: random_images(b, images.shape[1:], torch.device("cpu")).numpy() for b in batches}
+    return {batch: partial(session.run, None, {images.name: array}) for batch, array in given.items()}
+
+
+RUNTIMES: dict[str, Runtime] = {
+    "eager": eager,
+    "channels last": channels_last,
+    "compiled": compiled,
+    "onnxruntime": onnxruntime,
+}
+
+
+def refuse_missing_runtime(name: str) -> None:
+    """Raise ValueError unless this runtime is installed."""
+    if name not in RUNTIMES:
+        raise ValueError(f"{key('runtime')} must be one of {', '.join(RUNTIMES)}, got {name!r:.60}")
+    if name == "onnxruntime":
+        export.refuse_missing()
+
+
+def runtimes(device: torch.device, compile: bool) -> list[str]:
+    """Those that there are on this machine."""
+    has_onnx = device.type == "cpu" and all(find_spec(name) for name in export.EXTRA)
+    return [name for name in RUNTIMES if (name != "compiled" or compile) and (name != "onnxruntime" or has_onnx)]
 
 
 def synchronised(work: Work, device: torch.device) -> Work:

@@ -1,0 +1,72 @@
+"""How long pieces of work take: by turns in one process, so that what else the machine does meets all of them alike."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+Name = TypeVar("Name", bound=Hashable)
+Work = Callable[[], object]
+Clock = Callable[[], float]
+NORMAL_95 = 1.96
+
+
+class Ratio(NamedTuple):
+    """Of two times, and the half width of its 95 % interval."""
+
+    value: float
+    half_width: float
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of one piece of work, one for each round."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
+    def half_width(self) -> float:
+        """Of the median's 95 % interval."""
+        return median_with_interval(self.seconds).half_width
+
+    def over(self, other: Times) -> Ratio:
+        """The median of the rounds' own ratios: both were timed one after the other in each."""
+        return median_with_interval([mine / theirs for mine, theirs in zip(self.seconds, other.seconds, strict=True)])
+
+
+def median_with_interval(figures: Sequence[float]) -> Ratio:
+    """By order statistics, whatever the distribution: between those whose ranks are 0.98 sqrt(n) from the middle; with
+    five figures or fewer the whole range, which holds the median less surely than that."""
+    ranked, count = sorted(figures), len(figures)
+    low = max(0, math.floor(count / 2 - NORMAL_95 * math.sqrt(count) / 2))
+    return Ratio(statistics.median(ranked), (ranked[count - 1 - low] - ranked[low]) / 2)
+
+
+def time_by_turns(
+    works: Mapping[Name, Work],
+    rounds: int = 7,
+    warm: int = 1,
+    seconds: float = 0.0,
+    clock: Clock = time.perf_counter,
+) -> dict[Name, Times]:
+    """At least `rounds` rounds after `warm` that do not count, and `seconds` in all for each.
+
+    With `time.process_time` as the clock other work on the machine hardly counts, and waiting not at all.
+    """
+    spent: dict[Name, list[float]] = {name: [] for name in works}
+    for work in [work for _ in range(warm) for work in works.values()]:
+        work()
+    while any(len(times) < rounds or sum(times) < seconds for times in spent.values()):
+        for name, work in works.items():
+            start = clock()
+            work()
+            spent[name].append(clock() - start)
+    return {name: Times(tuple(times)) for name, times in spent.items()}
