@@ -121,7 +121,7 @@ def test_the_key_is_in_no_file(tmp_path: Path, mode: str) -> None:
     leaks = (f"tracking.project={KEY}", f"tracking={mode}", f"choice.recipe={KEY}")
     Job(tmp_path / "run", *leaks, env=env).finish()
     failed = Job(tmp_path / "run", f"baseline={KEY}", env=env)
-    assert failed.wait() == 1
+    assert failed.wait() == 2
     assert "baseline=*** is not a file" in failed.said()
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.suffix == ".wandb" for path in written)

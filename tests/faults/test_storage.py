@@ -49,7 +49,7 @@ def test_a_folder_that_may_not_be_written_is_refused_at_once(tmp_path: Path) -> 
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
     job = Job(closed / "run", env=MEEK, make=False)
-    assert job.wait() == 1
+    assert job.wait() == 2
     assert f"folder={closed / 'run'} cannot be written: {closed} is not a folder one may write to" in job.said()
 
 
@@ -105,7 +105,7 @@ def test_odd_answers_of_a_server_cost_a_warning(tmp_path: Path, odd: tuple[int, 
 def test_a_name_that_wandb_refuses_is_refused_before_training(tmp_path: Path) -> None:
     with server() as (env, _):
         job = Job(tmp_path / "run", "tracking=online", "tracking.project=a/b", env=env)
-        assert job.wait() == 1  # refused before anything is trained
+        assert job.wait() == 2  # refused before anything is trained
     assert "tracking.project" in job.said()
 
 
