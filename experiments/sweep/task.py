@@ -14,6 +14,7 @@ from experiments.config.settings import EXPERIMENT, SHORT, choose_program
 from experiments.records import jobs, status
 from experiments.records.jobs import Job
 from experiments.system import checkout, preemption
+from experiments.system.console import log
 from pruning.files import durable
 
 LOG = "log.txt"
@@ -67,8 +68,10 @@ def prepare(config: DictConfig, sweep: Path) -> Task:
 
 
 def complete_job(task: Task) -> Job | None:
-    """What an earlier attempt has left of it, where that is whole and would come out alike."""
+    """What an earlier attempt has left of it, where that is whole and would come out alike; a damaged file is named."""
     previous = jobs.read_job(task.folder)
+    if previous and previous.state == jobs.DAMAGED:
+        log(str(previous.reason), "yellow")
     if not (previous and previous.identity == task.identity and task.stores):
         return None
     if not jobs.is_complete(task.folder, previous.run):
