@@ -82,7 +82,7 @@ def metrics(path: str, names: str | Sequence[str]) -> None:
 def not_blank(path: str, value: str | None) -> None:
     """As from a variable of the shell that is not set."""
     if value is not None and not value.strip():
-        raise ValueError(f"{path} must name a file or a folder, got {value!r}: leave it out to train the network")
+        raise ValueError(f"{path} must name a file or a folder, got {value!r}: or leave it out")
 
 
 def name_for_wandb(path: str, value: str) -> None:

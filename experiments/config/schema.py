@@ -27,7 +27,7 @@ class Stage:
     lr: Size
     momentum: Annotated[float, share("from 1 on steps grow without end")]
     weight_decay: Size
-    schedule: Literal["constant", "step", "cosine"]
+    schedule: Literal["constant", "step", "cosine", "linear"]
     milestones: list[Size]
     factor: Size
     warmup: Size
@@ -164,6 +164,7 @@ class Settings:
     sensitivity: bool
     export: Literal["onnx"] | None
     store: bool
+    store_folder: Annotated[str | None, rules.not_blank, refuse_secret]
     folder: Annotated[str, refuse_secret]
     name: str
 

@@ -49,7 +49,7 @@ def prepare(settings: Settings) -> RunContext:
     precision = resolve_precision(settings, plan.method, device)
     hardware.set_current_device(device)
     data.default_device = device
-    store = Store(Path(settings.folder) / "store", settings.store)
+    store = Store(Path(settings.store_folder or Path(settings.folder, "store")), settings.store)
     context = RunContext(**vars(plan), device=device, precision=precision, processes=processes, store=store)
     refuse_unfit(context)
     if child_ranks.READY_PIPE not in os.environ:  # else the first process has tried it all

@@ -52,9 +52,9 @@ def redact_entry(key: object, value: object, secrets: list[str]) -> object:
     return replace_secrets(value, secrets)
 
 
-def refuse_secret(key: str, value: str) -> None:
+def refuse_secret(key: str, value: str | None) -> None:
     """What is written down as it is, since it is used again as it is: a path, what a network is built of."""
-    if redact(value) != value:
+    if value is not None and redact(value) != value:
         raise ValueError(f"{key}={value} holds a secret, and it would be written into records: choose another {key}")
 
 

@@ -39,8 +39,9 @@ def learning_rate_factor(epoch: float, recipe: Recipe) -> float:
     """The share of recipe.lr at a point of the stage, counted in epochs and their fractions."""
     if epoch < recipe.warmup:
         return (epoch + 1e-3) / (recipe.warmup + 1e-3)  # a rate of exactly 0 would waste the first step
-    if recipe.schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * (epoch - recipe.warmup) / max(recipe.epochs - recipe.warmup, 1e-9)))
+    if recipe.schedule in ("cosine", "linear"):
+        done = (epoch - recipe.warmup) / max(recipe.epochs - recipe.warmup, 1e-9)
+        return 1 - done if recipe.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
     if recipe.schedule == "step":
         return recipe.factor ** sum(epoch >= mark for mark in milestones(recipe))
     return 1.0

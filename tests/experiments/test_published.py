@@ -16,8 +16,9 @@ EXPERIMENTS = sorted(
     path.relative_to(CONF / "experiment").with_suffix("").as_posix() for path in CONF.glob("experiment/*/*.yaml")
 )
 TABLES = ["compare/no_training"]  # of no run
+SWEEPING = ("compare/", "evidence/", "search/")  # with -m
 SWEEPS = [name for name in EXPERIMENTS if name.startswith("compare/") and name not in TABLES]
-SINGLE = [name for name in EXPERIMENTS if not name.startswith(("compare/", "search/"))]
+SINGLE = [name for name in EXPERIMENTS if not name.startswith(SWEEPING)]
 
 
 @pytest.mark.parametrize(

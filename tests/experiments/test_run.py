@@ -126,6 +126,13 @@ def test_methods_and_ratios_share_one_baseline(made: record.Record, tmp_path: Pa
     assert len(list(tmp_path.glob("store/baseline-*"))) == 1
 
 
+def test_folders_that_share_a_store_train_nothing_twice(made: record.Record, tmp_path: Path) -> None:
+    again = run(tmp_path / "elsewhere", f"store_folder={tmp_path / 'store'}")
+    assert [stage.reused for stage in again.stages] == [True, True]
+    assert again.tuned.answers == made.tuned.answers
+    assert not (tmp_path / "elsewhere" / "store").exists()
+
+
 def test_store_false_makes_everything_again_with_the_same_numbers(made: record.Record, tmp_path: Path) -> None:
     second = run(tmp_path, "store=false")
     assert not any(stage.reused for stage in second.stages)

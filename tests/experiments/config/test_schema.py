@@ -20,14 +20,14 @@ def test_the_settings_are_what_was_composed_and_plain_again() -> None:
     [
         ("+foo=3", r"foo: no such key; known here are objective, recipe"),
         ("+recipe.prune.foo=3", r"recipe\.prune\.foo: no such key; known here are epochs"),
-        ("baseline=", r"baseline must name a file or a folder, got '': leave it out to train the network"),
+        ("baseline=", r"baseline must name a file or a folder, got '': or leave it out"),
         ("ratio=1.0", r"ratio must lie in \[0, 1\), got 1"),
         ("ratio=1.5", r"ratio must lie in \[0, 1\), got 1\.5"),
         ("ratio=-0.1", r"ratio must lie in \[0, 1\), got -0\.1"),
         ("ratio=nan", "ratio must be a finite number, got nan"),
         ("recipe.finetune.lr=inf", r"recipe\.finetune\.lr must be a finite number, got inf"),
         ("recipe.baseline.epochs=-1", r"recipe\.baseline\.epochs must be 0 or more, got -1"),
-        ("recipe.baseline.schedule=linear", r"recipe\.baseline\.schedule must be one of constant, step, cosine"),
+        ("recipe.baseline.schedule=square", r"recipe\.baseline\.schedule must be one of constant, step, cosine"),
         ("recipe.batch=0", r"recipe\.batch must be 1 or more, got 0"),
         ("recipe.scale=0", r"recipe\.scale must be above 0, got 0"),
         (

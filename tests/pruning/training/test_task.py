@@ -35,6 +35,11 @@ def test_cosine_starts_at_one_passes_the_half_and_ends_at_zero() -> None:
     assert shares == pytest.approx([1, 0.5, 0])
 
 
+def test_linear_starts_at_one_and_ends_at_zero_behind_its_warmup() -> None:
+    shares = [learning_rate_factor(epoch, recipe(schedule="linear", warmup=10)) for epoch in (10.0, 15.0, 20.0, 30.0)]
+    assert shares == pytest.approx([1, 0.75, 0.5, 0])
+
+
 def test_warmup_rises_and_then_the_schedule_has_the_rest() -> None:
     warm = recipe(schedule="cosine", warmup=10)
     assert 0 < learning_rate_factor(0.0, warm) < 0.01
