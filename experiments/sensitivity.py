@@ -13,6 +13,7 @@ from experiments.config.refusal import refusals
 from experiments.config.schema import Settings
 from experiments.evaluate import measure
 from experiments.records.record import write_json
+from experiments.report.render import charts
 from experiments.run.context import RunContext
 from experiments.run.failures import running
 from experiments.run.prepare import prepare
@@ -24,6 +25,9 @@ from experiments.system.console import console, log
 from experiments.trainer import ranks
 from pruning.files import durable
 from pruning.sensitivity import Point, scan, tolerated_ratios
+
+DENSITY = 2  # pixels of a point
+LEGEND_ROWS = 20
 
 
 def run(settings: Settings) -> Path | None:
@@ -96,24 +100,30 @@ def save(folder: Path, points: list[Point], dense: float, allowed: dict[str, flo
 
 
 def plot(path: Path, points: list[Point], dense: float) -> None:
+    import vl_convert
+
+    durable.write(path, vl_convert.vegalite_to_png(plot_spec(points, dense), scale=DENSITY, allowed_base_urls=[]))
+
+
+def plot_spec(points: list[Point], dense: float) -> charts.Spec:
     """Accuracy against ratio, one line for each layer, early layers dark."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
     sites = list(dict.fromkeys(point.site for point in points))
-    for index, site in enumerate(sites):
-        line = [point for point in points if point.site == site]
-        colour = pyplot.colormaps["viridis"](0.9 * index / max(1, len(sites) - 1))
-        axes.plot([p.ratio for p in line], [100 * p.accuracy for p in line], "o-", ms=3, lw=1, color=colour, label=site)
-    axes.axhline(100 * dense, color="0.5", lw=1, ls="--", label="dense")
-    axes.set(
-        xlabel="share of this layer removed",
-        ylabel="validation accuracy, %",
-        title="Each layer pruned alone, no training",
+    values = [{"layer": p.site, "ratio": p.ratio, "accuracy": p.accuracy} for p in points]
+    share, percent = {"title": "share of this layer removed"}, {"title": "validation accuracy", "format": ".0%"}
+    legend = {"columns": 1 + len(sites) // LEGEND_ROWS, "title": None, "symbolLimit": 0}
+    colour = {"field": "layer", "type": "nominal", "sort": sites, "legend": legend}
+    lines = {
+        "data": {"values": values},
+        "mark": {"type": "line", "point": True, "strokeWidth": 1},
+        "encoding": {
+            "x": {"field": "ratio", "type": "quantitative", "axis": share},
+            "y": {"field": "accuracy", "type": "quantitative", "axis": percent, "scale": {"zero": False}},
+            "color": colour | {"scale": {"scheme": "viridis"}},
+        },
+    }
+    unpruned = {"data": {"values": [{"dense": dense}]}, "mark": {"type": "rule", "strokeDash": [6, 4], "color": "#888"}}
+    unpruned["encoding"] = {"y": {"field": "dense", "type": "quantitative"}}
+    title = "Each layer pruned alone, no training (dashed: the dense network)"
+    return charts.complete_spec(
+        {"title": title, "width": 640, "height": 360, "background": "white", "layer": [lines, unpruned]}
     )
-    axes.legend(fontsize=6, ncols=1 + len(sites) // 20, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    figure.savefig(path, dpi=150)
-    pyplot.close(figure)
