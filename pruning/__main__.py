@@ -1,4 +1,5 @@
-"""The command cnn-pruning, or `python -m pruning`: a run from any folder, or the programs `report` and `workspace`.
+"""The command cnn-pruning, or `python -m pruning`: a run from any folder, or one of the programs `report`,
+`store` and `workspace`.
 
 An installed program lies within this package: a folder `experiments` of its own, in the place where packages are
 installed, would break every research repository that has one.
@@ -11,7 +12,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 ROOT = PACKAGE / "_program" if (PACKAGE / "_program").is_dir() else PACKAGE.parent  # installed, or a checkout
-OTHERS = {"report": "experiments.report", "workspace": "experiments.workspace"}
+OTHERS = {name: f"experiments.{name}" for name in ("report", "store", "workspace")}
 
 
 def main() -> None:

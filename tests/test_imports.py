@@ -41,8 +41,21 @@ FLOORS = {
         *("sensitivity", "dry_run", "testing"),
     ),
     "experiments": (
-        *("system", "records", "config", "trainer", "report", "cli", "run", "evaluate", "plan", "sensitivity", "table"),
-        *("tracking", "sweep", "search", "pipeline", "program", "workspace", "benchmarks", "measure"),
+        *(
+            "system",
+            "records",
+            "store",
+            "config",
+            "trainer",
+            "report",
+            "cli",
+            "run",
+            "evaluate",
+            "plan",
+            "sensitivity",
+            "table",
+        ),
+        *("tracking", "sweep", "search", "pipeline", "program", "workspace", "benchmarks", "measure", "rates"),
     ),
     "experiments.report": ("load", "analyse", "render", "table"),
 }
@@ -123,7 +136,17 @@ def test_no_room_is_a_drawer_for_everything(room: str) -> None:
 
 
 LIGHT = ("records.record", "records.jobs", "records.status", "system.locks", "system.preemption", "sweep.launch")
-LIGHT += ("config.schema", "config.targets", "program", "cli.commandline", "cli.summary", "report", "workspace")
+LIGHT += (
+    "config.schema",
+    "config.targets",
+    "program",
+    "cli.commandline",
+    "cli.summary",
+    "report",
+    "workspace",
+    "store",
+    "rates",
+)
 HEAVY = ("torch", "lightning", "wandb")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from statistics import fmean
 
+from experiments import store
 from experiments.records import jobs, status
 from experiments.records.jobs import Job
 from experiments.sweep import results
@@ -107,6 +108,8 @@ class SweepMonitor:
             log(f"{job.state:<9} {' '.join(self.distinct_overrides(job))}")
             log(f"          {job.reason or 'not started'}{self.log_path(job)}")
         log(f"sweep        {self.sweep / jobs.FILE}")
+        if not self.quiet:
+            log(f"on disk      {store.describe_folder(self.folder)}")
         return bool(unfinished)
 
 
