@@ -89,6 +89,8 @@ def path_priority(path: str) -> tuple[bool, bool, str]:
 def format_setting(path: str, value: JSON) -> str:
     if path == "repair.steps" and isinstance(value, list):
         path, value = "repair", "+".join(map(str, value)) or "none"
+    if path == "modified" and value == []:
+        return "unmodified"
     text = value if isinstance(value, str) else json.dumps(value)
     text = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
     if path == "choice.objective":

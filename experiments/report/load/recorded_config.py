@@ -19,7 +19,10 @@ class Recipe(TypedDict):
 class Published(TypedDict):
     dense: float | None
     tuned: float | None
-    accuracy_mark: str
+    accuracy_mark: str | None
+    macs_cut: NotRequired[float | None]
+    params_cut: NotRequired[float | None]
+    ops: NotRequired[str]
 
 
 class RecordedConfig(TypedDict):

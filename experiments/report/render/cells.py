@@ -112,9 +112,10 @@ def widths_text(configuration: Configuration) -> str:
 
 
 def unit_text(figure: Figure) -> str:
-    return {"share": "%", "cut": "%", "points": "points", "macs": "MACs", "nats": "nats", "ms": "ms"}.get(
-        figure.unit, ""
-    )
+    """Of a column's head, where its title does not say it."""
+    units = {"share": "%", "cut": "%", "points": "points", "macs": "MACs", "nats": "nats", "ms": "ms"}
+    unit = units.get(figure.unit, "")
+    return "" if unit == figure.title else unit
 
 
 def table_rows(comparison: Comparison) -> list[tuple[Configuration, list[Cell]]]:

@@ -8,6 +8,7 @@ from experiments.report.analyse.configurations import Comparison, Configuration
 from experiments.report.analyse.estimate import estimate
 from experiments.report.analyse.fairness import RULES, Protocol
 from experiments.report.analyse.significance import FEWEST
+from experiments.report.load.recorded_config import read_config
 from experiments.report.load.runs import Figure
 from experiments.report.load.text import printable
 from experiments.report.render import answers, cells, charts, pareto
@@ -29,6 +30,7 @@ def section_data(comparison: Comparison, styles: dict[str, tuple[str, str]]) -> 
         "settings": configuration_rows(comparison, protocols),
         "runs": run_rows(comparison),
         "dense": dense_lines(comparison, protocols),
+        "published": published_rows(comparison),
         "layers": layer_names(comparison),
         "totals": [total for _, total in layer_widths(comparison.configurations[0])],
         "details": row_details(comparison),
@@ -136,6 +138,21 @@ def dense_lines(comparison: Comparison, protocols: dict[str, Protocol]) -> Rows:
     means = [fmean({run.record.dense.accuracy for id in group for run in rows[id].runs}) for group in groups]
     lines = {f"dense {percent(mean)}": mean for mean in means[:LINES]}
     return [{"accuracy": mean, "label": label} for label, mean in lines.items()]
+
+
+def published_rows(comparison: Comparison) -> Rows:
+    """What papers printed for the settings of this section, each once; nothing of a modified setting."""
+    rows: dict[str, dict[str, object]] = {}
+    for setting in comparison.configurations:
+        record = setting.first.record
+        printed = read_config(record.config).get("published")
+        if printed and printed["tuned"] is not None and not record.modified and not setting.scratch:
+            cuts = {key: printed.get(key) for key in ("macs_cut", "params_cut")}
+            source = printable(f"{record.experiment or record.name}, {printed['accuracy_mark']}")
+            counted = "all operations, as its authors count" if printed.get("ops") == "authors" else "MACs"
+            row = {"curve": setting.curve, "accuracy": printed["tuned"], "source": source, "counted": counted}
+            rows[source] = row | {key: cut for key, cut in cuts.items() if cut is not None}
+    return list(rows.values())
 
 
 def layer_names(comparison: Comparison) -> list[str]:

@@ -57,6 +57,7 @@ def pareto_datasets(comparison: Comparison, axis: Figure) -> dict[str, chart_dat
         "settings": settings,
         "runs": chart_data.run_rows(comparison),
         "dense": chart_data.dense_lines(comparison, protocols),
+        "published": chart_data.published_rows(comparison),
     }
 
 

@@ -12,7 +12,7 @@ UNITS = {"cut": (".0%", ""), "macs": (".2s", ", multiply-adds")}
 
 
 def pareto_chart(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool = False) -> Spec:
-    """Accuracy against what was saved. Data: settings, runs, dense. `lit`: the setting that is looked at."""
+    """Accuracy against what was saved. Data: settings, runs, dense, published. `lit`: the setting that is looked at."""
     form, unit = UNITS[axis.unit]
     x = {
         "field": "at" if axis.key == "macs_cut" else axis.key,  # rows of equal rates stand beside each other
@@ -31,6 +31,7 @@ def pareto_chart(axis: Figure, curves: dict[str, tuple[str, str]], legend: bool 
         arrow_layer(),
         point_layer(axis, curves, legend),
         run_layer(),
+        published_layer(axis, curves),
     ]
     encoding = {"x": x, "y": y, "color": colour_encoding(curves, legend)}
     return complete_spec(
@@ -111,6 +112,28 @@ def run_layer() -> Spec:
         "transform": [{"filter": "datum.id === lit || datum.n === 2"}],
         "mark": mark,
         "encoding": {"tooltip": tips},
+    }
+
+
+def published_layer(axis: Figure, curves: dict[str, tuple[str, str]]) -> Spec:
+    """What a paper printed: a large hollow mark of a broken line, with its name."""
+    place = {"x": {"field": axis.key, "type": "quantitative"}}
+    tips: list[Spec] = [
+        {"field": "source", "title": "published"},
+        {"field": "accuracy", "format": ".2%", "title": "accuracy"},
+        {"field": axis.key, "format": ".1%", "title": axis.title},
+        {"field": "counted", "title": "counted"},
+    ]
+    mark = {"type": "point", "filled": False, "size": 260, "strokeWidth": 1.5, "strokeDash": [2, 2], "opacity": 1}
+    text = {"type": "text", "align": "left", "baseline": "middle", "dx": 12, "fontSize": 11}
+    return {
+        "data": {"name": "published"},
+        "transform": [{"filter": f"isValid(datum['{axis.key}'])"}],
+        "encoding": place | {"tooltip": tips},
+        "layer": [
+            {"mark": mark, "encoding": {"shape": shape_encoding(curves) | {"legend": None}}},
+            {"mark": text, "encoding": {"text": {"value": "published"}, "color": {"value": QUIET}}},
+        ],
     }
 
 

@@ -34,7 +34,7 @@ def curve_styles(sections: list[Comparison]) -> dict[str, tuple[str, str]]:
 def section_view(number: int, comparison: Comparison, styles: dict[str, tuple[str, str]]) -> View:
     protocols = claims.build_protocols(comparison)
     verdicts = claims.build_verdicts(comparison, protocols, FAIR)
-    cuts = [sentences.cut_view(verdict) for verdict in verdicts]
+    cuts = [sentences.cut_view(near) for near in sentences.group_near(verdicts)]
     return {
         "title": comparison.title,
         "number": number,
@@ -89,6 +89,7 @@ def verdict_view(verdict: Verdict) -> View:
     lead = verdict.lead(0, 1) if len(verdict.judged) > 1 else None
     return {
         "rate": verdict.rate,
+        "cut": percent(verdict.rate, 1 if verdict.beside else 0),
         "level": verdict.level or "below S1",
         "n": verdict.n,
         "seeds": verdict.seeds,

@@ -1,7 +1,9 @@
-"""The claim of a section: one sentence of at most two lines, and a line for each cut. Plain values only."""
+"""The claim of a section: a sentence of at most two lines, the rest below it, a line for each cut. Plain values."""
 
 from collections import Counter
 from collections.abc import Sequence
+from statistics import fmean
+from typing import NamedTuple
 
 from experiments.report.analyse.configurations import Configuration
 from experiments.report.analyse.significance import FEWEST
@@ -12,81 +14,128 @@ from experiments.system.format import percent
 
 View = dict[str, object]
 Part = tuple[str, bool]  # words, and whether they stand out
+LONGEST = 22  # letters of a name in the top sentence
+WINNERS = 2  # named there
 NAMED = 3  # methods named in a sentence; of more the first ones, and how many are left
 COUNTS = {1: "one seed", 2: "two seeds"}
 
 
-def headline(verdicts: Sequence[Verdict], rows: Sequence[Configuration]) -> list[Part]:
-    """Who is ahead, who is not told apart from it, and on how many seeds."""
+class Claim(NamedTuple):
+    """`line` has no more than 80 letters, two lines of a phone; `rest` stands below it."""
+
+    line: list[Part]
+    rest: str = ""
+
+
+def headline(verdicts: Sequence[Verdict], rows: Sequence[Configuration]) -> Claim:
+    """Who is ahead, whether that is certain, and on how many seeds."""
     if not verdicts:
         return alone(rows)
-    return one_cut(verdicts[0]) if len(verdicts) == 1 else many_cuts(verdicts)
+    cuts = [best_of(near) for near in group_near(verdicts)]
+    return one_cut(cuts[0]) if len(cuts) == 1 else many_cuts(cuts)
 
 
-def alone(rows: Sequence[Configuration]) -> list[Part]:
+def group_near(verdicts: Sequence[Verdict]) -> list[list[Verdict]]:
+    """Of rows shown beside each other, since methods cannot step more finely, one line: 75.1 and 75.6 % is no news."""
+    groups: dict[frozenset[str], list[Verdict]] = {}
+    for verdict in verdicts:
+        ids = frozenset(row.id for row in (*verdict.judged, *verdict.aside, *verdict.beside))
+        groups.setdefault(ids, []).append(verdict)
+    return list(groups.values())
+
+
+def best_of(near: Sequence[Verdict]) -> Verdict:
+    return max(near, key=lambda verdict: verdict.accuracy(verdict.leader).mean) if len(near) > 1 else near[0]
+
+
+def alone(rows: Sequence[Configuration]) -> Claim:
     if len({row.curve for row in rows}) > 1:
-        return [("No two methods were both treated and cut alike, so none is named the winner.", False)]
+        return Claim([("No two methods were both treated and cut alike: none is named ahead.", False)])
     best = max(rows, key=lambda row: row.accuracy.mean)
-    reached = f" alone: {accuracy_text(best)} at {percent(best.macs_cut, 0)} of MACs removed, dense {dense_text(best)}"
-    return [(best.curve, True), (f"{reached} ({seeds_text(best.accuracy.n)}); nothing to compare it with.", False)]
+    reached = f" alone: {accuracy_text(best)} at a cut of {percent(best.macs_cut, 0)} ({seeds_text(best.accuracy.n)})."
+    return Claim([name(best), (reached, False)], f"Dense has {dense_text(best)}; there is nothing to compare it with.")
 
 
-def one_cut(verdict: Verdict) -> list[Part]:
-    where = f"{percent(verdict.rate, 0)} of MACs removed"
-    kind, leader = outcome(verdict), (verdict.leader.curve, True)
+def one_cut(verdict: Verdict) -> Claim:
+    rate = percent(verdict.rate, 0)
+    kind, seeds = outcome(verdict), seeds_text(verdict.n)
     if kind == "apart":
         names = sorted({row.curve for row in (*verdict.judged, *verdict.beside)})
-        gap = f"lie up to {100 * verdict.gap:.1f} points apart: shown beside each other, none is named ahead."
-        return [(f"At {where} the cuts of {name_some(names)} {gap}", False)]
+        gap = f"lie up to {100 * verdict.gap:.1f} points apart; they are shown beside each other."
+        unlike = f"Near a cut of {rate} no two cuts are alike: none is named ahead."
+        return Claim([(unlike, False)], f"The cuts of {name_some(names)} {gap}")
     if kind == "strangers":
-        return [(f"At {where} no two methods share a seed, so none is named ahead.", False)]
-    reached = accuracy_of_leader(verdict)
-    seeds = seeds_of([verdict])
+        return Claim([(f"At a cut of {rate} no two methods share a seed: none is named ahead.", False)])
+    reached = f"{accuracy_of_leader(verdict)} with {rate} of MACs removed"
     if kind == "wins":
-        ahead = f" wins at {where}: {reached}, {lead_text(verdict)} points ahead of the next{noisy_words(verdict)}"
-        return [leader, (f"{ahead} ({seeds}).", False)]
-    return [
-        (f"At {where} ", False),
-        leader,
-        (f" has the best mean, {reached}; {not_apart_words(verdict)} ({seeds}).", False),
+        line = [name(verdict.leader), (f" wins at a cut of {rate} ({seeds}).", False)]
+        return Claim(line, f"{reached}, {certain_words(verdict)}{base_words([verdict])}.")
+    line = [
+        (f"At a cut of {rate} ", False),
+        name(verdict.leader),
+        (f" has the best mean, no clear lead ({seeds}).", False),
     ]
+    return Claim(line, f"{reached}; {certain_words(verdict)}{base_words([verdict])}.")
 
 
-def many_cuts(verdicts: Sequence[Verdict]) -> list[Part]:
+def many_cuts(verdicts: Sequence[Verdict]) -> Claim:
     wins = Counter(verdict.leader.curve for verdict in verdicts if outcome(verdict) == "wins")
     seeds = f" ({seeds_of(verdicts)})."
+    often = Counter(verdict.leader.curve for verdict in verdicts if verdict.n).most_common()
+    best = f"Best mean: {name_some([f'{curve} at {count}' for curve, count in often])} of {len(verdicts)} cuts"
+    trend = "; fewer than three seeds are no result" if all(verdict.n < FEWEST for verdict in verdicts) else ""
+    rest = f"{best}{trend}{base_words(verdicts)}."
     if not wins:
-        best = Counter(verdict.leader.curve for verdict in verdicts if verdict.n)
-        often = name_some([f"{name} at {count}" for name, count in best.most_common()])
-        trend = "; fewer than three seeds are no result" if all(verdict.n < FEWEST for verdict in verdicts) else ""
-        return [(f"No method is clearly ahead at any of {len(verdicts)} cuts{trend}; best mean: {often}{seeds}", False)]
+        return Claim([(f"No method is clearly ahead at any of {len(verdicts)} cuts{seeds}", False)], rest)
     parts: list[Part] = []
-    for number, (curve, count) in enumerate(wins.most_common(NAMED)):
-        of = f" of {len(verdicts)} cuts" if number == 0 else ""
-        parts += [(", " if number else "", False), (curve, True), (f" wins at {count}{of}", False)]
+    for number, (curve, count) in enumerate(wins.most_common(WINNERS)):
+        of = f" wins at {count} of {len(verdicts)} cuts" if number == 0 else f" at {count}"
+        parts += [(", " if number else "", False), (shorten(curve), True), (of, False)]
+    left = len(verdicts) - sum(count for _, count in wins.most_common(WINNERS))
     others = len(verdicts) - sum(wins.values())
-    more = f"; {len(wins) - NAMED} more methods at some" if len(wins) > NAMED else ""
-    left = f"; at the other {others} nobody is clearly ahead" if others else ""
-    return [*parts, (more + left + seeds, False)]
+    nobody = f"; at {others} nobody" if others and left == others else f"; others at {left}" if left else ""
+    return Claim([*parts, (nobody + seeds, False)], rest)
 
 
-def cut_view(verdict: Verdict) -> View:
-    """One line of the small table: cut x winner."""
+def name(row: Configuration) -> Part:
+    return shorten(row.curve), True
+
+
+def shorten(curve: str) -> str:
+    return curve if len(curve) <= LONGEST else curve[: LONGEST - 1] + "…"
+
+
+def cut_view(near: Sequence[Verdict]) -> View:
+    """One line of the small table, cut x winner, of what `group_near` puts together."""
+    verdict, rows = best_of(near), list({row.id: row for each in near for row in each.judged}.values())
     kind = outcome(verdict)
     judged = kind in ("wins", "even", "trend")
+    rate = fmean(row.macs_cut for row in rows)
     return {
-        "rate": percent(verdict.rate, 0),
-        "share": verdict.rate,
+        "rate": percent(rate, 0),
+        "share": rate,
         "kind": kind,
         "best": verdict.leader.curve if judged else "",
         "accuracy": accuracy_of_leader(verdict) if judged else cells.MISSING,
-        "says": {
-            "wins": f"wins, {lead_text(verdict)} points ahead of the next{noisy_words(verdict)}",
-            "apart": "cuts too far apart to judge",
-            "strangers": "no seed in common",
-        }.get(kind, not_apart_words(verdict)),
+        "says": {"apart": "cuts too far apart to judge", "strangers": "no seed in common"}.get(kind)
+        or ("wins, " if kind == "wins" else "") + certain_words(verdict),
         "n": verdict.n,
     }
+
+
+def certain_words(verdict: Verdict) -> str:
+    ahead = f"{lead_text(verdict)} points ahead of the next{noisy_words(verdict)}"
+    return (ahead if outcome(verdict) == "wins" else not_apart_words(verdict)) + beside_words(verdict)
+
+
+def beside_words(verdict: Verdict) -> str:
+    """Who was cut too unlike these to be judged with them."""
+    if not verdict.beside:
+        return ""
+    names = list(dict.fromkeys(row.curve for row in verdict.beside))
+    theirs = percent(fmean(row.macs_cut for row in verdict.beside), 1)
+    verb = "is" if len(names) == 1 else "are"
+    return f"; {name_some(names)} {verb} judged apart: {theirs} removed, not {percent(verdict.rate, 1)}"
 
 
 def outcome(verdict: Verdict) -> str:
@@ -142,8 +191,11 @@ def dense_text(row: Configuration) -> str:
 
 def seeds_of(verdicts: Sequence[Verdict]) -> str:
     counts = {verdict.n for verdict in verdicts}
-    said = f"n\u00a0=\u00a0{min(counts)}" + (f" to {max(counts)}" if len(counts) > 1 else "")
-    return said + (", over fine-tunings of one network" if all(verdict.one_base for verdict in verdicts) else "")
+    return seeds_text(min(counts)) + (f" to {max(counts)}" if len(counts) > 1 else "")
+
+
+def base_words(verdicts: Sequence[Verdict]) -> str:
+    return "; all runs are fine-tunings of one dense network" if all(each.one_base for each in verdicts) else ""
 
 
 def seeds_text(n: int) -> str:
@@ -151,20 +203,17 @@ def seeds_text(n: int) -> str:
 
 
 def repair_sentence(rows: Sequence[Configuration]) -> str:
-    """What repair brings, straight after the method: nothing where nothing was repaired."""
-    said = [
-        (run.record.pruned.accuracy, run.record.repaired.accuracy)
-        for row in rows
-        if not row.scratch
-        for run in row.runs
-        if run.record.repaired is not None
-    ]
-    if not said:
-        return ""
-    before, after = (sum(values) / len(said) for values in zip(*said, strict=True))
-    names = dict.fromkeys(repair.name for row in rows for run in row.runs for repair in run.record.repairs or ())
+    """What repair brings, straight after the method; of runs without any, what fine-tuning does instead."""
+    records = [run.record for row in rows if not row.scratch for run in row.runs]
+    mended = [(record.pruned.accuracy, record.repaired.accuracy) for record in records if record.repaired is not None]
+    if not mended:
+        tuned = [(record.pruned.accuracy, record.tuned.accuracy) for record in records]
+        cut, ended = (percent(fmean(values), 1) for values in zip(*tuned, strict=True))
+        return f"Nothing was repaired: {cut} straight after the method, {ended} after fine-tuning, mean over all runs."
+    before, after = (fmean(values) for values in zip(*mended, strict=True))
+    names = dict.fromkeys(repair.name for record in records for repair in record.repairs or ())
     brings = f"{100 * (after - before):+.1f}".replace("-", cells.MINUS)
     return (
         f"Repair ({join_words([*names])}) brings {brings} points straight after the method: {percent(before, 1)} "
-        f"before it, {percent(after, 1)} after it, the mean over n\u00a0=\u00a0{len(said)} runs."
+        f"before it, {percent(after, 1)} after it, the mean over n\u00a0=\u00a0{len(mended)} runs."
     )

@@ -18,11 +18,12 @@ from experiments.report.analyse.sampling_error import errors_by_binomial
 from experiments.report.load.text import csv_cell, escape_markdown, join_words, printable
 from experiments.report.render.cells import MINUS, MISSING, format_estimate
 from experiments.report.render.heat_map import heat_maps
+from experiments.report.render.sentences import Claim
 from experiments.system.checkout import command
 from experiments.system.format import percent, share_asked
 
 View = dict[str, object]
-MOST_SAID = 2  # ratios of a sentence; the table below it has all
+SURE = "One draw of images: nothing is known of another."
 Text = tuple[str, float | None]  # and the number that it is sorted by
 NAMES = ("criterion", "allocation", "repair", "removed")
 FIGURES = ("accuracy, %", "unlike dense, %", "nll", "MACs cut, %", "params cut, %", "networks")
@@ -54,14 +55,18 @@ def describe_making(table: Table) -> dict[str, str]:
     return {"command": table.command, "device": table.device, "commit": table.git_commit or MISSING}
 
 
-def headline(ratios: Sequence[View]) -> list[tuple[str, bool]]:
-    """Words, and whether they stand out: the best cell at each of at most two ratios."""
-    parts: list[tuple[str, bool]] = []
-    for number, ratio in enumerate(ratios if len(ratios) <= MOST_SAID else ratios[-1:]):
-        at, has = ("; at", ",") if number else ("At", " has the best mean,")
-        parts += [(f"{at} {ratio['asked']} removed ", False), (str(ratio["best"]), True)]
-        parts += [(f"{has} {ratio['accuracy']} %", False)]
-    return [*parts, (".", False)] if parts else [("No cell could be made.", False)]
+def headline(ratios: Sequence[View]) -> Claim:
+    """The best cell nearest to half, and how many are not told apart from it; the table below has all ratios."""
+    if not ratios:
+        return Claim([("No cell could be made.", False)])
+    near = min(ratios, key=lambda ratio: abs(float(str(ratio["ratio"])) - 0.5))
+    level = f", level with {near['count']} more" if near["count"] else ", ahead of all others"
+    line = [
+        (f"At {near['asked']} ", False),
+        (str(near["best"]), True),
+        (f" is best: {near['accuracy']} %{level}.", False),
+    ]
+    return Claim(line, SURE if near["draws"] == 1 else "")
 
 
 def cells_off_budget(table: Table, cells: Sequence[Measured]) -> list[Measured]:
@@ -104,11 +109,12 @@ def ratio_view(table: Table, ratio: float, cells: Sequence[Measured]) -> View:
     best, level = rank(here)[0], level_with_best(table, here)
     ranges = {axis: mean_range(here, axis) for axis in AXES}
     return {
+        "ratio": ratio,
         "asked": share_asked(ratio, table.budget),
         "best": describe(best),
         "accuracy": format_estimate(best.accuracy, "share"),
         "level": join_words([describe(cell) for cell in level[:2]] + [f"{len(level) - 2} more"] * (len(level) > 2)),
-        "alone": not level,
+        "count": len(level),
         "draws": best.accuracy.n,
         "repairs": repair_words(here),
         "ranges": [(axis, f"{100 * found[0]:.1f}", found[1]) for axis, found in ranges.items() if found],
@@ -117,8 +123,7 @@ def ratio_view(table: Table, ratio: float, cells: Sequence[Measured]) -> View:
 
 
 def describe(cell: Measured) -> str:
-    repaired = f"repaired by {cell.repair}" if cell.repair != "none" else "without repair"
-    return printable(f"{cell.criterion}, {cell.allocation} allocation, {repaired}")
+    return printable(f"{cell.criterion} ({cell.allocation}, {cell.repair})")
 
 
 def row_view(table: Table, cell: Measured) -> View:

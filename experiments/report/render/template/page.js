@@ -4,6 +4,7 @@
 const embedding = { actions: false, renderer: "svg", ast: true, tooltip: { theme: "custom" }, defaultStyle: false, logLevel: 1 };
 const accuracies = ["val_accuracy", "train_accuracy"];
 const MANY = 400; // rows from which charts are drawn as pixels
+const LONG = 300; // rows that a table shows at first
 const SHOWN = ["curve", "asked", "n", "place", "pruned", "repaired", "tuned", "change", "macs_cut", "macs", "params", "widths"];
 const ON_PHONE = ["curve", "macs_cut", "tuned"];
 const ON_PAPER = ["curve", "asked", "n", "place", "pruned", "repaired", "tuned", "change", "macs_cut", "params_cut", "macs", "params", "epochs", "level"];
@@ -41,6 +42,8 @@ class Rows {
       const next = line.nextElementSibling;
       return { line, detail: next?.matches(".detail") ? next : null, words: wordsOf(line), facts: JSON.parse(line.dataset.facts ?? "{}") };
     });
+    this.rest = root.querySelector(".rest-of-rows");
+    this.rest.addEventListener("click", () => this.unclip());
     this.box = root.querySelector(".filter input");
     this.box.value = state.get(root, "filter") ?? "";
     this.box.addEventListener("input", () => { state.set(root, "filter", this.box.value.trim()); changed(); });
@@ -79,14 +82,26 @@ class Rows {
   }
 
   filter(also) {
-    const shown = new Set(this.visible(also));
+    this.shown = new Set(this.visible(also));
+    this.root.querySelector(".count").textContent = this.wrong || (this.shown.size === this.rows.length ? "" : `${this.shown.size} of ${this.rows.length} rows`);
+    this.clip();
+    return [...this.shown];
+  }
+
+  // A long table is laid out as far as anybody reads; charts and exports have all of its rows.
+  clip() {
+    let left = this.whole ? Infinity : LONG;
     for (const row of this.rows) {
-      row.line.hidden = !shown.has(row);
+      row.line.hidden = !(this.shown.has(row) && left-- > 0);
       if (row.detail) row.detail.hidden = row.line.hidden || row.line.querySelector(".more").ariaExpanded !== "true";
     }
-    this.root.querySelector(".count").textContent = this.wrong || (shown.size === this.rows.length ? "" : `${shown.size} of ${this.rows.length} rows`);
-    this.shown = shown;
-    return [...shown];
+    this.rest.hidden = left >= 0;
+    this.rest.textContent = `show all ${this.shown.size} rows`;
+  }
+
+  unclip() {
+    this.whole = true;
+    this.clip();
   }
 
   toggle(row, open = row.line.querySelector(".more").ariaExpanded !== "true") {
@@ -112,6 +127,7 @@ class Rows {
     };
     this.rows.sort((a, b) => compare(value(a), value(b), upwards ? 1 : -1));
     this.table.tBodies[0].append(...this.rows.flatMap(({ line, detail }) => (detail ? [line, detail] : [line])));
+    if (this.shown) this.clip();
     state.set(this.root, "sort", `${keyOf(header)} ${upwards ? "up" : "down"}`);
   }
 
@@ -147,7 +163,7 @@ class Rows {
     const cell = (place) => `#${this.table.id} > * > tr:not(.detail) > :nth-child(${place + 1})`;
     const hide = this.keys.flatMap((key, place) => (columns.has(key) ? [] : [cell(place)]));
     this.style.textContent = hide.length ? `${hide.join()} { display: none; }` : "";
-    let left = this.headers[0].offsetWidth;
+    let left = this.pins.size && this.headers[0].offsetWidth; // asking for a width lays the table out
     const pinned = this.keys.flatMap((key, place) => {
       if (place === 0 || !this.pins.has(key) || !columns.has(key)) return [];
       const rule = `${cell(place)} { position: sticky; left: ${left}px; background: var(--paper); z-index: 1; }`;
@@ -261,6 +277,7 @@ function section(root, source) {
       settings: shown.flatMap((setting) => staged(setting, fronts)),
       runs: ["tuned", "arrows"].includes(chosen.stage) ? source.runs.filter((run) => ids.has(run.id)) : [],
       dense: source.dense,
+      published: ["tuned", "arrows"].includes(chosen.stage) ? source.published.filter(({ curve }) => boxes.find((box) => box.value === curve)?.checked) : [],
       layers: here.flatMap((setting) => source.layers.map((layer, index) => ({ curve: setting.curve, layer, kept: setting.kept[index] }))),
       series: accuracyPoints(all),
       inside: all.filter((point) => !accuracies.includes(point.figure)),
@@ -281,7 +298,7 @@ function section(root, source) {
     }
     if (chart === "inside") spec.columns = Math.max(1, Math.floor(figure.clientWidth / 300));
     if (chart === "pareto") spec.encoding.y.axis.title = STAGES[chosen.stage];
-    spec.datasets = needed ? { [needed]: all[needed] } : { settings: all.settings, runs: all.runs, dense: all.dense };
+    spec.datasets = needed ? { [needed]: all[needed] } : { settings: all.settings, runs: all.runs, dense: all.dense, published: all.published };
     views.get(figure)?.finalize();
     const { view } = await vegaEmbed(figure, spec, { ...embedding, renderer: settings.size > MANY ? "canvas" : "svg" });
     views.set(figure, view);
@@ -309,7 +326,35 @@ function section(root, source) {
       parts.push(chart);
       requestAnimationFrame(() => vegaEmbed(chart, { ...structuredClone(source.charts.training), height: 160, datasets: { series } }, embedding));
     }
+    const versus = element("button", { type: "button", className: "copy versus" });
+    versus.addEventListener("click", () => {
+      if (picked && picked !== row) parts.at(-1).replaceChildren(sideBySide(picked, row));
+      picked = picked && picked !== row ? null : row;
+      tellPicked();
+    });
+    versus.tell = () => { versus.textContent = picked === row ? "now open the row to compare with" : picked ? `compare with ${nameOf(picked)}` : "compare with another row"; };
+    versus.tell();
+    parts.push(versus, element("div", { className: "wide" }));
     return parts;
+  }
+
+  // Two rows, figure by figure and layer by layer; the difference where both are shares.
+  let picked = null;
+  const nameOf = (row) => `${row.line.querySelector(".more").textContent.trim()} at ${row.line.cells[1].textContent.trim()}`;
+  const tellPicked = () => root.querySelectorAll(".versus").forEach((button) => button.tell());
+  function sideBySide(...pair) {
+    const line = (name, texts, difference = "") => element("tr", {}, element("th", { textContent: name }), ...[...texts, difference].map((textContent) => element("td", { className: "number", textContent })));
+    const figures = table.headers.slice(1).flatMap((header, place) => {
+      const cells = pair.map((row) => row.line.cells[place + 1]), texts = cells.map((cell) => cell.textContent.trim());
+      if (texts.every((text) => text === "–")) return [];
+      const share = /%|points/.test(header.querySelector("small")?.textContent) && cells.every((cell) => cell.dataset.value);
+      const gap = share && 100 * (cells[1].dataset.value - cells[0].dataset.value);
+      return [line(header.textContent.trim().replace(/\s+/g, " "), texts, share ? `${gap < 0 ? "−" : "+"}${Math.abs(gap).toFixed(2)} points` : "")];
+    });
+    const widths = pair.map((row) => source.details[settingOf(row).id].widths);
+    const layers = source.layers.map((layer, place) => line(`filters of ${layer}`, widths.map((kept) => `${kept[place]} of ${source.totals[place]}`)));
+    const head = element("tr", {}, ...["", ...pair.map(nameOf), "second less first"].map((textContent) => element("th", { textContent, className: textContent && "number" })));
+    return element("table", { className: "small beside" }, element("thead", {}, head), element("tbody", {}, ...figures, ...layers));
   }
 
   function link(view) {
@@ -317,6 +362,7 @@ function section(root, source) {
     view.addEventListener("pointerout", () => light(""));
     view.addEventListener("click", (event, item) => {
       const row = table.rows.find(({ line }) => line.dataset.id === item?.datum?.id);
+      if (row?.line.hidden) table.unclip();
       row?.line.scrollIntoView({ block: "center", behavior: "smooth" });
       row?.line.querySelector(".more").focus({ preventScroll: true });
     });

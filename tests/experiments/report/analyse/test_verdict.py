@@ -76,12 +76,15 @@ def test_the_loser_is_not_crowned():
     assert [each.method for each in found.judged] == ["random", "l1"]
     assert (found.n, found.seeds, found.lead(0, 1).mean) == (3, [0, 1, 2], pytest.approx(0.05))
     assert [each.method for each in found.level_with_best] == ["random"]
-    (line,) = [sentences.cut_view(found)]
+    line = sentences.cut_view([found])
     assert (line["kind"], line["best"], line["n"]) == ("wins", "random", 3)
 
 
 def words(*found: Verdict) -> str:
-    return "".join(text for text, _ in sentences.headline(found, []))
+    claim = sentences.headline(found, [])
+    line = "".join(text for text, _ in claim.line)
+    assert len(line) <= 80, "two lines of a phone"
+    return f"{line} {claim.rest}".replace("\u00a0", " ")
 
 
 def beside_noise(*noise: float) -> Verdict:
@@ -101,8 +104,8 @@ def test_noise_earns_no_lead():
     found = beside_noise(0.95, 0.35, 0.9, 0.9, 0.6)
     assert [row.method for row in found.noisy] == ["noisy"]
     assert sentences.outcome(found) == "wins"
-    assert "l1 wins at 50 % of MACs removed: 90.20 %, 10.00 ±" in words(found)
-    assert "points ahead of the next; noisy varies too much to say (n\u00a0=\u00a05" in words(found)
+    assert words(found).startswith("l1 wins at a cut of 50 % (n = 5). 90.20 % with 50 % of MACs removed, 10.00 ±")
+    assert "points ahead of the next; noisy varies too much to say" in words(found)
 
 
 def test_a_lucky_mean_above_a_clear_lead_is_no_best():
@@ -118,13 +121,26 @@ def test_of_many_cuts_the_sentence_counts():
         for ratio in (0.25, 0.5, 0.75)
         for verdict in verdicts(comparison(*rows("l1", ratio, 0.9, 0.91, 0.9), *rows("random", ratio, 0.8, 0.81, 0.8)))
     ]
-    assert words(*found).startswith("l1 wins at 3 of 3 cuts (n\u00a0=\u00a03")
+    assert words(*found).startswith("l1 wins at 3 of 3 cuts (n = 3). Best mean: l1 at 3 of 3 cuts")
     even = verdicts(comparison(*rows("l1", 0.5, 0.9, 0.8, 0.9), *rows("random", 0.5, 0.8, 0.9, 0.88)))
-    assert words(*even, *found[:1]).startswith("l1 wins at 1 of 2 cuts; at the other 1 nobody is clearly ahead (")
+    assert words(*even, *found[:1]).startswith("l1 wins at 1 of 2 cuts; at 1 nobody (n = 3).")
     assert words(*even).startswith(
-        "At 50 % of MACs removed l1 has the best mean, 86.67 %; random is not told apart from it"
+        "At a cut of 50 % l1 has the best mean, no clear lead (n = 3). "
+        "86.67 % with 50 % of MACs removed; random is not told apart from it"
     )
-    assert len(words(*even, *even)) < 160
+    assert words(
+        *even, *verdicts(comparison(*rows("l1", 0.6, 0.9, 0.8, 0.9), *rows("random", 0.6, 0.8, 0.9, 0.88)))
+    ) == (
+        "No method is clearly ahead at any of 2 cuts (n = 3). Best mean: l1 at 2 of 2 cuts; "
+        "all runs are fine-tunings of one dense network."
+    )
+
+
+def test_a_long_name_is_cut_short_in_the_sentence_alone():
+    long = [replace(each, method="group2d_with_a_very_long_name") for each in rows("fcf", 0.5, 0.9, 0.91, 0.9)]
+    found = verdicts(comparison(*long, *rows("random", 0.5, 0.8, 0.81, 0.8)), TOGETHER)
+    assert words(*found).startswith("group2d_with_a_very_l… wins at")
+    assert sentences.cut_view(found)["best"] == "group2d_with_a_very_long_name"
 
 
 def test_two_seeds_win_nothing_however_alike():
@@ -156,8 +172,29 @@ def test_methods_that_step_coarsely_stand_beside_each_other_and_nobody_wins():
     coarse = [replace(each, budget=replace(each.budget, asked=0.5)) for each in rows("random", 0.51, 0.1, 0.1, 0.1)]
     (found,) = verdicts(comparison(*rows("l1", 0.5, 0.9, 0.9, 0.9), *coarse))
     assert ([each.method for each in found.judged], [each.method for each in found.beside]) == (["l1"], ["random"])
+    assert words(found).startswith(
+        "Near a cut of 50 % no two cuts are alike: none is named ahead. The cuts of l1 and random"
+    )
     assert found.gap == pytest.approx(0.01, abs=1e-4)
     assert sentences.outcome(found) == "apart"
+
+
+def test_cuts_as_near_as_methods_can_step_are_one_line():
+    """Two at 50.0 and two at 50.6, asked for 50: judged by twos, counted as one cut."""
+    coarse = [
+        replace(each, budget=replace(each.budget, asked=0.5))
+        for method, mean in (("fcf", 0.85), ("fcf-norm", 0.86))
+        for each in rows(method, 0.506, mean, mean + 0.001, mean)
+    ]
+    found = verdicts(
+        comparison(*rows("l1", 0.5, 0.9, 0.9, 0.91), *rows("random", 0.5, 0.8, 0.81, 0.8), *coarse), TOGETHER
+    )
+    assert len(found) == 2
+    (near,) = sentences.group_near(found)
+    line = sentences.cut_view(near)
+    assert (line["best"], line["rate"], line["kind"]) == ("l1", "50 %", "wins")
+    assert str(line["says"]).endswith("are judged apart: 50.6 % removed, not 50.0 %")
+    assert words(*found).startswith("l1 wins at a cut of 50 %")
 
 
 def test_seeds_of_one_dense_network_are_fine_tunings_of_it():

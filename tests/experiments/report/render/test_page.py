@@ -27,7 +27,8 @@ def driver() -> Iterator[Any]:
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two methods, two ratios, three seeds; a run with hostile names on data of its own; one that failed."""
     folder = tmp_path_factory.mktemp("outputs")
-    synthetic_runs.write_runs(folder, ("l1", "fcf"), (0.25, 0.5), range(3))
+    for run in synthetic_runs.write_runs(folder, ("l1", "fcf"), (0.25, 0.5), range(3)):
+        print_figures(run / "record.json")
     (single,) = synthetic_runs.write_runs(folder, ("random",), (0.5,), (0,))
     hostile = read(single / "record.json")
     named = replace(
@@ -49,6 +50,14 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     (failed / "status.json").write_text(json.dumps(status | words))
     return write_report(folder)
+
+
+def print_figures(path: Path) -> None:
+    """As if a paper had printed FCF's accuracy at a quarter."""
+    record = read(path)
+    if (record.method, record.ratio) == ("fcf", 0.25):
+        printed = {"dense": 0.92, "tuned": 0.91, "accuracy_mark": HOSTILE, "macs_cut": 0.26, "ops": "authors"}
+        replace(record, config=record.config | {"published": printed}).write(path)
 
 
 @pytest.fixture
@@ -125,9 +134,8 @@ def test_sorting_by_a_figure_and_back(opened: Any):
 
 
 def test_a_filter_holds_for_table_and_chart(opened: Any):
-    points = "#section-0 [data-chart=pareto] path[aria-roledescription=point]"
     assert len(texts(opened, "tr.row th")) == 4
-    assert opened.execute_script("return document.querySelectorAll(arguments[0]).length", points) == 4
+    assert len(marks(opened)) == 4
     opened.execute_script(
         "const box = document.querySelector('#section-0 .filter input'); box.value = 'L1 50';"
         "box.dispatchEvent(new Event('input', {bubbles: true}))"
@@ -135,7 +143,7 @@ def test_a_filter_holds_for_table_and_chart(opened: Any):
     settle(opened)
     assert texts(opened, "tr.row td:nth-child(2)") == ["50 % of MACs"]
     assert texts(opened, ".count") == ["1 of 4 rows"]
-    assert opened.execute_script("return document.querySelectorAll(arguments[0]).length", points) == 1
+    assert len(marks(opened)) == 1
 
 
 def type_filter(driver: Any, text: str) -> None:
@@ -197,6 +205,7 @@ def test_the_address_keeps_the_view(opened: Any, page: Path):
 def marks(driver: Any) -> list[dict[str, Any]]:
     script = (
         "return [...document.querySelectorAll('#section-0 [data-chart=pareto] path[aria-roledescription=point]')]"
+        ".filter((each) => !each.__data__.datum.source)"
         ".map((each) => ({...each.__data__.datum, x: each.__data__.x, y: each.__data__.y}))"
     )
     return driver.execute_script(script)
@@ -287,6 +296,18 @@ def test_a_large_page_is_packed_and_shows_the_same(
     write_report(page.parent)
 
 
+def test_a_long_table_is_shown_as_far_as_anybody_reads(driver: Any, page: Path, tmp_path: Path):
+    short = tmp_path / "report.html"
+    short.write_text(page.read_text().replace("const LONG = 300;", "const LONG = 3;"))
+    browser.open_page(driver, short)
+    assert len(texts(driver, "tr.row th")) == 3
+    assert len(marks(driver)) == 4, "the chart has them all"
+    assert texts(driver, ".rest-of-rows") == ["show all 4 rows"]
+    assert exported(driver, "csv").count("\n") == 4
+    click(driver, "#section-0 .rest-of-rows")
+    assert (len(texts(driver, "tr.row th")), texts(driver, ".rest-of-rows")) == (4, [])
+
+
 def test_a_method_may_be_left_out(opened: Any):
     click(opened, "#section-0 .legend input")
     assert len(texts(opened, "tr.row th")) == 2
@@ -308,6 +329,39 @@ def test_a_row_opens_to_its_runs_and_commands(opened: Any):
     click(opened, "#section-0 .more")
     (detail,) = texts(opened, "tr.detail")
     assert detail.count("python run.py") == 3
+
+
+def test_two_rows_stand_side_by_side(opened: Any):
+    for row in (1, 2):
+        opened.execute_script(f"document.querySelectorAll('#section-0 .more')[{row}].click()")
+    opened.execute_script("document.querySelector('#section-0 .versus').click()")
+    assert texts(opened, ".versus") == ["now open the row to compare with", "compare with fcf at 50 % of MACs"]
+    opened.execute_script("document.querySelectorAll('#section-0 .versus')[1].click()")
+    heads, names = texts(opened, ".beside thead th"), texts(opened, ".beside tbody th")
+    assert heads[1:3] == ["fcf at 50 % of MACs", "l1 at 25 % of MACs"]
+    macs = texts(opened, ".beside tbody tr:nth-child(1) td")
+    assert names[0] == "asked"
+    assert macs == ["50 % of MACs", "25 % of MACs", ""]
+    line = names.index("MACs cut %") + 1
+    assert texts(opened, f".beside tbody tr:nth-child({line}) td:last-child") == ["\u221225.00 points"]
+    assert "filters of conv1" in names
+
+
+def test_a_published_figure_is_a_hollow_mark_with_its_source(opened: Any):
+    assert "published" in texts(opened, "[data-chart=pareto] .mark-text text")
+    script = (
+        "return [...document.querySelectorAll('#section-0 [data-chart=pareto] .mark-symbol path')]"
+        ".filter((each) => each.__data__.datum.source).map((each) => [each.__data__.datum, each.getAttribute('fill')])"
+    )
+    ((datum, fill),) = opened.execute_script(script)
+    assert fill == "transparent"
+    assert (datum["macs_cut"], datum["accuracy"], datum["counted"]) == (
+        0.26,
+        0.91,
+        "all operations, as its authors count",
+    )
+    choose(opened, "stage", "pruned")
+    assert opened.execute_script(script) == []
 
 
 def test_a_stricter_rule_ranks_fewer_together(opened: Any):
@@ -338,5 +392,11 @@ def test_nothing_runs_over_the_edge(driver: Any, page: Path, width: int, scheme:
     ink, paper = driver.execute_script(
         "return [getComputedStyle(document.body).color, getComputedStyle(document.documentElement).backgroundColor]"
     )
+    lines = driver.execute_script(
+        "return [...document.querySelectorAll('.claim')].map((each) => "
+        "each.getBoundingClientRect().height / parseFloat(getComputedStyle(each).lineHeight))"
+    )
+    assert len(lines) == 2
+    assert max(lines) < 2.1, "the sentence at the top is never longer"
     assert ("232, 235, 238" in ink, "20, 23, 26" in paper) == (scheme == "dark", scheme == "dark")
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -32,9 +32,10 @@ def test_heat_maps_hold_every_cell() -> None:
 def test_a_view_says_the_best_and_gives_commands() -> None:
     view = table_view(four_cells())
     (ratio,) = view["ratios"]  # type: ignore[misc]
-    assert (ratio["best"], ratio["asked"]) == ("l1, lamp allocation, repaired by ls", "50 % of MACs")
-    words = "".join(text for text, _ in view["headline"])  # type: ignore[attr-defined]
-    assert words.startswith("At 50 % of MACs removed l1, lamp allocation, repaired by ls has the best mean, 85.00")
+    assert (ratio["best"], ratio["asked"]) == ("l1 (lamp, ls)", "50 % of MACs")
+    words = "".join(text for text, _ in view["headline"].line)  # type: ignore[attr-defined]
+    assert words.startswith("At 50 % of MACs l1 (lamp, ls) is best: 85.00")
+    assert len(words) <= 80
     assert (ratio["repairs"], view["off"]) == ("ls +59.5 (2 cuts)", [])
     first = view["rows"][0]  # type: ignore[index]
     assert first["runs"][1]["command"] == (
