@@ -25,6 +25,7 @@ HEAD = (
 )
 SHORT = ("method", "fine-tuned by", "test accuracy", "MACs", "epochs", "seeds")
 EMBEDDED = "digits"
+EVIDENCE = "evidence/"
 Row = tuple[str, Configuration]  # the title of its section
 
 
@@ -36,7 +37,9 @@ def load_records(folder: Path = RESULTS) -> list[Record]:
 
 
 def committed_rows(records: Iterable[Record]) -> list[Row]:
-    """Raises ValueError for two runs of one setting with one seed: they are not two samples."""
+    """Raises ValueError for two runs of one setting with one seed, which are not two samples, and for unlike sources."""
+    records = list(records)
+    refuse_unlike_sources(records)
     runs = [Run(record, RESULTS, scratch) for record in records for scratch in (False, True)]
     table_rows = sort_rows(build_comparisons(run for run in runs if not run.scratch or run.record.scratch))
     for _, configuration in table_rows:
@@ -45,6 +48,20 @@ def committed_rows(records: Iterable[Record]) -> list[Row]:
             name = configuration.first.record.name
             raise ValueError(f"{name} has two records of seed {repeated[0]}: keep one for each seed")
     return table_rows
+
+
+def refuse_unlike_sources(records: Iterable[Record]) -> None:
+    """The rows of one experiment=evidence/* are one table: made at one commit, where no file differed from it."""
+    tables: dict[str, set[str]] = {}
+    for record in records:
+        if (record.experiment or "").startswith(EVIDENCE):
+            tables.setdefault(str(record.experiment), set()).update(str(stage.commit) for stage in record.stages)
+    for table, commits in tables.items():
+        if len(commits) > 1 or not all(commit.isalnum() for commit in commits):
+            raise ValueError(
+                f"{table} has rows made at commits {', '.join(sorted(commits))}: make all of them at one, in a clone "
+                "without changes"
+            )
 
 
 def sort_rows(comparisons: Iterable[Comparison]) -> list[Row]:

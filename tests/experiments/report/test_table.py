@@ -65,6 +65,22 @@ def test_the_commits_of_the_rows_are_said():
     assert commits_sentence([]) == ""
 
 
+@pytest.mark.parametrize(
+    "commits", ["aab", "+aa", "++a"], ids=["two commits", "a changed clone", "a changed clone twice"]
+)
+def test_a_table_of_evidence_is_of_one_source(commits: str):
+    first = load_records()[0]
+    stage = replace(first.stages[0], commit="abc")
+    one, two, three = (
+        replace(first, seed=seed, experiment="evidence/common", stages=[replace(stage, commit=f"abc{commit}")])
+        for seed, commit in enumerate(commits)
+    )
+    with pytest.raises(ValueError, match=r"evidence/common has rows made at commits .* in a clone without changes"):
+        committed_rows([one, two, three])
+    others = [replace(each, experiment=None) for each in (one, two, three)]
+    assert len(committed_rows([*others, replace(one, seed=7)])) == 2
+
+
 def test_seeds_are_one_row_with_mean_and_deviation():
     first = load_records()[0]
     config = first.config | {"seed": first.seed + 1}
