@@ -37,7 +37,7 @@ def load_records(folder: Path = RESULTS) -> list[Record]:
 
 
 def committed_rows(records: Iterable[Record]) -> list[Row]:
-    """Raises ValueError for two runs of one setting with one seed, which are not two samples, and for unlike sources."""
+    """Raises ValueError for two runs of one setting with one seed: they are not two samples; and for unlike sources."""
     records = list(records)
     refuse_unlike_sources(records)
     runs = [Run(record, RESULTS, scratch) for record in records for scratch in (False, True)]

@@ -65,20 +65,17 @@ def test_the_commits_of_the_rows_are_said():
     assert commits_sentence([]) == ""
 
 
-@pytest.mark.parametrize(
-    "commits", ["aab", "+aa", "++a"], ids=["two commits", "a changed clone", "a changed clone twice"]
-)
-def test_a_table_of_evidence_is_of_one_source(commits: str):
+@pytest.mark.parametrize("commits", [("a1", "b2"), ("a1", "a1+"), ("a1+", "a1+")])
+def test_a_table_of_evidence_is_of_one_source(commits: tuple[str, str]):
+    """+ where files differed from the commit."""
     first = load_records()[0]
-    stage = replace(first.stages[0], commit="abc")
-    one, two, three = (
-        replace(first, seed=seed, experiment="evidence/common", stages=[replace(stage, commit=f"abc{commit}")])
+    runs = [
+        replace(first, seed=seed, stages=[replace(stage, commit=commit) for stage in first.stages])
         for seed, commit in enumerate(commits)
-    )
+    ]
+    assert committed_rows(runs)
     with pytest.raises(ValueError, match=r"evidence/common has rows made at commits .* in a clone without changes"):
-        committed_rows([one, two, three])
-    others = [replace(each, experiment=None) for each in (one, two, three)]
-    assert len(committed_rows([*others, replace(one, seed=7)])) == 2
+        committed_rows(replace(run, experiment="evidence/common") for run in runs)
 
 
 def test_seeds_are_one_row_with_mean_and_deviation():
