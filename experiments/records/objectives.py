@@ -63,3 +63,9 @@ def read_of_job(job_folder: Path, names: Sequence[str]) -> list[float] | None:
     if job is None or job.run is None or job.state != status.COMPLETED:
         return None
     return read(read_record(jobs.results_folder(job_folder) / job.run / "record.json"), names)
+
+
+def read_objective(job_folder: Path, metrics: str | Sequence[str]) -> float | list[float] | None:
+    """As objective_metric= has it: one figure, or several; None where no record has them."""
+    figures = read_of_job(job_folder, [metrics] if isinstance(metrics, str) else metrics)
+    return figures[0] if figures and isinstance(metrics, str) else figures

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import optuna
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -22,7 +20,6 @@ from experiments.search import summary
 from experiments.search.asked import Compose, Search, read_search
 from experiments.sweep.launch import exit_on_error
 from experiments.system import preemption
-from experiments.system.console import log
 from experiments.system.locks import hold_lock
 
 Launch = Callable[[Sequence[Sequence[str]], int], object]
@@ -38,22 +35,19 @@ def search(values: Mapping[str, object], arguments: Sequence[str], compose: Comp
             study = open_study(asked)
             enqueue(asked, study)
             summary.log_start(asked, study)
-            run_trials(asked, study, compose, launch)
+            run_trials(asked, study, launch)
             summary.show(asked, study)
 
 
-def run_trials(asked: Search, study: Study, compose: Compose, launch: Launch) -> None:
+def run_trials(asked: Search, study: Study, launch: Launch) -> None:
     """As many as are missing; failed ones are not made up for before the next command."""
     left = asked.sampling.n_trials - count(study, TrialState.COMPLETE)
     while left > 0:
         trials = propose(asked, study, min(left, asked.sampling.n_jobs))
-        jobs_by_trial = {trial.number: asked.space.fill(trial.params) for trial in trials}
-        runnable = [job for job in jobs_by_trial.values() if can_compose(compose, job)]
-        if runnable:
-            launch(runnable, trials[0].number)
-        for trial in trials:
-            job = jobs_by_trial[trial.number]
-            tell(asked, study, trial, job, composed=job in runnable)
+        proposed = [asked.space.fill(trial.params) for trial in trials]
+        launch(proposed, trials[0].number)
+        for trial, job in zip(trials, proposed, strict=True):
+            tell(asked, study, trial, job)
         preemption.request.raise_if_requested()
         left -= len(trials)
 
@@ -103,21 +97,11 @@ def propose(asked: Search, study: Study, number: int) -> list[Trial]:
     return [study.ask(asked.space.distributions()) for _ in range(number)]
 
 
-def can_compose(compose: Compose, job: Sequence[str]) -> bool:
-    """What one choice has, another may lack: that is a trial that failed."""
-    try:
-        compose(job)
-    except (HydraException, OmegaConfBaseException) as error:
-        log(f"{' '.join(job)}: {error_message(error)}", "yellow")
-        return False
-    return True
-
-
-def tell(asked: Search, study: Study, trial: Trial, job: Sequence[str], composed: bool) -> None:
+def tell(asked: Search, study: Study, trial: Trial, job: Sequence[str]) -> None:
     """What its job came to; a job that was asked to leave stays open, and the same command takes it up."""
     folder = asked.sweep / jobs.job_key(job)
-    found = jobs.read_job(folder) if composed else None
-    if not composed or (found is not None and found.state == status.FAILED):
+    found = jobs.read_job(folder)
+    if found is not None and found.state == status.FAILED:
         study.tell(trial, state=TrialState.FAIL)
     elif found is not None and found.state == status.COMPLETED:
         figures = objectives.read_of_job(folder, [*asked.metrics, *asked.bounds])

@@ -2,19 +2,20 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn, final
 
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.config import typed_overrides
 from experiments.config.refusal import error_message, exit_refused
 from experiments.config.settings import SHORT, choose_program
-from experiments.records import jobs, status
+from experiments.records import jobs, objectives, status
 from experiments.records.jobs import Job
 from experiments.sweep import task
 from experiments.sweep.engines import Engine
@@ -35,9 +36,11 @@ class Sweep:
         self.folder = Path(config.folder).absolute()
         self.path = jobs.sweep_folder(self.folder, typed_overrides.unresolved(config.hydra.overrides.task))
         self.engine = engine
+        self.metrics: str | Sequence[str] = config.objective_metric
         self.only_shows = choose_program(config) in SHORT
         self.listed: list[list[str]] = []
-        self.monitor = SweepMonitor(self.path, quiet=self.only_shows)
+        wanted = config.hydra.sweeper.get("n_trials")
+        self.monitor = SweepMonitor(self.path, quiet=self.only_shows, wanted=wanted)
         durable.make_folder(self.path)
 
     def launch(self, job_overrides: list[list[str]], compose: Compose) -> list[JobReturn]:
@@ -54,7 +57,7 @@ class Sweep:
 
         with exit_on_error():
             self.engine.run(self.tasks(job_overrides, compose, report), report, self.monitor.show)
-        return [job_return(overrides, ended.get(jobs.job_key(overrides))) for overrides in job_overrides]
+        return [self.job_return(overrides, ended.get(jobs.job_key(overrides))) for overrides in job_overrides]
 
     def tasks(self, job_overrides: list[list[str]], compose: Compose, report: Callable[[Job], None]) -> Iterator[Task]:
         """What is left to do, one when it is asked for: to compose two thousand configs takes minutes."""
@@ -62,7 +65,7 @@ class Sweep:
             try:
                 each = task.prepare(compose(overrides), self.path)
                 done = task.complete_job(each)
-            except (OSError, ValueError, OmegaConfBaseException) as error:
+            except (OSError, ValueError, HydraException, OmegaConfBaseException) as error:
                 report(self.failed_before(overrides, error_message(error)))
                 continue
             if done:
@@ -79,8 +82,17 @@ class Sweep:
             jobs.write(folder, job)
         return job
 
+    def job_return(self, overrides: list[str], job: Job | None) -> JobReturn:
+        """To whatever searches: what objective_metric= names of the record."""
+        if job is None or job.state != status.COMPLETED:
+            return FailedReturn(overrides=overrides, status=JobStatus.FAILED)
+        value = JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
+        value.return_value = objectives.read_objective(self.path / jobs.job_key(overrides), self.metrics)
+        return value
+
     def finish(self) -> None:
-        """The end of a sweep: what came out, what did not and why, the page. Exits with 1 unless all is complete."""
+        """The end of a sweep: what came out, what did not and why, the page. Exits with 1 unless all that is wanted is
+        complete."""
         with exit_on_error():
             jobs.mark_ended(self.path)
             failed = self.monitor.finish()
@@ -129,12 +141,6 @@ class FailedReturn(JobReturn):
     @property  # type: ignore[misc]
     def return_value(self) -> None:
         return None
-
-
-def job_return(overrides: list[str], job: Job | None) -> JobReturn:
-    if job is None or job.state != status.COMPLETED:
-        return FailedReturn(overrides=overrides, status=JobStatus.FAILED)
-    return JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
 
 
 def write_report(folder: Path) -> None:

@@ -21,9 +21,10 @@ ERASE_LINE = "\r\x1b[2K"
 class SweepMonitor:
     """Hears of each job from the driver; the files are read at the beginning and at the end."""
 
-    def __init__(self, sweep: Path, quiet: bool = False) -> None:
-        """`quiet`: what each job prints is shown instead of a line that counts."""
-        self.sweep, self.quiet = sweep, quiet
+    def __init__(self, sweep: Path, quiet: bool = False, wanted: int | None = None) -> None:
+        """`quiet`: what each job prints is shown instead of a line that counts. `wanted`: of a search, how many must
+        come out complete; None: all."""
+        self.sweep, self.quiet, self.wanted = sweep, quiet, wanted
         self.folder = sweep.parents[1]
         self.began = status.now()
         self.jobs: dict[str, Job] = {}
@@ -94,23 +95,25 @@ class SweepMonitor:
         return f"  (log: {self.folder / job.log})" if job.log else ""
 
     def finish(self) -> bool:
-        """Whether any job is not complete."""
+        """Whether any job is not complete; of a search, whether fewer are than it wants. A search shows no results of
+        the test set, which is not to choose by."""
         all_jobs = jobs.read_jobs(self.sweep)
         unfinished = [job for job in all_jobs if job.state != status.COMPLETED]
         earlier = sum(job.state == status.COMPLETED and str(job.ended) < self.began for job in all_jobs)
         before = f", {earlier} of them before" if earlier else ""
         if console.is_terminal:
             console.file.write(ERASE_LINE)
-        if not self.quiet:
+        if not self.quiet and self.wanted is None:
             results.show(self.folder, all_jobs)
-        log(f"{len(all_jobs)} jobs: {len(all_jobs) - len(unfinished)} done{before}, {len(unfinished)} not")
+        done = len(all_jobs) - len(unfinished)
+        log(f"{len(all_jobs)} jobs: {done} done{before}, {len(unfinished)} not")
         for job in unfinished:
             log(f"{job.state:<9} {' '.join(self.distinct_overrides(job))}")
             log(f"          {job.reason or 'not started'}{self.log_path(job)}")
         log(f"sweep        {self.sweep / jobs.FILE}")
         if not self.quiet:
             log(f"on disk      {store.describe_folder(self.folder)}")
-        return bool(unfinished)
+        return bool(unfinished) if self.wanted is None else done < self.wanted
 
 
 def replace_running(job: Job) -> Job:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -50,8 +51,9 @@ class Engine:
         (self.sweep / jobs.job_key(overrides)).mkdir(parents=True, exist_ok=True)
         name = f"run-{jobs.job_key(overrides)}"
         try:
+            compose(overrides)
             made = self.formula(dict(override.split("=", 1) for override in overrides))
-        except ValueError as error:
+        except (ValueError, HydraException) as error:
             return Job(overrides, status.FAILED, reason=str(error))
         (self.folder / name).mkdir(exist_ok=True)
         made.write(self.folder / name / "record.json")
