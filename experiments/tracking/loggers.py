@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from hydra.utils import instantiate
@@ -13,7 +14,7 @@ from experiments.records.json_value import JSON
 from experiments.records.record import Record
 from experiments.system.redact import redact
 from experiments.tracking.figures import summary_figures
-from experiments.tracking.sinks import Lines, Sink, warn_on_error
+from experiments.tracking.sinks import PARTING, Lines, Sink, call_with_timeout, warn_on_error
 from pruning.files import durable
 
 FOLDER = "tracking"  # of a run: what `{folder}` in a logger's values stands for
@@ -33,6 +34,9 @@ class LoggerSink(Sink):
 
     def finish(self, lines: Lines, record: Record | None) -> None:
         self.attempt(lambda: self.end(lines, record))
+
+    def leave(self) -> None:
+        self.attempt(partial(call_with_timeout, partial(self.logger.finalize, "failed"), PARTING))
 
     def send(self, lines: Lines) -> None:
         for line in lines[self.sent :]:

@@ -1,7 +1,8 @@
 """Where a tracker's figures go."""
 
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from experiments.records.json_value import JSON
@@ -9,6 +10,8 @@ from experiments.records.record import Record
 from experiments.system.console import log
 
 Lines = Sequence[dict[str, JSON]]  # all so far, on the axes of curves.py
+
+PARTING = 1.0  # seconds that a tracker is given after Ctrl-C
 
 
 class Sink(ABC):
@@ -19,7 +22,10 @@ class Sink(ABC):
 
     @abstractmethod
     def finish(self, lines: Lines, record: Record | None) -> None:
-        """Once, when the job ends, however it ends: the record only of a run that is complete."""
+        """Once, when the job ends: the record only of a run that is complete."""
+
+    def leave(self) -> None:  # noqa: B027 # the null form has nothing open
+        """Instead, where somebody waits for the prompt: the same command goes on, and gives a tracker all of it."""
 
 
 @contextmanager
@@ -30,3 +36,22 @@ def warn_on_error(name: str, consequence: str) -> Iterator[None]:
     except Exception as error:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         log(f"{name} has failed ({reason}): {consequence}", "yellow")
+
+
+def call_with_timeout(call: Callable[[], object], seconds: float) -> None:
+    """Raises TimeoutError for what waits for a server in vain; it is left to its thread."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise TimeoutError(f"no answer within {seconds:g} seconds")
+    if errors:
+        raise errors[0]

@@ -10,6 +10,8 @@ from lightning.pytorch.loggers import Logger
 from experiments.records import metrics
 from experiments.records.record import Record
 from experiments.run.context import RunContext
+from experiments.system import preemption
+from experiments.system.activity import activity
 from experiments.tracking.curves import on_common_axes
 from experiments.tracking.loggers import FOLDER, LoggerSink, clear_folder
 from experiments.tracking.sinks import Lines, Sink
@@ -31,11 +33,22 @@ class Tracker(Callback):
                 sink.publish(lines)
 
     def finish(self, record: Record | None) -> None:
-        """Once, when the job ends, however it ends."""
-        if self.made_stages:
-            durable.write(self.context.folder / "metrics.jsonl", metrics.encode(metrics.read(self.files())))
+        """Once, when the job ends, unless somebody waits for the prompt."""
+        self.write_curves()
+        activity.begin("handing figures and curves to the tracker")
         for sink in self.sinks:
             sink.finish(self.curves(), record)
+        activity.end()
+
+    def leave(self) -> None:
+        """After Ctrl-C: the same command goes on, and nothing is lost by what is left out here."""
+        self.write_curves()
+        for sink in self.sinks:
+            sink.leave()
+
+    def write_curves(self) -> None:
+        if self.made_stages:
+            durable.write(self.context.folder / "metrics.jsonl", metrics.encode(metrics.read(self.files())))
 
     @property
     def made_stages(self) -> bool:
@@ -53,7 +66,7 @@ class Tracker(Callback):
 
 @contextmanager
 def track(context: RunContext, loggers: Sequence[Logger], finished: bool) -> Iterator[Tracker]:
-    """Give what this yields the record. It is finished in any case, else the next job of a sweep joins its run.
+    """Give what this yields the record. It is finished or left in any case, else the next job of a sweep joins its run.
 
     `finished`: the run is complete, and asked for again.
     """
@@ -61,8 +74,13 @@ def track(context: RunContext, loggers: Sequence[Logger], finished: bool) -> Ite
     tracker = Tracker(context, build_sinks(context, loggers, finished))
     try:
         yield tracker
-    finally:
-        tracker.finish(tracker.record)
+    except BaseException as error:
+        if preemption.is_keyboard_interrupt(error):
+            tracker.leave()
+        else:
+            tracker.finish(None)
+        raise
+    tracker.finish(tracker.record)
 
 
 def build_sinks(context: RunContext, loggers: Sequence[Logger], finished: bool) -> list[Sink]:

@@ -2,8 +2,7 @@
 
 import os
 import shutil
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -18,7 +17,7 @@ from experiments.system import preemption
 from experiments.system.console import log
 from experiments.system.redact import redact
 from experiments.tracking.figures import class_table, layer_table, summary_figures
-from experiments.tracking.sinks import Lines, Sink, warn_on_error
+from experiments.tracking.sinks import PARTING, Lines, Sink, call_with_timeout, warn_on_error
 
 if TYPE_CHECKING:
     from wandb import Run
@@ -42,14 +41,14 @@ class Offline(Sink):
 
 
 class Online(Offline):
-    """Epoch by epoch; `run.step` counts the lines already there, so the same command goes on where the run is. Whatever
+    """Epoch by epoch; The same command goes on where the run is. Whatever
     W&B does, the run goes on: after its first error nothing is sent any more, and all is written offline at the end."""
 
     def __init__(self, context: RunContext) -> None:
         super().__init__(context)
         self.run: Run | None = None
         with self.dropped_on_error():
-            call_with_timeout(self.begin)
+            call_with_timeout(self.begin, REACH)
         if self.run is not None:
             log(f"W&B: {self.run.url}")
 
@@ -65,7 +64,7 @@ class Online(Offline):
         if not succeeded:
             self.run = None
             with suppress(Exception):
-                call_with_timeout(release_run)
+                call_with_timeout(release_run, REACH)
 
     def publish(self, lines: Lines) -> None:
         if self.run is not None:
@@ -75,31 +74,18 @@ class Online(Offline):
     def finish(self, lines: Lines, record: Record | None) -> None:
         if self.run is not None:
             with self.dropped_on_error():
-                call_with_timeout(partial(write_run, self.context, self.run, lines, record))
+                call_with_timeout(partial(write_run, self.context, self.run, lines, record), REACH)
         if self.run is None:
             super().finish(lines, record)
 
+    def leave(self) -> None:
+        """A core that is killed has sent all but the last lines, which the same command sends."""
+        if self.run is not None:
+            with warn_on_error("W&B", "the same command goes on where its run is"):
+                call_with_timeout(partial(self.run.finish, exit_code=1), PARTING)
+
 
 SINKS: dict[str, tuple[type[Offline], ...]] = {"none": (), "offline": (Offline,), "online": (Online,)}
-
-
-def call_with_timeout(call: Callable[[], object]) -> None:
-    """Raises TimeoutError for what waits for a server in vain; it is left to its thread."""
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            call()
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(REACH)
-    if thread.is_alive():
-        raise TimeoutError(f"no answer within {REACH} seconds")
-    if errors:
-        raise errors[0]
 
 
 def release_run() -> None:
@@ -166,7 +152,8 @@ def write_run(context: RunContext, run: "Run", lines: Lines, record: Record | No
 
 
 def send(run: "Run", lines: Lines) -> None:
-    for line in lines[run.step :]:
+    """Those that it does not have. `run.step` of a resumed one is 0 until its first line; `starting_step` is not."""
+    for line in lines[max(run.step, run.starting_step) :]:
         run.log(line)
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from experiments.records import metrics
+from experiments.records.record import read
+from experiments.tracking.figures import summary_figures
 from experiments.trainer.checkpoints import read_verified
 from pruning.files import durable
 from support.harness import Job, children, litter, numbers, whole
@@ -96,30 +99,62 @@ ONLINE = ("tracking=online", "recipe.baseline.epochs=40")
     "odd", [(200, "<html>login</html>"), (200, "[]"), (200, '{"data": {"upsertBucket": 7}}'), (500, "")]
 )
 def test_odd_answers_of_a_server_cost_a_warning(tmp_path: Path, odd: tuple[int, str]) -> None:
-    with server(odd) as (env, _):
-        job = Job(tmp_path / "run", "tracking=online", env=env)
+    with server(odd) as wandb:
+        job = Job(tmp_path / "run", "tracking=online", env=wandb.environment)
         job.finish()
     assert_written_offline(tmp_path / "run", job)
 
 
 def test_a_name_that_wandb_refuses_is_refused_before_training(tmp_path: Path) -> None:
-    with server() as (env, _):
-        job = Job(tmp_path / "run", "tracking=online", "tracking.project=a/b", env=env)
+    with server() as wandb:
+        job = Job(tmp_path / "run", "tracking=online", "tracking.project=a/b", env=wandb.environment)
         assert job.wait() == 2  # refused before anything is trained
     assert "tracking.project" in job.said()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_online_run_that_goes_on_has_each_line_once(tmp_path: Path, number: int) -> None:
+    """What the server has of it at the end: who it is, its curves as in our own file, its figures, and its end."""
+    asked = (*ONLINE, "tracking.group=sweep-7", "data._target_=support.saboteurs.Stopping")
+    with server() as wandb:
+        stopped = Job(tmp_path / "run", *asked, env=wandb.environment | {"STOP": f"83:{number}"})
+        assert stopped.wait() != 0
+        job = Job(tmp_path / "run", *asked, env=wandb.environment)
+        job.finish()
+    assert "W&B: http://127.0.0.1" in stopped.said()
+    assert "W&B has failed" not in stopped.said() + job.said()
+    assert not list(tmp_path.glob("run/*/wandb/offline-run-*")), "all of it was sent"
+    (record,) = (read(path) for path in tmp_path.glob("run/*/record.json"))
+    assert list(wandb.runs) == [record.digest[:16]]
+    (run,) = wandb.runs.values()
+    lines = metrics.read(tmp_path.glob("run/l1-*/metrics.jsonl"))
+    assert [stage_figures(line) for line in run.history[:-1]] == [
+        {f"{line['stage']}/{key}": value for key, value in line.items() if key not in ("stage", "step", "epoch")}
+        for line in lines
+    ]
+    figures = summary_figures(record)
+    assert {name: run.summary.get(name) for name in figures} == figures
+    assert (run.exit_code, run.asked["groupName"], run.asked["notes"]) == (0, "sweep-7", record.command)
+    assert "repair:none" in run.asked["tags"]
+    assert run.config["seed"] == {"value": 0}
+
+
+def stage_figures(line: dict) -> dict:
+    """Without the axes that all stages share, and W&B's own."""
+    return {key: value for key, value in line.items() if "/" in key}
+
+
 def test_a_killed_core_costs_a_warning(tmp_path: Path) -> None:
     """In the middle of the run, and of it the server has the lines so far."""
-    with server() as (env, asked):
-        job = Job(tmp_path / "run", *ONLINE, env=env)
+    with server() as wandb:
+        job = Job(tmp_path / "run", *ONLINE, env=wandb.environment)
         job.until(lambda: list(tmp_path.glob("run/store/*/last.ckpt")))
         cores = [pid for pid in children(job.process.pid) if b"wandb-core" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         assert cores, job.said()
         for pid in cores:
             os.kill(pid, signal.SIGKILL)
         job.finish()
-    assert any("upsertBucket" in each for each in asked)
+    assert any("upsertBucket" in each for each in wandb.asked)
     assert_written_offline(tmp_path / "run", job)
 
 

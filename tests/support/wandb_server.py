@@ -1,42 +1,114 @@
-"""As much of W&B's server as an online run needs; or one that answers everything oddly."""
+"""As much of W&B's server as online runs need: it keeps what they send, tells a resumed one what it has, or answers
+all oddly. By GraphQL come a run's name, tags and config, by its file stream its history, its summary and its end."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 PROJECT = {"name": "p", "entity": {"name": "e"}}
-BUCKET = {"id": "aa", "name": "run", "displayName": "run", "project": PROJECT, "historyLineCount": 0}
-DATA: dict[str, Any] = {
-    "viewer": {"id": "v", "entity": "e", "username": "e", "flags": "{}", "teams": {"edges": []}},
-    "model": {"bucket": None, "name": "p"},
-    "upsertBucket": {"bucket": BUCKET, "inserted": True},
-    "createRunFiles": {"runID": "aa", "uploadHeaders": [], "files": []},
-    "serverInfo": {"cliVersionInfo": {"max_cli_version": "0.31.0"}, "latestLocalVersionInfo": None},
-}
+KNOWN = {"id": "s", "latestArtifact": None}  # an artifact that the server has: nothing is uploaded
+STREAM = re.compile(r"/files/[^/]+/[^/]+/([^/]+)/file_stream")
+Json = dict[str, Any]
+
+
+@dataclass
+class Run:
+    asked: Json = field(default_factory=dict)  # of the first upsertBucket: displayName, groupName, jobType, notes, tags
+    config: Json = field(default_factory=dict)
+    history: list[Json] = field(default_factory=list)
+    summary: Json = field(default_factory=dict)
+    exit_code: int | None = None
+    begun: int = 0  # times that it was opened
+
+    def take(self, body: Json) -> None:
+        """A piece of the file stream: lines from an offset on; of the summary the last line stands."""
+        lines = {name: piece for name, piece in body.get("files", {}).items() if piece}
+        if history := lines.get("wandb-history.jsonl"):
+            self.history[history["offset"] :] = [json.loads(line) for line in history["content"]]
+        if summary := lines.get("wandb-summary.json"):
+            self.summary = json.loads(summary["content"][-1])
+        if body.get("complete"):
+            self.exit_code = body.get("exitcode")
+
+    def resumed(self) -> Json:
+        """What a run that is opened again is told."""
+        return {
+            **dict.fromkeys(("eventsLineCount", "logLineCount"), 0),
+            "historyLineCount": len(self.history),
+            "historyTail": json.dumps([json.dumps(line) for line in self.history[-1:]]),
+            "eventsTail": "[]",
+            "summaryMetrics": json.dumps(self.summary),
+            "config": json.dumps(self.config),
+            "wandbConfig": '{"t": 1}',
+            "tags": self.asked.get("tags"),
+        }
+
+
+class Server(ThreadingHTTPServer):
+    """`odd`: status and body of every answer."""
+
+    daemon_threads = True
+
+    def __init__(self, odd: tuple[int, str] | None) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.odd, self.asked, self.runs = odd, list[str](), dict[str, Run]()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"WANDB_BASE_URL": f"http://127.0.0.1:{self.server_port}", "WANDB_API_KEY": "0" * 40}
+
+    def answer(self, path: str, body: str) -> Json:
+        if stream := STREAM.search(path):
+            self.runs.setdefault(stream[1], Run()).take(json.loads(body))
+            return {"exitcode": None, "limits": {}}
+        asked = json.loads(body) if body.startswith("{") else {}
+        return {"data": self.graphql(str(asked.get("query")), asked.get("variables") or {})}
+
+    def graphql(self, query: str, values: Json) -> Json:
+        name = values.get("name") if isinstance(values.get("name"), str) else values.get("run")
+        kept = self.runs.get(str(name))
+        if "mutation UpsertBucket" in query:
+            kept = self.runs.setdefault(str(name), Run())
+            kept.begun += 1
+            kept.asked = kept.asked or values
+            kept.config = json.loads(values.get("config") or "{}") or kept.config
+        bucket = {"id": "aa", "name": name, "displayName": name, "project": PROJECT, "historyLineCount": 0}
+        return {
+            "viewer": {"id": "v", "entity": "e", "username": "e", "flags": "{}", "teams": {"edges": []}},
+            "model": {"bucket": kept.resumed() if kept and kept.begun else None, "name": "p"},
+            "upsertBucket": {"bucket": bucket, "inserted": kept is None or kept.begun < 2},
+            "project": {"artifact": None},
+            "createArtifact": {"artifact": {"id": "b", "state": "COMMITTED", "artifactSequence": KNOWN}},
+            "createRunFiles": {"runID": "aa", "uploadHeaders": [], "files": []},
+            "serverInfo": {"cliVersionInfo": {"max_cli_version": "0.31.0"}, "latestLocalVersionInfo": None},
+        }
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode(errors="replace")
+        self.server.asked.append(body)
+        status, answer = self.server.odd or (200, json.dumps(self.server.answer(self.path, body)))
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(answer.encode())
+
+    do_GET = do_PUT = do_POST  # noqa: N815
+
+    def log_message(self, *words: object) -> None:
+        pass
 
 
 @contextmanager
-def server(odd: tuple[int, str] | None = None) -> Iterator[tuple[dict[str, str], list[str]]]:
-    """The environment that leads to it, and what was asked so far. `odd`: status and body of every answer."""
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked.append(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode(errors="replace"))
-            status, body = odd or (200, json.dumps({"data": DATA}))
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        do_GET = do_PUT = do_POST  # noqa: N815
-
-        def log_message(self, *words: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as found:
-        threading.Thread(target=found.serve_forever, daemon=True).start()
-        yield {"WANDB_BASE_URL": f"http://127.0.0.1:{found.server_port}", "WANDB_API_KEY": "0" * 40}, asked
-        found.shutdown()
+def server(odd: tuple[int, str] | None = None) -> Iterator[Server]:
+    with Server(odd) as opened:
+        threading.Thread(target=opened.serve_forever, daemon=True).start()
+        yield opened
+        opened.shutdown()

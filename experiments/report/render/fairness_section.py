@@ -4,10 +4,11 @@ from experiments.report.analyse import claims, fairness
 from experiments.report.analyse.configurations import Comparison, Configuration
 from experiments.report.analyse.fairness import FAIR, Protocol
 from experiments.report.load.recorded_config import read_config
-from experiments.report.load.text import printable
+from experiments.report.load.text import join_words, printable
 
 NOT_CHOSEN = {"_target_", "budget", "seed"}
 ALLOCATION = ("beside", "allocation")
+UNFAIR = ("S2", "S3.1", "S4.1")  # levels whose misses are said at the top
 MATRIX = 12  # curves of which every two are shown
 View = dict[str, object]
 
@@ -54,6 +55,16 @@ def odd_views(comparison: Comparison, protocols: dict[str, Protocol]) -> list[Vi
             for curve in curves if value != common else ():
                 odd.setdefault(curve, []).append(printable(f"{what} {value}, most have {common}"))
     return [{"curve": curve, "what": what} for curve, what in odd.items()]
+
+
+def split_words(comparison: Comparison, protocols: dict[str, Protocol]) -> list[str]:
+    """Epochs and dense networks that no value of is that of most: each value, and who has it."""
+    words = []
+    for (level, what), values in fairness.trait_values(protocols_by_curve(comparison, protocols)).items():
+        most = max(map(len, values.values()))
+        if level in UNFAIR and 2 * most <= sum(map(len, values.values())):
+            words.append(f"{what} " + ", ".join(f"{printable(value)} ({join_words(c)})" for value, c in values.items()))
+    return words
 
 
 def method_settings(comparison: Comparison) -> dict[fairness.Trait, dict[str, list[str]]]:

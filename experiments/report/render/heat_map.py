@@ -23,7 +23,7 @@ def heat_maps(cells: Sequence[Measured], chance: float, dense: float) -> Iterato
         own = [cell for cell in cells if cell.criterion == criterion]
         if any(cell not in shared for cell in own):
             grid = {(cell.allocation, cell.repair): cell for cell in own}
-            yield heat_map(f"allocation of {criterion}", grid, repairs, chance, dense)
+            yield heat_map(f"allocation ({criterion})", grid, repairs, chance, dense)
 
 
 def pair(cell: Measured) -> str:
@@ -34,11 +34,15 @@ def heat_map(corner: str, grid: Grid, order: Sequence[str], chance: float, dense
     """Rows with the best mean first; of the columns in this order those that there are."""
     columns = [column for column in order if any(column == name for _, name in grid)]
     rows = sorted({row for row, _ in grid}, key=lambda row: -mean_of(row, grid))
+    best = max(cell.accuracy.mean for cell in grid.values())
     return {
         "corner": printable(corner),
         "columns": [printable(column) for column in columns],
         "rows": [
-            {"name": printable(row), "cells": [heat_cell(grid.get((row, column)), chance, dense) for column in columns]}
+            {
+                "name": printable(row),
+                "cells": [heat_cell(grid.get((row, column)), chance, dense, best) for column in columns],
+            }
             for row in rows
         ],
     }
@@ -49,13 +53,18 @@ def mean_of(row: str, grid: Grid) -> float:
     return sum(means) / len(means)
 
 
-def heat_cell(cell: Measured | None, chance: float, dense: float) -> View:
+def heat_cell(cell: Measured | None, chance: float, dense: float, best: float) -> View:
     """`share`: how much of what the dense network has above chance is left, in whole percent."""
     if cell is None:
         return {"text": MISSING, "share": 0}
     left = (cell.accuracy.mean - chance) / max(dense - chance, 1e-9)
     mean, _, half = format_estimate(cell.accuracy, "share").partition(" ")
-    return {"text": mean, "half": half, "share": round(100 * min(max(left, 0.0), 1.0))}
+    return {
+        "text": mean,
+        "half": half,
+        "best": cell.accuracy.mean == best,
+        "share": round(100 * min(max(left, 0.0), 1.0)),
+    }
 
 
 def unique(names: Iterable[str]) -> list[str]:

@@ -44,6 +44,7 @@ def section_view(number: int, comparison: Comparison, styles: dict[str, tuple[st
         "near_half": nearest_cuts(cuts),
         "repair": sentences.repair_sentence(comparison.configurations),
         "odd": fairness_section.odd_views(comparison, protocols),
+        "split": fairness_section.split_words(comparison, protocols),
         "verdicts": [verdict_view(verdict) for verdict in verdicts],
         "columns": [(figure.key, figure.title, cells.unit_text(figure)) for figure in comparison.figures],
         "rows": [row_view(*row) for row in cells.table_rows(comparison)],
@@ -61,6 +62,7 @@ def section_view(number: int, comparison: Comparison, styles: dict[str, tuple[st
         "matrix": fairness_section.level_matrix(comparison, protocols),
         "seeds": max(len(configuration.runs) for configuration in comparison.configurations),
         "count": len(comparison.runs),
+        "tested": max((run.answers.images or 0 for run in comparison.runs), default=0),
     }
 
 

@@ -66,25 +66,31 @@ def one_cut(verdict: Verdict) -> Claim:
         return Claim([(unlike, False)], f"The cuts of {name_some(names)} {gap}")
     if kind == "strangers":
         return Claim([(f"At a cut of {rate} no two methods share a seed: none is named ahead.", False)])
-    reached = f"{accuracy_of_leader(verdict)} with {rate} of MACs removed"
     if kind == "wins":
         line = [name(verdict.leader), (f" wins at a cut of {rate} ({seeds}).", False)]
-        return Claim(line, f"{reached}, {certain_words(verdict)}{base_words([verdict])}.")
+        return Claim(line, f"{reached_words(verdict)}{base_words([verdict])}.")
     line = [
         (f"At a cut of {rate} ", False),
         name(verdict.leader),
         (f" has the best mean, no clear lead ({seeds}).", False),
     ]
-    return Claim(line, f"{reached}; {certain_words(verdict)}{base_words([verdict])}.")
+    return Claim(line, f"{reached_words(verdict)}{base_words([verdict])}.")
+
+
+def reached_words(verdict: Verdict) -> str:
+    at = f"With {percent(verdict.rate, 0)} of MACs removed"
+    if outcome(verdict) in ("apart", "strangers"):
+        return f"{at} nobody is compared"
+    reached = f"{verdict.leader.curve} has {accuracy_of_leader(verdict)}, dense {dense_text(verdict.leader)}"
+    return f"{at} {reached}; {certain_words(verdict)}"
 
 
 def many_cuts(verdicts: Sequence[Verdict]) -> Claim:
     wins = Counter(verdict.leader.curve for verdict in verdicts if outcome(verdict) == "wins")
     seeds = f" ({seeds_of(verdicts)})."
-    often = Counter(verdict.leader.curve for verdict in verdicts if verdict.n).most_common()
-    best = f"Best mean: {name_some([f'{curve} at {count}' for curve, count in often])} of {len(verdicts)} cuts"
-    trend = "; fewer than three seeds are no result" if all(verdict.n < FEWEST for verdict in verdicts) else ""
-    rest = f"{best}{trend}{base_words(verdicts)}."
+    half = min(verdicts, key=lambda verdict: abs(verdict.rate - 0.5))
+    trend = " Fewer than three seeds are no result." if all(verdict.n < FEWEST for verdict in verdicts) else ""
+    rest = f"{reached_words(half)}{base_words(verdicts)}.{trend}"
     if not wins:
         return Claim([(f"No method is clearly ahead at any of {len(verdicts)} cuts{seeds}", False)], rest)
     parts: list[Part] = []
@@ -133,9 +139,9 @@ def beside_words(verdict: Verdict) -> str:
     if not verdict.beside:
         return ""
     names = list(dict.fromkeys(row.curve for row in verdict.beside))
-    theirs = percent(fmean(row.macs_cut for row in verdict.beside), 1)
-    verb = "is" if len(names) == 1 else "are"
-    return f"; {name_some(names)} {verb} judged apart: {theirs} removed, not {percent(verdict.rate, 1)}"
+    further = fmean(row.macs_cut for row in verdict.beside) - verdict.rate
+    verb, word = "is" if len(names) == 1 else "are", "more" if further > 0 else "less"
+    return f"; {name_some(names)} {verb} not compared with these: {100 * abs(further):.1f} points {word} removed"
 
 
 def outcome(verdict: Verdict) -> str:
@@ -155,8 +161,8 @@ def not_apart_words(verdict: Verdict) -> str:
     curves = dict.fromkeys(row.curve for row in verdict.level_with_leader if row.curve != verdict.leader.curve)
     if not curves:
         return f"clearly ahead of the next{noisy_words(verdict)}"
-    verb = "is" if len(curves) == 1 else "are"
-    return f"{name_some(list(curves))} {verb} not told apart from it{noisy_words(verdict)}"
+    unclear = f"no clear difference from {name_some(list(curves))}{noisy_words(verdict)}"
+    return f"leads by {lead_text(verdict)} points, {unclear}"
 
 
 def noisy_words(verdict: Verdict) -> str:
@@ -191,7 +197,7 @@ def dense_text(row: Configuration) -> str:
 
 def seeds_of(verdicts: Sequence[Verdict]) -> str:
     counts = {verdict.n for verdict in verdicts}
-    return seeds_text(min(counts)) + (f" to {max(counts)}" if len(counts) > 1 else "")
+    return (f"{min(counts)} to " if len(counts) > 1 else "") + seeds_text(max(counts))
 
 
 def base_words(verdicts: Sequence[Verdict]) -> str:
@@ -199,21 +205,19 @@ def base_words(verdicts: Sequence[Verdict]) -> str:
 
 
 def seeds_text(n: int) -> str:
-    return f"n\u00a0=\u00a0{n}"
+    return f"{n}\u00a0seed{'s' * (n != 1)}"
 
 
 def repair_sentence(rows: Sequence[Configuration]) -> str:
-    """What repair brings, straight after the method; of runs without any, what fine-tuning does instead."""
+    """What repair brings before fine-tuning."""
     records = [run.record for row in rows if not row.scratch for run in row.runs]
     mended = [(record.pruned.accuracy, record.repaired.accuracy) for record in records if record.repaired is not None]
     if not mended:
-        tuned = [(record.pruned.accuracy, record.tuned.accuracy) for record in records]
-        cut, ended = (percent(fmean(values), 1) for values in zip(*tuned, strict=True))
-        return f"Nothing was repaired: {cut} straight after the method, {ended} after fine-tuning, mean over all runs."
+        return "Nothing was repaired before fine-tuning (repair=none), so the page says nothing of repair."
     before, after = (fmean(values) for values in zip(*mended, strict=True))
     names = dict.fromkeys(repair.name for record in records for repair in record.repairs or ())
     brings = f"{100 * (after - before):+.1f}".replace("-", cells.MINUS)
     return (
-        f"Repair ({join_words([*names])}) brings {brings} points straight after the method: {percent(before, 1)} "
-        f"before it, {percent(after, 1)} after it, the mean over n\u00a0=\u00a0{len(mended)} runs."
+        f"Repair ({join_words([*names])}) brings {brings} points before fine-tuning: {percent(before, 1)} "
+        f"as pruned, {percent(after, 1)} repaired, the mean over {len(mended)} runs."
     )

@@ -23,7 +23,9 @@ from experiments.system.checkout import command
 from experiments.system.format import percent, share_asked
 
 View = dict[str, object]
-SURE = "One draw of images: nothing is known of another."
+RULE = "A lead is clear where it is larger than the sampling error of the {count} test images."
+ONE_DRAW = " Images for its repair were drawn once: how much another draw would change is not known."
+NEAREST = 6  # cells named from which the best does not differ clearly
 Text = tuple[str, float | None]  # and the number that it is sorted by
 NAMES = ("criterion", "allocation", "repair", "removed")
 FIGURES = ("accuracy, %", "unlike dense, %", "nll", "MACs cut, %", "params cut, %", "networks")
@@ -41,10 +43,10 @@ def table_view(table: Table) -> View:
         "draws": len({row.draw for row in table.rows}),
         "count": len(table.rows),
         "ratios": (ratios := [ratio_view(table, ratio, cells) for ratio in sorted({cell.ratio for cell in cells})]),
-        "headline": headline(ratios),
-        "off": [describe_off(cell) for cell in cells_off_budget(table, cells)],
+        "headline": headline(ratios, table.tested),
+        "off": describe_off(cells_off_budget(table, cells)),
         "head": (*NAMES, *FIGURES),
-        "rows": [row_view(table, cell) for cell in rank(cells)],
+        "rows": [row_view(table, cell) for cell in sorted(rank(cells), key=lambda cell: cell.ratio)],
         "refused": [
             {"cell": printable(str(row.cell)), "why": printable(str(row.refused))} for row in refused_rows(table)
         ],
@@ -55,18 +57,19 @@ def describe_making(table: Table) -> dict[str, str]:
     return {"command": table.command, "device": table.device, "commit": table.git_commit or MISSING}
 
 
-def headline(ratios: Sequence[View]) -> Claim:
-    """The best cell nearest to half, and how many are not told apart from it; the table below has all ratios."""
+def headline(ratios: Sequence[View], tested: int) -> Claim:
+    """The best cell nearest to half, and whether that is certain; the table below has all ratios."""
     if not ratios:
         return Claim([("No cell could be made.", False)])
     near = min(ratios, key=lambda ratio: abs(float(str(ratio["ratio"])) - 0.5))
-    level = f", level with {near['count']} more" if near["count"] else ", ahead of all others"
+    sure = ", no clear lead" if near["count"] else ", ahead of all others"
     line = [
-        (f"At {near['asked']} ", False),
+        (f"{MINUS}{near['asked']}: ", False),
         (str(near["best"]), True),
-        (f" is best: {near['accuracy']} %{level}.", False),
+        (f" has {near['accuracy']} %{sure}.", False),
     ]
-    return Claim(line, SURE if near["draws"] == 1 else "")
+    drawn = ONE_DRAW if near["draws"] == 1 else ""
+    return Claim(line, f"{RULE.format(count=tested)}{drawn}")
 
 
 def cells_off_budget(table: Table, cells: Sequence[Measured]) -> list[Measured]:
@@ -75,8 +78,13 @@ def cells_off_budget(table: Table, cells: Sequence[Measured]) -> list[Measured]:
     return [cell for cell in cells if of and abs(getattr(cell, of).mean - cell.ratio) > SAME_RATE + 1e-9]
 
 
-def describe_off(cell: Measured) -> str:
-    return f"{describe(cell)} ({percent(cell.macs_cut.mean, 1)} of MACs, asked {percent(cell.ratio, 0)})"
+def describe_off(cells: Sequence[Measured]) -> list[str]:
+    """Each network once, however it was repaired."""
+    found = {(cell.criterion, cell.allocation, cell.ratio): cell for cell in cells}.values()
+    return [
+        printable(f"{cell.criterion} ({cell.allocation}) {percent(cell.macs_cut.mean, 1)} for {percent(cell.ratio, 0)}")
+        for cell in found
+    ]
 
 
 def level_with_best(table: Table, cells: Sequence[Measured]) -> list[Measured]:
@@ -92,16 +100,27 @@ def lead_half(table: Table, best: Measured, other: Measured) -> float:
 
 
 def repair_words(cells: Sequence[Measured]) -> str:
-    """What each repair brings over none, the mean over cuts that have both; those of most cuts first."""
+    """What each repair brings, the mean over networks that have both: over none, and merging before another over that
+    other alone, so that all are told on their own networks."""
     means = {cell.setting: cell.accuracy.mean for cell in cells}
-    gains: dict[str, list[float]] = {}
+    gains: dict[tuple[str, str], list[float]] = {}
     for (criterion, allocation, repair, ratio), mean in means.items():
-        plain = means.get((criterion, allocation, "none", ratio))
+        over = repair.partition(",")[2] or "none"
+        plain = means.get((criterion, allocation, over, ratio))
         if repair != "none" and plain is not None:
-            gains.setdefault(repair, []).append(100 * (mean - plain))
-    order = sorted(gains, key=lambda repair: (-len(gains[repair]), -fmean(gains[repair])))
-    texts = [f"{repair} {fmean(gains[repair]):+.1f}".replace("-", MINUS) for repair in order]
-    return ", ".join(f"{text} ({len(gains[repair])} cuts)" for text, repair in zip(texts, order, strict=True))
+            gains.setdefault((repair.partition(",")[0], over), []).append(100 * (mean - plain))
+    order = sorted(gains, key=lambda pair: (-len(gains[pair]), -fmean(gains[pair])))
+    return "; ".join(gain_words(*pair, gains[pair]) for pair in order)
+
+
+def gain_words(repair: str, over: str, gains: Sequence[float]) -> str:
+    what = repair if over == "none" else f"{repair} before {over}"
+    return f"{what} {fmean(gains):+.1f}".replace("-", MINUS) + f" ({len(gains)} networks)"
+
+
+def name_cells(cells: Sequence[Measured]) -> str:
+    named = [f"{describe(cell)} {percent(cell.accuracy.mean)}" for cell in cells[:NEAREST]]
+    return join_words(named + [f"{len(cells) - NEAREST} more"] * (len(cells) > NEAREST))
 
 
 def ratio_view(table: Table, ratio: float, cells: Sequence[Measured]) -> View:
@@ -113,7 +132,7 @@ def ratio_view(table: Table, ratio: float, cells: Sequence[Measured]) -> View:
         "asked": share_asked(ratio, table.budget),
         "best": describe(best),
         "accuracy": format_estimate(best.accuracy, "share"),
-        "level": join_words([describe(cell) for cell in level[:2]] + [f"{len(level) - 2} more"] * (len(level) > 2)),
+        "level": name_cells(level),
         "count": len(level),
         "draws": best.accuracy.n,
         "repairs": repair_words(here),

@@ -95,6 +95,18 @@ def test_the_network_is_an_artifact_where_it_is_asked_for(tmp_path: Path) -> Non
     assert kept.files == {path.name for path in (folder / "network").iterdir()}
 
 
+@pytest.mark.parametrize(("death", "written"), [("interrupt", 0), ("exception", 1)])
+def test_after_ctrl_c_nobody_waits_for_the_tracker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, death: str, written: int
+) -> None:
+    """The same command goes on and writes all of it; a run that failed shows how far it came."""
+    monkeypatch.setenv("PRUNING_TARGETS", "support.tiny_run:support.dying")
+    with pytest.raises((SystemExit, KeyboardInterrupt, RuntimeError)):
+        run(tmp_path, "tracking=offline", "data._target_=support.dying.Dying", f"+data.death={death}")
+    assert len(list(tmp_path.glob("*/wandb/offline-run-*/*.wandb"))) == written
+    assert list(tmp_path.glob("store/*/metrics.jsonl"))
+
+
 def test_an_unreachable_server_is_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

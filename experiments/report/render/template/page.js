@@ -8,7 +8,7 @@ const LONG = 300; // rows that a table shows at first
 const SHOWN = ["curve", "asked", "n", "place", "pruned", "repaired", "tuned", "change", "macs_cut", "macs", "params", "widths"];
 const ON_PHONE = ["curve", "macs_cut", "tuned"];
 const ON_PAPER = ["curve", "asked", "n", "place", "pruned", "repaired", "tuned", "change", "macs_cut", "params_cut", "macs", "params", "epochs", "level"];
-const STAGES = { tuned: "test accuracy", pruned: "test accuracy straight after the method", repaired: "test accuracy, repaired", arrows: "test accuracy, before and after" };
+const STAGES = { tuned: "test accuracy", pruned: "test accuracy as pruned", repaired: "test accuracy, repaired", arrows: "test accuracy, before and after" };
 
 async function unpack(id) {
   const holder = document.getElementById(id);

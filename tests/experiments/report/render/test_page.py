@@ -1,6 +1,7 @@
 """The page as its reader has it: in Chromium, without a network."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -373,6 +374,11 @@ def test_a_stricter_rule_ranks_fewer_together(opened: Any):
     )
     settle(opened)
     assert set(texts(opened, ".level")) == {"no rival"}
+
+
+def test_epochs_that_two_halves_do_not_share_are_said_at_the_top(opened: Any):
+    (line,) = texts(opened, ".odd")
+    assert re.search(r"fine-tuning epochs \d+ \((fcf|l1)\), \d+ \((fcf|l1)\); pruning epochs", line)
 
 
 def test_a_failed_run_is_shown_with_its_reason(opened: Any):

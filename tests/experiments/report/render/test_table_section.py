@@ -22,7 +22,7 @@ def test_heat_maps_hold_every_cell() -> None:
     assert names == ("l1", "random")
     assert [cell["text"] for cell in cells[0]] == ["20.00", "81.00"]
     assert [cell["share"] for cell in cells[0]] == [12, 89]  # of what lies between chance and dense
-    assert (own["corner"], own["columns"]) == ("allocation of l1", ["none", "ls"])
+    assert (own["corner"], own["columns"]) == ("allocation (l1)", ["none", "ls"])
     assert [[cell["text"] for cell in line["cells"]] for line in own["rows"]] == [  # type: ignore[attr-defined]
         ["\u2013", "85.00"],
         ["20.00", "81.00"],
@@ -34,9 +34,9 @@ def test_a_view_says_the_best_and_gives_commands() -> None:
     (ratio,) = view["ratios"]  # type: ignore[misc]
     assert (ratio["best"], ratio["asked"]) == ("l1 (lamp, ls)", "50 % of MACs")
     words = "".join(text for text, _ in view["headline"].line)  # type: ignore[attr-defined]
-    assert words.startswith("At 50 % of MACs l1 (lamp, ls) is best: 85.00")
+    assert words.startswith("\u221250 % of MACs: l1 (lamp, ls) has 85.00")
     assert len(words) <= 80
-    assert (ratio["repairs"], view["off"]) == ("ls +59.5 (2 cuts)", [])
+    assert (ratio["repairs"], view["off"]) == ("ls +59.5 (2 networks)", [])
     first = view["rows"][0]  # type: ignore[index]
     assert first["runs"][1]["command"] == (
         "python run.py experiment=compare/no_training program=experiment method=l1 budget=macs allocation=lamp "
