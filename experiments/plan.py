@@ -4,11 +4,13 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from experiments.cli.time_curve import show_time
 from experiments.config.modified import modifications
 from experiments.config.refusal import refusals, single_line
 from experiments.config.schema import Published, Settings
 from experiments.run.context import PlanContext
 from experiments.run.prepare import prepare_plan
+from experiments.run.searches import budget_of_time
 from experiments.run.stage_plan import describe_stages
 from experiments.system.activity import activity
 from experiments.system.console import console, log
@@ -26,6 +28,8 @@ NAMED = 3  # layers named in a line below it
 def run(settings: Settings) -> Plan:
     with refusals():
         context = prepare_plan(settings)
+        if budget_of_time(context.method):
+            activity.begin("timing networks until one meets the target, and along the way there")
         pruning_plan = make_plan(context.network, context.method, context.image_shape, context.steps("prune"))
         activity.end()
         show(context, pruning_plan)
@@ -44,6 +48,14 @@ def show(context: PlanContext, pruning_plan: Plan) -> None:
     for line in (*published_lines(context, pruning_plan), *pruning_plan.remarks):
         log(line)
     log(f"{'range':<9} {feasible_range(pruning_plan)}")
+    if pruning_plan.time is not None:
+        show_time(pruning_plan.time)
+    show_exceptions(pruning_plan)
+    log("Nothing was trained. A method that learns may choose other filters than counted here, as many of them.")
+
+
+def show_exceptions(pruning_plan: Plan) -> None:
+    """What is not cut, and what is taken for granted."""
     for verdict in dict.fromkeys(row.verdict for row in pruning_plan.rows if ":" in row.verdict):
         log(f"{verdict_word(verdict):<9}{verdict.partition(':')[2]}")
     if shrunk := shrunk_layers(pruning_plan):
@@ -52,12 +64,11 @@ def show(context: PlanContext, pruning_plan: Plan) -> None:
         log(f"{'barriers':<9} read every channel at full width: {', '.join(pruning_plan.barriers)}")
     for line in list_decisions(pruning_plan.decisions):
         log(f"{'decided':<9} by the images' size: {line}")
-    log("Nothing was trained. A method that learns may choose other filters than counted here, as many of them.")
 
 
 def describe_request(settings: Settings) -> str:
     """How much was to go, and where."""
-    asked = share_asked(settings.ratio, settings.choice.budget)
+    asked = share_asked(settings.ratio, settings.choice.budget, settings.ms)
     if settings.choice.budget == "layer":
         return asked + (", but for those of its table" if settings.budget.arguments.get("table") else "")
     return f"{asked}, allocation {settings.choice.allocation}"

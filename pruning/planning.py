@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from pruning.deploy.latency import Latency, Met
 from pruning.graph.attachments import duplicate
 from pruning.graph.cost import Cost, authors_ops, predict
 from pruning.graph.decisions import Decision, list_decisions
@@ -25,7 +26,7 @@ class Plan:
     `least` is the cost when every site keeps the least that the method can leave it; `operations`, before and after,
     are those of the FCF authors' count; `barriers`: operations that read all channels at full width; `decisions`: what
     the small network takes for granted of the images' size, and of their type of number, because Python has decided by
-    them in forward; `remarks`: what else is to be known.
+    them in forward; `remarks`: what else is to be known; `time`: of a budget of time what it came to, and a curve.
     """
 
     rows: tuple[Row, ...]
@@ -36,6 +37,7 @@ class Plan:
     barriers: tuple[str, ...]
     decisions: tuple[Decision, ...] = ()
     remarks: tuple[str, ...] = ()
+    time: Met | None = None
 
     def __str__(self) -> str:
         table = print_table(self.rows, self.before, self.after)
@@ -59,7 +61,8 @@ def make_plan(network: nn.Module, method: PruningMethod, image_shape: Shapes, st
     costs = predict(before), predict(after), least_cost(method, attached, graph)
     unseen = method.observes and not method.needs_training
     remarks = (f"{'scores':<12}{method} is made of batches; until it sees them mean |W| stands in",) if unseen else ()
-    return Plan(rows, *costs, operations, barriers(graph), graph.trace.decisions, remarks)
+    time = method.budget.draw_curve() if isinstance(method.budget, Latency) else None
+    return Plan(rows, *costs, operations, barriers(graph), graph.trace.decisions, remarks, time)
 
 
 def least_cost(method: PruningMethod, attached: nn.Module, graph: Graph) -> Cost:

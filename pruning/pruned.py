@@ -36,7 +36,7 @@ class Preprocessing:
 class Report:
     """What pruning has done: every convolution, kept of total and why; costs of the whole network before and after;
     `certificate`: the largest difference from the masked full-size network, relative to its largest output, before
-    anything was mended; `repairs`: what was."""
+    anything was mended; `repairs`: what was; `remarks`: what the budget says of the result."""
 
     rows: tuple[Row, ...]
     before: Cost
@@ -44,11 +44,14 @@ class Report:
     bytes: tuple[int, int]
     certificate: float
     repairs: tuple[Repaired, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         table = print_table(self.rows, self.before, self.after)
         repairs = "".join(f"\n{'repair':<12}{repair}" for repair in self.repairs)
-        return f"{table}\n{cost_line('bytes', *self.bytes)}\n{'certificate':<12}{self.certificate:.1e}{repairs}"
+        remarks = "".join(f"\n{remark}" for remark in self.remarks)
+        certificate = f"{'certificate':<12}{self.certificate:.1e}"
+        return f"{table}\n{cost_line('bytes', *self.bytes)}\n{certificate}{repairs}{remarks}"
 
 
 def report_cut(

@@ -141,6 +141,9 @@ class Pruner:
         small, masked = build_small(self.network, after), duplicate(self.network)
         silence(masked, after)
         report = report_cut(self.network, small, before, after, verdicts, certify(masked, small, images))
+        if self.method.budget is not None:
+            remarks = self.method.budget.describe_result(self.network, small, self.image_shape)
+            report = replace(report, remarks=remarks)
         return Pruned(small, choice, None, self.image_shape, report=report)
 
     def mend(self, pruned: Pruned, repairs: Sequence[str], images: Tensor | None) -> Pruned:

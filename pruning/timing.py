@@ -13,6 +13,8 @@ Name = TypeVar("Name", bound=Hashable)
 Work = Callable[[], object]
 Clock = Callable[[], float]
 NORMAL_95 = 1.96
+TOLERANCE = 0.03  # of a target: what counts as met
+MOST_HALF_WIDTH = 0.05  # of the ratio of two times: above it the machine is too busy to say anything
 
 
 class Ratio(NamedTuple):

@@ -129,6 +129,7 @@ def test_messages_name_keys_that_there_are() -> None:
         ("allocation=rates",),
         ("budget=macs", "model=torchvision", "model.name=alexnet"),
         ("model=resnet20", "budget=layer"),
+        ("budget=latency",),
     ]
     configs = [composed(*each) for each in asked]
     missing = object()

@@ -11,13 +11,15 @@ def describe_program(settings: Settings) -> str:
     choice = settings.choice
     if settings.program != EXPERIMENT:
         return f"{settings.program}: {choice.model} on {choice.data}"
-    cut = describe_cut(settings.ratio, choice.budget, choice.allocation, settings.repair.steps)
+    ratio = describe_target(settings.ratio, settings.ms)
+    cut = describe_cut(ratio, choice.budget, choice.allocation, settings.repair.steps)
     return describe_run(choice.method, choice.model, choice.data, cut, settings.seed)
 
 
 def describe_record(record: Record) -> str:
     repairs = [repair.name for repair in record.repairs or ()]
-    cut = describe_cut(record.ratio, record.budget.of, record.budget.allocation, repairs)
+    ratio = describe_target(record.ratio, record.budget.asked_ms)
+    cut = describe_cut(ratio, record.budget.of, record.budget.allocation, repairs)
     return describe_run(record.method, record.model, record.data, cut, record.seed)
 
 
@@ -25,8 +27,12 @@ def describe_run(method: str, model: str, data: str, cut: str, seed: int) -> str
     return f"{method} on {model}, {data}, {cut}, seed {seed}"
 
 
-def describe_cut(ratio: float, budget: str, allocation: str | None, repairs: Sequence[str]) -> str:
+def describe_target(ratio: float, ms: float | None) -> str:
+    return f"ratio {ratio:g}" if ms is None else f"{ms:g} ms"
+
+
+def describe_cut(target: str, budget: str, allocation: str | None, repairs: Sequence[str]) -> str:
     """What is as usual is not said."""
     by_allocation = "" if allocation == UNIFORM else f" by {allocation}"
     repaired = f", repair {','.join(repairs)}" if repairs else ""
-    return f"ratio {ratio:g} ({budget}{by_allocation}){repaired}"
+    return f"{target} ({budget}{by_allocation}){repaired}"

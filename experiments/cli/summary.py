@@ -11,11 +11,12 @@ from rich.text import Text
 
 from experiments.cli.request import describe_record
 from experiments.records import jobs
-from experiments.records.record import Deployment, Network, Record, Stage
+from experiments.records.record import Deployment, Latency, Network, Record, Stage
 from experiments.system.console import console, log, replace_unprintable
 from experiments.system.format import clock, cut, percent, si
 from experiments.system.redact import redact
 from pruning.repair.names import describe_repair
+from pruning.timing import MOST_HALF_WIDTH, TOLERANCE
 
 
 def show(record: Record, folder: Path) -> None:
@@ -128,6 +129,7 @@ def remark_lines(record: Record) -> list[str]:
         lines.append(
             f"rounds       {len(record.rounds)}, to {', '.join(si(cut.macs).strip() for cut in record.rounds)} MACs"
         )
+    lines += [f"time         {describe_time(record.budget.latency)}"] if record.budget.latency else []
     lines += [f"repair       {describe_repair(**asdict(repair))}" for repair in record.repairs or ()]
     lines += describe_deployment(record.deployment) if record.deployment else []
     if record.gates_accuracy is not None:
@@ -138,6 +140,23 @@ def remark_lines(record: Record) -> list[str]:
         lines.append("validation   may have been seen by the baseline: it selected nothing, the last epoch was taken")
     lines.append(f"measured on  {record.device}, trained in {record.precision}")
     return lines
+
+
+def describe_time(latency: Latency) -> str:
+    """What a budget of time asked for, and what it got."""
+    asked = percent(latency.asked, 1) if latency.asked_ms is None else f"{latency.asked_ms:g} ms"
+    how = f"{latency.runtime}, batch {latency.batch}, {latency.threads} thread{'s' * (latency.threads > 1)}"
+    if latency.got is None or latency.dense_ms is None or latency.half_width is None:
+        return f"asked {asked}; the network that came out could not be timed ({how})"
+    got = f"{percent(latency.got, 1)} of {latency.dense_ms:.3g} ms +- {percent(latency.half_width, 1)}"
+    return f"asked {asked}, got {got}: {judge_time(latency.got / latency.asked - 1, latency.half_width)} ({how})"
+
+
+def judge_time(over: float, half_width: float) -> str:
+    """By a timing in a process of its own; one that is not known to MOST_HALF_WIDTH says nothing."""
+    if half_width > MOST_HALF_WIDTH:
+        return "not known, the machine was too busy"
+    return f"met within {percent(TOLERANCE, 0)}" if abs(over) <= TOLERANCE else f"missed by {percent(abs(over), 1)}"
 
 
 def describe_answers(record: Record) -> str:

@@ -3,7 +3,7 @@
 METHOD: tuple[str, ...] = ("joined", "grouped", "linear", "cross", "gate", "alpha", "rho", "mu", "rho_max", "lr")
 METHOD += ("start", "groups", "score", "learn", "levels", "kernels", "adapt", "form", "criterion", "strength")
 METHOD += ("p", "group_reduction", "normalizer", "variant")
-BUDGET = ("table", "floor", "ceiling", "round_to", "of")
+BUDGET = ("table", "floor", "ceiling", "round_to", "of", "ms", "runtime", "batch", "threads")
 KEYS = {
     **{name: f"method.{name}" for name in METHOD},
     **dict.fromkeys(("include", "exclude"), "method.only"),

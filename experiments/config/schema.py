@@ -168,15 +168,27 @@ class Settings:
     folder: Annotated[str, refuse_secret]
     name: str
 
+    @property
+    def ms(self) -> float | None:
+        """What a budget of time may take in place of a ratio."""
+        asked = self.budget.arguments.get("ms")
+        return asked if isinstance(asked, int | float) else None
+
 
 def register() -> None:
     ConfigStore.instance().store(name="schema", node=omegaconf_class(Settings))
     OmegaConf.register_new_resolver("unless", suffix_unless, replace=True)
+    OmegaConf.register_new_resolver("target", name_target, replace=True)
 
 
 def suffix_unless(value: str, default: str) -> str:
     """For names: what is as usual is not told."""
     return "" if value == default else f"-{value}"
+
+
+def name_target(ratio: float, ms: float | None) -> str:
+    """For names: what is to go, or the milliseconds that may be taken."""
+    return f"{ratio}" if ms is None else f"{ms:g}ms"
 
 
 def omegaconf_class(kind: type) -> type:

@@ -32,17 +32,30 @@ def close(config: DictConfig) -> dict[str, object]:
 
     A method without a budget removes nothing, whatever ratio is asked: one run of one name, not one for each.
     """
-    choice = dict(replaced_targets(config))
+    choice, budget = dict(replaced_targets(config)), close_budget(config)
     closed: dict[str, object] = {"choice": choice, "program": choose_program(config)}
     if isinstance(config.method, DictConfig) and "budget" not in config.method:
         closed["ratio"] = 0.0
         choice["allocation"] = UNIFORM
-    if isinstance(config.budget, DictConfig) and config.budget.get("round_to") == "auto":
-        from experiments.system import hardware
+    if "ratio" in budget:
+        closed["ratio"] = 0.0
+    return closed | ({"budget": budget} if budget else {})
 
-        multiple = hardware.channel_multiple(hardware.device(config.trainer.accelerator))
-        closed["budget"] = {"round_to": multiple}
-        log(f"budget.round_to={multiple}: what this hardware computes at once")
+
+def close_budget(config: DictConfig) -> dict[str, object]:
+    """The hardware's multiple as a number; milliseconds in place of a ratio."""
+    budget = config.budget if isinstance(config.budget, DictConfig) else {}
+    closed: dict[str, object] = {}
+    if budget.get("ms") is not None:
+        if is_typed("ratio"):
+            raise ValueError(f"budget.ms={budget['ms']} and ratio={config.ratio} both say how much goes: give one")
+        closed["ratio"] = None
+    if budget.get("round_to") == "auto":
+        from experiments.system import hardware
+        from pruning.deploy.runtimes import channel_multiple
+
+        closed["round_to"] = channel_multiple(hardware.device(config.trainer.accelerator))
+        log(f"budget.round_to={closed['round_to']}: what this hardware computes at once")
     return closed
 
 

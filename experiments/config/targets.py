@@ -7,6 +7,7 @@ which only what is defined in them may be called.
 import inspect
 import os
 import re
+from collections.abc import Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import get_type_hints
@@ -22,12 +23,12 @@ OWN = "PRUNING_TARGETS"
 FACTS = ("classes", "image_shape", "identity")  # of data: datamodules.foreign asks for them
 CALLED_WITH = {"model": ("classes", "image_shape", "seed")}  # beside what the config says
 ROOMS = {
-    "data": "datamodules",
-    "model": "pruning.models",
-    "method": "pruning.methods",
-    "budget": "pruning.budget",
-    "allocation": "pruning.budget",
-    "objective": "pruning.objectives",
+    "data": ("datamodules",),
+    "model": ("pruning.models",),
+    "method": ("pruning.methods",),
+    "budget": ("pruning.budget", "pruning.deploy"),
+    "allocation": ("pruning.budget",),
+    "objective": ("pruning.objectives",),
 }
 LIBRARIES = {  # others' packages, with what may be called of them: what computes a loss, what only watches
     "objective": ("torch.nn", r"torch\.nn\.[A-Z]\w*Loss", "torch.nn's losses"),
@@ -83,7 +84,7 @@ def refuse_place(path: str, target: object) -> str:
         )
     if library and re.fullmatch(pattern, target):
         return library
-    ours = [ROOMS[place]] if place in ROOMS else []
+    ours = ROOMS.get(place, ())
     if not (allowing := [package for package in (*ours, *own_packages()) if lies_in(target, [package])]):
         names = " and ".join([*(f"classes defined in {package}" for package in ours), *filter(None, [described])])
         raise ValueError(
@@ -97,7 +98,7 @@ def own_packages() -> list[str]:
     return [package for package in os.environ.get(OWN, "").split(":") if package]
 
 
-def lies_in(name: str, packages: list[str]) -> bool:
+def lies_in(name: str, packages: Sequence[str]) -> bool:
     return any(f"{name}.".startswith(f"{package}.") for package in packages)
 
 
@@ -146,7 +147,7 @@ def refuse_misfit(path: str, node: Node) -> None:
 
 def without_facts(path: str, node: Node) -> Node:
     """What a class is called with. Facts of data are for the run, and for a user's own class where it takes them."""
-    facts = FACTS if path == "data" and not lies_in(node.target, [ROOMS["data"]]) else ()
+    facts = FACTS if path == "data" and not lies_in(node.target, ROOMS["data"]) else ()
     takes = inspect.signature(get_object(node.target)).parameters if facts else ()
     left = {name for name in facts if name not in takes or node.arguments.get(name) is None}
     return Node(node.target, {name: value for name, value in node.arguments.items() if name not in left})

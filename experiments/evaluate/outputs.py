@@ -14,6 +14,7 @@ from experiments.evaluate import measure
 from experiments.evaluate.answers import Answers
 from experiments.evaluate.artifacts import NETWORK, ONNX, origin_of
 from experiments.evaluate.deployment import deploy, is_deployed
+from experiments.evaluate.latency import measure_latency
 from experiments.records import record
 from experiments.records.record import Budget, Layer, Record
 from experiments.run.context import RunContext
@@ -116,7 +117,7 @@ def write_record(context: RunContext, outputs: StageOutputs, form: str) -> Recor
         modified=modifications(choice.experiment),
         seed=settings.seed,
         ratio=settings.ratio,
-        budget=measure_budget(context, cut.choice, networks["dense"], networks["pruned"]),
+        budget=measure_budget(context, outputs, networks["dense"], networks["pruned"]),
         classes=list(data.classes),
         val_seen=settings.baseline is not None and data.sizes["val"] > 0,
         **networks,
@@ -234,8 +235,8 @@ def measure_answers(context: RunContext, network: nn.Module) -> Answers:
     return measure.answers(network, context.data.test_dataloader(), context.device)
 
 
-def measure_budget(context: RunContext, choice: Selection, dense: record.Network, pruned: record.Network) -> Budget:
-    rows = count_layers(choice).values()
+def measure_budget(context: RunContext, outputs: StageOutputs, dense: record.Network, pruned: record.Network) -> Budget:
+    rows = count_layers(outputs.cut.choice).values()
     return Budget(
         of=context.settings.choice.budget,
         asked=context.settings.ratio,
@@ -244,6 +245,7 @@ def measure_budget(context: RunContext, choice: Selection, dense: record.Network
         got_macs=1 - pruned.macs / dense.macs,
         got_params=1 - pruned.params / dense.params,
         allocation=context.settings.choice.allocation,
+        latency=measure_latency(context, outputs.dense.network, outputs.cut.small),
     )
 
 

@@ -116,6 +116,31 @@ class Deployment:
 
 
 @dataclass(frozen=True)
+class TimedNetwork:
+    """One along the way to a target, as shares of the dense network's MACs and time."""
+
+    macs: float
+    time: float
+    half_width: float  # of the time's 95 % interval, as a share of it
+
+
+@dataclass(frozen=True)
+class Latency:
+    """What a budget of time came to on this processor."""
+
+    asked_ms: float | None  # None: a share was asked
+    asked: float  # share of the dense network's time that may be taken
+    got: float | None  # that the small network takes, by turns in a process of its own; None: that failed
+    half_width: float | None  # of its 95 % interval, as a share of it
+    dense_ms: float | None  # in that process
+    runtime: str
+    batch: int
+    threads: int
+    timed_on: str  # processor and versions
+    curve: list[TimedNetwork]  # all that the search has timed
+
+
+@dataclass(frozen=True)
 class Budget:
     of: str  # the choice of budget=
     asked: float
@@ -124,6 +149,11 @@ class Budget:
     got_macs: float
     got_params: float
     allocation: str = UNIFORM  # the choice of allocation=
+    latency: Latency | None = None  # None: the budget is none of time
+
+    @property
+    def asked_ms(self) -> float | None:
+        return None if self.latency is None else self.latency.asked_ms
 
 
 @dataclass(frozen=True)

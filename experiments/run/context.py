@@ -15,6 +15,7 @@ from datamodules.dataset_spec import DatasetSpec
 from experiments.config.digest import digest
 from experiments.config.node import plain
 from experiments.config.schema import Settings, Stage
+from experiments.run.searches import budget_of_time
 from experiments.run.store import Store
 from experiments.system import hardware
 from experiments.system.redact import redact
@@ -59,17 +60,18 @@ class RunContext(PlanContext):
     def digest(self) -> str:
         compiled = {recipe: self.execution(recipe).compiled for recipe in self.recipes}
         trained = {recipe: asdict(values) for recipe, values in self.recipes.items()}
-        return digest("run", plain(self.settings), **self.content(), compiled=compiled, recipes=trained)
+        return digest("run", plain(self.settings), **self.content("run"), compiled=compiled, recipes=trained)
 
-    def content(self) -> dict[str, object]:
-        """What every stage depends on beside the config."""
+    def content(self, stage: str) -> dict[str, object]:
+        """What a stage depends on beside the config. By a budget of time all that is pruned is of one machine."""
+        timed_on = {"timed_on": hardware.timed_on()} if stage != "baseline" and budget_of_time(self.method) else {}
         identities = {"data": self.data.identity, "baseline": self.baseline_digest}
         machine = {
             "device": self.device.type,
             "processes": self.processes,
             "drivers": hardware.driver_versions(self.device),
         }
-        return identities | machine | {"precision": self.precision}
+        return identities | machine | timed_on | {"precision": self.precision}
 
     def execution(self, recipe: str) -> Execution:
         images = self.recipes[recipe].epochs * self.data.sizes["train"]

@@ -19,6 +19,7 @@ from experiments.config.schema import Settings, Stage
 from experiments.run import baseline, pruned_baseline
 from experiments.run.context import PlanContext, RunContext
 from experiments.run.dry_run import dry_run, refuse_unfit
+from experiments.run.searches import StoredSearches, budget_of_time, refuse_timing
 from experiments.run.stage_plan import typed_stages
 from experiments.run.store import Store
 from experiments.system import hardware
@@ -45,11 +46,14 @@ def prepare(settings: Settings) -> RunContext:
     load_data(data)
     activity.begin("building the network")
     plan = build_plan(settings, data, choose_weights(settings))
+    refuse_timing(plan.method, settings.program, processes)
     device = hardware.device(settings.trainer.accelerator, settings.trainer.devices, hardware.local_rank())
     precision = resolve_precision(settings, plan.method, device)
     hardware.set_current_device(device)
     data.default_device = device
     store = Store(Path(settings.store_folder or Path(settings.folder, "store")), settings.store)
+    if (budget := budget_of_time(plan.method)) is not None:
+        budget.searches = StoredSearches(store.root, store.reuse)
     context = RunContext(**vars(plan), device=device, precision=precision, processes=processes, store=store)
     refuse_unfit(context)
     if child_ranks.READY_PIPE not in os.environ:  # else the first process has tried it all

@@ -54,7 +54,7 @@ def train(context: RunContext, start: StageResult, spec: StageSpec) -> StageResu
     """`start` stays as it is."""
     recipe, network = context.recipes[spec.recipe], copy.deepcopy(start.network)
     training = {"recipe": asdict(recipe), "compiled": context.execution(spec.recipe).compiled}
-    key = digest(spec.stage, plain(context.settings), parent=start.digest, **training, **context.content())
+    key = digest(spec.stage, plain(context.settings), parent=start.digest, **training, **context.content(spec.stage))
     if not recipe.epochs:  # a one-shot method decides on the network as it is
         if spec.method is not None:
             spec.method.begin_stage(network, context.image_shape, 0)

@@ -1,6 +1,12 @@
 """Numbers for the eye. Imports no torch."""
 
-BUDGETS = {"layer": "of each layer", "filters": "of filters", "macs": "of MACs", "params": "of parameters"}
+BUDGETS = {
+    "layer": "of each layer",
+    "filters": "of filters",
+    "macs": "of MACs",
+    "params": "of parameters",
+    "latency": "of the time",
+}
 PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 
 
@@ -8,9 +14,9 @@ def percent(share: float, digits: int = 2) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
-def share_asked(ratio: float, budget: str) -> str:
-    """What a ratio is a share of; of a user's own budget its name."""
-    return f"{100 * ratio:g} % {BUDGETS.get(budget, budget)}"
+def share_asked(ratio: float, budget: str, ms: float | None = None) -> str:
+    """What a ratio is a share of, or the milliseconds in its place; of a user's own budget its name."""
+    return f"{100 * ratio:g} % {BUDGETS.get(budget, budget)}" if ms is None else f"{ms:g} ms"
 
 
 def si(number: float) -> str:

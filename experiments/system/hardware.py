@@ -3,6 +3,7 @@
 import os
 import platform
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -10,7 +11,6 @@ import torch
 import pruning
 
 NATIVE_BF16 = ("avx512_bf16", "amx_bf16")
-REGISTERS = {"AVX512": 64, "AVX2": 32, "SVE256": 32}  # bytes, by torch's word for the processor; 16 otherwise
 RECORDED_LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "numpy", "safetensors")
 
 
@@ -67,13 +67,6 @@ def choose_precision(requested: str, device: torch.device) -> tuple[str, str]:
     return "32-true", f"{hardware} has no native bf16"
 
 
-def channel_multiple(device: torch.device) -> int:
-    """The multiple that widths should be of: float32 numbers in a vector register, 8 half-precision ones on a GPU."""
-    if device.type != "cpu":
-        return 8
-    return REGISTERS.get(torch.backends.cpu.get_cpu_capability(), 16) // 4
-
-
 def cpu_flags() -> set[str]:
     return set(cpu_field("flags").split())
 
@@ -88,8 +81,17 @@ def cpu_field(field: str) -> str:
 def describe(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device) + (", TF32 convolutions" if has_tf32() else "")
-    name = cpu_field("model name") or platform.processor() or platform.machine()
-    return f"{name}, {torch.get_num_threads()} threads"
+    return f"{processor()}, {torch.get_num_threads()} threads"
+
+
+def processor() -> str:
+    return cpu_field("model name") or platform.processor() or platform.machine()
+
+
+def timed_on() -> str:
+    """All that the time of a network hangs on, but for how it is run."""
+    libraries = [f"{name} {version(name)}" for name in ("torch", "onnxruntime") if find_spec(name)]
+    return ", ".join([processor(), *libraries])
 
 
 def has_tf32() -> bool:

@@ -7,7 +7,7 @@ from experiments.records.record import Record
 from experiments.report.load.runs import SCRATCH
 from experiments.system.redact import redact
 
-IN_NO_SUMMARY = ("answers", "accuracy_by_class")  # of a network: bits, and a table of its own
+IN_NO_SUMMARY = ("answers", "accuracy_by_class", "curve")  # bits, a table of its own, what a search has timed
 WRITTEN_ELSEWHERE = ("config", "layers", "stages", "classes", "versions", "command", "modified")
 AS_HEADLINE = ("budget/got_macs", "budget/got_params")  # macs_cut and params_cut
 OF_A_STAGE = ("epochs", "seconds", "images_per_second", "train_macs")

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from pruning.arguments import key
 from pruning.graph.cost import Cost
+from pruning.graph.graph import Graph
+from pruning.selection import Selection
 
 Counts = dict[str, int]
 Figures = Mapping[str, Float[Tensor, " units"]]  # one for every unit of every site, by the site's name
@@ -28,6 +30,15 @@ def check_ratio(ratio: float | int, name: str = "ratio") -> float | int:
     if not isinstance(ratio, (int, float)) or isinstance(ratio, bool) or not 0 <= ratio < 1:
         raise ValueError(f"{name} must lie in [0, 1), got {ratio!r}: it is the share that is removed")
     return ratio
+
+
+def check_bounds(floor: float, ceiling: float) -> tuple[float, float]:
+    """The least and the most that a layer keeps, or ValueError."""
+    if not 0 <= floor <= ceiling <= 1:
+        raise ValueError(
+            f"{key('floor')} and {key('ceiling')} must lie in [0, 1] in this order, got {floor} and {ceiling}"
+        )
+    return floor, ceiling
 
 
 def check_multiple(round_to: int) -> int:
@@ -57,6 +68,8 @@ class BudgetProblem:
         weight_norms: the size of every unit's weights by the name of a norm: "mean" |W|, or "squares", the sum of W^2.
         shapes: of the weights that lose filters at a site together.
         parts: sites that are parts of layers, none of which would be empty without them.
+        graph, choose: the traced network, and the choice that keeps given counts, for budgets that build what is left;
+            None of a method that cannot say so.
     """
 
     widths: Mapping[str, int]
@@ -66,3 +79,5 @@ class BudgetProblem:
     weight_norms: Callable[[str], Figures] = no_norms
     shapes: Mapping[str, Sequence[tuple[int, ...]]] = field(default_factory=dict)
     parts: Collection[str] = ()
+    graph: Graph | None = None
+    choose: Callable[[Mapping[str, int]], Selection] | None = None

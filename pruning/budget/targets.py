@@ -5,10 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
+from torch import nn
+
 from pruning.arguments import key
 from pruning.budget.allocations import Allocation, Uniform, as_allocation
-from pruning.budget.problem import BudgetProblem, Counts, check_multiple, check_ratio, count_kept, round_down
+from pruning.budget.problem import (
+    BudgetProblem,
+    Counts,
+    check_bounds,
+    check_multiple,
+    check_ratio,
+    count_kept,
+    round_down,
+)
 from pruning.budget.removals import MEASURES, UnmetError, order_removals
+from pruning.graph.inputs import Shapes
 from pruning.graph.sites import match_patterns
 
 
@@ -42,6 +53,10 @@ class Budget(ABC):
         Raises:
             ValueError: a site would be emptied, or the target cannot be met.
         """
+
+    def describe_result(self, dense: nn.Module, small: nn.Module, image_shape: Shapes) -> tuple[str, ...]:
+        """What only measuring the network that came out can say; nothing of a budget that counts."""
+        return ()
 
 
 class PerLayer(Budget):
@@ -120,12 +135,9 @@ class Share(Budget):
     ) -> None:
         if of not in MEASURES:
             raise ValueError(f"{key('of')} must be one of {', '.join(MEASURES)}, got {of!r}")
-        if not 0 <= floor <= ceiling <= 1:
-            raise ValueError(
-                f"{key('floor')} and {key('ceiling')} must lie in [0, 1] in this order, got {floor} and {ceiling}"
-            )
+        self.floor, self.ceiling = check_bounds(floor, ceiling)
         self.ratio, self.round_to = check_ratio(ratio, key(of)), check_multiple(round_to)
-        self.of, self.floor, self.ceiling, self.allocation = of, floor, ceiling, as_allocation(allocation)
+        self.of, self.allocation = of, as_allocation(allocation)
 
     def counts(self, problem: BudgetProblem) -> Counts:
         order = order_removals(problem, self.allocation, self.floor, self.ceiling, self.round_to)

@@ -16,6 +16,14 @@ from pruning.timing import Work
 Shape = tuple[int, int, int]
 Ready = dict[int, Work]  # by batch
 Runtime = Callable[[nn.Module, Shape, Sequence[int], torch.device], Ready]
+REGISTERS = {"AVX512": 64, "AVX2": 32, "SVE256": 32}  # bytes, by torch's word for the processor; 16 otherwise
+
+
+def channel_multiple(device: torch.device) -> int:
+    """The multiple that widths should be of: float32 numbers in a vector register, 8 half-precision ones on a GPU."""
+    if device.type != "cpu":
+        return 8
+    return REGISTERS.get(torch.backends.cpu.get_cpu_capability(), 16) // 4
 
 
 def random_images(batch: int, shape: Sequence[int], device: torch.device) -> Tensor:
@@ -43,8 +51,12 @@ def onnxruntime(network: nn.Module, shape: Shape, batches: Sequence[int], device
 
 
 def prepare_onnx(content: bytes, batches: Sequence[int]) -> Ready:
-    """An ONNX file of one input, images of a known size."""
-    session = make_session(content, threads=torch.get_num_threads())
+    """An ONNX file of one input, images of a known size. Raises ValueError for any other, and for what is none."""
+    try:
+        session = make_session(content, threads=torch.get_num_threads())
+    except Exception as error:  # of many kinds of its own
+        words = (str(error).splitlines() or [""])[0]
+        raise ValueError(f"ONNX Runtime cannot run this file ({words:.120})") from error
     images, *others = session.get_inputs()
     if others or not all(isinstance(size, int) for size in images.shape[1:]):
         raise ValueError(f"only ONNX files of one input, images of one size, are timed; this one has {images.shape}")

@@ -21,11 +21,12 @@ def read_report(values: Any) -> Report | None:
         costs = _read_cost(values["before"]), _read_cost(values["after"])
         sizes = _read_numbers(values["bytes"], 2)
         repairs = tuple(_read_repair(repair) for repair in values.get("repairs", ()))
+        remarks = tuple(_read_words(list(values.get("remarks", ()))))
     except (KeyError, TypeError) as error:
         raise ValueError(f"the report is damaged: {str(error)[:60]}") from error
     if not math.isfinite(certificate):
         raise ValueError(f"the certificate must be a finite number, got {certificate}")
-    return Report(rows, *costs, (sizes[0], sizes[1]), certificate, repairs)
+    return Report(rows, *costs, (sizes[0], sizes[1]), certificate, repairs, remarks)
 
 
 def _read_repair(repair: Any) -> Repaired:

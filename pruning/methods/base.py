@@ -42,6 +42,7 @@ class PruningMethod(ABC):
     form: str = "split"  # in which small networks are timed and exported, one of pruning.surgery.forms.FORMS
     observes: bool = False  # True: batches are enough for it, no step has to be made
     observed: bool = False  # since its stage has begun
+    budget: Budget | None = None  # None: it asks for none
     graph: Graph | None = None  # of the network attached last, as it is without what attach put on
     tunes_masked: bool = False  # True: its small network is fine-tuned at full size under the mask, and cut at the end
     gated: bool = False  # True: while attached, the network computes something else than when silenced

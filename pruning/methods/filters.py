@@ -47,6 +47,7 @@ class FilterMethod(PruningMethod):
         linear: cut linear layers too, but for the one that makes the classes: as 1x1 convolutions.
     """
 
+    budget: Budget
     graph: Graph  # type: ignore[assignment] # known once attached
     groups: PruningGroups
     counts: Counts
@@ -103,6 +104,8 @@ class FilterMethod(PruningMethod):
             weight_norms=lambda norm: self.rank_units(self.norms(network, norm)),
             shapes={name: [self.filter_shape(member) for member in unit.members] for name, unit in units.items()},
             parts={name for name, unit in units.items() if unit.is_part},
+            graph=self.graph,
+            choose=lambda counts: self.select_by_scores(scores, counts),
         )
 
     def rank_units(self, figures: Scores) -> Scores:

@@ -77,7 +77,8 @@ def format_z(value: float) -> str:
 
 
 def budget_text(configuration: Configuration) -> str:
-    return share_asked(configuration.ratio, configuration.first.record.budget.of)
+    budget = configuration.first.record.budget
+    return share_asked(configuration.ratio, budget.of, budget.asked_ms)
 
 
 def epochs_text(configuration: Configuration) -> str:

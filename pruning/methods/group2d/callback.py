@@ -16,7 +16,7 @@ from pruning.budget.allocations import WITHOUT_SCORES
 from pruning.budget.problem import BudgetProblem, Counts
 from pruning.budget.targets import Budget
 from pruning.draws import random_scores
-from pruning.graph.cost import Cost, predict
+from pruning.graph.cost import predict
 from pruning.graph.graph import Graph, trace
 from pruning.graph.inputs import Shapes
 from pruning.graph.liveness import analyse
@@ -71,6 +71,7 @@ class Group2D(PruningMethod):
             the time of the dense one; or "small", in the split form: the same steps but for rounding.
     """
 
+    budget: Budget
     graph: Graph  # known once attached
 
     def __init__(
@@ -232,17 +233,18 @@ class Group2D(PruningMethod):
             """Seconds on a large network, and not every budget asks what its counts cost."""
             return {name: self.groups_at(network, name) for name in self.groups_of}
 
-        def cost(counts: Mapping[str, int]) -> Cost:
-            masks = {n: kernel_mask(s, groups()[n], self.groups_of[n], counts[n]) for n, s in scores.items()}
-            return predict(analyse(self.graph, Selection(masks)))
+        def choose(counts: Mapping[str, int]) -> Selection:
+            return Selection({n: kernel_mask(s, groups()[n], self.groups_of[n], counts[n]) for n, s in scores.items()})
 
         return self.budget.counts(
             BudgetProblem(
                 self.widths(),
-                cost,
+                lambda counts: predict(analyse(self.graph, choose(counts))),
                 scores={name: layer_scores.mean(0) for name, layer_scores in scores.items()},
                 weight_norms=lambda norm: {name: self.channel_norms(network, name, norm) for name in self.groups_of},
                 shapes={name: [tuple(ungated_weight(network, name).shape)] for name in self.groups_of},
+                graph=self.graph,
+                choose=choose,
             )
         )
 

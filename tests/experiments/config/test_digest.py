@@ -10,6 +10,7 @@ from experiments.config.digest import digest, drop_paths, libraries
 from experiments.run.context import RunContext
 from experiments.sweep import job_identity
 from experiments.system import hardware
+from pruning.methods.dense.callback import Dense
 
 CONFIG: dict[str, Any] = {
     "seed": 0,
@@ -112,8 +113,8 @@ class Identified:
 def content(device: str, processes: int) -> dict[str, Any]:
     context = object.__new__(RunContext)
     known = {"data": Identified(), "precision": "32-true", "processes": processes, "device": torch.device(device)}
-    vars(context).update(known | {"baseline_digest": None})
-    return context.content()
+    vars(context).update(known | {"baseline_digest": None, "method": Dense()})
+    return context.content("run")
 
 
 def test_the_machine_counts_by_what_it_comes_to() -> None:

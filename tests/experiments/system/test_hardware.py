@@ -9,11 +9,12 @@ from experiments import program
 from experiments.config.node import plain
 from experiments.run.prepare import prepare
 from experiments.system import hardware
+from pruning.deploy.runtimes import channel_multiple
 from support.tiny_run import config, settings
 
 
 def test_round_to_auto_is_a_run_with_that_number(tmp_path: Path) -> None:
-    wanted = hardware.channel_multiple(torch.device("cpu"))
+    wanted = channel_multiple(torch.device("cpu"))
     auto, written = (prepare(settings(f"folder={tmp_path}", f"budget.round_to={of}")) for of in ("auto", wanted))
     assert auto.settings.budget.arguments["round_to"] == wanted
     assert auto.settings.method.arguments["budget"] == plain(auto.settings.budget)
@@ -23,8 +24,8 @@ def test_round_to_auto_is_a_run_with_that_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("word", "numbers"), [("AVX512", 16), ("AVX2", 8), ("DEFAULT", 4)])
 def test_a_register_holds_so_many_float32_numbers(monkeypatch: pytest.MonkeyPatch, word: str, numbers: int) -> None:
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: word)
-    assert hardware.channel_multiple(torch.device("cpu")) == numbers
-    assert hardware.channel_multiple(torch.device("cuda")) == 8
+    assert channel_multiple(torch.device("cpu")) == numbers
+    assert channel_multiple(torch.device("cuda")) == 8
 
 
 GPU0, GPU1 = torch.device("cuda", 0), torch.device("cuda", 1)
