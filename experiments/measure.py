@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from hydra.errors import HydraException, InstantiationException
 from rich import box
 from rich.table import Table
 from torch import nn
@@ -25,6 +26,8 @@ from experiments.records.timing import Timed, Timings
 from experiments.system import hardware
 from experiments.system.checksums import is_pruned
 from experiments.system.console import console, log
+from pruning.deploy.int8 import find_float_operators
+from pruning.deploy.latency import with_random_weights
 from pruning.deploy.runtimes import RUNTIMES, Ready, Shape, prepare_onnx, refuse_missing_runtime
 from pruning.files import artifact
 from pruning.timing import Times, time_by_turns
@@ -59,12 +62,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("what", nargs="+", help="folders, ONNX files, or key=value as run.py has them")
     parser.add_argument("--runtime", nargs="+", default=["onnxruntime"], choices=RUNTIMES)
-    parser.add_argument("--batch", nargs="+", type=int, default=[1], help="images at once")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="at least")
+    parser.add_argument("--batch", nargs="+", type=positive, default=[1], help="images at once")
+    parser.add_argument("--threads", type=positive, default=1)
+    parser.add_argument("--rounds", type=positive, default=ROUNDS, help="at least")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="at least, for each network")
     parser.add_argument("--json", type=Path, help="write every round's time there, too")
     return parser
+
+
+def positive(word: str) -> int:
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number, 1 or more, got {word!r:.40}")
+    return int(word)
 
 
 def measure(
@@ -80,10 +89,13 @@ def measure(
         ready = {name: prepare(runtime, batches) for name, prepare in contenders.items()}
         for batch in batches:
             works = {name: works[batch] for name, works in ready.items() if works}
+            if not works:
+                raise ValueError(f"an ONNX file does not run in {runtime}: take --runtime onnxruntime")
             times = time_by_turns(works, rounds, seconds=seconds, clock=clock)
             rows += [describe(name, runtime, batch, times) for name in times]
+    left = {path.stem: list(operators) for path in onnx_files(what) if (operators := left_in_float(path))}
     versions = hardware.versions(CPU) | {name: version(name) for name in runtimes if name == "onnxruntime"}
-    return Timings(hardware.describe(CPU), torch.get_num_threads(), kind, versions, rows)
+    return Timings(hardware.describe(CPU), torch.get_num_threads(), kind, versions, rows, left)
 
 
 def describe(name: str, runtime: str, batch: int, times: dict[str, Times]) -> Timed:
@@ -124,28 +136,46 @@ def of_path(path: Path) -> dict[str, Contender]:
     contenders = {"pruned": of_network(pruned.network, shape)}  # type: ignore[arg-type]
     if pruned.origin is None:
         return contenders
-    dense = pruned.origin.skeleton(len(pruned.classes), shape).to_empty(device="cpu")  # type: ignore[arg-type]
-    return {"dense": of_network(randomise(dense), shape)} | contenders  # type: ignore[arg-type]
+    dense = with_random_weights(pruned.origin.skeleton(len(pruned.classes), shape))  # type: ignore[arg-type]
+    return {"dense": of_network(dense, shape)} | contenders  # type: ignore[arg-type]
 
 
-def randomise(network: nn.Module) -> nn.Module:
-    """Small numbers: denormal or infinite ones would take other times."""
-    for value in network.state_dict().values():
-        value.normal_(0, 0.01).abs_() if value.is_floating_point() else value.zero_()
-    return network.eval()
+def onnx_files(what: Sequence[str]) -> list[Path]:
+    paths = [Path(word) for word in what]
+    return [
+        file for path in paths for file in ([path] if path.suffix == ".onnx" else sorted((path / FILES).glob("*.onnx")))
+    ]
+
+
+def left_in_float(path: Path) -> tuple[str, ...]:
+    """Of a file in integers; nothing of one that has none."""
+    content = path.read_bytes()
+    return find_float_operators(content) if b"QuantizeLinear" in content else ()
 
 
 def by_method(overrides: Sequence[str]) -> dict[str, Contender]:
     """The dense network of a run, and what its method leaves of it."""
     from experiments.benchmarks.pruned import prune_by  # composes a run, which takes seconds
 
-    dense, small, shape = prune_by(*overrides)
+    try:
+        dense, small, shape = prune_by(*overrides)
+    except InstantiationException:
+        raise
+    except HydraException as error:
+        raise ValueError(str(error)) from error
     return {"dense": of_network(dense, shape), "pruned": of_network(small, shape)}
 
 
 def of_file(path: Path) -> Contender:
     content = path.read_bytes()
-    return lambda runtime, batches: prepare_onnx(content, batches) if runtime == "onnxruntime" else {}
+
+    def prepare(runtime: str, batches: Sequence[int]) -> Ready:
+        try:
+            return prepare_onnx(content, batches) if runtime == "onnxruntime" else {}
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    return prepare
 
 
 def of_network(network: nn.Module, shape: Shape) -> Contender:
@@ -164,7 +194,9 @@ def show(timings: Timings) -> None:
     runtimes = ", ".join(
         f"{name} {timings.versions[name]}" for name in ("torch", "onnxruntime") if name in timings.versions
     )
-    log(f"{timings.machine}; {timings.clock.replace('_', ' ').replace('perf counter', 'wall time')}; {runtimes}")
+    for name, operators in timings.left_in_float.items():
+        log(f"{name}: left in float32 by ONNX Runtime: {', '.join(operators)}")
+    log(f"{timings.machine}; {timings.clock}; {runtimes}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What `python -m experiments.measure` writes: times of networks, by turns in one process. Imports no torch."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from experiments.records.record import load_checked, write_json
@@ -29,6 +29,7 @@ class Timings:
     clock: str  # "processor time" or "wall time"
     versions: dict[str, str]
     rows: list[Timed]
+    left_in_float: dict[str, list[str]] = field(default_factory=dict)  # of int8 files: operators, by the file's name
     schema: int = SCHEMA
 
     def write(self, path: Path) -> None:
