@@ -52,6 +52,7 @@ def learning(stage: str) -> list[Curves]:
     return [Curves(f"{stage}: accuracy", stage, accuracies), Curves(f"{stage}: loss", stage, ("val_loss", "loss"))]
 
 
+DEPLOYED = [f"deployment/{name}" for name in ("dense", "dense_int8", "tuned", "tuned_int8")]
 SECTIONS: dict[str, Sequence[Panel]] = {
     "Accuracy against cost": [
         Scatter("accuracy against MACs", "tuned/macs", "tuned/accuracy"),
@@ -72,6 +73,12 @@ SECTIONS: dict[str, Sequence[Panel]] = {
         Bars("expected calibration error", ("dense/ece", "pruned/ece", "tuned/ece")),
         Bars("negative log-likelihood (nats)", ("dense/nll", "tuned/nll")),
         Table("classes"),
+    ],
+    "Float32 and eight-bit integers (deploy=int8)": [
+        Bars("accuracy", tuple(f"{name}/accuracy" for name in DEPLOYED)),
+        Bars("milliseconds of one image, ONNX Runtime", tuple(f"{name}/latency_ms/1" for name in DEPLOYED)),
+        Bars("bytes of the file", tuple(f"{name}/bytes" for name in DEPLOYED)),
+        Scatter("int8: accuracy against time (ms)", f"{DEPLOYED[-1]}/latency_ms/1", f"{DEPLOYED[-1]}/accuracy"),
     ],
     "Training": [panel for stage in ("baseline", "prune", "finetune") for panel in learning(stage)],
     "FCF while it learns": [

@@ -4,16 +4,21 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from experiments import program, workspace
+from experiments.records.record import Deployed, Deployment, read
+from experiments.report.table import RESULTS
 from experiments.system.checkout import ROOT
 from experiments.tracking import panels
+from experiments.tracking.figures import summary_figures
 from support import offline_run
 from support.tiny_run import config
 
+DEPLOYMENT = "deployment/"
 EVERYTHING = ("method=fcf", "method.lr=0.1", "recipe.batch=4", "recipe.prune.epochs=10", "control=scratch")
 
 
@@ -22,10 +27,19 @@ def test_every_key_is_in_a_real_run(tmp_path: Path) -> None:
     (path,) = tmp_path.glob("*/wandb/offline-run-*/*.wandb")
     run = offline_run.read(path)
     summary = {key.removesuffix("._type") for key in run.summary}  # a table has several keys below its name
-    assert set(panels.summary_keys()) - summary == set()
+    assert {key for key in panels.summary_keys() if not key.startswith(DEPLOYMENT)} - summary == set()
     assert set(panels.history_keys()) - set().union(*run.history) == set()
     outer, inner = panels.METHOD.split(".")
     assert run.config[outer][inner] == "fcf"
+
+
+def test_every_key_of_a_deployment_is_in_a_record_that_has_one() -> None:
+    file = Deployed(0.9, 1000, {"1": 3.0}, {"1": 0.01}, None)
+    deployment = Deployment(file, file, file, file, 400, 0.01, [], 1, "ONNX Runtime")
+    record = replace(read(RESULTS / "cifar10_resnet20" / "l1.json"), deployment=deployment)
+    keys = {key for key in panels.summary_keys() if key.startswith(DEPLOYMENT)}
+    assert keys
+    assert keys <= summary_figures(record).keys()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # wandb-workspaces 0.4 uses pydantic's old decorators

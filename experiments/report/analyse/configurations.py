@@ -6,6 +6,7 @@ from functools import cached_property
 
 from experiments.report.analyse.estimate import Estimate, estimate
 from experiments.report.load import grouping, labels
+from experiments.report.load.deployed import deployed_figures, deployment_of
 from experiments.report.load.grouping import group_by
 from experiments.report.load.runs import Figure, Run, figures
 from experiments.report.load.text import printable
@@ -99,12 +100,15 @@ def build_comparisons(runs: Iterable[Run]) -> list[Comparison]:
     sections = list(group_by(runs, lambda run: grouping.comparison_key(run.record)).values())
     titles = labels.comparison_titles([group[0].record for group in sections])
     unsorted = [
-        Comparison(
-            title, build_configurations(group), figures(batch_sizes(group), any_repaired(group), any_flips(group))
-        )
+        Comparison(title, build_configurations(group), figures_of(group))
         for title, group in zip(titles, sections, strict=True)
     ]
     return sorted(unsorted, key=lambda comparison: comparison.title)
+
+
+def figures_of(runs: list[Run]) -> list[Figure]:
+    columns = figures(batch_sizes(runs), any_repaired(runs), any_flips(runs))
+    return [*columns, *deployed_figures()] if any(map(deployment_of, runs)) else columns
 
 
 def any_repaired(runs: list[Run]) -> bool:

@@ -8,6 +8,7 @@ from experiments.report.analyse.configurations import Comparison, Configuration
 from experiments.report.analyse.estimate import estimate
 from experiments.report.analyse.fairness import RULES, Protocol
 from experiments.report.analyse.significance import FEWEST
+from experiments.report.load.deployed import accuracy_int8
 from experiments.report.load.recorded_config import read_config
 from experiments.report.load.runs import Figure
 from experiments.report.load.text import printable
@@ -90,12 +91,14 @@ def mark_shifts(comparison: Comparison) -> dict[str, float]:
 
 
 def stage_accuracies(setting: Configuration) -> dict[str, list[object]]:
-    """Before fine-tuning: the mean, the ends of its interval and the text of the network as cut, and as repaired."""
+    """Of the network as cut, repaired, and in eight-bit integers: the mean, the ends of its interval and the text."""
     networks = {} if setting.scratch else {"pruned": [run.record.pruned for run in setting.runs]}
     repaired = [run.record.repaired for run in setting.runs if run.record.repaired is not None]
     if len(repaired) == len(setting.runs) and not setting.scratch:
         networks["repaired"] = repaired
     found = {name: estimate([network.accuracy for network in several]) for name, several in networks.items()}
+    integers = [accuracy for run in setting.runs if (accuracy := accuracy_int8(run)) is not None]
+    found |= {"int8": estimate(integers)} if len(integers) == len(setting.runs) else {}
     return {
         name: [mean.mean, mean.low, mean.high, cells.format_estimate(mean, "share") + " %"]
         for name, mean in found.items()

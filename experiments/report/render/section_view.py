@@ -11,6 +11,7 @@ from experiments.report.analyse.verdict import Verdict
 from experiments.report.load.runs import Figure, Run
 from experiments.report.load.text import printable
 from experiments.report.render import cells, charts, fairness_section, sentences
+from experiments.report.render.equal_time_view import equal_time_views
 from experiments.system.format import clock, percent
 
 View = dict[str, object]
@@ -50,6 +51,8 @@ def section_view(number: int, comparison: Comparison, styles: dict[str, tuple[st
         "rows": [row_view(*row) for row in cells.table_rows(comparison)],
         "one_cut": len(mean_rates(comparison, protocols)) == 1,
         "repaired": any(figure.key == "repaired" for figure in comparison.figures),
+        "int8": any(figure.key == "int8" for figure in comparison.figures),
+        "equal_time": equal_time_views(comparison),
         "axes": [(figure.key, figure.title) for figure in chart_axes(comparison)],
         "rates": list(enumerate(f"{percent(rate, 0)} of MACs removed" for rate in mean_rates(comparison, protocols))),
         "rules": RULE_WORDS,

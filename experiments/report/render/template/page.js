@@ -5,10 +5,10 @@ const embedding = { actions: false, renderer: "svg", ast: true, tooltip: { theme
 const accuracies = ["val_accuracy", "train_accuracy"];
 const MANY = 400; // rows from which charts are drawn as pixels
 const LONG = 300; // rows that a table shows at first
-const SHOWN = ["curve", "asked", "n", "place", "pruned", "repaired", "tuned", "change", "macs_cut", "macs", "params", "widths"];
+const SHOWN = ["curve", "asked", "n", "place", "pruned", "repaired", "tuned", "int8", "change", "macs_cut", "macs", "params", "widths"];
 const ON_PHONE = ["curve", "macs_cut", "tuned"];
-const ON_PAPER = ["curve", "asked", "n", "place", "pruned", "repaired", "tuned", "change", "macs_cut", "params_cut", "macs", "params", "epochs", "level"];
-const STAGES = { tuned: "test accuracy", pruned: "test accuracy as pruned", repaired: "test accuracy, repaired", arrows: "test accuracy, before and after" };
+const ON_PAPER = ["curve", "asked", "n", "place", "pruned", "repaired", "tuned", "int8", "change", "macs_cut", "params_cut", "macs", "params", "epochs", "level"];
+const STAGES = { tuned: "test accuracy", pruned: "test accuracy as pruned", repaired: "test accuracy, repaired", int8: "test accuracy in eight-bit integers", arrows: "test accuracy, before and after" };
 
 async function unpack(id) {
   const holder = document.getElementById(id);
