@@ -1,8 +1,10 @@
 """Jobs as an array of SLURM's. The queue says what still runs or comes again, a file of each job how it left; neither
 needs accounting. No torch."""
 
+import re
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,6 +40,7 @@ if [ $code = {leaves} ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {max_requeues} ];
   scontrol requeue "$SLURM_JOB_ID" && exit 0
 fi
 echo $code > "$folder/exit"
+exit $code
 """
 
 
@@ -232,19 +235,26 @@ def update_state(each: Task, attempt: Job, queued: str, report: Callable[[Job], 
 
 
 def end(each: Task, attempt: Job) -> Job:
-    """Of a job that is not in the queue any more."""
-    path = each.folder / EXIT
-    verdict = scheduler_verdict(attempt.scheduler)
-    if path.exists():
-        code = int(path.read_text().strip() or 1)
-        job = task.end(each, attempt, code if code in range(129) or code == preemption.EXIT_CODE else 128 - code)
-    else:  # by force, the script too
-        job = task.end(each, attempt, 0 if jobs.is_complete(each.folder, jobs.announced_run(each.folder)) else -9)
+    """Of a job that is not in the queue any more; the first word on what has not come to its end is SLURM's."""
+    job = task.end(each, attempt, exit_code(each, attempt))
+    verdict = scheduler_verdict(attempt.scheduler) or memory_verdict(each.log)
     if job.state == status.COMPLETED or not verdict:
         return job
-    job = replace(job, reason=f"{job.reason} (SLURM job {attempt.scheduler}: {verdict})")
+    job = replace(job, reason=f"{verdict} in SLURM (job {attempt.scheduler}): {job.reason}")
     jobs.write(each.folder, job)
     return job
+
+
+def exit_code(each: Task, attempt: Job) -> int:
+    """Below 0 by a signal. Without a word of its script, which SLURM ends too, by what the run has left."""
+    if (each.folder / EXIT).exists():
+        code = int((each.folder / EXIT).read_text().strip() or 1)
+        return code if code in range(129) or code == preemption.EXIT_CODE else 128 - code
+    run = jobs.announced_run(each.folder)
+    run_state = jobs.run_status(each.folder, run, attempt)
+    if jobs.is_complete(each.folder, run):
+        return 0
+    return -signal.SIGTERM if run_state and run_state.state == status.PREEMPTED else -signal.SIGKILL
 
 
 def scheduler_verdict(name: str) -> str:
@@ -252,6 +262,16 @@ def scheduler_verdict(name: str) -> str:
     words = run_command("scontrol", "--oneliner", "show", "job", name).stdout.split()
     state = next((word.partition("=")[2] for word in words if word.startswith("JobState=")), "")
     return "" if state in ("COMPLETED", "FAILED") else state
+
+
+def memory_verdict(log_file: Path) -> str:
+    """By the log, where the job's script has outlived its step."""
+    text = log_file.read_text(errors="replace") if log_file.exists() else ""
+    return (
+        "OUT_OF_MEMORY"
+        if re.search(r"^slurmstepd\S*: error: .*(exceeded memory limit|oom[-_]kill)", text, re.M)
+        else ""
+    )
 
 
 def pause(seconds: float, tick: Callable[[], None]) -> None:
