@@ -1,5 +1,5 @@
-"""hydra/launcher=local, slurm. Hydra takes launchers from no other package, and imports this file at every start: what
-they do is in experiments/sweep."""
+"""hydra/launcher=local, slurm, ray. Hydra takes launchers from no other package, and imports this file at every start:
+what they do is in experiments/sweep."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -39,3 +39,7 @@ class LocalLauncher(EngineLauncher):
 
 class SlurmLauncher(EngineLauncher):
     engine = "slurm"
+
+
+class RayLauncher(EngineLauncher):
+    engine = "ray"

@@ -42,7 +42,7 @@ TYPED = (  # as in our own file
     *("run", "sweep", "output_subdir", "job.chdir", "job.env_set", "job.env_copy", "callbacks"),
     "sweeper.storage",
 )
-COMMANDS = ("setup", "additional_parameters")  # of a launcher
+COMMANDS = ("setup", "additional_parameters", "address", "init", "options")  # of a launcher
 PATHS = ("folder", "hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")  # made before a run begins
 LOGGING = ("job_logging", "hydra_logging")
 SEARCH = "hydra.searchpath"
