@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from lightning.pytorch.loggers import Logger
 
+from experiments import asked_again
 from experiments.cli import summary
 from experiments.config.refusal import refusals
 from experiments.config.schema import Settings
@@ -76,8 +77,15 @@ def run_worker(context: RunContext) -> None:
 def describe_run(context: RunContext) -> status.Run:
     settings, choice = context.settings, context.settings.choice
     names = {"method": choice.method, "model": choice.model, "data": choice.data}
+    identity = asked_again.identify(settings)
     return status.Run(
-        command(), settings.name, **names, ratio=settings.ratio, seed=settings.seed, digest=context.digest
+        command(),
+        settings.name,
+        **names,
+        ratio=settings.ratio,
+        seed=settings.seed,
+        digest=context.digest,
+        identity=identity,
     )
 
 

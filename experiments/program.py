@@ -7,12 +7,13 @@ from importlib import import_module
 import hydra
 from omegaconf import DictConfig
 
+from experiments import asked_again
 from experiments.cli import commandline
 from experiments.cli.request import describe_program
 from experiments.config import hydra_targets, schema
 from experiments.config.choices import CONF
 from experiments.config.refusal import exit_refused, refusals
-from experiments.config.settings import load, tell_new_default
+from experiments.config.settings import EXPERIMENT, load, tell_new_default
 from experiments.config.suggestions import suggestions_for
 from experiments.sweep import launch
 from experiments.system import preemption
@@ -61,6 +62,8 @@ def run(config: DictConfig) -> object:
         settings = load(config)
         log(describe_program(settings))
         tell_new_default(settings)
+        if settings.program == EXPERIMENT and (record := asked_again.answer(settings)):
+            return record
     activity.begin("loading PyTorch")
     program = import_module(f"experiments.{PROGRAMS[settings.program]}")  # torch loads here, not for a refused value
     return program.run(settings)  # type: ignore[no-any-return]

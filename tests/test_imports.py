@@ -55,7 +55,8 @@ FLOORS = {
             "sensitivity",
             "table",
         ),
-        *("tracking", "sweep", "search", "pipeline", "program", "workspace", "benchmarks", "measure", "rates"),
+        *("tracking", "sweep", "search", "asked_again", "pipeline", "program", "workspace"),
+        *("benchmarks", "measure", "rates"),
     ),
     "experiments.report": ("load", "analyse", "render", "table"),
 }

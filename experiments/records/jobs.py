@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from experiments.records import status
-from experiments.records.record import load_checked, load_json, write_json
+from experiments.records.record import Record, load_checked, load_json, write_json
 from experiments.records.record import read as read_record
 from experiments.system.checksums import file_digest, matches_checksum
 from experiments.system.processes import has_ended
@@ -170,18 +170,25 @@ def announced_run(job_folder: Path) -> str | None:
 
 def is_complete(job_folder: Path, run: str | None) -> bool:
     """Whether a whole record of this run lies there."""
-    if run is None:
-        return False
+    return run is not None and read_complete(results_folder(job_folder) / run) is not None
+
+
+def read_complete(folder: Path) -> Record | None:
+    """The record of this run's folder, if all that it tells of lies beside it, undamaged."""
     try:
-        record = read_record(results_folder(job_folder) / run / "record.json")
+        record = read_record(folder / "record.json")
     except (OSError, ValueError):
-        return False
-    folder, exported = results_folder(job_folder) / run, record.config.get("export")
+        return None
+    return record if holds_all(folder, record) else None
+
+
+def holds_all(folder: Path, record: Record) -> bool:
+    exported = record.config.get("export")
     if exported and not matches_checksum(folder / "network.onnx"):
         return False
     if record.deployment is not None and not matches_checksum(folder / "onnx" / "pruned-int8.onnx"):
         return False
-    return run.endswith(record.digest[:8]) and is_intact(folder / "network")
+    return folder.name.endswith(record.digest[:8]) and is_intact(folder / "network")
 
 
 def is_intact(network: Path) -> bool:

@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class Run:
     ratio: float
     seed: int
     digest: str
+    identity: str = field(default="", kw_only=True)  # asked_again.py; older files lack it
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from experiments.config.schema import Settings, Stage
 from experiments.run.searches import budget_of_time
 from experiments.run.store import Store
 from experiments.system import hardware
+from experiments.system.format import safe_file_name
 from experiments.system.redact import redact
 from experiments.trainer.execution import Execution, choose_execution
 from pruning.methods.base import PruningMethod
@@ -96,11 +97,3 @@ class RunContext(PlanContext):
     @property
     def folder(self) -> Path:
         return Path(self.settings.folder) / f"{safe_file_name(redact(self.settings.name))}-{self.digest[:8]}"
-
-
-def safe_file_name(name: str) -> str:
-    """One path component, whatever a user writes: no separators, no leading dot, at most 100 characters."""
-    safe = "".join(
-        character if character.isascii() and (character.isalnum() or character in "-_.+") else "_" for character in name
-    )
-    return safe.lstrip(".")[:100] or "run"

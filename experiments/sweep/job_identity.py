@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from datamodules.stamps import list_files, stamps
 from experiments.config.digest import digest
 from experiments.config.node import KEY, leaves
 from experiments.system.checksums import content_digest, is_pruned
@@ -15,10 +14,18 @@ def identify(values: object) -> str:
     """What the parent can know of the run's digest without loading the data."""
     assert isinstance(values, dict)
     baseline, data = values["baseline"], values["data"]
-    content = content_digest(Path(baseline)) if baseline and is_readable(Path(baseline)) else baseline
-    stamped = [stamp(path, path.stat().st_mtime_ns) for path in data_paths(data)]
-    images = {"stamps": stamped, "root": data.get("root")}
+    images = {"stamps": stamp_data(data), "root": data.get("root")}
+    content = identify_baseline(baseline)
     return digest("sweep", values, **images, baseline=content, export=values["export"], deploy=values["deploy"])
+
+
+def identify_baseline(baseline: str | None) -> str | None:
+    """By its content; a name that is none of ours by itself."""
+    return content_digest(Path(baseline)) if baseline and is_readable(Path(baseline)) else baseline
+
+
+def stamp_data(data: Mapping[str, object]) -> list[str]:
+    return [stamp(path, path.stat().st_mtime_ns) for path in data_paths(data)]
 
 
 def is_readable(baseline: Path) -> bool:
@@ -47,5 +54,7 @@ def outermost(names: Iterable[str]) -> list[Path]:
 def stamp(path: Path, changed: int) -> str:
     """Changes when a file below does. Once in a driver: its jobs read the data, or fetch it, and then the folder itself
     has `changed`."""
+    from datamodules.stamps import list_files, stamps  # bring numpy
+
     files = list_files(path) if path.is_dir() else [str(path)]
     return hashlib.sha256(repr((files, stamps(files).tolist())).encode()).hexdigest()

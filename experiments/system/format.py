@@ -37,3 +37,11 @@ def cut(before: float, after: float) -> str:
     if before == after:
         return "same"
     return f"{100 * (after / before - 1):+.1f} %  {before / after:5.2f}x"
+
+
+def safe_file_name(name: str) -> str:
+    """One path component, whatever a user writes: no separators, no leading dot, at most 100 characters."""
+    safe = "".join(
+        character if character.isascii() and (character.isalnum() or character in "-_.+") else "_" for character in name
+    )
+    return safe.lstrip(".")[:100] or "run"

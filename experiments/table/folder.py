@@ -12,9 +12,10 @@ from experiments.config.typed_overrides import command, unresolved
 from experiments.records import cells as records
 from experiments.records.cells import Measured, Table
 from experiments.records.json_value import JSON
-from experiments.run.context import RunContext, safe_file_name
+from experiments.run.context import RunContext
 from experiments.system import checkout, hardware
 from experiments.system.console import log
+from experiments.system.format import safe_file_name
 from experiments.system.redact import redact
 from experiments.table.choices import site_arguments
 

@@ -15,9 +15,9 @@ from experiments.config.node import Node
 from experiments.config.schema import Settings, Trainer
 from experiments.config.targets import refuse_foreign
 from experiments.config.typed import build, build_node
-from experiments.run.context import safe_file_name
 from experiments.system.checkout import ROOT
 from experiments.system.console import console, log, replace_unprintable
+from experiments.system.format import safe_file_name
 from support.harness import Job
 from support.tiny_run import config
 
