@@ -4,14 +4,12 @@ import sys
 import warnings
 from importlib import import_module
 
-import hydra
 from omegaconf import DictConfig
 
 from experiments import asked_again
 from experiments.cli import commandline
 from experiments.cli.request import describe_program
-from experiments.config import hydra_targets, schema
-from experiments.config.choices import CONF
+from experiments.config import hydra_targets, hydra_versions, schema
 from experiments.config.refusal import exit_refused, refusals
 from experiments.config.settings import EXPERIMENT, load, tell_new_default
 from experiments.config.suggestions import suggestions_for
@@ -51,7 +49,7 @@ def check(arguments: list[str]) -> None:
         exit_refused("" if isinstance(refused.code, int) else str(refused.code))
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+@hydra_versions.main
 def main(config: DictConfig) -> None:
     commandline.run_and_exit(run, config)  # one run; the jobs of a sweep come here in processes of their own
 

@@ -5,13 +5,14 @@ import inspect
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import get_class, get_method, instantiate
+from hydra.utils import get_class, get_method
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.config import schema, targets
 from experiments.config.choices import CONF, INNER, headline
+from experiments.config.hydra_versions import instantiate, open_configs
 from experiments.config.keys import KEYS
 from experiments.config.typed import build
 from pruning.methods.criteria import CRITERIA
@@ -30,7 +31,7 @@ EVERY = [(group, choice) for group in GROUPS for choice in choices(group)]
 
 def composed(*overrides: str) -> DictConfig:
     schema.register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with open_configs():
         whole = compose("config", list(overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(whole)
     return whole

@@ -4,16 +4,16 @@ import copy
 from tempfile import gettempdir
 
 import torch
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 
 from experiments.config import schema
+from experiments.config.hydra_versions import open_configs
 from experiments.config.settings import load
 from experiments.run.context import RunContext
 from experiments.run.prepare import prepare
-from experiments.system.checkout import ROOT
 
 QUIETLY = (
     "data=noise",
@@ -30,7 +30,7 @@ def build_context(*overrides: str) -> RunContext:
     """Random images instead of data, and what the overrides say."""
     schema.register()
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+    with open_configs():
         config = compose("config", [*QUIETLY, *overrides, "hydra.mode=RUN"], return_hydra_config=True)
     HydraConfig.instance().set_config(config)
     job = copy.deepcopy(config)

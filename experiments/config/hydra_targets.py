@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import hydra.conf
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra.conf import HydraConf
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -26,6 +26,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from experiments.config import targets, typed_overrides
 from experiments.config.choices import CONF, config_folders
+from experiments.config.hydra_versions import open_configs
 from experiments.config.node import KEY, leaves
 from experiments.config.refusal import error_message
 from experiments.config.suggestions import suggestions_for
@@ -113,7 +114,7 @@ def compositions(overrides: list[str], folder: str | None, sweeps: bool) -> Iter
     chosen = [override for override in parsed if not override.is_sweep_override() and override.key_or_group != SEARCH]
     fixed = [str(override.input_line) for override in chosen]
     fixed += [f"{SEARCH}={added}"] if added else []
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with open_configs():
         first = compose("config", fixed, return_hydra_config=True)
         yield first
         if not (sweeps or first.hydra.mode == RunMode.MULTIRUN):

@@ -4,10 +4,9 @@ from dataclasses import dataclass, is_dataclass, make_dataclass
 from types import NoneType
 from typing import Annotated, Any, Literal, Optional, get_args, get_origin, get_type_hints
 
-from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING
 
-from experiments.config import rules
+from experiments.config import hydra_versions, rules
 from experiments.config.node import Node
 from experiments.config.rules import above, at_least, name_for_wandb, not_empty, share
 from experiments.config.typed import options_of
@@ -176,9 +175,8 @@ class Settings:
 
 
 def register() -> None:
-    ConfigStore.instance().store(name="schema", node=omegaconf_class(Settings))
-    OmegaConf.register_new_resolver("unless", suffix_unless, replace=True)
-    OmegaConf.register_new_resolver("target", name_target, replace=True)
+    resolvers = {"unless": suffix_unless, "target": name_target}
+    hydra_versions.register("schema", omegaconf_class(Settings), resolvers)
 
 
 def suffix_unless(value: str, default: str) -> str:

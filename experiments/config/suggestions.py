@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, ValidationError
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.config.choices import CONF, choices, config_folders
+from experiments.config.hydra_versions import open_configs
 from experiments.config.node import KEY, leaves
 from experiments.config.schema import register
 from experiments.config.typed import KINDS
@@ -128,7 +129,7 @@ def compose_config(groups: dict[str, str], folders: list[Path]) -> DictConfig:
     added = [f"file://{folder.absolute()}" for folder in folders if folder != CONF]
     GlobalHydra.instance().clear()
     register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with open_configs():
         return compose("config", [*chosen, *([f"hydra.searchpath={added}"] if added else [])])
 
 

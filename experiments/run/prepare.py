@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import torch
-from hydra.utils import instantiate
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -14,6 +13,7 @@ from datamodules import foreign
 from datamodules.base import ClassificationData
 from datamodules.dataset_spec import DatasetSpec
 from experiments.config import targets
+from experiments.config.hydra_versions import instantiate
 from experiments.config.node import Node, plain
 from experiments.config.schema import Settings, Stage
 from experiments.run import baseline, pruned_baseline

@@ -4,10 +4,10 @@ import hashlib
 import inspect
 from functools import cached_property
 
-from hydra.utils import instantiate
 from torch import nn
 
 from datamodules.shares import Shard
+from experiments.config.hydra_versions import instantiate
 from experiments.config.node import KEY, plain
 from experiments.config.schema import Settings
 from experiments.records.cells import Cell

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 
+from experiments.config.hydra_versions import instantiate
 from experiments.config.node import KEY, Node, leaves, plain
 from experiments.config.schema import Settings
 from experiments.records.json_value import JSON

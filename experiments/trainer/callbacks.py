@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from hydra.utils import instantiate
 from lightning import Callback
 
+from experiments.config.hydra_versions import instantiate
 from experiments.config.node import Node, plain
 
 

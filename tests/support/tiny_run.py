@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 from torch import nn
@@ -14,7 +14,8 @@ from torch import nn
 from datamodules.batches import BatchLoader
 from datamodules.cache import Bundle
 from datamodules.small import Decoded, SmallImages
-from experiments.config import choices, schema
+from experiments.config import schema
+from experiments.config.hydra_versions import open_configs
 from experiments.config.schema import Settings
 from experiments.config.settings import load
 from experiments.evaluate import measure
@@ -106,7 +107,7 @@ def launcher(name: str, *overrides: str) -> dict[str, Any]:
 
 def whole_config(*overrides: str) -> DictConfig:
     schema.register()
-    with initialize_config_dir(str(choices.CONF), version_base="1.3"):
+    with open_configs():
         return compose("config", [*overrides], return_hydra_config=True)
 
 

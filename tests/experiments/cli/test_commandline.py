@@ -2,12 +2,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from experiments.cli import help
 from experiments.cli.commandline import check_quotes, run_and_exit
 from experiments.config.choices import explain
+from experiments.config.hydra_versions import instantiate
 from experiments.config.refusal import Refusal, error_message, refusals
 from experiments.system import preemption
 
