@@ -15,6 +15,7 @@ from experiments.system.console import console, log
 from experiments.system.format import clock
 
 ENDED = (status.COMPLETED, status.FAILED, status.PREEMPTED)
+LISTED = 20  # jobs that are not complete; a thousand would push away the results
 ERASE_LINE = "\r\x1b[2K"
 
 
@@ -107,9 +108,11 @@ class SweepMonitor:
             results.show(self.folder, all_jobs)
         done = len(all_jobs) - len(unfinished)
         log(f"{len(all_jobs)} jobs: {done} done{before}, {len(unfinished)} not")
-        for job in unfinished:
+        for job in unfinished[:LISTED]:
             log(f"{job.state:<9} {' '.join(self.distinct_overrides(job))}")
             log(f"          {job.reason or 'not started'}{self.log_path(job)}")
+        if len(unfinished) > LISTED:
+            log(f"and {len(unfinished) - LISTED} more, each with its reason in {self.sweep}/*/job.json")
         log(f"sweep        {self.sweep / jobs.FILE}")
         if not self.quiet:
             log(f"on disk      {store.describe_folder(self.folder)}")

@@ -1,4 +1,4 @@
-"""Jobs as processes of this machine, some side by side. No torch."""
+"""Jobs as processes of this machine, some side by side: forked where no GPU is used, else started anew. No torch."""
 
 import socket
 import subprocess
@@ -14,12 +14,15 @@ from experiments.records import jobs, status
 from experiments.records.jobs import Job
 from experiments.sweep import task
 from experiments.sweep.engines import Engine
+from experiments.sweep.engines.forked import ForkedChild, can_fork
 from experiments.sweep.task import Task
 from experiments.system import gpus, preemption
 from experiments.system.locks import hold_lock
 from experiments.system.processes import process_birth
 
 TICK = 1.0  # seconds
+
+Child = subprocess.Popen[bytes] | ForkedChild
 
 
 def make(n_jobs: int) -> Engine:
@@ -34,7 +37,7 @@ class Local(Engine):
         if not (isinstance(n_jobs, int) and n_jobs >= 1):
             raise ValueError(f"hydra.launcher.n_jobs must be at least 1, got {n_jobs}: so many jobs run side by side")
         self.n_jobs = n_jobs
-        self.children: set[subprocess.Popen[bytes]] = set()
+        self.children: set[Child] = set()
         self.leaving = threading.Event()
 
     def refuse(self, trainer: Mapping[str, object]) -> None:
@@ -45,13 +48,13 @@ class Local(Engine):
         running: set[Future[Job]] = set()
         with ThreadPoolExecutor(self.n_jobs) as pool, preemption.postpone_exit():
             try:
-                for each in tasks:
+                for each in tasks:  # the next is composed while others run
+                    while len(running) >= self.n_jobs:
+                        running = collect(running, report, tick)
                     if preemption.request.signal_name is not None:
                         break
                     report(task.new_job(each))
                     running.add(pool.submit(self.run_unless_complete, each))
-                    while len(running) >= self.n_jobs:
-                        running = collect(running, report, tick)
                 while running:
                     running = collect(running, report, tick)
             except BaseException:  # Ctrl-C: the children leave by their next step
@@ -82,7 +85,7 @@ class Local(Engine):
     def run_child(self, each: Task) -> Job:
         task.clear(each)
         began = time.monotonic()
-        child = start_child(each)
+        child: Child = ForkedChild(each) if can_fork(each.trainer) else start_child(each)
         self.children.add(child)
         if self.is_leaving():
             child.terminate()

@@ -76,6 +76,14 @@ def test_a_log_says_at_once_how_many_jobs_there_are(tmp_path: Path, capsys: pyte
     assert capsys.readouterr().out == f"sweep  3 jobs, 1 already done  {sweep}\n"
 
 
+def test_a_thousand_failures_leave_the_results_in_sight(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    monitor = begun(tmp_path, [[f"seed={seed}"] for seed in range(1000)])
+    assert monitor.finish()
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) < 50
+    assert f"and 980 more, each with its reason in {tmp_path}/sweep/one/*/job.json" in shown
+
+
 def test_a_jobs_folder_is_named_for_people_and_found_in_any_order() -> None:
     key = jobs.job_key(["seed=0", "method=l1", "folder=/a/b", "+data.death=no"])
     assert key.startswith("data.death=no,method=l1,seed=0-")

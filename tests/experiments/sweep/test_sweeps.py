@@ -7,6 +7,7 @@ import pytest
 from experiments.records import jobs, record, status
 from experiments.records.jobs import Job
 from support.dying import DEATHS
+from support.harness import digests, typed
 from support.sweeping import finish, start
 
 pytestmark = pytest.mark.sweeps
@@ -75,3 +76,12 @@ def test_two_jobs_at_once_make_one_baseline_and_again_is_no_work(tmp_path: Path)
     assert code == 0
     assert "2 jobs: 2 done, 2 of them before, 0 not" in output
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/*/**/job.json")} == before
+
+
+def test_a_forked_job_trains_the_weights_of_a_fresh_process(tmp_path: Path) -> None:
+    code, output = finish(start(tmp_path / "forked", "method=fcf", "recipe.prune.epochs=38", "method.lr=0.1"))
+    assert code == 0, output
+    alone = typed(tmp_path / "fresh", "method=fcf", "recipe.prune.epochs=38", "method.lr=0.1")
+    assert alone.returncode == 0, alone.stderr
+    assert len(digests(tmp_path / "fresh")) == 3
+    assert digests(tmp_path / "forked") == digests(tmp_path / "fresh")

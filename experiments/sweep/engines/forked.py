@@ -1,0 +1,91 @@
+"""Jobs forked from a process that has imported what every run needs (multiprocessing's forkserver): the first step
+comes seconds after a job's start, in a state like a fresh process's. No torch."""
+
+import atexit
+import multiprocessing
+import os
+import runpy
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from multiprocessing import connection
+from typing import final
+
+from experiments.sweep import task
+from experiments.sweep.task import Task
+from experiments.system import checkout, gpus
+
+SERVER = "experiments.sweep.engines.fork_server"
+LOCK = threading.Lock()  # multiprocessing's table of children knows no threads: two would read one exit code
+
+
+def can_fork(trainer: Mapping[str, object]) -> bool:
+    """Not where a GPU is used, which no fork survives, nor where system libraries mind forks."""
+    on_cpu = trainer["accelerator"] == "cpu" or (trainer["accelerator"] == "auto" and not gpus.visible_gpus(os.environ))
+    return on_cpu and sys.platform == "linux"
+
+
+@final
+class ForkedChild:
+    """As subprocess.Popen has it: pid, terminate, wait. The first one waits for the imports.
+
+    Raises ChildProcessError: the process that it was to be forked from was killed."""
+
+    def __init__(self, each: Task) -> None:
+        each.log.write_bytes(b"")
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([SERVER])
+        arguments = (each.command, each.cwd, task.environment(each), str(each.log))
+        self.process = context.Process(target=run_command, args=arguments)
+        try:
+            with LOCK, server_environment():
+                self.process.start()
+        except EOFError:
+            raise ChildProcessError("the process that jobs are forked from was killed") from None
+        self.pid: int = self.process.pid  # type: ignore[assignment] # it has been started
+
+    def terminate(self) -> None:
+        self.process.terminate()
+
+    def wait(self) -> int:
+        """The exit code, below 0 by a signal."""
+        connection.wait([self.process.sentinel])
+        with LOCK:
+            self.process.join()
+        return int(self.process.exitcode or 0)
+
+
+@contextmanager
+def server_environment() -> Iterator[None]:
+    """Where the server finds this program, whatever the current folder holds."""
+    before = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH")}
+    others = (before["PYTHONPATH"],) if before["PYTHONPATH"] else ()
+    os.environ |= {"PYTHONPATH": os.pathsep.join([str(checkout.ROOT), *others]), "PYTHONSAFEPATH": "1"}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def run_command(command: Sequence[str], cwd: str, environment: Mapping[str, str], log: str) -> None:
+    """In the child: `python run.py ...` or `python -m pruning ...`, in a session of its own."""
+    os.setsid()
+    output = os.open(log, os.O_WRONLY | os.O_APPEND)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(output, stream.fileno())
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr] # Python's own, before anybody wraps them
+    os.close(output)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.orig_argv, sys.argv = list(command), list(command[1:])
+    try:
+        if command[1] == "-m":
+            sys.argv = list(command[2:])
+            runpy.run_module(command[2], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(command[1], run_name="__main__")
+    finally:
+        atexit._run_exitfuncs()  # before Python 3.13 a forked child leaves them out, and temporary folders behind

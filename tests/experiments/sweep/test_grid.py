@@ -1,0 +1,43 @@
+"""What a grid's jobs are, and which few of them are composed before the first one begins."""
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from experiments.sweep import grid
+
+
+def parse(*overrides: str) -> list[Override]:
+    return OverridesParser.create().parse_overrides([*overrides])
+
+
+def test_every_combination_once_the_first_key_slowest() -> None:
+    """A command's value replaces that of a file, which stands before it."""
+    jobs = grid.expand(parse("seed=7", "method=l1,fcf", "ratio=range(0.25,0.75,0.25)", "seed=0", "+data.death=no"))
+    assert jobs == [
+        ["seed=0", f"method={method}", f"ratio={ratio}", "+data.death=no"]
+        for method in ("l1", "fcf")
+        for ratio in ("0.25", "0.5")
+    ]
+
+
+def test_without_a_comma_it_is_one_job() -> None:
+    assert grid.expand(parse("method=l1", "baseline='a=b.pt'")) == [["method=l1", "baseline='a=b.pt'"]]
+    assert grid.expand([]) == [[]]
+    assert list(grid.samples([])) == []
+
+
+def test_each_value_is_tried_once_and_of_a_range_the_ends() -> None:
+    asked = parse("method=l1,fcf,random", "ratio=0.25,0.5", "seed=range(2000)")
+    assert len(grid.expand(asked)) == 12_000
+    assert list(grid.samples(asked)) == [
+        ["method=l1", "ratio=0.25", "seed=0"],
+        ["method=fcf", "ratio=0.5", "seed=1999"],
+        ["method=random", "ratio=0.5", "seed=1999"],
+    ]
+
+
+def test_an_interval_is_for_a_search() -> None:
+    with pytest.raises(HydraException, match=r"ratio: .* hydra/sweeper=optuna"):
+        grid.expand(parse("ratio=interval(0.1,0.9)"))
