@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from experiments.report.analyse.configurations import Comparison  # brings scipy
 
 ROWS = 40  # more are for the page
+IN_A_LOG = 120  # columns, where there is no terminal to say
 
 
 def show(folder: Path, all_jobs: list[Job]) -> None:
@@ -25,7 +26,7 @@ def show(folder: Path, all_jobs: list[Job]) -> None:
 
     runs = [Run(record, path) for path in record_paths(folder, all_jobs) if (record := load(path)) is not None]
     for comparison in build_comparisons(runs):
-        console.print(result_table(comparison))
+        console.print(result_table(comparison), width=None if console.is_terminal else IN_A_LOG)
 
 
 def record_paths(folder: Path, all_jobs: list[Job]) -> list[Path]:

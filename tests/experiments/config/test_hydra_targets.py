@@ -88,7 +88,7 @@ def test_own_files_are_judged_here_and_not_at_every_start(strangers: str, monkey
 def test_a_file_reached_by_steps_out_of_our_folder_is_a_strangers(strangers: str, step: str) -> None:
     theirs = os.path.relpath("theirs/experiment/callback", choices.CONF / "experiment" / step)
     for asked in (f"experiment={step}/{theirs}", f"experiment=l1/vgg16_a,{step}/{theirs}"):
-        with pytest.raises(SystemExit, match=KEYS["callback"]):
+        with pytest.raises(SystemExit, match=f"{KEYS['callback']}|no such choice"):  # Hydra 1.4 takes no such steps
             hydra_targets.check(["-m", "seed=0,1", asked])
 
 
