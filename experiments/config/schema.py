@@ -175,8 +175,7 @@ class Settings:
 
 
 def register() -> None:
-    resolvers = {"unless": suffix_unless, "target": name_target}
-    hydra_versions.register("schema", omegaconf_class(Settings), resolvers)
+    hydra_versions.register("schema", omegaconf_class(Settings), {"unless": suffix_unless, "target": name_target})
 
 
 def suffix_unless(value: str, default: str) -> str:

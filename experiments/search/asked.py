@@ -64,7 +64,7 @@ def read_search(values: Mapping[str, object], arguments: Sequence[str], compose:
     metrics = [job.objective_metric] if isinstance(job.objective_metric, str) else job.objective_metric
     refuse_absent(job, {*metrics, *bounds})
     sweep = jobs.sweep_folder(Path(job.folder).absolute(), arguments)
-    return Search(sampling, space, metrics, bounds, groups["first"], sweep)
+    return Search(sampling, space, metrics, bounds, space.point(groups["first"], f"{PLACE}.first"), sweep)
 
 
 def as_mapping(name: str, value: object) -> dict[str, object]:

@@ -30,6 +30,11 @@ class Space:
     def distributions(self) -> dict[str, BaseDistribution]:
         return {path: as_distribution(path, sweep) for path, sweep in self.sweeps.items()}
 
+    def point(self, values: Mapping[str, object], place: str) -> dict[str, object]:
+        """As Optuna takes it. Raises ValueError for a value outside of what is searched."""
+        distributions = self.distributions()
+        return {path: as_member(distributions[path], value, f"{place}.{path}") for path, value in values.items()}
+
     def fill(self, point: Mapping[str, object]) -> list[str]:
         """The overrides of one job."""
         swept = {key(override) for override in self.overrides if dict(find_sweeps(override.value(), ""))}
@@ -83,6 +88,19 @@ def as_distribution(path: str, sweep: Sweep) -> BaseDistribution:
     except (ValueError, IndexError) as error:
         raise ValueError(f"{path}: {write_sweep(sweep)} is no range to search over: {error}") from error
     raise ValueError(f"{path}: {write_sweep(sweep)} is nothing to search over: take interval, range or choice")
+
+
+def as_member(distribution: BaseDistribution, value: object, place: str) -> object:
+    """Choices are searched as they are written."""
+    if isinstance(distribution, CategoricalDistribution):
+        written = write(value)
+        if written not in distribution.choices:
+            raise ValueError(f"{place} must be one of {', '.join(map(str, distribution.choices))}, got {written}")
+        return written
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    if not isinstance(value, int | float) or not distribution.low <= value <= distribution.high:
+        raise ValueError(f"{place} must lie in [{distribution.low}, {distribution.high}], got {value}")
+    return value
 
 
 def as_steps(sweep: RangeSweep) -> BaseDistribution:

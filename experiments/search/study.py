@@ -18,7 +18,7 @@ from experiments.records import jobs, objectives, status
 from experiments.records.objectives import METRICS
 from experiments.search import summary
 from experiments.search.asked import Compose, Search, read_search
-from experiments.sweep.launch import exit_on_error
+from experiments.sweep.launch import exit_on_error, settle
 from experiments.system import preemption
 from experiments.system.locks import hold_lock
 
@@ -37,6 +37,7 @@ def search(values: Mapping[str, object], arguments: Sequence[str], compose: Comp
             summary.log_start(asked, study)
             run_trials(asked, study, launch)
             summary.show(asked, study)
+            settle(enough=count(study, TrialState.COMPLETE) >= asked.sampling.n_trials)
 
 
 def run_trials(asked: Search, study: Study, launch: Launch) -> None:

@@ -39,8 +39,9 @@ class Sweep:
         self.metrics: str | Sequence[str] = config.objective_metric
         self.only_shows = choose_program(config) in SHORT
         self.listed: list[list[str]] = []
-        wanted = config.hydra.sweeper.get("n_trials")
-        self.monitor = SweepMonitor(self.path, quiet=self.only_shows, wanted=wanted)
+        self.enough: bool | None = None  # of a search: whether as many of its trials are complete as it wants
+        searches = "n_trials" in config.hydra.sweeper
+        self.monitor = SweepMonitor(self.path, quiet=self.only_shows, searches=searches)
         durable.make_folder(self.path)
 
     def launch(self, job_overrides: list[list[str]], compose: Compose) -> list[JobReturn]:
@@ -101,7 +102,7 @@ class Sweep:
                 write_report(self.folder)
         finally:
             preemption.request.raise_if_requested()
-            if failed:
+            if failed and not self.enough:
                 sys.exit(1)
 
 
@@ -123,6 +124,12 @@ def begin(config: DictConfig, engine: ModuleType, values: Mapping[str, object]) 
 def finish() -> None:
     if CURRENT:
         CURRENT.pop().finish()
+
+
+def settle(enough: bool) -> None:
+    """By a search, whose trials count, not its jobs: two trials may be one job, and a failed one is made up for."""
+    for sweep in CURRENT:
+        sweep.enough = enough
 
 
 @contextlib.contextmanager

@@ -22,10 +22,9 @@ ERASE_LINE = "\r\x1b[2K"
 class SweepMonitor:
     """Hears of each job from the driver; the files are read at the beginning and at the end."""
 
-    def __init__(self, sweep: Path, quiet: bool = False, wanted: int | None = None) -> None:
-        """`quiet`: what each job prints is shown instead of a line that counts. `wanted`: of a search, how many must
-        come out complete; None: all."""
-        self.sweep, self.quiet, self.wanted = sweep, quiet, wanted
+    def __init__(self, sweep: Path, quiet: bool = False, searches: bool = False) -> None:
+        """`quiet`: what each job prints is shown instead of a line that counts. `searches`: no test figure is shown."""
+        self.sweep, self.quiet, self.searches = sweep, quiet, searches
         self.folder = sweep.parents[1]
         self.began = status.now()
         self.jobs: dict[str, Job] = {}
@@ -104,7 +103,7 @@ class SweepMonitor:
         before = f", {earlier} of them before" if earlier else ""
         if console.is_terminal:
             console.file.write(ERASE_LINE)
-        if not self.quiet and self.wanted is None:
+        if not self.quiet and not self.searches:
             results.show(self.folder, all_jobs)
         done = len(all_jobs) - len(unfinished)
         log(f"{len(all_jobs)} jobs: {done} done{before}, {len(unfinished)} not")
@@ -116,7 +115,7 @@ class SweepMonitor:
         log(f"sweep        {self.sweep / jobs.FILE}")
         if not self.quiet:
             log(f"on disk      {store.describe_folder(self.folder)}")
-        return bool(unfinished) if self.wanted is None else done < self.wanted
+        return bool(unfinished)
 
 
 def replace_running(job: Job) -> Job:

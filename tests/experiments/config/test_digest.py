@@ -154,7 +154,7 @@ def test_the_jobs_of_a_sweep_stamp_their_images_once(tmp_path: Path, monkeypatch
         image.touch()
     (root / "test").symlink_to(elsewhere)
     looked_at: list[str] = []
-    monkeypatch.setattr(job_identity, "stamps", lambda paths: looked_at.extend(map(str, paths)) or stamps(paths))
+    monkeypatch.setattr("datamodules.stamps.stamps", lambda paths: looked_at.extend(map(str, paths)) or stamps(paths))
     values = job(root)
     first = [job_identity.identify(values | {"seed": seed}) for seed in range(3)]
     assert len(set(first)) == 3

@@ -57,9 +57,8 @@ def test_every_end_has_its_state_and_one_line(tmp_path: Path, error: BaseExcepti
 
 
 def test_a_killed_process_is_no_running_one(tmp_path: Path) -> None:
-    values = tuple(vars(RUN).values())
     code = "import os; from pathlib import Path; from experiments.records.status import Run, keep_status\n"
-    code += f"with keep_status(Path({str(tmp_path)!r}), Run(*{values!r})): os.kill(os.getpid(), 9)"
+    code += f"with keep_status(Path({str(tmp_path)!r}), Run(**{vars(RUN)!r})): os.kill(os.getpid(), 9)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == -9
     assert json.loads((tmp_path / "status.json").read_text())["state"] == "RUNNING"
     assert read(tmp_path).state == "FAILED"

@@ -1,6 +1,7 @@
 """What a sweep tells whoever searches, its jobs done by a formula."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import final
@@ -13,7 +14,6 @@ from experiments.records.jobs import Job
 from experiments.sweep import task
 from experiments.sweep.engines import Engine
 from experiments.sweep.launch import Sweep
-from experiments.sweep.monitor import SweepMonitor
 from experiments.sweep.task import Task
 from experiments.system.checkout import ROOT
 from support.tiny_run import whole_config
@@ -68,14 +68,15 @@ def test_a_choice_that_another_lacks_is_one_failed_job(tmp_path: Path) -> None:
     assert "variant" in str(failed.reason)
 
 
-@pytest.mark.parametrize(("wanted", "unfinished"), [(None, True), (1, False), (2, True)])
-def test_a_search_is_done_when_as_many_as_it_wants_are_complete(
-    tmp_path: Path, wanted: int | None, unfinished: bool
+@pytest.mark.parametrize(("enough", "fails"), [(None, True), (False, True), (True, False)])
+def test_a_search_is_done_when_enough_of_its_trials_are_complete(
+    tmp_path: Path, enough: bool | None, fails: bool
 ) -> None:
-    sweep = jobs.sweep_folder(tmp_path, ["ratio=interval(0,1)"])
-    made = {"ratio=0.5": status.COMPLETED, "ratio=1.5": status.FAILED}
-    jobs.write_listing(sweep, "", [[override] for override in made])
-    for override, state in made.items():
-        (sweep / jobs.job_key([override])).mkdir()
-        jobs.write(sweep / jobs.job_key([override]), Job([override], state))
-    assert SweepMonitor(sweep, wanted=wanted).finish() == unfinished
+    """Whatever failed, and though two trials may be one job."""
+    shared = (f"folder={tmp_path}", "method=l1")
+    sweep = Sweep(whole_config(*shared), Formula())
+    sweep.launch([[*shared, f"seed={seed}"] for seed in (0, 1)], lambda job: whole_config(*job))
+    sweep.enough = enough
+    left = pytest.raises(SystemExit) if fails else nullcontext()
+    with left:
+        sweep.finish()
