@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import runpy
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,13 +18,15 @@ from experiments.sweep.task import Task
 from experiments.system import checkout, gpus
 
 SERVER = "experiments.sweep.engines.fork_server"
+DEEPEST = 107 - len("/pymp-12345678/listener-12345678")  # of a socket's path Linux takes so many bytes
 LOCK = threading.Lock()  # multiprocessing's table of children knows no threads: two would read one exit code
 
 
 def can_fork(trainer: Mapping[str, object]) -> bool:
-    """Not where a GPU is used, which no fork survives, nor where system libraries mind forks."""
+    """Not where a GPU is used, which no fork survives, nor where system libraries mind forks, nor where the server's
+    socket would lie too deep for the kernel."""
     on_cpu = trainer["accelerator"] == "cpu" or (trainer["accelerator"] == "auto" and not gpus.visible_gpus(os.environ))
-    return on_cpu and sys.platform == "linux"
+    return on_cpu and sys.platform == "linux" and len(os.fsencode(tempfile.gettempdir())) <= DEEPEST
 
 
 @final

@@ -1,12 +1,16 @@
 """A forked job is what a process of its own would be: the same scripts by both, in a driver of their own."""
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from experiments.sweep.engines import forked
 from experiments.system.checkout import ROOT
 from support.tiny_run import PATHS
 
@@ -86,3 +90,21 @@ print("experiments.pipeline" in sys.modules, sys.modules["torch"].cuda.is_initia
 @pytest.mark.sweeps
 def test_the_server_has_imported_all_and_holds_no_thread_no_terminal_and_no_gpu(tmp_path: Path) -> None:
     assert drive(tmp_path, "forked", "server", SERVER, "") == (0, "1 True /dev/null\nTrue False\n")
+
+
+@pytest.mark.parametrize(("longer", "forks"), [(0, True), (1, False)])
+def test_jobs_are_forked_where_the_server_s_socket_can_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, longer: int, forks: bool
+) -> None:
+    """A batch system's temporary folders are deep."""
+    monkeypatch.setattr("tempfile.tempdir", "/" + (forked.DEEPEST - 1 + longer) * "t")
+    assert forked.can_fork({"accelerator": "cpu"}) == forks
+    with socket.socket(socket.AF_UNIX) as listener:
+        short, spare = Path(tempfile.mkdtemp(dir="/tmp")), len("/pymp-12345678/listener-12345678")
+        path = str(short / ("s" * (forked.DEEPEST + spare + longer - len(f"{short}/"))))
+        if forks:
+            listener.bind(path)
+        else:
+            with pytest.raises(OSError, match="AF_UNIX path too long"):
+                listener.bind(path)
+    shutil.rmtree(short)
