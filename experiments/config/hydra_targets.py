@@ -36,7 +36,7 @@ from experiments.system.redact import redact, refuse_secret
 
 CALLED = {  # by Hydra, with the place of each
     "hydra.launcher": r"hydra_plugins\.cnn_pruning_launchers\.(Local|Slurm|Ray)Launcher",
-    "hydra.sweeper": r"hydra_plugins\.cnn_pruning_(grid\.Grid|search\.Search)",
+    "hydra.sweeper": r"hydra_plugins\.cnn_pruning_sweepers\.(Grid|Search)",
 }
 TYPED = (  # as in our own file
     *("run", "sweep", "output_subdir", "job.chdir", "job.env_set", "job.env_copy", "callbacks"),
