@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -97,6 +98,24 @@ def new_job(task: Task, state: str = status.RUNNING) -> Job:
 
 def environment(task: Task) -> dict[str, str]:
     return {**os.environ, **task.variables}
+
+
+def start_process(
+    task: Task, variables: Mapping[str, str], prepare: Callable[[], None] | None = None
+) -> subprocess.Popen[bytes]:
+    """In a session of its own: a terminal's Ctrl-C reaches the driver alone, which then asks the child to leave.
+    `prepare` is called in the child."""
+    with open(task.log, "w") as output:
+        return subprocess.Popen(
+            task.command,
+            cwd=task.cwd,
+            env=variables,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=prepare,
+        )
 
 
 def end(task: Task, attempt: Job, code: int, seconds: float | None = None) -> Job:

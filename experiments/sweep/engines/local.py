@@ -108,14 +108,4 @@ def collect(running: set[Future[Job]], report: Callable[[Job], None], tick: Call
 
 
 def start_child(each: Task) -> subprocess.Popen[bytes]:
-    """In a session of its own: a terminal's Ctrl-C reaches the driver alone, which then asks the child to leave."""
-    with open(each.log, "w") as output:
-        return subprocess.Popen(
-            each.command,
-            cwd=each.cwd,
-            env=task.environment(each),
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+    return task.start_process(each, task.environment(each))

@@ -5,7 +5,6 @@ import ctypes
 import os
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -210,7 +209,7 @@ def run_job(each: Task, variables: Mapping[str, str]) -> Left:
     gpus = ",".join(ray.get_runtime_context().get_accelerator_ids()["GPU"])
     given = {THREADS: os.environ[THREADS]} if THREADS in os.environ else {}
     began = time.monotonic()
-    child = start_child(each, {**given, **variables, VISIBLE: gpus, **each.variables})
+    child = task.start_process(each, {**given, **variables, VISIBLE: gpus, **each.variables}, leave_with_parent)
     attempt = replace(task.new_job(each), pid=child.pid, birth=process_birth(child.pid), host=socket.gethostname())
     try:
         jobs.write(each.folder, attempt)
@@ -219,20 +218,6 @@ def run_job(each: Task, variables: Mapping[str, str]) -> Left:
     except KeyboardInterrupt:
         child.terminate()
     return Left(attempt, child.wait(), time.monotonic() - began)
-
-
-def start_child(each: Task, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    with open(each.log, "w") as output:
-        return subprocess.Popen(
-            each.command,
-            cwd=each.cwd,
-            env=variables,
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=leave_with_parent,
-        )
 
 
 def leave_with_parent() -> None:
