@@ -26,7 +26,6 @@ from experiments.trainer import ranks
 from pruning.files import durable
 from pruning.sensitivity import Point, scan, tolerated_ratios
 
-DENSITY = 2  # pixels of a point
 LEGEND_ROWS = 20
 
 
@@ -96,13 +95,7 @@ def save(folder: Path, points: list[Point], dense: float, allowed: dict[str, flo
     durable.make_folder(folder)
     values = {"dense": dense, "allowed": allowed, "points": [asdict(point) for point in points]}
     write_json(folder / "sensitivity.json", values)
-    plot(folder / "sensitivity.png", points, dense)
-
-
-def plot(path: Path, points: list[Point], dense: float) -> None:
-    import vl_convert
-
-    durable.write(path, vl_convert.vegalite_to_png(plot_spec(points, dense), scale=DENSITY, allowed_base_urls=[]))
+    durable.write(folder / "sensitivity.png", charts.draw_png(plot_spec(points, dense)))
 
 
 def plot_spec(points: list[Point], dense: float) -> charts.Spec:

@@ -14,7 +14,6 @@ FOLDER = ROOT / "experiments" / "results" / "benchmarks"
 NETWORKS = ("vgg16", "resnet50", "mobilenet_v2")
 FOUR, CUTS, TARGETS, ACCURACY = ("four ways", "cuts", "targets", "int8 accuracy")
 FOUR_WAYS = (("dense", "fp32"), ("dense", "int8"), ("l1", "fp32"), ("l1", "int8"))
-DENSITY = 2  # pixels of a point
 Row = dict[str, object]
 Record = dict[str, object]
 
@@ -25,7 +24,7 @@ def main(folder: Path = FOLDER, page: Path = PAGE) -> None:
     for name, table in tables(records, read_accuracy(folder)).items():
         text = insert_table(text, table, *marks(name))
     page.write_text(text)
-    (folder / "deploy_curve.png").write_bytes(draw_curve(records))
+    (folder / "deploy_curve.png").write_bytes(charts.draw_png(curve_spec(records)))
 
 
 def read_records(folder: Path) -> list[Record]:
@@ -108,12 +107,6 @@ def accuracy_lines(rows: list[Row]) -> Iterator[str]:
         shares = [f"{figure(row, name):.2f} %" for name in ("fp32, %", "int8, %", "unlike fp32, %")]
         size = f"{figure(row, 'fp32, kB'):.0f} -> {figure(row, 'int8, kB'):.0f} kB"
         yield line(str(row["cut by"]), *shares, size, f"{figure(row, 'off the simulation'):.1e}")
-
-
-def draw_curve(records: list[Record]) -> bytes:
-    import vl_convert
-
-    return vl_convert.vegalite_to_png(curve_spec(records), scale=DENSITY, allowed_base_urls=[])
 
 
 def curve_spec(records: list[Record]) -> charts.Spec:

@@ -10,7 +10,6 @@ from experiments.report.render import charts
 Key = tuple[str, str]  # a piece of work, and what it grows with
 WORKS = ("trace", "compaction", "FCF's update", "report")
 TITLES = {"seconds": "processor time, s", "peak MB": "peak of memory, MB"}
-DENSITY = 2  # pixels of a point
 
 
 def group_curves(rows: list[Row]) -> dict[Key, list[Row]]:
@@ -23,9 +22,7 @@ def group_curves(rows: list[Row]) -> dict[Key, list[Row]]:
 
 def render_png(rows: list[Row], fitted: dict[str, dict[Key, float]]) -> bytes:
     """A PNG. `fitted`: exponents by figure; a curve without one is not shown."""
-    import vl_convert
-
-    return vl_convert.vegalite_to_png(plot_spec(rows, fitted), scale=DENSITY, allowed_base_urls=[])
+    return charts.draw_png(plot_spec(rows, fitted))
 
 
 def plot_spec(rows: list[Row], fitted: dict[str, dict[Key, float]]) -> charts.Spec:

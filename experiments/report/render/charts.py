@@ -17,6 +17,13 @@ def curve_style(position: int) -> tuple[str, str]:
     return COLOURS[position % len(COLOURS)], SHAPES[(position + position // len(COLOURS)) % len(SHAPES)]
 
 
+def draw_png(spec: Spec, density: int = 2) -> bytes:
+    """`density`: pixels of a point."""
+    import vl_convert
+
+    return vl_convert.vegalite_to_png(spec, scale=density, allowed_base_urls=[])
+
+
 def complete_spec(body: Mapping[str, object]) -> Spec:
     return {"$schema": SCHEMA, "background": None, "config": CONFIG, **body}
 

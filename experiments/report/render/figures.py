@@ -22,7 +22,7 @@ def write_figures(folder: Path, sections: list[Comparison]) -> list[Path]:
     for name, spec in figure_specs(sections):
         svg, png = folder / f"{name}.svg", folder / f"{name}.png"
         durable.write(svg, vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]).encode())
-        durable.write(png, vl_convert.vegalite_to_png(spec, scale=DENSITY, allowed_base_urls=[]))
+        durable.write(png, charts.draw_png(spec, DENSITY))
         written += [svg, png]
     return written
 
