@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from glob import escape
 from itertools import islice
@@ -33,9 +33,10 @@ DRIVER = Path("/proc/driver/nvidia/version")
 
 def answer(settings: Settings) -> Record | None:
     """Shows the run that this command has made here before; None where there is none, or something is left to do."""
-    if not settings.store or environment.is_launched(os.environ) or not (identity := identify(settings)):
+    if not settings.store or environment.is_launched(os.environ) or not (finished := identities(settings)):
         return None
-    for folder in folders_of(settings, identity):
+    identity = identify(settings)
+    for folder in (folder for folder, made in finished.items() if identity and made == identity):
         if is_tracked(settings, folder) and (record := jobs.read_complete(folder)):
             jobs.announce_run(folder)
             log(f"{folder} is complete: nothing to make", "green")
@@ -74,13 +75,15 @@ def has_many_files(path: Path) -> bool:
     return next(islice(path.rglob("*"), MANY, None), None) is not None
 
 
-def folders_of(settings: Settings, identity: str) -> Iterator[Path]:
-    name = escape(safe_file_name(redact(settings.name)))
+def identities(settings: Settings) -> dict[Path, str]:
+    """Of what was finished under this name, by its folder."""
+    name, found = escape(safe_file_name(redact(settings.name))), dict[Path, str]()
     for path in Path(settings.folder).glob(f"{name}-*/{status.FILE}"):
         with suppress(ValueError):  # a damaged one is the run's to mend
-            found = status.read(path.parent)
-            if found and (found.state, found.identity) == (status.COMPLETED, identity):
-                yield path.parent
+            made = status.read(path.parent)
+            if made and made.state == status.COMPLETED:
+                found[path.parent] = made.identity
+    return found
 
 
 def is_tracked(settings: Settings, folder: Path) -> bool:
