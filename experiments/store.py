@@ -15,14 +15,14 @@ from pathlib import Path
 from rich import box
 from rich.table import Table
 
-from experiments.records import status
+from experiments.records import cells, status
 from experiments.records.record import load_json
 from experiments.system.checkout import command_of
 from experiments.system.console import console, log
 from experiments.system.format import si
 
 STORE, STAGE, RECORD = "store", "stage.json", "record.json"
-LOOKED = ("table.json", "sensitivity.json")  # of programs that start from a stored stage, and keep no record of it
+LOOKED = (cells.FILE, "sensitivity.json")  # of programs that start from a stored stage, and keep no record of it
 SHOWN = 10  # of a long list
 
 
@@ -112,9 +112,11 @@ def read_store(store: Path) -> list[Stored]:
     ]
 
 
-def size_of(folder: Path) -> int:
-    """Bytes of all files below it; what is removed meanwhile counts nothing."""
-    return sum(file_size(Path(path, name)) for path, _, names in os.walk(folder) for name in names)
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder; what is removed meanwhile counts nothing."""
+    if not path.is_dir():
+        return file_size(path)
+    return sum(file_size(Path(below, name)) for below, _, names in os.walk(path) for name in names)
 
 
 def file_size(path: Path) -> int:
@@ -172,8 +174,9 @@ def size(stages: Iterable[Stored]) -> str:
 
 def describe_folder(folder: Path) -> str:
     """Of a sweep's folder, and what its store has of it."""
-    stored = si(size_of(folder / STORE))
-    return f"{si(size_of(folder))}B, {stored}B of it in the store: `{command_of(STORE)} {folder}` says what may go"
+    sizes = {path.name: size_of(path) for path in folder.iterdir()}
+    whole, stored = si(sum(sizes.values())), si(sizes.get(STORE, 0))
+    return f"{whole}B, {stored}B of it in the store: `{command_of(STORE)} {folder}` says what may go"
 
 
 def describe(stages: Sequence[Stored]) -> str:

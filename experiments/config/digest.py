@@ -12,20 +12,8 @@ USED = {"timm_network": "timm", "Folder": "Pillow", "TorchPruning": "torch-pruni
 
 # Everything in the config counts but for these, so that a new key is safe until someone lists it here.
 NEVER = (
-    *(
-        "program",
-        "table",
-        "plan",
-        "sensitivity",
-        "store",
-        "store_folder",
-        "folder",
-        "name",
-        "tracking",
-        "scan",
-        "export",
-        "deploy",
-    ),
+    *("program", "table", "plan", "sensitivity", "store", "store_folder", "folder", "name", "tracking"),
+    *("scan", "export", "deploy"),
     *("published", "objective_metric"),
     *("trainer.accelerator", "trainer.devices", "trainer.strategy", "trainer.num_nodes", "trainer.progress"),
     "trainer.checkpoint_minutes",

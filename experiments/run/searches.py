@@ -12,7 +12,7 @@ from experiments.system import hardware
 from experiments.system.activity import activity
 from experiments.system.console import log
 from experiments.system.format import percent
-from pruning.deploy.latency import Candidate, Latency, Met
+from pruning.deploy.latency import Candidate, Latency, Met, SearchesInMemory
 from pruning.deploy.stopwatch import Paired
 from pruning.files import durable
 from pruning.methods.base import PruningMethod
@@ -28,15 +28,13 @@ class FileOfSearch(TypedDict):
 
 
 class StoredSearches:
-    """As `pruning.deploy.latency.Searches`, in files as well."""
+    """As `pruning.deploy.latency.SearchStore`: in files, and in memory once read."""
 
     def __init__(self, folder: Path, reuse: bool) -> None:
-        self.folder, self.reuse, self.known = folder, reuse, dict[str, Met]()
+        self.folder, self.reuse, self.memory = folder, reuse, SearchesInMemory()
 
     def recall(self, digest: str, search: Callable[[], Met]) -> Met:
-        if digest not in self.known:
-            self.known[digest] = self.load(digest) or self.keep(digest, search)
-        return self.known[digest]
+        return self.memory.recall(digest, lambda: self.load(digest) or self.keep(digest, search))
 
     def path(self, digest: str) -> Path:
         """A search is of a machine."""

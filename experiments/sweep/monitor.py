@@ -95,8 +95,7 @@ class SweepMonitor:
         return f"  (log: {self.folder / job.log})" if job.log else ""
 
     def finish(self) -> bool:
-        """Whether any job is not complete; of a search, whether fewer are than it wants. A search shows no results of
-        the test set, which is not to choose by."""
+        """Whether any job is not complete. A search shows no results of the test set, which is not to choose by."""
         all_jobs = jobs.read_jobs(self.sweep)
         unfinished = [job for job in all_jobs if job.state != status.COMPLETED]
         earlier = sum(job.state == status.COMPLETED and str(job.ended) < self.began for job in all_jobs)
@@ -105,8 +104,7 @@ class SweepMonitor:
             console.file.write(ERASE_LINE)
         if not self.quiet and not self.searches:
             results.show(self.folder, all_jobs)
-        done = len(all_jobs) - len(unfinished)
-        log(f"{len(all_jobs)} jobs: {done} done{before}, {len(unfinished)} not")
+        log(f"{len(all_jobs)} jobs: {len(all_jobs) - len(unfinished)} done{before}, {len(unfinished)} not")
         for job in unfinished[:LISTED]:
             log(f"{job.state:<9} {' '.join(self.distinct_overrides(job))}")
             log(f"          {job.reason or 'not started'}{self.log_path(job)}")

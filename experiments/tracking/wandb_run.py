@@ -41,7 +41,7 @@ class Offline(Sink):
 
 
 class Online(Offline):
-    """Epoch by epoch; The same command goes on where the run is. Whatever
+    """Epoch by epoch; the same command goes on where the run is. Whatever
     W&B does, the run goes on: after its first error nothing is sent any more, and all is written offline at the end."""
 
     def __init__(self, context: RunContext) -> None:
