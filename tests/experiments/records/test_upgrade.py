@@ -93,7 +93,15 @@ def test_steps_lead_without_a_gap_to_the_schema_that_is_written() -> None:
     assert list(STEPS) == list(range(2, SCHEMA))
 
 
-@pytest.mark.parametrize("path", [PATHS[0], PATHS[-1]])
+def test_what_is_written_today_is_left_as_it_is() -> None:
+    """A command need not say `budget=macs` any more: it is the default."""
+    found = [json.loads(path.read_text()) for path in PATHS]
+    today = [values for values in found if values["schema"] == SCHEMA]
+    assert len(today) >= 4
+    assert [upgrade(copy.deepcopy(values)) for values in today] == today
+
+
+@pytest.mark.parametrize("path", [PATHS[0], RESULTS / "digits_vgg16" / "group2d.json"])
 def test_nothing_that_was_written_is_changed(path: Path) -> None:
     old = json.loads(path.read_text())
     kept = copy.deepcopy(old)
