@@ -13,6 +13,7 @@ Name = TypeVar("Name", bound=Hashable)
 Work = Callable[[], object]
 Clock = Callable[[], float]
 NORMAL_95 = 1.96
+STEPS = 20  # of the clock that a round lasts at least: a time is known to a twentieth
 TOLERANCE = 0.03  # of a target: what counts as met
 MOST_HALF_WIDTH = 0.05  # of the ratio of two times: above it the machine is too busy to say anything
 
@@ -24,9 +25,14 @@ class Ratio(NamedTuple):
     half_width: float
 
 
+class Round(NamedTuple):
+    seconds: float  # of all calls
+    calls: int
+
+
 @dataclass(frozen=True)
 class Times:
-    """Seconds of one piece of work, one for each round."""
+    """Seconds of one piece of work, above 0, one for each round."""
 
     seconds: tuple[float, ...]
 
@@ -57,18 +63,35 @@ def time_by_turns(
     rounds: int = 7,
     warm: int = 1,
     seconds: float = 0.0,
+    lasting: float = 0.0,
     clock: Clock = time.perf_counter,
 ) -> dict[Name, Times]:
-    """At least `rounds` rounds after `warm` that do not count, and `seconds` in all for each.
+    """Seconds of one call: at least `rounds` rounds after `warm` that do not count, and `seconds` in all for each work.
 
-    With `time.process_time` as the clock other work on the machine hardly counts, and waiting not at all.
+    A round calls a work again until it has taken `lasting` seconds, and STEPS of the clock. With `time.process_time`
+    as the clock other work on the machine hardly counts, and waiting not at all.
     """
-    spent: dict[Name, list[float]] = {name: [] for name in works}
+    spent: dict[Name, list[Round]] = {name: [] for name in works}
+    least = max(lasting, STEPS * step_of(clock))
     for work in [work for _ in range(warm) for work in works.values()]:
         work()
-    while any(len(times) < rounds or sum(times) < seconds for times in spent.values()):
+    while any(len(made) < rounds or sum(each.seconds for each in made) < seconds for made in spent.values()):
         for name, work in works.items():
-            start = clock()
-            work()
-            spent[name].append(clock() - start)
-    return {name: Times(tuple(times)) for name, times in spent.items()}
+            spent[name].append(time_round(work, least, clock))
+    return {name: Times(tuple(each.seconds / each.calls for each in made)) for name, made in spent.items()}
+
+
+def time_round(work: Work, least: float, clock: Clock) -> Round:
+    start, calls, spent = clock(), 0, 0.0
+    while calls == 0 or spent < least:
+        work()
+        calls, spent = calls + 1, clock() - start
+    return Round(spent, calls)
+
+
+def step_of(clock: Clock) -> float:
+    """Seconds from one tick to the next: microseconds, but ten milliseconds where a sandbox counts processor time."""
+    start = now = clock()
+    while now == start:
+        now = clock()
+    return now - start

@@ -29,7 +29,7 @@ from pruning.methods.l1 import L1
 from pruning.models import vgg16
 from pruning.models.library import torchvision_network
 from pruning.surgery import compact
-from pruning.timing import TOLERANCE, Times, Work, time_by_turns
+from pruning.timing import TOLERANCE, Times, time_by_turns
 
 CPU = torch.device("cpu")
 SIDES = {"vgg16": 32, "resnet50": 224, "mobilenet_v2": 224}
@@ -106,25 +106,10 @@ def files(networks: Networks, shape: Shape) -> Iterator[tuple[str, str, bytes]]:
         log(f"{name} is written")
 
 
-def repeat(work: Work, times: int) -> Work:
-    def run() -> None:
-        for _ in range(times):
-            work()
-
-    return run
-
-
 def time_files(contents: dict[tuple[str, str], bytes]) -> dict[tuple[str, str], Times]:
-    """Of one image; a round repeats a short run until it lasts."""
-    works: dict[tuple[str, str], Work] = {}
-    counts: dict[tuple[str, str], int] = {}
-    for key, content in contents.items():
-        work = prepare_onnx(content, (1,))[1]
-        single = time_by_turns({"": work}, 3, 2, clock=time.process_time)[""].median
-        counts[key] = max(1, round(SECONDS / single))
-        works[key] = repeat(work, counts[key])
-    spent = time_by_turns(works, ROUNDS, 1, clock=time.process_time)
-    return {key: Times(tuple(seconds / counts[key] for seconds in times.seconds)) for key, times in spent.items()}
+    """Of one image."""
+    works = {key: prepare_onnx(content, (1,))[1] for key, content in contents.items()}
+    return time_by_turns(works, ROUNDS, warm=3, lasting=SECONDS, clock=time.process_time)
 
 
 @torch.no_grad()

@@ -120,7 +120,7 @@ def time_pair(dense: Work, small: Work, threads: int) -> Paired:
     clock = time.process_time if threads == 1 else time.perf_counter
     works, spent = dict(zip(NAMES, (dense, small), strict=True)), dict.fromkeys(NAMES, Times(()))
     for attempt in range(ATTEMPTS):
-        times = time_by_turns(works, ROUNDS, 0 if attempt else WARM, SECONDS, clock)
+        times = time_by_turns(works, ROUNDS, 0 if attempt else WARM, SECONDS, clock=clock)
         spent = {name: Times(spent[name].seconds + times[name].seconds) for name in NAMES}
         share = spent["small"].over(spent["dense"])
         if share.half_width <= GOOD * share.value:

@@ -2,22 +2,58 @@
 
 import pytest
 
-from pruning.timing import Times, median_with_interval, time_by_turns
+from pruning.timing import Times, Work, median_with_interval, time_by_turns
+
+
+class Clock:
+    """Moves when work is done, and by a tick whenever it is asked."""
+
+    def __init__(self, tick: float = 1e-9) -> None:
+        self.now, self.tick = 0.0, tick
+
+    def __call__(self) -> float:
+        self.now += self.tick
+        return self.now
+
+    def work(self, *seconds: float) -> Work:
+        """Takes so long at its calls, one after the other."""
+        left = iter(seconds)
+
+        def work() -> None:
+            self.now += next(left)
+
+        return work
 
 
 def test_work_takes_turns_and_warm_rounds_do_not_count() -> None:
     calls: list[str] = []
     works = {name: lambda name=name: calls.append(name) for name in "ab"}
-    clock = map(float, [0, 1, 0, 4, 0, 2, 0, 5])
-    times = time_by_turns(works, rounds=2, warm=1, clock=lambda: next(clock))
+    ticks = map(float, [0, 0.01, 0, 1, 0, 4, 0, 2, 0, 5])
+    times = time_by_turns(works, rounds=2, warm=1, clock=lambda: next(ticks))
     assert calls == ["a", "b"] * 3
     assert (times["a"].seconds, times["b"].seconds) == ((1.0, 2.0), (4.0, 5.0))
 
 
 def test_there_are_rounds_until_each_has_had_its_seconds() -> None:
-    clock = map(float, [0, 1, 0, 10, 0, 1, 0, 10, 0, 1, 0, 10])
-    times = time_by_turns({"a": int, "b": int}, rounds=1, warm=0, seconds=3.0, clock=lambda: next(clock))
+    clock = Clock()
+    works = {"a": clock.work(1, 1, 1), "b": clock.work(10, 10, 10)}
+    times = time_by_turns(works, rounds=1, warm=0, seconds=3.0, clock=clock)
     assert [len(each.seconds) for each in times.values()] == [3, 3]
+
+
+def test_short_work_is_called_again_until_a_clock_of_long_ticks_can_tell() -> None:
+    """A clock that stands still for 10 ms, as processor time does in some sandboxes: work of 1 ms is never 0."""
+    exact = Clock(tick=1e-4)
+    works = {"a": exact.work(*[1e-3] * 1000), "b": exact.work(*[2e-3] * 1000)}
+    times = time_by_turns(works, rounds=3, warm=0, clock=lambda: exact() // 1e-2 * 1e-2)
+    assert times["a"].seconds == pytest.approx([1e-3] * 3, rel=0.2)
+    assert times["a"].over(times["b"]).value == pytest.approx(0.5, rel=0.1)
+
+
+def test_a_round_lasts_and_its_time_is_of_one_call() -> None:
+    clock = Clock()
+    (times,) = time_by_turns({"a": clock.work(*[0.1] * 8)}, rounds=2, warm=1, lasting=0.25, clock=clock).values()
+    assert times.seconds == pytest.approx((0.1, 0.1))
 
 
 def test_the_interval_of_a_median_lies_between_order_statistics() -> None:
