@@ -54,8 +54,9 @@ def time_paired(
 
 
 def print_table(title: str, rows: Sequence[Row]) -> None:
-    """A table for each kind of row, the names of the figures in its head."""
-    for names, group in groupby(rows, key=tuple):
+    """A table for each kind of row, the names of the figures in its head; lists of raw figures are for the record."""
+    shown = [{name: value for name, value in row.items() if not isinstance(value, list)} for row in rows]
+    for names, group in groupby(shown, key=tuple):
         table, table_rows = Table(title=title, title_justify="left"), list(group)
         for name in names:
             table.add_column(name, justify="left" if isinstance(table_rows[0][name], str) else "right")
