@@ -18,6 +18,7 @@ from pruning.files import durable
 from pruning.graph.inputs import Batch, Shapes, bind, call, map_batch, random_batch
 from pruning.graph.tracing import float_type
 from pruning.modes import exact_float32
+from pruning.surgery import joins
 from pruning.surgery.certificate import flatten_output, named_outputs
 
 EXTRA = ("onnx", "onnxscript", "onnxruntime")
@@ -39,6 +40,7 @@ def exported(network: nn.Module, image_shape: Shapes) -> torch.export.ExportedPr
 def onnx(network: nn.Module, image_shape: Shapes, path: Path | str) -> float:
     """Write the network in eval as an ONNX file: input `images` [batch, channels, height, width], output `logits`.
 
+    Where a cut tensor is added to a wider one the file may hold zeros: they take less time (`pruning.surgery.joins`).
     Several inputs have the names of forward's arguments; several outputs those of their places ("0", "boxes.1").
     Returns the largest difference that ONNX Runtime shows on random images, relative to the output's largest value.
 
@@ -50,14 +52,14 @@ def onnx(network: nn.Module, image_shape: Shapes, path: Path | str) -> float:
     return distance
 
 
-def checked_onnx(network: nn.Module, image_shape: Shapes) -> tuple[bytes, float]:
-    """What `onnx` writes, and what it returns."""
+def checked_onnx(network: nn.Module, image_shape: Shapes, zeros: float = joins.MOST) -> tuple[bytes, float]:
+    """What `onnx` writes, and what it returns. `zeros`: as `most` of `joins.write_zeros`, 0 for none."""
     refuse_missing()
     bare, images = prepare(network, image_shape)
     if float_type(bare) is torch.bfloat16:
         raise ValueError("ONNX Runtime computes nothing in bfloat16: give a copy in float32, network.float()")
     try:
-        program = _onnx_program(bare, images)
+        program = _onnx_program(joins.write_zeros(bare, _bound(bare, images).args, zeros), images)
     except Exception as error:  # of torch.export, torch.onnx or onnxscript
         words = str(error.__cause__ or error).strip().splitlines()[0]
         raise ValueError(f"torch.onnx cannot write this network ({type(error).__name__}: {words:.200})") from error
@@ -104,9 +106,13 @@ def _output_names(network: nn.Module, batch: Batch) -> list[str]:
 
 def _batch_axes(network: nn.Module, batch: Batch, axis: Any) -> dict[str, Any]:
     """The first axis of each input is `axis`, as torch.export wants it: by the names of forward's arguments."""
-    args, kwargs = bind(network, batch)
-    bound = inspect.signature(network.forward).bind(*args.values(), **kwargs).arguments
+    bound = _bound(network, batch).arguments
     return {name: map_batch(value, lambda _: {0: axis}) for name, value in bound.items()}
+
+
+def _bound(network: nn.Module, batch: Batch) -> inspect.BoundArguments:
+    args, kwargs = bind(network, batch)
+    return inspect.signature(network.forward).bind(*args.values(), **kwargs)
 
 
 def refuse_missing() -> None:

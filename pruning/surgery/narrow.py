@@ -76,6 +76,24 @@ def narrow_norm(layer: Any, channels: Numbers) -> nn.Module:
     return small
 
 
+def widen_filters(layer: Convolution, places: Numbers, width: int) -> nn.Module:
+    """A convolution without groups whose filter k becomes filter `places[k]` of `width`; the others are zero."""
+    wide = _copy_without_parameters(layer)
+    wide.out_channels = width  # type: ignore[assignment]
+    weight, bias = (_scatter_rows(value, places, width, 0.0) for value in (layer.weight, layer.bias))
+    _set_parameters(wide, layer, weight=weight, bias=bias)
+    return wide
+
+
+def widen_columns(layer: Convolution, places: Numbers, width: int) -> nn.Module:
+    """A convolution without groups that reads its input channel k as channel `places[k]` of `width`, and no other."""
+    wide = _copy_without_parameters(layer)
+    wide.in_channels = width  # type: ignore[assignment]
+    columns: Any = _scatter_rows(layer.weight.transpose(0, 1), places, width, 0.0)
+    _set_parameters(wide, layer, weight=columns.transpose(0, 1), bias=layer.bias)
+    return wide
+
+
 def widen_norm(layer: Any, places: Numbers, width: int) -> nn.Module:
     """A per-channel norm whose channel k becomes channel `places[k]` of `width`; the others give zero."""
     wide = _copy_without_parameters(layer)
@@ -170,7 +188,7 @@ def _take_rows(value: Any, rows: Numbers) -> Any:
 def _scatter_rows(value: Tensor | None, places: Numbers, width: int, otherwise: float) -> Tensor | None:
     if value is None:
         return None
-    return value.new_full((width,), otherwise).index_copy(0, _index_on(value, places), value.detach())
+    return value.new_full((width, *value.shape[1:]), otherwise).index_copy(0, _index_on(value, places), value.detach())
 
 
 def _index_on(value: Tensor, numbers: Tensor) -> Tensor:
