@@ -86,11 +86,11 @@ class Comparison:
     configurations: list[Configuration]
     figures: list[Figure]
 
-    @property
+    @cached_property
     def runs(self) -> list[Run]:
         return [run for configuration in self.configurations for run in configuration.runs]
 
-    @property
+    @cached_property
     def curves(self) -> list[str]:
         return list(dict.fromkeys(configuration.curve for configuration in self.configurations))
 

@@ -47,7 +47,7 @@ def section_data(comparison: Comparison, styles: dict[str, tuple[str, str]]) -> 
 
 def configuration_rows(comparison: Comparison, protocols: dict[str, Protocol]) -> Rows:
     """One for each row of the table, in its order."""
-    rate, shifts = rate_numbers(comparison, protocols), mark_shifts(comparison)
+    rate, shifts, layers = rate_numbers(comparison, protocols), mark_shifts(comparison), layer_names(comparison)
     return [
         {
             "id": setting.id,
@@ -62,7 +62,7 @@ def configuration_rows(comparison: Comparison, protocols: dict[str, Protocol]) -
             "low": setting.accuracy.low,
             "high": setting.accuracy.high,
             "stages": stage_accuracies(setting),
-            "kept": kept_shares(setting, layer_names(comparison)),
+            "kept": kept_shares(setting, layers),
             "series": [
                 (point.figure, point.stage, point.epoch, round_digits(point.value)) for point in mean_series(setting)
             ],

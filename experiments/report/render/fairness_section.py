@@ -3,6 +3,7 @@
 from experiments.report.analyse import claims, fairness
 from experiments.report.analyse.configurations import Comparison, Configuration
 from experiments.report.analyse.fairness import FAIR, Protocol
+from experiments.report.load.grouping import group_by
 from experiments.report.load.recorded_config import read_config
 from experiments.report.load.text import join_words, printable
 
@@ -98,10 +99,18 @@ def level_matrix(comparison: Comparison, protocols: dict[str, Protocol]) -> list
 def pair_level(comparison: Comparison, protocols: dict[str, Protocol], ours: str, theirs: str) -> str:
     if ours == theirs:
         return ""
-    our_protocols, their_protocols = (
-        [protocols[row.id] for row in comparison.configurations if row.curve == curve] for curve in (ours, theirs)
+    our_groups, their_groups = (
+        group_by(
+            (protocols[row.id] for row in comparison.configurations if row.curve == curve), fairness.treatment_key
+        ).values()
+        for curve in (ours, theirs)
     )
-    levels = [fairness.fairness_level(a, b) for a in our_protocols for b in their_protocols if fairness.same_rate(a, b)]
+    levels = [
+        fairness.fairness_level(our[0], their[0])
+        for our in our_groups
+        for their in their_groups
+        if any(fairness.same_rate(a, b) for a in our for b in their)
+    ]
     if not levels:
         return "other cuts"
     return min(levels, key=lambda level: fairness.LEVELS.index(level) if level else -1) or "below S1"

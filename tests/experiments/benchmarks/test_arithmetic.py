@@ -116,9 +116,10 @@ def test_a_field_of_the_processes_status_is_read_by_its_whole_name() -> None:
 
 
 def test_a_page_is_as_fast_as_its_median_visit() -> None:
-    row = report.page_row(1008, 7.0, 5_500_000, [1.5, 0.9, 3.0, 1.0, 1.1])
-    assert row["size, MB"] == 5.5
+    row = report.page_row("336 rows", 7.0, 6_500_000, [1.5, 0.9, 3.0, 1.0, 1.1])
+    assert row["size, MB"] == 6.5
     assert (row["drawn after, s (median)"], row["drawn after, s (worst)"]) == (1.1, 3)
+    assert [aim.met for aim in report.page_aims(report.PAGES[0], row)] == [True, False]
 
 
 def test_callback_the_update_is_no_cost_of_the_callback() -> None:

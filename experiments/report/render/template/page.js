@@ -5,6 +5,8 @@ const embedding = { actions: false, renderer: "svg", ast: true, tooltip: { theme
 const accuracies = ["val_accuracy", "train_accuracy"];
 const MANY = 400; // rows from which charts are drawn as pixels
 const LONG = 300; // rows that a table shows at first
+const MORE = 4; // times as many when more are asked for: five thousand at once stop a browser for seconds
+const CHUNK = 100; // of the others, made while the page is at rest
 const SHOWN = ["curve", "asked", "n", "place", "pruned", "repaired", "tuned", "int8", "change", "macs_cut", "macs", "params", "widths"];
 const ON_PHONE = ["curve", "macs_cut", "tuned"];
 const ON_PAPER = ["curve", "asked", "n", "place", "pruned", "repaired", "tuned", "int8", "change", "macs_cut", "params_cut", "macs", "params", "epochs", "level"];
@@ -13,7 +15,8 @@ const STAGES = { tuned: "test accuracy", pruned: "test accuracy as pruned", repa
 async function unpack(id) {
   const holder = document.getElementById(id);
   if (holder.type !== "application/gzip") return holder.textContent;
-  const bytes = Uint8Array.from(atob(holder.textContent), (letter) => letter.charCodeAt(0));
+  const letters = atob(holder.textContent), bytes = new Uint8Array(letters.length);
+  for (let place = 0; place < letters.length; place++) bytes[place] = letters.charCodeAt(place);
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
 }
 
@@ -32,29 +35,56 @@ const state = {
 // ---- one table: filter, order, columns, what a row opens to, export
 const keyOf = (header) => header.dataset.key.toLowerCase().replace(/,.*/, "").trim().replace(/\s+/g, "_");
 
+// Of a large page the lines come as text; one becomes an element when somebody sees it or asks what it says.
+class Row {
+  static holder = document.createElement("template");
+
+  constructor(parts) {
+    Object.assign(this, parts); // text or made; detail, setting, dress
+  }
+
+  get line() {
+    if (!this.made) {
+      Row.holder.innerHTML = this.text;
+      this.made = Row.holder.content.firstElementChild;
+      this.text = "";
+      this.dress(this);
+    }
+    return this.made;
+  }
+
+  get words() { return (this.named ??= wordsOf(this.line)); }
+  get facts() { return (this.asked ??= JSON.parse(this.line.dataset.facts ?? "{}")); }
+}
+
 class Rows {
-  constructor(root, changed, detailOf, rateOf) {
-    Object.assign(this, { root, changed, detailOf, rateOf });
+  constructor(root, text, { settings = [], changed = () => this.filter(), detailOf = () => [], rateOf, dress = () => {} }) {
+    Object.assign(this, { root, changed, detailOf, rateOf, most: LONG });
     this.table = root.querySelector("table.rows");
+    this.body = this.table.tBodies[0];
     this.headers = [...this.table.tHead.rows[0].cells];
     this.keys = this.headers.map(keyOf);
-    this.rows = [...this.table.querySelectorAll("tr.row")].map((line) => {
-      const next = line.nextElementSibling;
-      return { line, detail: next?.matches(".detail") ? next : null, words: wordsOf(line), facts: JSON.parse(line.dataset.facts ?? "{}") };
-    });
+    const detailAfter = (line) => (line.nextElementSibling?.matches(".detail") ? line.nextElementSibling : null);
+    this.rows = text
+      ? text.trim().split(/(?=<tr class="row")/).map((text, place) => new Row({ text, setting: settings[place], dress }))
+      : [...this.body.querySelectorAll("tr.row")].map((made, place) => new Row({ made, detail: detailAfter(made), setting: settings[place], dress }));
     this.rest = root.querySelector(".rest-of-rows");
-    this.rest.addEventListener("click", () => this.unclip());
+    this.rest.addEventListener("click", () => this.show(MORE * this.most));
     this.box = root.querySelector(".filter input");
     this.box.value = state.get(root, "filter") ?? "";
     this.box.addEventListener("input", () => { state.set(root, "filter", this.box.value.trim()); changed(); });
     this.headers.forEach((header) => header.querySelector("button").addEventListener("click", () => this.sort(header)));
-    this.table.tBodies[0].addEventListener("click", ({ target }) => {
+    this.body.addEventListener("click", ({ target }) => {
       const button = target.closest(".more"), line = target.closest("tr.row");
-      if (line && (button || !String(getSelection()))) this.toggle(this.rows.find((row) => row.line === line));
+      if (line && (button || !String(getSelection()))) this.toggle(this.rows.find((row) => row.made === line));
     });
     this.chooser();
     this.exporter();
-    const [key, way] = (state.get(root, "sort") ?? "").split(" ");
+  }
+
+  // As the address has it, once rows know their places.
+  restore() {
+    const [key, way] = (state.get(this.root, "sort") ?? "").split(" ");
     if (this.keys.includes(key)) this.sort(this.headers[this.keys.indexOf(key)], way === "up");
   }
 
@@ -82,26 +112,28 @@ class Rows {
   }
 
   filter(also) {
-    this.shown = new Set(this.visible(also));
-    this.root.querySelector(".count").textContent = this.wrong || (this.shown.size === this.rows.length ? "" : `${this.shown.size} of ${this.rows.length} rows`);
+    this.shown = this.visible(also);
+    this.root.querySelector(".count").textContent = this.wrong || (this.shown.length === this.rows.length ? "" : `${this.shown.length} of ${this.rows.length} rows`);
     this.clip();
-    return [...this.shown];
+    return this.shown;
   }
 
-  // A long table is laid out as far as anybody reads; charts and exports have all of its rows.
+  // A long table stands as far as anybody reads; filter, order, charts, exports and paper have all of its rows.
   clip() {
-    let left = this.whole ? Infinity : LONG;
-    for (const row of this.rows) {
-      row.line.hidden = !(this.shown.has(row) && left-- > 0);
-      if (row.detail) row.detail.hidden = row.line.hidden || row.line.querySelector(".more").ariaExpanded !== "true";
-    }
-    this.rest.hidden = left >= 0;
-    this.rest.textContent = `show all ${this.shown.size} rows`;
+    const seen = this.shown.slice(0, this.most);
+    this.body.replaceChildren(...seen.flatMap(({ line, detail }) => (detail ? [line, detail] : [line])));
+    this.rest.hidden = seen.length === this.shown.length;
+    this.rest.textContent = MORE * this.most < this.shown.length ? `show ${MORE * this.most} of ${this.shown.length} rows` : `show all ${this.shown.length} rows`;
   }
 
-  unclip() {
-    this.whole = true;
+  show(most) {
+    this.most = most;
     this.clip();
+  }
+
+  // The others, a few at a time, so that the first letter typed waits for none.
+  async prepare() {
+    for (let place = 0; place < this.rows.length; place += CHUNK) await rest(() => this.rows.slice(place, place + CHUNK).forEach((row) => row.words && row.facts));
   }
 
   toggle(row, open = row.line.querySelector(".more").ariaExpanded !== "true") {
@@ -113,7 +145,7 @@ class Rows {
       row.line.after(row.detail);
       cell.append(...this.detailOf(row));
     }
-    if (row.detail) row.detail.hidden = !open || row.line.hidden;
+    if (row.detail) row.detail.hidden = !open;
   }
 
   sort(header, way) {
@@ -125,8 +157,8 @@ class Rows {
       const cell = line.cells[column];
       return cell.dataset.value !== undefined ? Number(cell.dataset.value || NaN) : cell.textContent.trim();
     };
-    this.rows.sort((a, b) => compare(value(a), value(b), upwards ? 1 : -1));
-    this.table.tBodies[0].append(...this.rows.flatMap(({ line, detail }) => (detail ? [line, detail] : [line])));
+    const order = new Map(this.rows.map((row) => [row, value(row)]));
+    for (const rows of [this.rows, this.shown ?? []]) rows.sort((a, b) => compare(order.get(a), order.get(b), upwards ? 1 : -1));
     if (this.shown) this.clip();
     state.set(this.root, "sort", `${keyOf(header)} ${upwards ? "up" : "down"}`);
   }
@@ -189,7 +221,7 @@ class Rows {
   grid() {
     const places = this.keys.flatMap((key, place) => (this.columns.has(key) ? [place] : []));
     const accuracy = Math.max(this.keys.indexOf("tuned"), this.keys.indexOf("accuracy"));
-    const shown = this.rows.filter((row) => this.shown.has(row)), best = new Map();
+    const shown = this.shown, best = new Map();
     const value = (row) => Number(row.line.cells[accuracy].dataset.value ?? NaN);
     for (const row of shown) best.set(this.rateOf(row), Math.max(best.get(this.rateOf(row)) ?? -Infinity, value(row)));
     const text = (cell) => cell.textContent.trim().replace(/\s+/g, " ");
@@ -227,33 +259,35 @@ function element(name, values = {}, ...children) {
   return made;
 }
 
+const rest = (work) => new Promise((done) => (window.requestIdleCallback ?? setTimeout)(() => done(work())));
+
 // ---- a section with runs
-function section(root, source) {
+function section(root, source, text) {
   const find = (selector) => root.querySelector(selector);
-  const settings = new Map(source.settings.map((setting) => [setting.id, setting]));
   const views = new Map();
   const chosen = {};
-  const settingOf = (row) => settings.get(row.line.dataset.id);
-  const table = new Rows(root, () => redraw(), details, (row) => settingOf(row).rate);
+  const table = new Rows(root, text, { settings: source.settings, changed: () => redraw(), detailOf: details, rateOf: ({ setting }) => setting.rate, dress });
+  const rowOf = new Map(table.rows.map((row) => [row.setting.id, row]));
   const boxes = [...root.querySelectorAll(".legend input")];
   const off = new Set(state.get(root, "without")?.split("\n") ?? []);
   boxes.forEach((box) => { box.checked = !off.has(box.value); });
 
   function filter() {
     const curves = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
-    return table.filter((row) => curves.has(row.line.dataset.curve)).map(settingOf);
+    return table.filter(({ setting }) => curves.has(setting.curve)).map(({ setting }) => setting);
   }
 
-  function rank() {
+  // What the chosen rule of ranking makes of a row.
+  function dress({ line, setting }) {
     const { places, levels } = source.rules[chosen.rule];
-    for (const { line } of table.rows) {
-      const cell = line.querySelector(".place");
-      const [best, worst] = places[line.dataset.id] ?? [];
-      cell.textContent = best === undefined ? "–" : best === worst ? best : `${best}–${worst}`;
-      cell.dataset.value = best === undefined ? "" : best + worst / 1000;
-      line.querySelector(".level").textContent = levels[line.dataset.id] ?? "no rival";
-    }
+    const cell = line.querySelector(".place");
+    const [best, worst] = places[setting.id] ?? [];
+    cell.textContent = best === undefined ? "–" : best === worst ? best : `${best}–${worst}`;
+    cell.dataset.value = best === undefined ? "" : best + worst / 1000;
+    line.querySelector(".level").textContent = levels[setting.id] ?? "no rival";
   }
+
+  const rank = () => table.rows.filter(({ made }) => made).forEach(dress);
 
   function staged({ series, kept, stages, ...setting }, fronts) {
     if (chosen.stage === "tuned") return [{ ...setting, front: fronts[setting.id] ?? -1 }];
@@ -268,46 +302,48 @@ function section(root, source) {
     return all.filter((point) => point.figure === figure);
   }
 
-  function tables(shown) {
-    const ids = new Set(shown.map((setting) => setting.id));
-    const fronts = source.rules[chosen.rule].fronts[chosen.axis];
-    const here = shown.filter((setting) => setting.rate === Number(chosen.rate));
-    const all = here.flatMap(points);
-    return {
-      settings: shown.flatMap((setting) => staged(setting, fronts)),
-      runs: ["tuned", "arrows"].includes(chosen.stage) ? source.runs.filter((run) => ids.has(run.id)) : [],
-      dense: source.dense,
-      published: ["tuned", "arrows"].includes(chosen.stage) ? source.published.filter(({ curve }) => boxes.find((box) => box.value === curve)?.checked) : [],
-      layers: here.flatMap((setting) => source.layers.map((layer, index) => ({ curve: setting.curve, layer, kept: setting.kept[index] }))),
-      series: accuracyPoints(all),
-      inside: all.filter((point) => !accuracies.includes(point.figure)),
-    };
-  }
+  const shown = () => table.shown.map(({ setting }) => setting);
+  const atRate = () => shown().filter((setting) => setting.rate === Number(chosen.rate));
+  const whole = () => ["tuned", "arrows"].includes(chosen.stage); // what single runs and papers reached
+  const datasets = {
+    pareto() {
+      const ids = new Set(shown().map((setting) => setting.id)), ticked = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
+      const fronts = source.rules[chosen.rule].fronts[chosen.axis];
+      return {
+        settings: shown().flatMap((setting) => staged(setting, fronts)),
+        runs: whole() ? source.runs.filter((run) => ids.has(run.id)) : [],
+        dense: source.dense,
+        published: whole() ? source.published.filter(({ curve }) => ticked.has(curve)) : [],
+      };
+    },
+    heat: () => ({ layers: atRate().flatMap(({ curve, kept }) => source.layers.map((layer, index) => ({ curve, layer, kept: kept[index] }))) }),
+    training: () => ({ series: accuracyPoints(atRate().flatMap(points)) }),
+    inside: () => ({ inside: atRate().flatMap(points).filter((point) => !accuracies.includes(point.figure)) }),
+  };
 
   async function draw(figure) {
     if (figure.closest("details:not([open])")) return;
-    const chart = figure.dataset.chart;
-    const all = tables(filter());
-    const spec = structuredClone(source.charts[chart === "pareto" ? chosen.axis : chart]);
-    const needed = { heat: "layers", training: "series", inside: "inside" }[chart];
-    figure.parentElement.hidden = needed !== undefined && all[needed].length === 0;
+    const chart = figure.dataset.chart, data = datasets[chart](), [first] = Object.values(data);
+    figure.parentElement.hidden = chart !== "pareto" && first.length === 0;
     if (figure.parentElement.hidden) return;
+    const spec = { ...structuredClone(source.charts[chart === "pareto" ? chosen.axis : chart]), datasets: data };
     if (chart === "heat") {
-      spec.height *= new Set(all.layers.map((row) => row.curve)).size;
+      spec.height *= new Set(first.map(({ curve }) => curve)).size;
       spec.encoding.y.axis.labelLimit = Math.min(230, figure.clientWidth / 3);
     }
     if (chart === "inside") spec.columns = Math.max(1, Math.floor(figure.clientWidth / 300));
     if (chart === "pareto") spec.encoding.y.axis.title = STAGES[chosen.stage];
-    spec.datasets = needed ? { [needed]: all[needed] } : { settings: all.settings, runs: all.runs, dense: all.dense, published: all.published };
     views.get(figure)?.finalize();
-    const { view } = await vegaEmbed(figure, spec, { ...embedding, renderer: settings.size > MANY ? "canvas" : "svg" });
+    const pixels = table.rows.length > MANY;
+    spec.config.aria = !pixels; // a mark of its own is read aloud; a pixel is not
+    const { view } = await vegaEmbed(figure, spec, { ...embedding, renderer: pixels ? "canvas" : "svg" });
     views.set(figure, view);
     if (chart === "pareto") link(view);
   }
 
   // What a row opens to: its runs with their commands, its layers, its curve, how its networks answer.
   function details(row) {
-    const setting = settingOf(row), held = source.details[setting.id];
+    const { setting } = row, held = source.details[setting.id];
     const list = element("ul", {}, ...held.runs.map(([seed, accuracy, gates, certificate, unreadable, digest, commit, device, stages, command]) => {
       const words = [accuracy, gates && `gates as they were ${gates}`, `certificate ${certificate}`, unreadable && `${unreadable} could not be read`, stages, device, `commit ${commit}`, digest];
       const copy = element("button", { type: "button", className: "copy", textContent: "copy" });
@@ -351,7 +387,7 @@ function section(root, source) {
       const gap = share && 100 * (cells[1].dataset.value - cells[0].dataset.value);
       return [line(header.textContent.trim().replace(/\s+/g, " "), texts, share ? `${gap < 0 ? "−" : "+"}${Math.abs(gap).toFixed(2)} points` : "")];
     });
-    const widths = pair.map((row) => source.details[settingOf(row).id].widths);
+    const widths = pair.map((row) => source.details[row.setting.id].widths);
     const layers = source.layers.map((layer, place) => line(`filters of ${layer}`, widths.map((kept) => `${kept[place]} of ${source.totals[place]}`)));
     const head = element("tr", {}, ...["", ...pair.map(nameOf), "second less first"].map((textContent) => element("th", { textContent, className: textContent && "number" })));
     return element("table", { className: "small beside" }, element("thead", {}, head), element("tbody", {}, ...figures, ...layers));
@@ -361,15 +397,18 @@ function section(root, source) {
     view.addEventListener("pointerover", (event, item) => light(item?.datum?.id));
     view.addEventListener("pointerout", () => light(""));
     view.addEventListener("click", (event, item) => {
-      const row = table.rows.find(({ line }) => line.dataset.id === item?.datum?.id);
-      if (row?.line.hidden) table.unclip();
-      row?.line.scrollIntoView({ block: "center", behavior: "smooth" });
-      row?.line.querySelector(".more").focus({ preventScroll: true });
+      const row = rowOf.get(item?.datum?.id);
+      if (!row) return;
+      if (!row.line.isConnected) table.show(table.shown.indexOf(row) + LONG);
+      row.line.scrollIntoView({ block: "center", behavior: "smooth" });
+      row.line.querySelector(".more").focus({ preventScroll: true });
     });
   }
 
+  let lit = "";
   function light(id = "") {
-    for (const { line } of table.rows) line.classList.toggle("lit", line.dataset.id === id);
+    rowOf.get(lit)?.made?.classList.remove("lit");
+    rowOf.get((lit = id))?.line.classList.add("lit");
     const view = views.get(find('[data-chart="pareto"]'));
     if (view && view.signal("lit") !== id) view.signal("lit", id).runAsync();
   }
@@ -377,17 +416,14 @@ function section(root, source) {
   // One chart after the other, when the page is at rest: a thousand runs open at once.
   const figures = [...root.querySelectorAll(".chart[data-chart]")];
   let turn = Promise.resolve();
-  const rest = (work) => new Promise((done) => (window.requestIdleCallback ?? setTimeout)(() => done(work())));
   const redraw = (wanted = () => true) => {
     filter();
     for (const figure of figures.filter((figure) => wanted(figure.dataset.chart))) turn = turn.then(() => rest(() => draw(figure)));
     return turn;
   };
 
-  table.rows.forEach(({ line }) => {
-    for (const event of ["pointerenter", "focusin"]) line.addEventListener(event, () => light(line.dataset.id));
-    for (const event of ["pointerleave", "focusout"]) line.addEventListener(event, () => light(""));
-  });
+  for (const event of ["pointerover", "focusin"]) table.body.addEventListener(event, ({ target }) => light(target.closest("tr.row")?.dataset.id));
+  for (const event of ["pointerleave", "focusout"]) table.body.addEventListener(event, () => light());
   find(".legend").addEventListener("change", () => {
     state.set(root, "without", boxes.filter((box) => !box.checked).map((box) => box.value).join("\n"));
     redraw();
@@ -406,7 +442,8 @@ function section(root, source) {
   }
   root.querySelectorAll("details.fold").forEach((fold) => fold.addEventListener("toggle", () => fold.open && redraw((chart) => fold.querySelector(`[data-chart="${chart}"]`))));
   rank();
-  redraw().then(() => { root.dataset.drawn = Math.round(performance.now()); });
+  table.restore();
+  redraw().then(() => { root.dataset.drawn = Math.round(performance.now()); }).then(() => table.prepare());
   return table;
 }
 
@@ -426,38 +463,43 @@ function wordsOf(line) {
   return cells.flatMap((cell) => cell.textContent.toLowerCase().split(/[\s,=]+/)).filter(Boolean);
 }
 
+const collator = new Intl.Collator("en", { numeric: true });
 // Rows without a number come last, whichever way one sorts.
 function compare(a, b, way) {
   const missing = (value) => typeof value === "number" && Number.isNaN(value) || value === "–" || value === "";
   if (missing(a) || missing(b)) return missing(a) - missing(b);
-  return way * (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true }));
+  return way * (typeof a === "number" && typeof b === "number" ? a - b : collator.compare(a, b));
 }
 
 async function main() {
   const data = JSON.parse(await unpack("data"));
   const all = [];
   for (const root of document.querySelectorAll(".comparison[data-section]")) {
-    const body = root.querySelector("table.rows").tBodies[0];
-    if (document.getElementById(`rows-${root.dataset.section}`)) body.innerHTML = await unpack(`rows-${root.dataset.section}`);
-    all.push(section(root, data[Number(root.dataset.section)]));
+    const packed = `rows-${root.dataset.section}`;
+    all.push(section(root, data[Number(root.dataset.section)], document.getElementById(packed) && (await unpack(packed))));
   }
   document.querySelectorAll(".cells").forEach((root) => {
-    const rate = (row) => row.line.cells[3].textContent;
-    const table = new Rows(root, () => table.filter(), () => [], rate);
+    const table = new Rows(root, "", { rateOf: (row) => row.line.cells[3].textContent });
+    table.restore();
     table.filter();
     all.push(table);
   });
-  // On paper: the columns that fit, every fold and every row of a short table opened.
+  // On paper: the columns that fit, all rows, every fold and every row of a short table opened.
   let closed = [];
   addEventListener("beforeprint", () => {
     closed = [...document.querySelectorAll("details:not([open], .fold, .columns, .export)")];
     closed.forEach((fold) => { fold.open = true; });
+    for (const table of all) {
+      table.before = table.most;
+      table.show(Infinity);
+    }
     for (const table of all) table.lay(table.root.matches(".cells") ? table.columns : new Set(ON_PAPER));
     for (const table of all) if (table.rows.length <= 12) table.rows.forEach((row) => table.toggle(row, true));
   });
   addEventListener("afterprint", () => {
     closed.forEach((fold) => { fold.open = false; });
     for (const table of all) table.lay();
+    for (const table of all) table.show(table.before);
   });
 }
 main();

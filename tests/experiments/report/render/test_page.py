@@ -284,29 +284,61 @@ def test_on_paper_nothing_overlaps(opened: Any):
     opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
-def test_a_large_page_is_packed_and_shows_the_same(
-    driver: Any, opened: Any, page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_large_page_is_packed_and_shows_the_same(driver: Any, opened: Any, packed: Path):
     before = texts(opened, "tr.row td")
-    monkeypatch.setattr("experiments.report.render.page.MOST_PLAIN", 0)
-    packed = write_report(page.parent)
     assert "python run.py" not in packed.read_text()
     browser.open_page(driver, packed)
     assert texts(driver, "tr.row td") == before
-    monkeypatch.undo()
-    write_report(page.parent)
 
 
-def test_a_long_table_is_shown_as_far_as_anybody_reads(driver: Any, page: Path, tmp_path: Path):
-    short = tmp_path / "report.html"
-    short.write_text(page.read_text().replace("const LONG = 300;", "const LONG = 3;"))
-    browser.open_page(driver, short)
+@pytest.fixture
+def packed(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same page as a large one has it."""
+    plain, large = page.read_text(), tmp_path / "packed.html"
+    monkeypatch.setattr("experiments.report.render.page.MOST_PLAIN", 0)
+    large.write_text(write_report(page.parent).read_text())
+    page.write_text(plain)
+    return large
+
+
+def shorten_tables(page: Path, rows: int) -> Path:
+    """As if no more were shown at first."""
+    text = page.read_text()
+    assert "const LONG = 300;" in text
+    page.write_text(text.replace("const LONG = 300;", f"const LONG = {rows};"))
+    return page
+
+
+def test_a_long_table_is_shown_as_far_as_anybody_reads(driver: Any, packed: Path):
+    browser.open_page(driver, shorten_tables(packed, 3))
     assert len(texts(driver, "tr.row th")) == 3
     assert len(marks(driver)) == 4, "the chart has them all"
     assert texts(driver, ".rest-of-rows") == ["show all 4 rows"]
     assert exported(driver, "csv").count("\n") == 4
     click(driver, "#section-0 .rest-of-rows")
     assert (len(texts(driver, "tr.row th")), texts(driver, ".rest-of-rows")) == (4, [])
+
+
+def test_paper_has_all_rows_of_a_long_table(driver: Any, packed: Path):
+    browser.open_page(driver, shorten_tables(packed, 1))
+    assert len(texts(driver, "tr.row th")) == 1
+    driver.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert len(texts(driver, "tr.row th")) == 4
+    driver.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert len(texts(driver, "tr.row th")) == 1
+
+
+def test_filter_and_order_see_rows_that_are_not_shown(driver: Any, packed: Path):
+    browser.open_page(driver, shorten_tables(packed, 1))
+    first = texts(driver, "tr.row td:nth-child(2)") + texts(driver, "tr.row th")
+    assert first == ["25 % of MACs", "fcf"]
+    type_filter(driver, "method=l1 macs_cut>0.4")
+    assert (texts(driver, "tr.row th"), texts(driver, ".rest-of-rows")) == (["l1"], [])
+    assert exported(driver, "csv").count("\n") == 1
+    type_filter(driver, "")
+    click(driver, "#section-0 th[data-key=macs_cut] button")
+    assert texts(driver, "tr.row td:nth-child(2)") == ["50 % of MACs"]
+    assert texts(driver, ".place") != [], "a row that is shown later knows its place too"
 
 
 def test_a_method_may_be_left_out(opened: Any):
