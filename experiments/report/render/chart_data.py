@@ -45,6 +45,17 @@ def section_data(comparison: Comparison, styles: dict[str, tuple[str, str]]) -> 
     }
 
 
+def shown_marks(data: dict[str, object]) -> dict[str, bool]:
+    """What the chart's caption has to explain."""
+    settings, rules = data["settings"], data["rules"]
+    assert isinstance(settings, list)
+    assert isinstance(rules, dict)
+    counts = {setting["n"] for setting in settings}
+    fronts = [number for axis in rules[fairness.FAIR]["fronts"].values() for number in axis.values()]
+    several = {"single": 1 in counts, "pairs": 2 in counts, "intervals": max(counts) > 2}
+    return several | {"published": bool(data["published"]), "front": bool(fronts), "fronts": max(fronts, default=0) > 0}
+
+
 def configuration_rows(comparison: Comparison, protocols: dict[str, Protocol]) -> Rows:
     """One for each row of the table, in its order."""
     rate, shifts, layers = rate_numbers(comparison, protocols), mark_shifts(comparison), layer_names(comparison)
@@ -176,14 +187,14 @@ def kept_shares(configuration: Configuration, names: list[str]) -> list[float | 
 
 
 def rank_configurations(comparison: Comparison, protocols: dict[str, Protocol], rule: str) -> dict[str, object]:
-    """Places, levels and fronts by setting."""
-    places: dict[str, tuple[int, int]] = {}
+    """By setting: its first and last place and of how many; levels; fronts."""
+    places: dict[str, tuple[int, int, int]] = {}
     levels: dict[str, str] = {}
     for verdict in claims.build_verdicts(comparison, protocols, rule):
         for row in verdict.judged if len(verdict.judged) > 1 else ():
             levels[row.id] = verdict.level or "below S1"
             if verdict.n >= FEWEST:
-                places[row.id] = verdict.place(row)
+                places[row.id] = (*verdict.place(row), len(verdict.judged))
     fronts = {axis.key: front_numbers(comparison, protocols, rule, axis) for axis in chart_axes(comparison)}
     return {"places": places, "levels": levels, "fronts": fronts}
 

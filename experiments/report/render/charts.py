@@ -130,6 +130,9 @@ def method_chart(curves: dict[str, tuple[str, str]]) -> Spec:
             "data": {"name": "inside"},
             "facet": facet,
             "columns": 3,
+            "align": "all",
+            "bounds": "flush",
+            "spacing": {"row": 44, "column": 48},
             "resolve": {"scale": {"y": "independent"}},
             "spec": child,
         }

@@ -1,5 +1,7 @@
 """How fair the comparisons of a section are, as its template shows it."""
 
+from collections.abc import Iterator
+
 from experiments.report.analyse import claims, fairness
 from experiments.report.analyse.configurations import Comparison, Configuration
 from experiments.report.analyse.fairness import FAIR, Protocol
@@ -10,6 +12,7 @@ from experiments.report.load.text import join_words, printable
 NOT_CHOSEN = {"_target_", "budget", "seed"}
 ALLOCATION = ("beside", "allocation")
 UNFAIR = ("S2", "S3.1", "S4.1")  # levels whose misses are said at the top
+NAMED = 2  # methods said by name where they share a value
 MATRIX = 12  # curves of which every two are shown
 View = dict[str, object]
 
@@ -48,7 +51,7 @@ def odd_views(comparison: Comparison, protocols: dict[str, Protocol]) -> list[Vi
     """Who was treated unlike most: by curve what it got, and what most got; nobody where no value is that
     of most."""
     odd: dict[str, list[str]] = {}
-    for (level, what), values in fairness.trait_values(protocols_by_curve(comparison, protocols)).items():
+    for level, what, values in unlike_traits(comparison, protocols):
         common = max(values, key=lambda value: len(values[value]))
         if level == "S1" or 2 * len(values[common]) <= sum(map(len, values.values())):
             continue
@@ -61,11 +64,25 @@ def odd_views(comparison: Comparison, protocols: dict[str, Protocol]) -> list[Vi
 def split_words(comparison: Comparison, protocols: dict[str, Protocol]) -> list[str]:
     """Epochs and dense networks that no value of is that of most: each value, and who has it."""
     words = []
-    for (level, what), values in fairness.trait_values(protocols_by_curve(comparison, protocols)).items():
+    for level, what, values in unlike_traits(comparison, protocols):
         most = max(map(len, values.values()))
         if level in UNFAIR and 2 * most <= sum(map(len, values.values())):
-            words.append(f"{what} " + ", ".join(f"{printable(value)} ({join_words(c)})" for value, c in values.items()))
+            words.append(f"{what} " + ", ".join(f"{printable(value)} ({name_few(c)})" for value, c in values.items()))
     return words
+
+
+def unlike_traits(
+    comparison: Comparison, protocols: dict[str, Protocol]
+) -> Iterator[tuple[str, str, dict[str, list[str]]]]:
+    """The level, what differs, and who has which value. Who has no run of a seed was not treated unlike for it."""
+    for (level, what), values in fairness.trait_values(protocols_by_curve(comparison, protocols)).items():
+        found = {value: curves for value, curves in values.items() if (level, value) != ("S2", fairness.NONE)}
+        if len(found) > 1:
+            yield level, what, found
+
+
+def name_few(curves: list[str]) -> str:
+    return join_words(curves) if len(curves) <= NAMED else f"{len(curves)} methods"
 
 
 def method_settings(comparison: Comparison) -> dict[fairness.Trait, dict[str, list[str]]]:

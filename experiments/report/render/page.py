@@ -25,6 +25,7 @@ HERE = Path(__file__).parent / "template"
 def render_page(collected: Collected, comparisons: list[Comparison]) -> str:
     styles = section_view.curve_styles(comparisons)
     views = [section_view.section_view(*numbered, styles) for numbered in enumerate(comparisons)]
+    data = [chart_data.section_data(comparison, styles) for comparison in comparisons]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -33,7 +34,8 @@ def render_page(collected: Collected, comparisons: list[Comparison]) -> str:
         sections=views,
         tables=[table_section.table_view(table) for table in collected.tables],
         troubles=[problem_texts(problem) for problem in collected.troubles],
-        data=[chart_data.section_data(comparison, styles) for comparison in comparisons],
+        data=data,
+        marks=[chart_data.shown_marks(section) for section in data],
         claims=[claim_values(comparison, section) for comparison, section in zip(comparisons, views, strict=True)],
         made_on=provenance(collected.runs),
         levels=LEVELS,

@@ -137,7 +137,7 @@ def ratio_view(table: Table, ratio: float, cells: Sequence[Measured]) -> View:
         "draws": best.accuracy.n,
         "repairs": repair_words(here),
         "ranges": [(axis, f"{100 * found[0]:.1f}", found[1]) for axis, found in ranges.items() if found],
-        "maps": list(heat_maps(here, 1 / table.classes, table.dense.accuracy)),
+        "maps": list(heat_maps(here, cells, 1 / table.classes, table.dense.accuracy)),
     }
 
 

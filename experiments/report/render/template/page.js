@@ -4,7 +4,7 @@
 const embedding = { actions: false, renderer: "svg", ast: true, tooltip: { theme: "custom" }, defaultStyle: false, logLevel: 1 };
 const accuracies = ["val_accuracy", "train_accuracy"];
 const MANY = 400; // rows from which charts are drawn as pixels
-const LONG = 300; // rows that a table shows at first
+const LONG = 100; // rows that a table shows at first
 const MORE = 4; // times as many when more are asked for: five thousand at once stop a browser for seconds
 const CHUNK = 100; // of the others, made while the page is at rest
 const SHOWN = ["curve", "asked", "n", "place", "pruned", "repaired", "tuned", "int8", "change", "macs_cut", "macs", "params", "widths"];
@@ -281,8 +281,9 @@ function section(root, source, text) {
   function dress({ line, setting }) {
     const { places, levels } = source.rules[chosen.rule];
     const cell = line.querySelector(".place");
-    const [best, worst] = places[setting.id] ?? [];
-    cell.textContent = best === undefined ? "–" : best === worst ? best : `${best}–${worst}`;
+    const [best, worst, all] = places[setting.id] ?? [];
+    cell.textContent = best === undefined ? "–" : best === worst ? best : worst - best === all - 1 ? "tied" : `${best}–${worst}`;
+    cell.title = best === undefined ? "" : `place ${best === worst ? best : `${best} to ${worst}`} of ${all} rows of this cut`;
     cell.dataset.value = best === undefined ? "" : best + worst / 1000;
     line.querySelector(".level").textContent = levels[setting.id] ?? "no rival";
   }

@@ -304,8 +304,8 @@ def packed(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def shorten_tables(page: Path, rows: int) -> Path:
     """As if no more were shown at first."""
     text = page.read_text()
-    assert "const LONG = 300;" in text
-    page.write_text(text.replace("const LONG = 300;", f"const LONG = {rows};"))
+    assert "const LONG = 100;" in text
+    page.write_text(text.replace("const LONG = 100;", f"const LONG = {rows};"))
     return page
 
 
@@ -395,6 +395,23 @@ def test_a_published_figure_is_a_hollow_mark_with_its_source(opened: Any):
     )
     choose(opened, "stage", "pruned")
     assert opened.execute_script(script) == []
+
+
+def test_a_caption_explains_the_marks_that_there_are(opened: Any):
+    caption = texts(opened, "figcaption")[0]
+    assert "95 % interval" in caption
+    assert "papers printed" in caption
+    assert "one seed" not in caption
+    assert "two seeds" not in caption
+    assert "Hollow: one seed" in texts(opened, "figcaption", "#section-1")[0]
+
+
+def test_a_place_is_a_number_or_tied(opened: Any):
+    titles = opened.execute_script("return [...document.querySelectorAll('#section-0 td.place')].map((e) => e.title)")
+    found = dict(zip(titles, texts(opened, "td.place"), strict=True))
+    words = {"place 1 of 2": "1", "place 2 of 2": "2", "place 1 to 2 of 2": "tied"}
+    assert found
+    assert all(found[title] == words[title.removesuffix(" rows of this cut")] for title in titles)
 
 
 def test_a_stricter_rule_ranks_fewer_together(opened: Any):
