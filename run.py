@@ -13,6 +13,8 @@ from experiments.cli import help
 from experiments.system import environment, interrupt, redact
 from experiments.system.activity import activity
 
+SWEEP = ("-m", "--multirun")
+
 if __name__ == "__main__":
     environment.forget_foreign_launchers(os.environ)
     environment.replace_unencodable()
@@ -22,7 +24,7 @@ if __name__ == "__main__":
     else:
         interrupt.answer_at_once()
         with activity.shown():
-            if not any(word.startswith("-") for word in sys.argv[1:]):  # --cfg has its own words, and a sweep
+            if not any(word.startswith("-") for word in sys.argv[1:] if word not in SWEEP):  # --cfg has its own words
                 activity.begin("reading the settings")
             from experiments import program  # Hydra loads here
 

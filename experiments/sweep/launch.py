@@ -22,6 +22,7 @@ from experiments.sweep.engines import Engine
 from experiments.sweep.monitor import SweepMonitor
 from experiments.sweep.task import Task
 from experiments.system import preemption
+from experiments.system.activity import activity
 from experiments.system.console import log
 from pruning.files import durable
 
@@ -115,6 +116,7 @@ def begin(config: DictConfig, engine: ModuleType, values: Mapping[str, object]) 
         made: Engine = engine.make(**values)
         made.refuse(config.trainer)
         sweep = Sweep(config, made)
+    activity.end()
     preemption.install_handlers()
     preemption.request.can_resume = lambda: bool(config.store and choose_program(config) != "plan")
     CURRENT[:] = [sweep]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from experiments.report.analyse.configurations import Comparison  # brings scipy
 
 ROWS = 40  # more are for the page
-IN_A_LOG = 120  # columns, where there is no terminal to say
+LONGEST = 16  # letters of a word that is not broken
 
 
 def show(folder: Path, all_jobs: list[Job]) -> None:
@@ -26,7 +26,7 @@ def show(folder: Path, all_jobs: list[Job]) -> None:
 
     runs = [Run(record, path) for path in record_paths(folder, all_jobs) if (record := load(path)) is not None]
     for comparison in build_comparisons(runs):
-        console.print(result_table(comparison), width=None if console.is_terminal else IN_A_LOG)
+        console.print(result_table(comparison))
 
 
 def record_paths(folder: Path, all_jobs: list[Job]) -> list[Path]:
@@ -45,8 +45,10 @@ def result_table(comparison: "Comparison") -> Table:
     from experiments.report.render.cells import budget_text, format_estimate
 
     table = Table(title=Text(comparison.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.add_column("method")
-    for name in ("asked", "MACs", "test accuracy %", "change, points", "seeds"):
+    table.collapse_padding, table.pad_edge = True, False  # 80 columns are enough
+    words = [word for row in comparison.configurations for word in row.curve.split()]
+    table.add_column("method", overflow="fold", min_width=min(LONGEST, max(map(len, words), default=0)))
+    for name in ("asked", "MACs", "test accuracy %", "points", "seeds"):
         table.add_column(name, justify="right", no_wrap=True)
     best: dict[str, float] = {}
     for row in comparison.configurations:

@@ -8,7 +8,10 @@ from rich.text import Text
 from experiments.system import environment
 from experiments.system.redact import redact
 
+IN_A_LOG = 120  # columns of a table, where there is no terminal to say
 console = Console(highlight=False, soft_wrap=True, quiet=not environment.is_local_rank_zero(os.environ))  # one voice
+if not console.is_terminal and "COLUMNS" not in os.environ:
+    console.width = IN_A_LOG
 
 
 def log(line: str, style: str = "") -> None:

@@ -8,9 +8,10 @@ import runpy
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import connection
+from multiprocessing.context import ForkServerProcess
 from typing import final
 
 from experiments.sweep import task
@@ -19,6 +20,9 @@ from experiments.system import checkout, gpus
 
 SERVER = "experiments.sweep.engines.fork_server"
 DEEPEST = 107 - len("/pymp-12345678/listener-12345678")  # of a socket's path Linux takes so many bytes
+TICK = 0.1  # seconds
+IMPORTED: list[threading.Event] = []  # at most one
+BEGINNING = threading.Lock()
 LOCK = threading.Lock()  # multiprocessing's table of children knows no threads: two would read one exit code
 
 
@@ -31,19 +35,19 @@ def can_fork(trainer: Mapping[str, object]) -> bool:
 
 @final
 class ForkedChild:
-    """As subprocess.Popen has it: pid, terminate, wait. The first one waits for the imports.
+    """As subprocess.Popen has it: pid, terminate, wait. The first one waits for the imports, unless `waiting`, which is
+    called meanwhile, raises.
 
     Raises ChildProcessError: the process that it was to be forked from was killed."""
 
-    def __init__(self, each: Task) -> None:
+    def __init__(self, each: Task, waiting: Callable[[], None] = lambda: None) -> None:
+        imported = begin_imports()
+        while not imported.wait(TICK):
+            waiting()
         each.log.write_bytes(b"")
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([SERVER])
         arguments = (each.command, each.cwd, task.environment(each), str(each.log))
-        self.process = context.Process(target=run_command, args=arguments)
         try:
-            with LOCK, server_environment():
-                self.process.start()
+            self.process = fork(run_command, arguments)
         except EOFError:
             raise ChildProcessError("the process that jobs are forked from was killed") from None
         self.pid: int = self.process.pid  # type: ignore[assignment] # it has been started
@@ -57,6 +61,36 @@ class ForkedChild:
         with LOCK:
             self.process.join()
         return int(self.process.exitcode or 0)
+
+
+def begin_imports() -> threading.Event:
+    """Of this process's server, once. It is set when they are done, or the server has died of them: who forks then is
+    told so. To fork waits for them and cannot be broken off, so a thread that nobody waits for forks first: nothing.
+    """
+    with BEGINNING:
+        if not IMPORTED:
+            IMPORTED.append(threading.Event())
+            threading.Thread(target=fork_nothing, args=(IMPORTED[0],), daemon=True).start()
+        return IMPORTED[0]
+
+
+def fork_nothing(imported: threading.Event) -> None:
+    with suppress(EOFError, OSError):
+        fork(do_nothing, ()).join()
+    imported.set()
+
+
+def do_nothing() -> None:
+    pass
+
+
+def fork(target: Callable[..., None], arguments: tuple[object, ...]) -> ForkServerProcess:  # type: ignore[explicit-any]
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([SERVER])
+    process = context.Process(target=target, args=arguments)
+    with LOCK, server_environment():
+        process.start()
+    return process
 
 
 @contextmanager

@@ -85,7 +85,7 @@ class Local(Engine):
     def run_child(self, each: Task) -> Job:
         task.clear(each)
         began = time.monotonic()
-        child: Child = ForkedChild(each) if can_fork(each.trainer) else start_child(each)
+        child: Child = ForkedChild(each, self.leave_if_asked) if can_fork(each.trainer) else start_child(each)
         self.children.add(child)
         if self.is_leaving():
             child.terminate()

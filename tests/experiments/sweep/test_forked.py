@@ -108,3 +108,30 @@ def test_jobs_are_forked_where_the_server_s_socket_can_lie(
             with pytest.raises(OSError, match="AF_UNIX path too long"):
                 listener.bind(path)
     shutil.rmtree(short)
+
+
+LEAVING = """
+import sys
+from pathlib import Path
+from experiments.sweep.engines import forked
+from experiments.sweep.task import Task
+
+forked.SERVER = "never_imported"
+
+def leave():
+    raise InterruptedError("not begun")
+
+try:
+    forked.ForkedChild(Task(Path(sys.argv[1]), [], [], {}, "", "", "", True, True, False, {}), leave)
+except InterruptedError as left:
+    print(left)
+"""
+
+
+def test_who_is_asked_to_leave_does_not_wait_for_the_imports(tmp_path: Path) -> None:
+    (tmp_path / "never_imported.py").write_text("import time\ntime.sleep(100)")
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{PATHS}"}
+    command, output = [sys.executable, "-c", LEAVING, str(tmp_path)], tmp_path / "output"
+    with output.open("w") as file:  # a pipe would stay open until the server ends
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=file, timeout=80)
+    assert (done.returncode, output.read_text()) == (0, "not begun\n")
