@@ -19,7 +19,7 @@ from torch.fx.passes.shape_prop import ShapeProp
 from pruning.surgery.align import AddAt, Choose, Spread
 from pruning.surgery.narrow import Numbers, widen_columns, widen_filters, widen_norm
 
-MOST = 100.0  # MACs with zeros for each number that is not moved: `python -m experiments.benchmarks.joins`
+MOST = 50.0  # MACs with zeros for each number that is not moved: `python -m experiments.benchmarks.joins`
 WIDTH = "width"  # in a node's `meta`: channels that zeros have been written for
 CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
