@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from functools import lru_cache
 from typing import TypeVar
 
 from experiments.config.digest import NEVER
@@ -54,6 +55,7 @@ def distinguishing_settings(record: Record) -> dict[str, JSON]:
     return {path: value for path, value in settings.items() if path == "baseline" or not is_excluded(path)}
 
 
+@lru_cache(maxsize=10_000)  # asked for every leaf of every run's config
 def is_excluded(path: str) -> bool:
     parts = path.split(".")
     return any(".".join(parts[:length]) in NOT_DISTINGUISHING for length in range(1, len(parts) + 1))

@@ -8,8 +8,12 @@ FORMULA = ("=", "+", "-", "@")  # a spreadsheet would compute it
 
 def printable(text: str) -> str:
     """One line without control characters (ANSI, bidirectional overrides), at most 200 characters."""
-    clean = "".join(" " if mark in "\n\r\t" else "\ufffd" if is_control(mark) else mark for mark in text)
+    clean = text if text.isascii() and text.isprintable() else "".join(map(replace_control, text))
     return clean if len(clean) <= LONGEST else clean[: LONGEST - 1] + "…"
+
+
+def replace_control(mark: str) -> str:
+    return " " if mark in "\n\r\t" else "\ufffd" if is_control(mark) else mark
 
 
 def is_control(mark: str) -> bool:
