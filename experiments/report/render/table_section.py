@@ -40,8 +40,9 @@ def table_view(table: Table) -> View:
         "images": table.images,
         "tested": table.tested,
         "facts": {name: printable(text) for name, text in describe_making(table).items()},
-        "draws": len({row.draw for row in table.rows}),
-        "count": len(table.rows),
+        "draws": number_words([cell.accuracy.n for cell in cells]),
+        "repeated": sum(cell.accuracy.n > 1 for cell in cells),
+        "count": len(cells),
         "ratios": (ratios := [ratio_view(table, ratio, cells) for ratio in sorted({cell.ratio for cell in cells})]),
         "headline": headline(ratios, table.tested),
         "off": describe_off(cells_off_budget(table, cells)),
@@ -51,6 +52,12 @@ def table_view(table: Table) -> View:
             {"cell": printable(str(row.cell)), "why": printable(str(row.refused))} for row in refused_rows(table)
         ],
     }
+
+
+def number_words(numbers: Sequence[int]) -> str:
+    """How many draws, and that not all cells have as many."""
+    low, high = min(numbers, default=0), max(numbers, default=0)
+    return str(high) if low == high else f"{low} to {high}"
 
 
 def describe_making(table: Table) -> dict[str, str]:

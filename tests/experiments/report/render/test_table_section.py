@@ -39,6 +39,13 @@ def test_rows_of_colour_stand_in_one_order_at_every_cut() -> None:
     assert orders == [["l1", "random"]] * 2
 
 
+def test_a_view_says_that_cells_were_drawn_unequally_often() -> None:
+    twice = [row("l1", "uniform", "ls", draw, 0.80 + 0.02 * draw, f"c{draw}") for draw in (0, 1)]
+    view = table_view(table([*twice, row("random", "uniform", "ls", 0, 0.7)]))
+    assert [view[name] for name in ("draws", "repeated", "count")] == ["1 to 2", 1, 2]
+    assert table_view(table(twice))["draws"] == "2"
+
+
 def test_a_view_says_the_best_and_gives_commands() -> None:
     view = table_view(four_cells())
     (ratio,) = view["ratios"]  # type: ignore[misc]
