@@ -62,6 +62,7 @@ def check(arguments: list[str]) -> None:
     try:
         for composition in compositions(options.overrides, options.config_dir, options.multirun):
             refuse_composition(composition)
+        compose_suspects(arguments, options)
     except (HydraException, OmegaConfBaseException) as error:
         exit_for(error, arguments)
     except (ValueError, RecursionError) as error:
@@ -126,6 +127,25 @@ def compositions(overrides: list[str], folder: str | None, sweeps: bool) -> Iter
             combined = [*fixed, *filter(None, combination)]
             if not all(map(is_our_file, combined)):
                 yield compose("config", combined, return_hydra_config=True)
+
+
+def compose_suspects(arguments: list[str], options: argparse.Namespace) -> None:
+    """Where something in a sweep looks wrong, each value that it gives to a key, beside the first of all others. Raises
+    what Hydra would raise job by job, with paragraphs before our line."""
+    if not (options.multirun and suggestions_for(arguments)):
+        return
+    parsed = OverridesParser.create().parse_overrides(options.overrides)
+    values = {
+        str(override.input_line): [f"{override.key_or_group}={value}" for value in override.sweep_string_iterator()]
+        for override in parsed
+        if override.is_sweep_override() and override.is_discrete_sweep()
+    }
+    fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
+    for asked, choices in values.items():
+        others = [first for line, (first, *_) in values.items() if line != asked]
+        for choice in choices:
+            for _ in compositions([*fixed, *others, choice], options.config_dir, sweeps=False):
+                pass
 
 
 def is_our_file(override: str) -> bool:
