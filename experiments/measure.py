@@ -30,12 +30,11 @@ from pruning.deploy.int8 import find_float_operators
 from pruning.deploy.latency import with_random_weights
 from pruning.deploy.runtimes import RUNTIMES, Ready, Shape, prepare_onnx, refuse_missing_runtime
 from pruning.files import artifact
-from pruning.timing import Times, time_by_turns
+from pruning.timing import Times, processor_clock, time_by_turns
 
 NETWORK, FILES = "network", "onnx"  # in a run's folder
 ROUNDS, SECONDS = 15, 0.5
 CPU = torch.device("cpu")
-ON_ONE_THREAD, ON_MORE = (time.process_time, "processor time"), (time.perf_counter, "wall time")
 Contender = Callable[[str, Sequence[int]], Ready]  # by a runtime's name and batch sizes what is to be timed
 
 
@@ -84,7 +83,8 @@ def measure(
         refuse_missing_runtime(runtime)
     contenders = find_contenders(what)
     rows: list[Timed] = []
-    clock, kind = ON_ONE_THREAD if torch.get_num_threads() == 1 else ON_MORE
+    clock = processor_clock() if torch.get_num_threads() == 1 else time.perf_counter
+    kind = "wall time" if clock is time.perf_counter else "processor time"
     for runtime in runtimes:
         ready = {name: prepare(runtime, batches) for name, prepare in contenders.items()}
         for batch in batches:

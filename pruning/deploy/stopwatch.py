@@ -19,7 +19,7 @@ from torch import nn
 
 from pruning.deploy.runtimes import RUNTIMES, Shape, prepare_onnx
 from pruning.files import export
-from pruning.timing import Ratio, Times, Work, time_by_turns
+from pruning.timing import Ratio, Times, Work, processor_clock, time_by_turns
 
 ROUNDS, WARM, SECONDS = 15, 2, 0.5
 ATTEMPTS, GOOD = 4, 0.01  # so often the rounds are made again, until the ratio is known to this share
@@ -117,7 +117,7 @@ def main(folder: str, described: str) -> None:
 def time_pair(dense: Work, small: Work, threads: int) -> Paired:
     """Processor time on one thread, so that other jobs count little, else the clock's. Of a ratio that is not known
     well yet more rounds are made."""
-    clock = time.process_time if threads == 1 else time.perf_counter
+    clock = processor_clock() if threads == 1 else time.perf_counter
     works, spent = dict(zip(NAMES, (dense, small), strict=True)), dict.fromkeys(NAMES, Times(()))
     for attempt in range(ATTEMPTS):
         times = time_by_turns(works, ROUNDS, 0 if attempt else WARM, SECONDS, clock=clock)

@@ -1,8 +1,10 @@
 """Times by turns, and how surely they are known: by hand."""
 
+import time
+
 import pytest
 
-from pruning.timing import Times, Work, median_with_interval, time_by_turns
+from pruning.timing import Times, Work, median_with_interval, processor_clock, time_by_turns
 
 
 class Clock:
@@ -48,6 +50,12 @@ def test_short_work_is_called_again_until_a_clock_of_long_ticks_can_tell() -> No
     times = time_by_turns(works, rounds=3, warm=0, clock=lambda: exact() // 1e-2 * 1e-2)
     assert times["a"].seconds == pytest.approx([1e-3] * 3, rel=0.2)
     assert times["a"].over(times["b"]).value == pytest.approx(0.5, rel=0.1)
+
+
+def test_a_processor_clock_of_long_steps_is_none() -> None:
+    exact, still = Clock(tick=1e-6), Clock(tick=1e-4)
+    assert processor_clock(exact) is exact
+    assert processor_clock(lambda: still() // 1e-2 * 1e-2) is time.perf_counter
 
 
 def test_a_round_lasts_and_its_time_is_of_one_call() -> None:
