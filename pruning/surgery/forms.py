@@ -70,14 +70,14 @@ def _defer_padding_removal(network: fx.GraphModule, node: fx.Node) -> None:
     """Let padding run on to the layer that chooses channels next, if nothing but norms and channel-wise layers lies
     between: a choice straight after a convolution is a copy, and keeps runtimes from fusing it with its norm.
     """
-    steps = _called_layer(network, node)
+    steps = called_layer(network, node)
     if not (isinstance(steps, nn.Sequential) and len(steps) == 3 and isinstance(steps[2], Choose)):
         return
     real, width = steps[2].index, int(steps[1].out_channels)  # type: ignore[arg-type]
     norms: dict[str, nn.Module] = {}
     layer = None
     for reader in _sole_readers(node):
-        layer = _called_layer(network, reader)
+        layer = called_layer(network, reader)
         if isinstance(layer, nn.BatchNorm2d):
             norms[str(reader.target)] = widen_norm(layer, real, width)
         elif not isinstance(layer, CHANNELWISE):
@@ -98,7 +98,7 @@ def _sole_readers(node: fx.Node) -> Iterator[fx.Node]:
         yield node
 
 
-def _called_layer(network: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+def called_layer(network: fx.GraphModule, node: fx.Node) -> nn.Module | None:
     return network.get_submodule(str(node.target)) if node.op == "call_module" else None
 
 

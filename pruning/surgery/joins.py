@@ -17,6 +17,7 @@ from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
 from pruning.surgery.align import AddAt, Choose, Spread
+from pruning.surgery.forms import called_layer
 from pruning.surgery.narrow import Numbers, widen_columns, widen_filters, widen_norm
 
 MOST = 50.0  # MACs with zeros for each number that is not moved: `python -m experiments.benchmarks.joins`
@@ -38,7 +39,7 @@ def write_zeros(network: nn.Module, inputs: Sequence[Any], most: float = MOST) -
     filled = copy.deepcopy(network)
     ShapeProp(filled).propagate(*inputs)
     for node in list(filled.graph.nodes):
-        if filler := FILLERS.get(type(_called(filled, node))):
+        if filler := FILLERS.get(type(called_layer(filled, node))):
             filler(filled, node, most)
     filled.delete_all_unused_submodules()
     filled.recompile()
@@ -46,7 +47,7 @@ def write_zeros(network: nn.Module, inputs: Sequence[Any], most: float = MOST) -
 
 
 def _fill_sum(network: fx.GraphModule, join: fx.Node, most: float) -> None:
-    layer: Any = _called(network, join)
+    layer: Any = called_layer(network, join)
     wide, narrow = join.args
     if layer.axis == 1 and _widen_makers(network, narrow, layer.places, _width(wide), most):
         with network.graph.inserting_before(join):
@@ -56,7 +57,7 @@ def _fill_sum(network: fx.GraphModule, join: fx.Node, most: float) -> None:
 
 
 def _fill_spread(network: fx.GraphModule, spread: fx.Node, most: float) -> None:
-    layer: Any = _called(network, spread)
+    layer: Any = called_layer(network, spread)
     places = (layer.index < layer.held).nonzero().flatten()
     order = layer.index[places].argsort()
     if layer.axis == 1 and _widen_makers(network, spread.args[0], places[order], layer.width, most):
@@ -65,7 +66,7 @@ def _fill_spread(network: fx.GraphModule, spread: fx.Node, most: float) -> None:
 
 def _fill_choice(network: fx.GraphModule, choice: fx.Node, most: float) -> None:
     """Of a convolution that alone reads some of the channels: it reads all of them."""
-    layer: Any = _called(network, choice)
+    layer: Any = called_layer(network, choice)
     readers = list(choice.users)
     conv = _plain_conv(network, readers[0]) if len(readers) == 1 else None
     if conv is None or layer.axis != 1 or len(layer.index.unique()) < len(layer.index):
@@ -81,7 +82,7 @@ def _widen_makers(network: fx.GraphModule, narrow: Any, places: Numbers, width: 
     """Have the convolution behind a tensor, and the norms between, make zeros beside its channels; False: they cannot,
     or it takes too many MACs."""
     norms: list[fx.Node] = []
-    while isinstance(_called(network, narrow), NORMS) and len(narrow.users) == 1:
+    while isinstance(called_layer(network, narrow), NORMS) and len(narrow.users) == 1:
         norms.append(narrow)
         narrow = narrow.args[0]
     conv = _plain_conv(network, narrow)
@@ -91,7 +92,7 @@ def _widen_makers(network: fx.GraphModule, narrow: Any, places: Numbers, width: 
         return False
     network.set_submodule(str(narrow.target), widen_filters(conv, places, width))
     for node in norms:
-        network.set_submodule(str(node.target), widen_norm(_called(network, node), places, width))
+        network.set_submodule(str(node.target), widen_norm(called_layer(network, node), places, width))
     for node in (narrow, *norms):
         node.meta[WIDTH] = width
     return True
@@ -99,7 +100,7 @@ def _widen_makers(network: fx.GraphModule, narrow: Any, places: Numbers, width: 
 
 def _plain_conv(network: fx.GraphModule, node: fx.Node) -> Any:
     """The convolution that a node calls, if it has no groups and nothing else calls it."""
-    layer: Any = _called(network, node)
+    layer: Any = called_layer(network, node)
     if type(layer) not in CONVS or layer.groups > 1 or len(node.args) > 1 or node.kwargs:
         return None
     return layer if sum(other.target == node.target for other in network.graph.nodes) == 1 else None
@@ -116,10 +117,6 @@ def _width(node: Any) -> int:
 
 def _pixels(node: fx.Node) -> int:
     return node.meta["tensor_meta"].shape[2:].numel()  # type: ignore[no-any-return]
-
-
-def _called(network: fx.GraphModule, node: Any) -> nn.Module | None:
-    return network.get_submodule(str(node.target)) if node.op == "call_module" else None
 
 
 FILLERS: dict[type, Callable[[fx.GraphModule, fx.Node, float], None]] = {
