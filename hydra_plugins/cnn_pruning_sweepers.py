@@ -1,5 +1,5 @@
 """hydra/sweeper=grid, optuna. Hydra takes sweepers from no other package, and imports this file at every start: what
-they do is in experiments/sweep/grid.py and experiments/search."""
+they do is in experiments/config/grid.py and experiments/search."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ class Grid(LaunchingSweeper):
         self.params = params
 
     def sweep(self, arguments: list[str]) -> None:
-        from experiments.sweep import grid
+        from experiments.config import grid
 
         asked = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
         overrides = OverridesParser.create(config_loader=self.hydra_context.config_loader).parse_overrides(asked)

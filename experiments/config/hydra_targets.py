@@ -24,7 +24,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments.config import targets, typed_overrides
+from experiments.config import grid, targets, typed_overrides
 from experiments.config.choices import CONF, config_folders
 from experiments.config.hydra_versions import open_configs
 from experiments.config.node import KEY, leaves
@@ -130,22 +130,14 @@ def compositions(overrides: list[str], folder: str | None, sweeps: bool) -> Iter
 
 
 def compose_suspects(arguments: list[str], options: argparse.Namespace) -> None:
-    """Where something in a sweep looks wrong, each value that it gives to a key, beside the first of all others. Raises
-    what Hydra would raise job by job, with paragraphs before our line."""
+    """Where something in a sweep looks wrong, the jobs in which each value stands once. Raises what Hydra would raise
+    with paragraphs before our line."""
     if not (options.multirun and suggestions_for(arguments)):
         return
     parsed = OverridesParser.create().parse_overrides(options.overrides)
-    values = {
-        str(override.input_line): [f"{override.key_or_group}={value}" for value in override.sweep_string_iterator()]
-        for override in parsed
-        if override.is_sweep_override() and override.is_discrete_sweep()
-    }
-    fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
-    for asked, choices in values.items():
-        others = [first for line, (first, *_) in values.items() if line != asked]
-        for choice in choices:
-            for _ in compositions([*fixed, *others, choice], options.config_dir, sweeps=False):
-                pass
+    for sample in grid.samples(each for each in parsed if not each.is_sweep_override() or each.is_discrete_sweep()):
+        for _ in compositions(sample, options.config_dir, sweeps=False):
+            pass
 
 
 def is_our_file(override: str) -> bool:

@@ -5,7 +5,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from experiments.sweep import grid
+from experiments.config import grid
 
 
 def parse(*overrides: str) -> list[Override]:
