@@ -1,16 +1,19 @@
 """hydra/sweeper=grid, optuna. Hydra takes sweepers from no other package, and imports this file at every start: what
-they do is in experiments/config/grid.py and experiments/search."""
+they do is in experiments/sweep/grid.py and experiments/search."""
 
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 
 class LaunchingSweeper(Sweeper):
@@ -26,6 +29,24 @@ class LaunchingSweeper(Sweeper):
         """The config that a job of these overrides will have."""
         return self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
 
+    def parse(self, arguments: Sequence[str]) -> list[Override]:
+        return OverridesParser.create(config_loader=self.hydra_context.config_loader).parse_overrides(list(arguments))
+
+    def try_out(self, overrides: Sequence[Override]) -> None:
+        """Compose each value once, before the first job. What was probably meant is said in a line; Hydra has
+        paragraphs."""
+        from experiments.config import refusal, suggestions
+        from experiments.sweep import grid
+        from experiments.system.redact import redact
+
+        try:
+            for sample in grid.samples(overrides):
+                self.compose(sample)
+        except (HydraException, OmegaConfBaseException):
+            if lines := suggestions.suggestions_for(sys.argv[1:]):
+                refusal.exit_refused(redact("\n".join(lines)))
+            raise
+
 
 class Grid(LaunchingSweeper):
     """The default: Hydra's own composes every job before the first one begins."""
@@ -35,12 +56,10 @@ class Grid(LaunchingSweeper):
         self.params = params
 
     def sweep(self, arguments: list[str]) -> None:
-        from experiments.config import grid
+        from experiments.sweep import grid
 
-        asked = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
-        overrides = OverridesParser.create(config_loader=self.hydra_context.config_loader).parse_overrides(asked)
-        for sample in grid.samples(overrides):
-            self.compose(sample)
+        overrides = self.parse([*(f"{key}={value}" for key, value in self.params.items()), *arguments])
+        self.try_out(overrides)
         self.launcher.launch(grid.expand(overrides), initial_job_idx=0)
 
 
@@ -52,6 +71,9 @@ class Search(LaunchingSweeper):
     def sweep(self, arguments: list[str]) -> None:
         if find_spec("optuna") is None:
             sys.exit("hydra/sweeper=optuna needs optuna: pip install 'cnn-pruning[optuna]'")
+        self.try_out(
+            [each for each in self.parse(arguments) if not each.is_sweep_override() or each.is_discrete_sweep()]
+        )
         from experiments.search import study  # optuna loads here
 
         study.search(self.values, arguments, self.compose, self.launcher.launch)

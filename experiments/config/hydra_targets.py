@@ -24,7 +24,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments.config import grid, targets, typed_overrides
+from experiments.config import targets, typed_overrides
 from experiments.config.choices import CONF, config_folders
 from experiments.config.hydra_versions import open_configs
 from experiments.config.node import KEY, leaves
@@ -62,7 +62,6 @@ def check(arguments: list[str]) -> None:
     try:
         for composition in compositions(options.overrides, options.config_dir, options.multirun):
             refuse_composition(composition)
-        compose_suspects(arguments, options)
     except (HydraException, OmegaConfBaseException) as error:
         exit_for(error, arguments)
     except (ValueError, RecursionError) as error:
@@ -127,17 +126,6 @@ def compositions(overrides: list[str], folder: str | None, sweeps: bool) -> Iter
             combined = [*fixed, *filter(None, combination)]
             if not all(map(is_our_file, combined)):
                 yield compose("config", combined, return_hydra_config=True)
-
-
-def compose_suspects(arguments: list[str], options: argparse.Namespace) -> None:
-    """Where something in a sweep looks wrong, the jobs in which each value stands once. Raises what Hydra would raise
-    with paragraphs before our line."""
-    if not (options.multirun and suggestions_for(arguments)):
-        return
-    parsed = OverridesParser.create().parse_overrides(options.overrides)
-    for sample in grid.samples(each for each in parsed if not each.is_sweep_override() or each.is_discrete_sweep()):
-        for _ in compositions(sample, options.config_dir, sweeps=False):
-            pass
 
 
 def is_our_file(override: str) -> bool:

@@ -20,3 +20,9 @@ def start(folder: Path, *overrides: str) -> subprocess.Popen[str]:
 def finish(sweep: subprocess.Popen[str]) -> tuple[int, str]:
     output, _ = sweep.communicate()
     return sweep.returncode, output
+
+
+def refusal_of(output: str) -> str:
+    """All that was said, but for what goes on before it: one line."""
+    (line,) = [line for line in output.splitlines() if line != "reading the settings ..."]
+    return line

@@ -170,31 +170,6 @@ def test_a_misspelt_choice_is_one_line() -> None:
         hydra_targets.check(["method=fpgn"])
 
 
-@pytest.mark.parametrize(
-    ("asked", "words"),
-    [
-        ("methd=l1,l2", "methd: no such key; did you mean method"),
-        ("ratio=abc,0.5", "ratio must be a number, got 'abc'"),
-        ("seed=0,x", "seed must be a whole number, got 'x'"),
-    ],
-)
-def test_what_a_sweep_gives_to_a_key_is_refused_in_one_line_too(asked: str, words: str) -> None:
-    with pytest.raises(SystemExit, match=f"^{words}[^\n]*$"):
-        hydra_targets.check(["-m", "method=l1,random", asked])
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [
-        ["method=l1,fcf", "ratio=0.1,0.2", "seed=range(3)"],
-        ["method=fcf,gradual", "method.gate=norm"],
-        ["budget=latency,macs", "budget.round_to=8,auto"],
-    ],
-)
-def test_a_sweep_that_can_be_is_let_through(asked: list[str]) -> None:
-    hydra_targets.check(["-m", *asked])
-
-
 def test_an_argument_of_a_class_of_the_users_own_needs_a_plus() -> None:
     with pytest.raises(SystemExit, match=r"^objective\.gamma: no such key; an argument .* a plus: \+objective\.gamma="):
         hydra_targets.check(["objective._target_=myloss.Focal", "objective.gamma=1"])
