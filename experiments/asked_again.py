@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from glob import escape
 from itertools import islice
 from pathlib import Path
@@ -16,6 +17,7 @@ from experiments.config import sources
 from experiments.config.digest import libraries
 from experiments.config.node import plain
 from experiments.config.schema import Settings
+from experiments.config.settings import EXPERIMENT
 from experiments.config.targets import own_packages
 from experiments.records import jobs, status
 from experiments.records.record import Record
@@ -31,17 +33,27 @@ ELSEWHERE = ("folder", "store_folder", "tracking")  # where to look, and where i
 DRIVER = Path("/proc/driver/nvidia/version")
 
 
-def answer(settings: Settings) -> Record | None:
-    """Shows the run that this command has made here before; None where there is none, or something is left to do."""
-    if not settings.store or environment.is_launched(os.environ) or not (finished := identities(settings)):
+@dataclass(frozen=True)
+class Finished:
+    folder: Path
+    record: Record
+
+    def show(self) -> Record:
+        jobs.announce_run(self.folder)
+        log(f"{self.folder} is complete: nothing to make", "green")
+        summary.show(self.record, self.folder)
+        return self.record
+
+
+def find(settings: Settings) -> Finished | None:
+    """The run that this command has made here before; None where there is none, or something is left to do."""
+    asks_for_one = settings.program == EXPERIMENT and settings.store and not environment.is_launched(os.environ)
+    if not asks_for_one or not (finished := identities(settings)):
         return None
     identity = identify(settings)
     for folder in (folder for folder, made in finished.items() if identity and made == identity):
         if is_tracked(settings, folder) and (record := jobs.read_complete(folder)):
-            jobs.announce_run(folder)
-            log(f"{folder} is complete: nothing to make", "green")
-            summary.show(record, folder)
-            return record
+            return Finished(folder, record)
     return None
 
 

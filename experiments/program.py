@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from contextlib import suppress
 from importlib import import_module
 
 from omegaconf import DictConfig
@@ -10,8 +11,9 @@ from experiments import asked_again
 from experiments.cli import commandline
 from experiments.cli.request import describe_program
 from experiments.config import hydra_targets, hydra_versions, schema
-from experiments.config.refusal import exit_refused, refusals
-from experiments.config.settings import EXPERIMENT, load, tell_new_default
+from experiments.config.refusal import Refusal, exit_refused, refusals
+from experiments.config.schema import Settings
+from experiments.config.settings import load, load_composition, tell_closed
 from experiments.config.suggestions import suggestions_for
 from experiments.sweep import launch
 from experiments.system import preemption
@@ -26,7 +28,9 @@ def start(arguments: list[str]) -> None:
     # torch and wandb keep folders until the interpreter ends; with PYTHONWARNINGS=error that would be a traceback.
     warnings.filterwarnings("ignore", "Implicitly cleaning up", ResourceWarning)
     schema.register()
-    check(arguments)
+    composition = check(arguments)
+    if composition is not None and show_finished(composition):
+        return
     try:
         main()
         launch.finish()
@@ -40,13 +44,24 @@ def start(arguments: list[str]) -> None:
         raise
 
 
-def check(arguments: list[str]) -> None:
-    """Before Hydra acts on them."""
+def check(arguments: list[str]) -> DictConfig | None:
+    """Before Hydra acts on them. What they compose to, where they ask for a run and no more."""
     try:
         commandline.check_quotes(arguments)
-        hydra_targets.check(arguments)
+        return hydra_targets.check(arguments)
     except SystemExit as refused:
         exit_refused("" if isinstance(refused.code, int) else str(refused.code))
+
+
+def show_finished(composition: DictConfig) -> bool:
+    """Whether the run is there, and Hydra need not compose it again. What cannot be is left to the run to say."""
+    with suppress(Refusal), refusals():
+        settings = load_composition(composition)
+        if finished := asked_again.find(settings):
+            introduce(composition, settings)
+            finished.show()
+            return True
+    return False
 
 
 @hydra_versions.main
@@ -58,10 +73,14 @@ def run(config: DictConfig) -> object:
     """What the program has made that the settings ask for."""
     with refusals():
         settings = load(config)
-        log(describe_program(settings))
-        tell_new_default(settings)
-        if settings.program == EXPERIMENT and (record := asked_again.answer(settings)):
-            return record
+        introduce(config, settings)
+        if finished := asked_again.find(settings):
+            return finished.show()
     activity.begin("loading PyTorch")
     program = import_module(f"experiments.{PROGRAMS[settings.program]}")  # torch loads here, not for a refused value
     return program.run(settings)  # type: ignore[no-any-return]
+
+
+def introduce(config: DictConfig, settings: Settings) -> None:
+    log(describe_program(settings))
+    tell_closed(config, settings)

@@ -49,8 +49,12 @@ SEARCH = "hydra.searchpath"
 FOREIGN = {"config_path": "--config-path", "config_name": "--config-name", "experimental_rerun": "--experimental-rerun"}
 
 
-def check(arguments: list[str]) -> None:
-    """Exits in words unless Hydra may act on these arguments. Composes as often as they name choices of files."""
+def check(arguments: list[str]) -> DictConfig | None:
+    """Exits in words unless Hydra may act on these arguments. Composes as often as they name choices of files.
+
+    Returns:
+        What Hydra will compose, where they ask for one run and nothing beside it.
+    """
     options, unknown = parser().parse_known_args(arguments)
     if unknown := [*unknown, *(word for word in options.overrides if "=" not in word and word[:1] != "~")]:
         sys.exit(redact(explain_unknown(unknown[0])))
@@ -58,7 +62,7 @@ def check(arguments: list[str]) -> None:
         if getattr(options, name) is not None:
             sys.exit(f"{flag} takes another program's config: add files of your own by --config-dir=FOLDER")
     if not (config_folders(arguments) or options.overrides):
-        return
+        return None
     try:
         for composition in compositions(options.overrides, options.config_dir, options.multirun):
             refuse_composition(composition)
@@ -66,6 +70,13 @@ def check(arguments: list[str]) -> None:
         exit_for(error, arguments)
     except (ValueError, RecursionError) as error:
         sys.exit(error_message(error))
+    return composition if asks_for_one_run(options, composition) else None
+
+
+def asks_for_one_run(options: argparse.Namespace, composition: DictConfig) -> bool:
+    switches = {name for name, value in vars(options).items() if value}
+    swept = [each for each in OverridesParser.create().parse_overrides(options.overrides) if each.is_sweep_override()]
+    return switches <= {"run", "config_dir", "overrides"} and composition.hydra.mode != RunMode.MULTIRUN and not swept
 
 
 def exit_for(error: Exception, arguments: list[str]) -> NoReturn:

@@ -1,5 +1,6 @@
 """The one place where what Hydra composed becomes `Settings`: closed where it is left open, and checked."""
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.config.schema import Settings
@@ -10,6 +11,7 @@ from experiments.system.console import log
 from experiments.system.format import share_asked
 
 EXPERIMENT = "experiment"  # the program where none is named
+AUTO = "auto"
 SHORT = ("plan", "sensitivity")  # NAME=true is short for program=NAME
 
 
@@ -19,8 +21,16 @@ def load(config: DictConfig) -> Settings:
     return build(Settings, OmegaConf.to_container(closed, resolve=True))
 
 
-def tell_new_default(settings: Settings) -> None:
-    """For one release, whoever did not say what the ratio is a share of."""
+def load_composition(composition: DictConfig) -> Settings:
+    """Of a config with its part `hydra`, which becomes Hydra's current one."""
+    HydraConfig.instance().set_config(composition)
+    return load(OmegaConf.masked_copy(composition, [str(name) for name in composition if name != "hydra"]))
+
+
+def tell_closed(config: DictConfig, settings: Settings) -> None:
+    """What was not typed as a number: the hardware's multiple; for one release, what the ratio is a share of."""
+    if isinstance(config.budget, DictConfig) and config.budget.get("round_to") == AUTO:
+        log(f"budget.round_to={settings.budget.arguments['round_to']}: what this hardware computes at once")
     chosen = is_typed("budget") or settings.choice.experiment is not None
     cuts = settings.program in ("experiment", "plan") and "budget" in settings.method.arguments
     if cuts and not chosen:
@@ -50,12 +60,11 @@ def close_budget(config: DictConfig) -> dict[str, object]:
         if is_typed("ratio"):
             raise ValueError(f"budget.ms={budget['ms']} and ratio={config.ratio} both say how much goes: give one")
         closed["ratio"] = None
-    if budget.get("round_to") == "auto":
+    if budget.get("round_to") == AUTO:
         from experiments.system import hardware
         from pruning.deploy.runtimes import channel_multiple
 
         closed["round_to"] = channel_multiple(hardware.device(config.trainer.accelerator))
-        log(f"budget.round_to={closed['round_to']}: what this hardware computes at once")
     return closed
 
 

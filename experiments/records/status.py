@@ -60,11 +60,13 @@ def correct_if_killed(status: Status) -> Status:
 
 @contextmanager
 def keep_status(folder: Path, run: Run, anew: bool = True) -> Iterator[None]:
-    """status.json follows what happens inside, however it ends. A run finished before (`anew` is False) whose status
-    says so is left untouched."""
-    earlier = None if anew else read_state(folder)
-    if earlier == COMPLETED:
+    """status.json follows what happens inside, however it ends. Where a run was finished before (`anew` is False) and
+    its status says so, only the identity that it was found whole for is written."""
+    earlier = None if anew else read_whole(folder)
+    if earlier and earlier.state == COMPLETED:
         yield
+        if run.identity not in ("", earlier.identity):
+            write(folder, replace(earlier, identity=run.identity))
         return
     status = new_status(run)
     write(folder, status)
@@ -77,13 +79,12 @@ def keep_status(folder: Path, run: Run, anew: bool = True) -> Iterator[None]:
     write(folder, replace(status, state=COMPLETED, ended=now()))
 
 
-def read_state(folder: Path) -> str | None:
-    """The state on disk; None where it cannot be read."""
+def read_whole(folder: Path) -> Status | None:
+    """None too where it cannot be read."""
     try:
-        status = read(folder)
+        return read(folder)
     except ValueError:
         return None
-    return status.state if status else None
 
 
 def new_status(run: Run) -> Status:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from experiments.config import settings
 from experiments.config.rules import at_least
@@ -60,7 +59,7 @@ def read_search(values: Mapping[str, object], arguments: Sequence[str], compose:
     bounds = {name: as_bound(name, bound) for name, bound in groups["constraints"].items()}
     if groups["first"] and groups["first"].keys() != space.sweeps.keys():
         raise ValueError(f"{PLACE}.first must have {', '.join(space.sweeps)}, got {', '.join(groups['first'])}")
-    job = load_job(compose(space.fill(middle(space))))
+    job = settings.load_composition(compose(space.fill(middle(space))))
     metrics = [job.objective_metric] if isinstance(job.objective_metric, str) else job.objective_metric
     refuse_absent(job, {*metrics, *bounds})
     sweep = jobs.sweep_folder(Path(job.folder).absolute(), arguments)
@@ -88,12 +87,6 @@ def middle(space: Space) -> dict[str, object]:
 
 def lowest(distribution: object) -> float:
     return float(getattr(distribution, "low", 0))
-
-
-def load_job(config: DictConfig) -> Settings:
-    """Of one of the jobs: what is wrong with it is wrong with all but for what is searched."""
-    HydraConfig.instance().set_config(config)
-    return settings.load(OmegaConf.masked_copy(config, [str(name) for name in config if name != "hydra"]))
 
 
 def refuse_absent(job: Settings, names: set[str]) -> None:

@@ -44,20 +44,20 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_same_is_answered(finished: Path) -> None:
-    assert asked_again.answer(settings(f"folder={finished}", "name=mine")) is not None
+    assert asked_again.find(settings(f"folder={finished}", "name=mine")) is not None
 
 
 @pytest.mark.parametrize("other", ["store=false", "seed=1", "tracking=online", "trainer.devices=2", "ratio=0.25"])
 def test_anything_else_is_a_run_of_its_own(finished: Path, other: str) -> None:
     """Under the same name too."""
-    assert asked_again.answer(settings(f"folder={finished}", "name=mine", other)) is None
+    assert asked_again.find(settings(f"folder={finished}", "name=mine", other)) is None
 
 
 def test_a_run_that_is_being_made_is_not_answered(finished: Path) -> None:
     (path,) = finished.glob("*/status.json")
     complete = path.read_text()
     path.write_text(complete.replace("COMPLETED", "FAILED"))
-    assert asked_again.answer(settings(f"folder={finished}", "name=mine")) is None
+    assert asked_again.find(settings(f"folder={finished}", "name=mine")) is None
     path.write_text(complete)
 
 
@@ -85,4 +85,4 @@ def test_too_many_images_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.M
     assert asked_again.identify(asked)
     (tmp_path / "3.png").touch()
     assert not asked_again.identify(asked)
-    assert asked_again.answer(asked) is None
+    assert asked_again.find(asked) is None

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from experiments import program
-from experiments.config.settings import tell_new_default
+from experiments.config.settings import load, tell_closed
 from pruning.planning import Plan
-from support.tiny_run import any_settings, composed, config
+from support.tiny_run import composed, config
 
 
 def test_a_plan_trains_nothing_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,7 +51,8 @@ def test_a_plan_says_what_was_asked_and_where(tmp_path: Path, capsys: pytest.Cap
 def test_whoever_did_not_say_what_the_ratio_is_of_is_told_that_it_is_of_macs(
     asked: tuple[str, ...], told: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell_new_default(any_settings(*asked))
+    job = composed(*asked)
+    tell_closed(job, load(job))
     share = "30" if "ratio=0.3" in asked else "50"
     line = f"{share} % of MACs (until now: of each layer; budget=layer)\n"
     assert capsys.readouterr().out == (line if told else "")

@@ -102,6 +102,17 @@ def test_a_finished_run_is_not_written_again_and_one_killed_before_it_said_so_is
     assert read(tmp_path).state == "COMPLETED"
 
 
+def test_a_finished_run_found_whole_by_other_code_is_next_time_answered_at_once(tmp_path: Path) -> None:
+    with keep_status(tmp_path, replace(RUN, identity="before")):
+        pass
+    before = read(tmp_path)
+    with keep_status(
+        tmp_path, replace(RUN, identity="now", command="python run.py method=l1 trainer.progress=false"), anew=False
+    ):
+        pass
+    assert read(tmp_path) == replace(before, identity="now")
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 9}', '{"schema": 1}', "[" * 100_000])
 def test_what_is_no_status_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "status.json").write_text(content)
