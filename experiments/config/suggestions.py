@@ -27,13 +27,20 @@ RENAMED = {  # of earlier versions
     "budget=global": "it is budget=filters allocation=own now (and allocation=l1 budget.floor=0.1 budget.ceiling=0.9 "
     "ranks by mean |W| whatever the method scores, as it did)",
     "budget.table": "it belongs to budget=layer",
+    # of other launchers for Hydra
+    "hydra/launcher=joblib": "hydra.launcher.n_jobs=2 runs two jobs at once",
+    "hydra/launcher=submitit_slurm": "it is hydra/launcher=slurm here",
+    "hydra.launcher.tasks_per_node": "trainer.devices=2 trainer.strategy=ddp makes two processes of a job",
+    "hydra.launcher.nodes": "a job takes one node",
+    "hydra.launcher.max_num_timeout": "it is hydra.launcher.max_requeues here",
 }
+OURS_IN_HYDRA = re.compile(r"hydra(/(launcher|sweeper)|\.(launcher|sweeper)\.\w+)")
 
 
 def suggestions_for(arguments: list[str]) -> list[str]:
     """One line for each override of a key or a choice that does not exist, or with a value of the wrong kind."""
     folders = [CONF, *config_folders(arguments)]
-    overrides = [word for word in arguments if "=" in word and word[0] not in "-+~" and not word.startswith("hydra")]
+    overrides = [word for word in arguments if "=" in word and word[0] not in "-+~" and is_ours(word.partition("=")[0])]
     pairs = [override.partition("=")[::2] for override in overrides]
     groups = {key: value for key, value in pairs if (CONF / key).is_dir()}
     try:
@@ -48,6 +55,10 @@ def suggestions_for(arguments: list[str]) -> list[str]:
         if key not in known_keys
     ]
     return lines + [line for override in overrides for line in mistyped_values(config, override)]
+
+
+def is_ours(key: str) -> bool:
+    return not key.startswith("hydra") or OURS_IN_HYDRA.fullmatch(key) is not None
 
 
 def unknown_choices(group: str, value: str, folders: list[Path]) -> Iterator[str]:
@@ -130,13 +141,16 @@ def compose_config(groups: dict[str, str], folders: list[Path]) -> DictConfig:
     GlobalHydra.instance().clear()
     register()
     with open_configs():
-        return compose("config", [*chosen, *([f"hydra.searchpath={added}"] if added else [])])
+        searched = [f"hydra.searchpath={added}"] if added else []
+        return compose("config", [*chosen, *searched], return_hydra_config=True)
 
 
 def config_keys(config: DictConfig) -> set[str]:
-    """Every key, dotted, and the groups themselves."""
-    parts = [path.split(".") for path, _ in leaves(OmegaConf.to_container(config))]
-    names = {path.name for path in Path(CONF).iterdir() if path.is_dir()}
+    """Every key of ours, dotted, and the groups themselves."""
+    paths = [path for path, _ in leaves(OmegaConf.to_container(config))]
+    parts = [path.split(".") for path in paths if is_ours(path)]
+    folders = [path for path in (*CONF.iterdir(), *(CONF / "hydra").iterdir()) if path.is_dir()]
+    names = {path.relative_to(CONF).as_posix() for path in folders}
     return names | {".".join(part[:length]) for part in parts for length in range(1, len(part) + 1)}
 
 

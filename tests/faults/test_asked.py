@@ -44,6 +44,10 @@ from support.tiny_run import any_settings, config
         ("ratio=abc", "ratio must be a number, got 'abc': for example ratio=0.5"),
         ("ratio=0.5,many", "ratio must be a number, got 'many': for example ratio=0.5"),
         ("seed=1.5", "seed must be a whole number, got '1.5': for example seed=0"),
+        ("hydra/launcher=slrum", "hydra/launcher=slrum: no such choice; did you mean slurm?"),
+        ("hydra/launcher=joblib", "hydra/launcher=joblib: no such choice; hydra.launcher.n_jobs=2 runs two jobs"),
+        ("hydra.launcher.jobs=2", "hydra.launcher.jobs: no such key; did you mean hydra.launcher.n_jobs?"),
+        ("hydra.launcher.tasks_per_node=2", "hydra.launcher.tasks_per_node: no such key; trainer.devices=2"),
         ("plan=perhaps", "plan must be true or false, got 'perhaps': for example plan=false"),
         ("recipe.finetune.epochs=null", "recipe.finetune.epochs must be a whole number, got 'null': for example"),
     ],
@@ -55,6 +59,7 @@ def test_a_misspelt_name_offers_the_nearest(asked: str, meant: str) -> None:
 def test_right_names_need_no_advice() -> None:
     asked = ["method=fcf,l1", "method.gate=norm", "experiment=null", "recipe=short", "data.val=0.1", "baseline=null"]
     asked += ["ratio=0.1,1e-1", "seed=range(3)", "plan=True", "trainer.devices=auto", "folder=1"]
+    asked += ["hydra/launcher=slurm", "hydra.launcher.array_parallelism=8", "hydra/sweeper=optuna"]
     assert suggestions_for([*asked, "recipe.finetune.milestones=[0.5]", "recipe.batch='8'"]) == []
 
 
