@@ -23,6 +23,7 @@ from experiments.sweep.engines.local import Child, start_child
 from experiments.sweep.task import Task
 from experiments.system import checkout
 from experiments.system.checkout import ROOT
+from experiments.system.processes import read_stat
 
 SIZES = (100, 500, 2000)
 TURNS = 3
@@ -67,7 +68,7 @@ def time_first_step(start: Callable[[Task], Child], folder: Path) -> tuple[float
 
 
 def processor_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    fields = read_stat(pid)
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import threading
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -23,29 +22,27 @@ def drive(size: int, folder: Path) -> None:
     seeds = size // len(METHODS) // len(RATIOS)
     asked = [f"method={','.join(METHODS)}", f"ratio={','.join(map(str, RATIOS))}", f"seed=range({seeds})"]
     sys.argv = ["run.py", "-m", *asked, f"folder={folder}", "hydra.launcher.n_jobs=2", *OVERRIDES]
-    memory, ends, finish = list[float](), list[tuple[float, float]](), launch.finish
+    ends, finish = list[tuple[float, float, float]](), launch.finish
 
     def finish_timed() -> None:
-        ends.append((time.monotonic(), time.process_time()))
+        ends.append(look())
         finish()
 
     launch.finish = finish_timed
-    threading.Thread(target=watch_memory, args=(memory,), daemon=True).start()
-    ends.append((time.monotonic(), time.process_time()))
+    ends.append(look())
     program.start(sys.argv[1:])
-    ends.append((time.monotonic(), time.process_time()))
-    (wall, processor), (afterwards, reporting) = (
+    ends.append(look())
+    (wall, processor, _), (afterwards, reporting, report_memory) = (
         [later - earlier for earlier, later in zip(first, second, strict=True)] for first, second in pairwise(ends)
     )
     figures = {"jobs": size, "seconds a job": wall / size, "overhead a job, s": processor / size}
-    figures |= {"memory of the driver, MB": memory[-1], "since a tenth, MB": memory[-1] - memory[len(memory) // 10]}
+    figures |= {"memory of the driver, MB": ends[1][-1], "more with the report, MB": report_memory}
     print(json.dumps(figures | {"summary and report, s": afterwards, "processor of them, s": reporting}))
 
 
-def watch_memory(memory: list[float]) -> None:
-    while True:
-        memory.append(read_kilobytes("VmRSS") / 1000)
-        time.sleep(0.5)
+def look() -> tuple[float, float, float]:
+    """The clock and the processor's, in seconds; megabytes resident."""
+    return time.monotonic(), time.process_time(), read_kilobytes("VmRSS") / 1000
 
 
 if __name__ == "__main__":

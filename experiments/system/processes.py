@@ -28,8 +28,13 @@ def process_birth(pid: int) -> str | None:
     """When, by a clock that nobody sets: ticks since the machine started, and which start that was. None where it is
     gone, or has ended and waits for its parent to hear so."""
     try:
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        state, *fields = read_stat(pid)
     except OSError:
         return None
     boot = Path("/proc/sys/kernel/random/boot_id")
     return None if state == "Z" else f"{boot.read_text().strip() if boot.exists() else ''}:{fields[18]}"
+
+
+def read_stat(pid: int) -> list[str]:
+    """Of /proc/PID/stat what follows the name, which may hold anything: the state first."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

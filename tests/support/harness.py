@@ -18,6 +18,7 @@ from typing import Any
 from PIL import Image
 
 from experiments.system.checkout import ROOT
+from experiments.system.processes import read_stat
 from support import hindrances
 from support.tiny_run import PATHS, TINY, quadrants
 
@@ -130,8 +131,8 @@ def children(pid: int) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # gone in between
-            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
-                found.append(int(path.parent.name))
+            if int(read_stat(child := int(path.parent.name))[1]) == pid:
+                found.append(child)
     return found
 
 
