@@ -14,7 +14,9 @@ from experiments.evaluate.artifacts import NETWORK
 from experiments.records.record import Record
 from experiments.run.context import RunContext
 from experiments.system import preemption
+from experiments.system.activity import activity
 from experiments.system.console import log
+from experiments.system.format import si
 from experiments.system.redact import redact
 from experiments.tracking.figures import class_table, layer_table, summary_figures
 from experiments.tracking.sinks import PARTING, Lines, Sink, call_with_timeout, warn_on_error
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from wandb import Run
 
 REACH = 20  # seconds to wait for a server: whoever cannot reach it is told within 30
+SLOWEST = 200_000  # bytes a second of an upload that is waited for
 
 
 class Offline(Sink):
@@ -73,10 +76,19 @@ class Online(Offline):
 
     def finish(self, lines: Lines, record: Record | None) -> None:
         if self.run is not None:
+            wait = REACH + self.upload_seconds(record)
             with self.dropped_on_error():
-                call_with_timeout(partial(write_run, self.context, self.run, lines, record), REACH)
+                call_with_timeout(partial(write_run, self.context, self.run, lines, record), wait)
         if self.run is None:
             super().finish(lines, record)
+
+    def upload_seconds(self, record: Record | None) -> float:
+        """At most, for what is sent besides figures."""
+        files = self.context.folder.glob(f"{NETWORK}/*") if record and self.context.settings.tracking.artifact else ()
+        size = sum(file.stat().st_size for file in files)
+        if size:
+            activity.begin(f"sending the network to W&B, {si(size)}B")
+        return size / SLOWEST
 
     def leave(self) -> None:
         """A core that is killed has sent all but the last lines, which the same command sends."""

@@ -11,10 +11,12 @@ import pytest
 
 from experiments.records import metrics
 from experiments.records.record import read
+from experiments.tracking import wandb_run
 from experiments.tracking.figures import summary_figures
 from experiments.trainer.checkpoints import read_verified
 from pruning.files import durable
 from support.harness import Job, children, litter, numbers, whole
+from support.running import run
 from support.tiny_run import POWER_CUT
 from support.wandb_server import server
 
@@ -126,17 +128,18 @@ def test_an_online_run_that_goes_on_has_each_line_once(tmp_path: Path, number: i
     assert not list(tmp_path.glob("run/*/wandb/offline-run-*")), "all of it was sent"
     (record,) = (read(path) for path in tmp_path.glob("run/*/record.json"))
     assert list(wandb.runs) == [record.digest[:16]]
-    (run,) = wandb.runs.values()
+    (sent,) = wandb.runs.values()
     lines = metrics.read(tmp_path.glob("run/l1-*/metrics.jsonl"))
-    assert [stage_figures(line) for line in run.history[:-1]] == [
+    assert [stage_figures(line) for line in sent.history[:-1]] == [
         {f"{line['stage']}/{key}": value for key, value in line.items() if key not in ("stage", "step", "epoch")}
         for line in lines
     ]
     figures = summary_figures(record)
-    assert {name: run.summary.get(name) for name in figures} == figures
-    assert (run.exit_code, run.asked["groupName"], run.asked["notes"]) == (0, "sweep-7", record.command)
-    assert "repair:none" in run.asked["tags"]
-    assert run.config["seed"] == {"value": 0}
+    assert {name: sent.summary.get(name) for name in figures} == figures
+    assert (sent.exit_code, sent.asked["groupName"], sent.asked["notes"]) == (0, "sweep-7", record.command)
+    assert "repair:none" in sent.asked["tags"]
+    assert sent.config["seed"] == {"value": 0}
+    assert sent.preempting == (number == signal.SIGTERM), "what a scheduler asks to leave is told to W&B"
 
 
 def stage_figures(line: dict) -> dict:
@@ -164,6 +167,22 @@ def assert_written_offline(folder: Path, job: Job) -> None:
     assert "Traceback" not in job.said()
     assert len(list(folder.glob("*/record.json"))) == len(list(folder.glob("*/wandb/offline-run-*/*.wandb"))) == 1
     assert json.loads(next(folder.glob("*/status.json")).read_text())["state"] == "COMPLETED"
+
+
+def test_an_online_run_waits_for_a_slow_upload_of_its_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(wandb_run, "REACH", 10)
+    monkeypatch.setattr(wandb_run, "SLOWEST", 200)  # bytes a second: a minute for this network
+    with server(delay=12) as wandb:
+        for name, value in wandb.environment.items():
+            monkeypatch.setenv(name, value)
+        run(tmp_path, "tracking=online", "tracking.artifact=true")
+    assert "W&B has failed" not in capsys.readouterr().out
+    network = {path.name: path.stat().st_size for path in tmp_path.glob("l1-*/network/*")}
+    assert network.items() <= wandb.uploaded.items()
+    assert wandb.committed == ["model"]
+    assert [each.exit_code for each in wandb.runs.values()] == [0]
 
 
 def test_an_error_of_writing_names_path_and_bytes(tmp_path: Path) -> None:
