@@ -15,7 +15,7 @@ from experiments.report.analyse.significance import FEWEST
 from experiments.report.load.collect import Collected, Problem
 from experiments.report.load.runs import Run
 from experiments.report.load.text import printable
-from experiments.report.render import cells, chart_data, section_view, table_section
+from experiments.report.render import cells, chart_data, glossary, section_view, table_section
 
 MOST_PLAIN = 150  # rows of a page whose tables can be read in its source
 MOST_LINES = 20  # of a reason
@@ -38,6 +38,7 @@ def render_page(collected: Collected, comparisons: list[Comparison]) -> str:
         marks=[chart_data.shown_marks(section) for section in data],
         claims=[claim_values(comparison, section) for comparison, section in zip(comparisons, views, strict=True)],
         made_on=provenance(collected.runs),
+        names=glossary.explain_names(collected),
         levels=LEVELS,
         same_rate=SAME_RATE,
         fewest=FEWEST,

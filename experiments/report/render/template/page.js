@@ -323,10 +323,10 @@ function section(root, source, text) {
   };
 
   async function draw(figure) {
-    if (figure.closest("details:not([open])")) return;
     const chart = figure.dataset.chart, data = datasets[chart](), [first] = Object.values(data);
-    figure.parentElement.hidden = chart !== "pareto" && first.length === 0;
-    if (figure.parentElement.hidden) return;
+    const holder = figure.closest("details") ?? figure.parentElement;
+    holder.hidden = chart !== "pareto" && first.length === 0;
+    if (holder.hidden || holder.matches("details:not([open])")) return;
     const spec = { ...structuredClone(source.charts[chart === "pareto" ? chosen.axis : chart]), datasets: data };
     if (chart === "heat") {
       spec.height *= new Set(first.map(({ curve }) => curve)).size;

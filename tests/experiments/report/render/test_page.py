@@ -73,6 +73,10 @@ def texts(driver: Any, selector: str, within: str = "#section-0") -> list[str]:
     return [text.strip() for text in driver.execute_script(script, f"{within} {selector}")]
 
 
+def visible(driver: Any, selector: str) -> bool:
+    return driver.find_element("css selector", selector).is_displayed()
+
+
 def click(driver: Any, selector: str) -> None:
     driver.execute_script("document.querySelector(arguments[0]).click()", selector)
     settle(driver)
@@ -98,9 +102,11 @@ def test_every_chart_is_drawn_in_every_section(opened: Any):
         "[each.dataset.chart, each.querySelectorAll('svg path').length > 3])"
     )
     assert len(drawn) == 8
-    assert [name for name, there in drawn if not there] == ["pareto", "inside"], (
-        "one cut is folded; random says nothing"
-    )
+    assert [name for name, there in drawn if not there] == ["inside", "pareto", "inside"], "folded: they are few's"
+    folds = [visible(opened, f"#section-{number} .fold:has([data-chart=inside])") for number in (0, 1)]
+    assert folds == [True, False], "random says nothing of itself"
+    click(opened, "#section-0 .fold:has([data-chart=inside]) summary")
+    assert texts(opened, "[data-chart=inside] .mark-line path", "#section-0") != []
     click(opened, "#section-1 .fold summary")
     assert texts(opened, "[data-chart=pareto] .mark-symbol path", "#section-1") != []
 
