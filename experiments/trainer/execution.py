@@ -36,12 +36,16 @@ def choose_execution(
     precision: str, compile: bool | str, device: torch.device, images: int, optimizer: str = "sgd"
 ) -> Execution:
     compiled, why = is_worth_compiling(device.type, images) if compile == "auto" else (bool(compile), "as asked")
-    return Execution(precision, choose_layout(precision, device), compiled, why, OPTIMIZERS[optimizer])
+    return Execution(precision, choose_layout(precision, device, compiled), compiled, why, OPTIMIZERS[optimizer])
 
 
-def choose_layout(precision: str, device: torch.device) -> torch.memory_format:
-    """Channels-last pays on GPUs and in float32 (VGG-16, two cores: 155 to 116 images/s), not in bf16 on a CPU."""
-    pays = device.type != "cpu" or precision == "32-true"
+def choose_layout(precision: str, device: torch.device, compiled: bool) -> torch.memory_format:
+    """Channels-last pays on GPUs and in float32 (VGG-16, two cores: 155 to 116 images/s), not in bf16 on a CPU.
+
+    Compiled it is right too: channels first, torch 2.15 gives gradients that are not finite for a ResNet-20 of which
+    L1 has taken half (LOG.md).
+    """
+    pays = compiled or device.type != "cpu" or precision == "32-true"
     return torch.channels_last if pays else torch.contiguous_format
 
 

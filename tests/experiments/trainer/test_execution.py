@@ -28,7 +28,7 @@ def test_float16_is_said_to_step_unfused() -> None:
 def test_a_stage_is_compiled_from_the_images_on_that_pay_for_it() -> None:
     short, long = (choose_execution("bf16-mixed", "auto", CPU, images) for images in (699_999, 700_000))
     assert str(short) == ("bf16-mixed, channels first, fused SGD, not compiled (699,999 images; worth it from 700,000)")
-    assert str(long) == "bf16-mixed, channels first, fused SGD, compiled (700,000 images; worth it from 700,000)"
+    assert str(long) == "bf16-mixed, channels last, fused SGD, compiled (700,000 images; worth it from 700,000)"
 
 
 def test_without_a_compiler_nothing_is_compiled_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
