@@ -161,6 +161,7 @@ class ClassificationTask(LightningModule):
                 f"numbers that are not finite at step {check.step}, in epoch {check.epoch}, "
                 f"{locate_nonfinite(self.network, check.images)}: stopped before the weights change, "
                 f"the last checkpoint is finite; try a lower learning rate than {self.recipe.lr:g}"
+                f"{', or without torch.compile' if self.compiled else ''}"
             )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
