@@ -1,4 +1,4 @@
-"""A bar that names its stage in a terminal; one line per epoch elsewhere."""
+"""A bar that names its stage in a terminal; elsewhere a line per epoch, and within epochs that last."""
 
 import time
 from collections.abc import Mapping
@@ -12,9 +12,10 @@ from torch import Tensor
 
 from experiments.system.activity import activity
 from experiments.system.console import console, log
-from experiments.system.format import clock
+from experiments.system.format import clock, percent
 
 REFRESH = 0.2  # seconds: reading the loss waits for the device
+SILENCE = 300.0  # seconds that a log may go without a line
 
 
 @final
@@ -25,7 +26,7 @@ class StageBar(ProgressBar):
         self.stage, self.enabled, self.place, self.epochs_after = stage, enabled, place, epochs_after
         self.steps_before = 0  # of an earlier process
         self.bar: Progress | None = None
-        self.drawn_at = self.started_at = 0.0
+        self.drawn_at = self.started_at = 0.0  # drawn, or said
         self.words = ""
 
     def disable(self) -> None:
@@ -36,7 +37,8 @@ class StageBar(ProgressBar):
 
     def on_train_start(self, trainer: Trainer, task: LightningModule) -> None:
         activity.end()
-        self.started_at, self.steps_before = time.monotonic(), trainer.global_step
+        self.started_at = self.drawn_at = time.monotonic()
+        self.steps_before = trainer.global_step
         if self.enabled and console.is_terminal:
             self.bar = open_bar()
             name, total = f"{self.stage:<9} {self.place}", int(trainer.estimated_stepping_batches)
@@ -46,17 +48,23 @@ class StageBar(ProgressBar):
     def on_train_batch_end(
         self, trainer: Trainer, task: LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
     ) -> None:
-        if self.bar is None or time.monotonic() - self.drawn_at < REFRESH:
+        patience = SILENCE if self.bar is None else REFRESH
+        if not self.enabled or time.monotonic() - self.drawn_at < patience:
             return
         assert isinstance(outputs, Mapping)  # of ClassificationTask
         self.drawn_at = time.monotonic()
         left, loss = clock(self.seconds_left(trainer)), outputs["loss"].item()
-        words = f"{left} left  epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  loss {loss:.3f}{self.words}"
-        self.bar.update(self.bar.task_ids[0], completed=trainer.global_step, words=words)
+        words = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  loss {loss:.3f}{self.words}"
+        if self.bar is None:
+            done = (batch_idx + 1) / trainer.num_training_batches
+            log(f"{self.stage:<9} {percent(done, 0)} of {words}, {left} left")
+        else:
+            self.bar.update(self.bar.task_ids[0], completed=trainer.global_step, words=f"{left} left  {words}")
 
     def on_train_epoch_end(self, trainer: Trainer, task: LightningModule) -> None:
         self.words = format_accuracy(trainer.callback_metrics)
         if self.enabled and self.bar is None:
+            self.drawn_at = time.monotonic()
             log(self.line(trainer))
 
     def on_train_end(self, trainer: Trainer, task: LightningModule) -> None:
