@@ -9,7 +9,7 @@ Weights are fresh and images are noise: neither changes what an operator takes. 
 import copy
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
@@ -26,13 +26,13 @@ from pruning.graph.cost import count_macs
 from pruning.methods.fcf.callback import FCF
 from pruning.methods.filters import FilterMethod
 from pruning.methods.l1 import L1
-from pruning.models import vgg16
+from pruning.models import resnet, vgg16
 from pruning.models.library import torchvision_network
 from pruning.surgery import compact
 from pruning.timing import TOLERANCE, Times, time_by_turns
 
 CPU = torch.device("cpu")
-SIDES = {"vgg16": 32, "resnet50": 224, "mobilenet_v2": 224}
+NETWORKS = ("vgg16", "resnet50", "mobilenet_v2")
 RATIO = 0.5
 CALIBRATED = 8  # images, of noise
 ROUNDS, SECONDS = 20, 0.15  # short ones, so that a processor that slows down meets all networks alike
@@ -41,18 +41,27 @@ SEARCHES = 6  # of Torch-Pruning's ratio
 MOST = 12  # candidates
 SAME = 0.02  # of MACs: networks that are compared
 Networks = dict[str, nn.Module]
+SMALL: dict[str, Callable[[int, Shape], nn.Module]] = {"vgg16": vgg16, "resnet20": partial(resnet, 20)}
 
 
 def build(name: str) -> tuple[nn.Module, Shape]:
-    shape = (3, SIDES[name], SIDES[name])
+    """For images of 32 pixels a side, or ImageNet's of 224."""
+    side = 32 if name in SMALL else 224
+    shape = (3, side, side)
     torch.manual_seed(0)
-    return (vgg16(10, shape) if name == "vgg16" else torchvision_network(name, 1000, shape)).eval(), shape
+    return (SMALL[name](10, shape) if name in SMALL else torchvision_network(name, 1000, shape)).eval(), shape
 
 
 def prune(network: nn.Module, method: FilterMethod, shape: Shape) -> nn.Module:
     attached = copy.deepcopy(network)
     method.begin_stage(attached, shape, STEPS)
     return compact(network, method.select(attached), shape).eval()
+
+
+def prune_joined(network: nn.Module, shape: Shape) -> nn.Module:
+    """By FCF, each convolution of a block on its own: narrow tensors meet wide ones."""
+    budget = Share(RATIO, "macs", round_to=channel_multiple(CPU))
+    return prune(network, FCF(budget, joined="expand", cross=True), shape)
 
 
 def prune_by_peer(network: nn.Module, shape: Shape, macs: int, round_to: int | None) -> nn.Module:
@@ -91,7 +100,7 @@ def build_networks(dense: nn.Module, shape: Shape) -> Networks:
     peer = partial(prune_by_peer, dense, shape, count_macs(ours, shape))
     networks = {"dense": dense, "l1": ours}
     if hasattr(dense, "layer1"):  # there are joins
-        networks["fcf"] = prune(dense, FCF(Share(RATIO, "macs", round_to=multiple), joined="expand", cross=True), shape)
+        networks["fcf"] = prune_joined(dense, shape)
     return networks | {"torch-pruning": peer(None), f"torch-pruning, round_to={multiple}": peer(multiple)}
 
 
@@ -124,7 +133,7 @@ def measure(network: str) -> list[Row]:
     for (name, precision), spent in times.items():
         share, content = spent.over(whole), contents[name, precision]
         left = find_float_operators(content) if precision == "int8" else ()
-        row: Row = {"network": f"{network}, {SIDES[network]}", "cut by": name, "precision": precision}
+        row: Row = {"network": f"{network}, {shape[-1]}", "cut by": name, "precision": precision}
         row |= {"MACs": macs[name], "ms": 1000 * spent.median, "time": share.value, "known to": known_to(share)}
         row |= {"times faster": 1 / share.value, "left in float": ", ".join(left), "MB": len(content) / 1e6}
         rows.append(row | {"rounds, ms": [round(1000 * seconds, 4) for seconds in spent.seconds]})
@@ -139,7 +148,7 @@ def measure_target(network: str, dense: nn.Module, shape: Shape) -> Row:
     assert budget.met is not None
     curve = [[each.macs, each.paired.share.value, known_to(each.paired.share)] for each in budget.met.candidates]
     return {
-        "network": f"{network}, {SIDES[network]}",
+        "network": f"{network}, {shape[-1]}",
         "asked": 1 - RATIO,
         "found": budget.met.paired.share.value,
         "anew": anew.share.value,
@@ -198,5 +207,5 @@ if __name__ == "__main__":
         "Pruned and quantised networks in ONNX Runtime, batch 1, one thread",
         measure,
         aims,
-        network={"required": True, "choices": tuple(SIDES), "help": "which"},
+        network={"required": True, "choices": NETWORKS, "help": "which"},
     )

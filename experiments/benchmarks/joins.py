@@ -8,20 +8,15 @@ import time
 
 import torch
 
-from experiments.benchmarks.deploy_speed import prune
+from experiments.benchmarks.deploy_speed import CPU, build, prune_joined
 from experiments.benchmarks.harness import Aim, Row, number, run_benchmark
-from pruning.budget.targets import Share
-from pruning.deploy.runtimes import channel_multiple, prepare_onnx, random_images
+from pruning.deploy.runtimes import prepare_onnx, random_images
 from pruning.files.export import checked_onnx
 from pruning.graph.cost import count_macs
-from pruning.methods.fcf.callback import FCF
-from pruning.models import resnet
-from pruning.models.library import torchvision_network
 from pruning.surgery.joins import MOST, write_zeros
 from pruning.timing import time_by_turns
 
-CPU = torch.device("cpu")
-SIDES = {"resnet20": 32, "resnet34": 224, "resnet50": 224}
+NETWORKS = ("resnet20", "resnet34", "resnet50")
 BATCHES = (1, 8)
 LIMITS = (0.0, 25.0, MOST, 100.0, 200.0, 400.0, 1e6)
 DENSE = -1.0
@@ -30,14 +25,12 @@ ROUNDS, SECONDS = 15, 0.15
 
 @torch.no_grad()
 def measure() -> list[Row]:
-    return [row for name in SIDES for row in measure_network(name)]
+    return [row for name in NETWORKS for row in measure_network(name)]
 
 
 def measure_network(name: str) -> list[Row]:
-    shape = (3, SIDES[name], SIDES[name])
-    torch.manual_seed(0)
-    dense = (resnet(20, 10, shape) if name == "resnet20" else torchvision_network(name, 1000, shape)).eval()
-    small = prune(dense, FCF(Share(0.5, "macs", round_to=channel_multiple(CPU)), joined="expand", cross=True), shape)
+    dense, shape = build(name)
+    small = prune_joined(dense, shape)
     inputs = [random_images(2, shape, CPU)]
     macs = {limit: count_macs(write_zeros(small, inputs, limit), shape) / count_macs(dense, shape) for limit in LIMITS}
     files = {limit: checked_onnx(small, shape, limit)[0] for limit in LIMITS}
