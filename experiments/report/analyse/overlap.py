@@ -32,7 +32,15 @@ class Intersection(NamedTuple):
     variance: float
 
 
-Masks = dict[str, npt.NDArray[np.bool_]]  # of each layer that lost a filter, which it keeps
+class Filters(NamedTuple):
+    """Those kept of a layer, as the bits of one number: many pairs are compared."""
+
+    bits: int
+    kept: int
+    total: int
+
+
+Masks = dict[str, Filters]  # of each layer that lost a filter
 
 
 def filter_overlap(configuration: Configuration) -> Overlap | None:
@@ -57,24 +65,28 @@ def compare_masks(a: Masks, b: Masks) -> Intersection:
 
 def compare_layers(a: Masks, b: Masks) -> Iterator[Intersection]:
     """Layers that keep the same filters in either run are tied by a join: one choice, counted once."""
-    common = [(a[name], b[name]) for name in a.keys() & b.keys() if a[name].shape == b[name].shape]
-    for x, y in {(x.tobytes(), y.tobytes()): (x, y) for x, y in common}.values():
-        n, ours, theirs = len(x), float(x.sum()), float(y.sum())
+    for x, y in {(a[name], b[name]) for name in a.keys() & b.keys() if a[name].total == b[name].total}:
+        n, ours, theirs = x.total, x.kept, y.kept
         expected = ours * theirs / n
         variance = expected * (n - ours) * (n - theirs) / n / max(1, n - 1)
-        yield Intersection(float((x & y).sum()), (ours + theirs) / 2, expected, variance)
+        yield Intersection((x.bits & y.bits).bit_count(), (ours + theirs) / 2, expected, variance)
 
 
 def pruned_masks(record: Record) -> Masks | None:
     """None where the record does not hold them, or they cannot be read."""
     try:
         return {
-            name: np.any(decode_mask(layer), axis=1, keepdims=True)
+            name: keep_bits(np.any(decode_mask(layer), axis=1, keepdims=True))
             for name, layer in record.layers.items()
             if layer.filters_kept < layer.filters_total
         }
     except ValueError:
         return None
+
+
+def keep_bits(filters: npt.NDArray[np.bool_]) -> Filters:
+    bits = int.from_bytes(np.packbits(filters).tobytes())
+    return Filters(bits, bits.bit_count(), len(filters))
 
 
 def decode_mask(layer: Layer) -> npt.NDArray[np.bool_]:
