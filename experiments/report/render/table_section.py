@@ -122,7 +122,8 @@ def repair_words(cells: Sequence[Measured]) -> str:
 
 def gain_words(repair: str, over: str, gains: Sequence[float]) -> str:
     what = repair if over == "none" else f"{repair} before {over}"
-    return f"{what} {fmean(gains):+.1f}".replace("-", MINUS) + f" ({len(gains)} networks)"
+    counted = f"{len(gains)} network{'s' if len(gains) > 1 else ''}"
+    return f"{what} {fmean(gains):+.1f}".replace("-", MINUS) + f" ({counted})"
 
 
 def name_cells(cells: Sequence[Measured]) -> str:
