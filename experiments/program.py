@@ -55,13 +55,14 @@ def check(arguments: list[str]) -> DictConfig | None:
 
 def show_finished(composition: DictConfig) -> bool:
     """Whether the run is there, and Hydra need not compose it again. What cannot be is left to the run to say."""
+    finished = None
     with suppress(Refusal), refusals():
         settings = load_composition(composition)
-        if finished := asked_again.find(settings):
-            introduce(composition, settings)
-            finished.show()
-            return True
-    return False
+        finished = asked_again.find(settings)
+    if finished:
+        introduce(composition, settings)
+        finished.show()
+    return finished is not None
 
 
 @hydra_versions.main

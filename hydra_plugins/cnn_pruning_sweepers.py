@@ -39,8 +39,9 @@ class LaunchingSweeper(Sweeper):
         from experiments.sweep import grid
         from experiments.system.redact import redact
 
+        samples = [*grid.samples(overrides)]
         try:
-            for sample in grid.samples(overrides):
+            for sample in samples:
                 self.compose(sample)
         except (HydraException, OmegaConfBaseException):
             if lines := suggestions.suggestions_for(sys.argv[1:]):

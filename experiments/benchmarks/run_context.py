@@ -1,17 +1,14 @@
 """A run's tools for a benchmark, from the configuration `python run.py` takes; writes to temporary folders only."""
 
-import copy
 from tempfile import gettempdir
 
 import torch
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import open_dict
 
 from experiments.config import schema
 from experiments.config.hydra_versions import open_configs
-from experiments.config.settings import load
+from experiments.config.settings import load_composition
 from experiments.run.context import RunContext
 from experiments.run.prepare import prepare
 
@@ -32,8 +29,4 @@ def build_context(*overrides: str) -> RunContext:
     GlobalHydra.instance().clear()
     with open_configs():
         config = compose("config", [*QUIETLY, *overrides, "hydra.mode=RUN"], return_hydra_config=True)
-    HydraConfig.instance().set_config(config)
-    job = copy.deepcopy(config)
-    with open_dict(job):
-        del job["hydra"]
-    return prepare(load(job))
+    return prepare(load_composition(config))

@@ -74,9 +74,11 @@ def check(arguments: list[str]) -> DictConfig | None:
 
 
 def asks_for_one_run(options: argparse.Namespace, composition: DictConfig) -> bool:
+    """And for nothing that Hydra does before it, such as another folder or variables."""
     switches = {name for name, value in vars(options).items() if value}
-    swept = [each for each in OverridesParser.create().parse_overrides(options.overrides) if each.is_sweep_override()]
-    return switches <= {"run", "config_dir", "overrides"} and composition.hydra.mode != RunMode.MULTIRUN and not swept
+    parsed = OverridesParser.create().parse_overrides(options.overrides)
+    plain = not any(each.is_sweep_override() or each.key_or_group.startswith("hydra") for each in parsed)
+    return plain and switches <= {"run", "config_dir", "overrides"} and composition.hydra.mode != RunMode.MULTIRUN
 
 
 def exit_for(error: Exception, arguments: list[str]) -> NoReturn:
@@ -96,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
     files = ("--config-path -cp", "--config-name -cn", "--config-dir -cd", "--experimental-rerun")
     for flags in ("--cfg -c", "--package -p", *files):
         result.add_argument(*flags.split())
-    result.add_argument("--info", "-i", nargs="?")
+    result.add_argument("--info", "-i", nargs="?", const="all")
     result.add_argument("overrides", nargs="*")
     return result
 

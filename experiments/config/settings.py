@@ -1,7 +1,9 @@
 """The one place where what Hydra composed becomes `Settings`: closed where it is left open, and checked."""
 
+from copy import deepcopy
+
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from experiments.config.schema import Settings
 from experiments.config.typed import build
@@ -24,7 +26,10 @@ def load(config: DictConfig) -> Settings:
 def load_composition(composition: DictConfig) -> Settings:
     """Of a config with its part `hydra`, which becomes Hydra's current one."""
     HydraConfig.instance().set_config(composition)
-    return load(OmegaConf.masked_copy(composition, [str(name) for name in composition if name != "hydra"]))
+    config = deepcopy(composition)  # masked_copy would forget the types
+    with open_dict(config):
+        del config["hydra"]
+    return load(config)
 
 
 def tell_closed(config: DictConfig, settings: Settings) -> None:

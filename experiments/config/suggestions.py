@@ -95,7 +95,15 @@ def parsed_values(override: str) -> list[str]:
 def explain_key(key: str, known: list[str], typed: Mapping[str, str]) -> str:
     if f"{key.partition('.')[0]}.{KEY}" in typed:
         return f"an argument of a class of your own is added with a plus: +{key}=..."
-    return renamed(key) or did_you_mean(key, known)
+    return renamed(key) or belongs_to(key) or did_you_mean(key, known)
+
+
+def belongs_to(key: str) -> str | None:
+    """The choice that a key of a launcher or sweeper needs, where another is chosen."""
+    place, _, name = key.rpartition(".")
+    group = place.replace(".", "/")
+    owners = [choice for choice, path in choices(CONF / group) if name in OmegaConf.load(path)] if is_ours(key) else []
+    return f"it belongs to {' and '.join(f'{group}={owner}' for owner in owners)}" if owners else None
 
 
 def renamed(name: str) -> str | None:
@@ -147,11 +155,11 @@ def compose_config(groups: dict[str, str], folders: list[Path]) -> DictConfig:
 
 def config_keys(config: DictConfig) -> set[str]:
     """Every key of ours, dotted, and the groups themselves."""
-    paths = [path for path, _ in leaves(OmegaConf.to_container(config))]
-    parts = [path.split(".") for path in paths if is_ours(path)]
+    parts = [path.split(".") for path, _ in leaves(OmegaConf.to_container(config))]
+    keys = {".".join(part[:length]) for part in parts for length in range(1, len(part) + 1)}
     folders = [path for path in (*CONF.iterdir(), *(CONF / "hydra").iterdir()) if path.is_dir()]
-    names = {path.relative_to(CONF).as_posix() for path in folders}
-    return names | {".".join(part[:length]) for part in parts for length in range(1, len(part) + 1)}
+    names = {path.relative_to(CONF).as_posix() for path in folders} - {"hydra"}
+    return names | {key for key in keys if is_ours(key) and not (key.startswith("hydra") and key.endswith(KEY))}
 
 
 def exists(group: str, value: str, folders: list[Path]) -> bool:

@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from experiments.records.record import load_checked, write_json
 from experiments.system.preemption import Preempted, exit_reason, is_keyboard_interrupt
 from experiments.system.processes import has_ended, process_birth
+from pruning.files.durable import UnwritableError
 
 SCHEMA = 1
 FILE = "status.json"
@@ -62,11 +63,12 @@ def correct_if_killed(status: Status) -> Status:
 def keep_status(folder: Path, run: Run, anew: bool = True) -> Iterator[None]:
     """status.json follows what happens inside, however it ends. Where a run was finished before (`anew` is False) and
     its status says so, only the identity that it was found whole for is written."""
-    earlier = None if anew else read_whole(folder)
+    earlier = None if anew else read_or_none(folder)
     if earlier and earlier.state == COMPLETED:
         yield
         if run.identity not in ("", earlier.identity):
-            write(folder, replace(earlier, identity=run.identity))
+            with suppress(UnwritableError):  # it only saves time
+                write(folder, replace(earlier, identity=run.identity))
         return
     status = new_status(run)
     write(folder, status)
@@ -79,7 +81,7 @@ def keep_status(folder: Path, run: Run, anew: bool = True) -> Iterator[None]:
     write(folder, replace(status, state=COMPLETED, ended=now()))
 
 
-def read_whole(folder: Path) -> Status | None:
+def read_or_none(folder: Path) -> Status | None:
     """None too where it cannot be read."""
     try:
         return read(folder)

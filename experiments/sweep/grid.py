@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
+
+from experiments.config.refusal import exit_refused
 
 
 def expand(overrides: Iterable[Override]) -> list[list[str]]:
@@ -24,7 +25,7 @@ def values(override: Override) -> Iterator[str]:
     elif override.is_discrete_sweep():
         yield from (f"{key}={value}" for value in override.sweep_string_iterator())
     else:
-        raise HydraException(f"{key}: an interval has no end of values; hydra/sweeper=optuna draws from it")
+        exit_refused(f"{key}: an interval has no end of values; hydra/sweeper=optuna draws from it")
 
 
 def samples(overrides: Iterable[Override]) -> Iterator[list[str]]:

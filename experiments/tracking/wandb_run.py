@@ -24,8 +24,8 @@ from experiments.tracking.sinks import PARTING, Lines, Sink, call_with_timeout, 
 if TYPE_CHECKING:
     from wandb import Run
 
-REACH = 20  # seconds to wait for a server: whoever cannot reach it is told within 30
-SLOWEST = 200_000  # bytes a second of an upload that is waited for
+REACH = 20  # seconds to wait for a server: whoever cannot reach it is told within 30, but for a network that is sent
+SLOWEST = 200_000  # bytes a second of an upload that is waited for: a server lost by then costs five minutes for 60 MB
 
 
 class Offline(Sink):
@@ -76,19 +76,19 @@ class Online(Offline):
 
     def finish(self, lines: Lines, record: Record | None) -> None:
         if self.run is not None:
-            wait = REACH + self.upload_seconds(record)
             with self.dropped_on_error():
+                size = self.upload_size() if record else 0
+                if size:
+                    activity.begin(f"sending the network to W&B, {si(size)}B")
+                wait = REACH + size / SLOWEST
                 call_with_timeout(partial(write_run, self.context, self.run, lines, record), wait)
         if self.run is None:
             super().finish(lines, record)
 
-    def upload_seconds(self, record: Record | None) -> float:
-        """At most, for what is sent besides figures."""
-        files = self.context.folder.glob(f"{NETWORK}/*") if record and self.context.settings.tracking.artifact else ()
-        size = sum(file.stat().st_size for file in files)
-        if size:
-            activity.begin(f"sending the network to W&B, {si(size)}B")
-        return size / SLOWEST
+    def upload_size(self) -> int:
+        """Bytes that are sent besides figures."""
+        files = self.context.folder.glob(f"{NETWORK}/*") if self.context.settings.tracking.artifact else ()
+        return sum(file.stat().st_size for file in files)
 
     def leave(self) -> None:
         """A core that is killed has sent all but the last lines, which the same command sends."""

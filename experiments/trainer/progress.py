@@ -26,7 +26,7 @@ class StageBar(ProgressBar):
         self.stage, self.enabled, self.place, self.epochs_after = stage, enabled, place, epochs_after
         self.steps_before = 0  # of an earlier process
         self.bar: Progress | None = None
-        self.drawn_at = self.started_at = 0.0  # drawn, or said
+        self.drawn_at = self.started_at = 0.0  # drawn_at: the bar, or a line
         self.words = ""
 
     def disable(self) -> None:

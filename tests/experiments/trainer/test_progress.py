@@ -16,8 +16,8 @@ def test_a_log_is_not_silent_for_longer_than_it_may_be(
     """Three epochs of four steps; with no patience each step is told."""
     monkeypatch.setattr(progress, "SILENCE", silence)
     run(tmp_path)
-    said = capsys.readouterr().out
-    told = re.findall(r"baseline  (\d+) % of epoch (\d)/3  loss \d\.\d{3}.*, \d:\d\d left\n", said)
-    assert len(told) == lines
-    assert told[:5] == [("25", "1"), ("50", "1"), ("75", "1"), ("100", "1"), ("25", "2")][: len(told)]
-    assert len(re.findall(r"baseline  epoch \d/3  loss", said)) == 3
+    output = capsys.readouterr().out
+    lines_within = re.findall(r"baseline  (\d+) % of epoch (\d)/3  loss \d\.\d{3}.*, \d:\d\d left\n", output)
+    assert len(lines_within) == lines
+    assert lines_within[:5] == [("25", "1"), ("50", "1"), ("75", "1"), ("100", "1"), ("25", "2")][: len(lines_within)]
+    assert len(re.findall(r"baseline  epoch \d/3  loss", output)) == 3
