@@ -1,22 +1,22 @@
 """Every file of conf/ composes, found by glob; every method on every data set composes and can be made."""
 
-import copy
 import inspect
 from pathlib import Path
 
 import pytest
-from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class, get_method
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.config import schema, targets
 from experiments.config.choices import CONF, INNER, headline
-from experiments.config.hydra_versions import instantiate, open_configs
+from experiments.config.hydra_versions import instantiate
 from experiments.config.keys import KEYS
+from experiments.config.settings import begin_job
 from experiments.config.typed import build
 from pruning.methods.criteria import CRITERIA
 from pruning.methods.registry import CLASSES, find_method
+from support.tiny_run import whole_config
 
 GROUPS = ("objective", "recipe", "tracking", "budget", "allocation", "repair", "data", "model", "method", "experiment")
 
@@ -30,18 +30,13 @@ EVERY = [(group, choice) for group in GROUPS for choice in choices(group)]
 
 
 def composed(*overrides: str) -> DictConfig:
-    schema.register()
-    with open_configs():
-        whole = compose("config", list(overrides), return_hydra_config=True)
+    whole = whole_config(*overrides)
     HydraConfig.instance().set_config(whole)
     return whole
 
 
 def plain(config: DictConfig) -> dict:
-    job = copy.deepcopy(config)
-    OmegaConf.set_struct(job, False)
-    del job["hydra"]
-    return OmegaConf.to_container(job, resolve=True, throw_on_missing=False)  # type: ignore[return-value]
+    return OmegaConf.to_container(begin_job(config), resolve=True, throw_on_missing=False)  # type: ignore[return-value]
 
 
 def test_every_group_has_choices() -> None:

@@ -24,12 +24,16 @@ def load(config: DictConfig) -> Settings:
 
 
 def load_composition(composition: DictConfig) -> Settings:
-    """Of a config with its part `hydra`, which becomes Hydra's current one."""
+    return load(begin_job(composition))
+
+
+def begin_job(composition: DictConfig) -> DictConfig:
+    """A job's own config, as Hydra hands it over: without the part `hydra`, which becomes Hydra's current one."""
     HydraConfig.instance().set_config(composition)
     config = deepcopy(composition)  # masked_copy would forget the types
     with open_dict(config):
         del config["hydra"]
-    return load(config)
+    return config
 
 
 def tell_closed(config: DictConfig, settings: Settings) -> None:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.config import typed_overrides
-from experiments.config.settings import EXPERIMENT, SHORT, choose_program
+from experiments.config.settings import EXPERIMENT, SHORT, begin_job, choose_program
 from experiments.records import jobs, status
 from experiments.records.jobs import Job
 from experiments.system import checkout, preemption
@@ -48,10 +47,8 @@ def prepare(config: DictConfig, sweep: Path) -> Task:
     """Of a job's whole config, which becomes Hydra's current one."""
     from experiments.sweep import job_identity  # brings numpy, a quarter of a second that --help need not pay
 
-    HydraConfig.instance().set_config(config)
+    values = OmegaConf.to_container(begin_job(config), resolve=True)
     overrides = typed_overrides.unresolved(config.hydra.overrides.task)
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    values = OmegaConf.to_container(own, resolve=True)
     folder, program = sweep / jobs.job_key(overrides), choose_program(config)
     return Task(
         folder,

@@ -1,14 +1,12 @@
 """A real run in two seconds: 8x8 images of a bright quadrant, a chain of two convolutions, and the same pipeline."""
 
-import copy
 import os
 from functools import partial
 from typing import Any
 
 import torch
 from hydra import compose
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from datamodules.batches import BatchLoader
@@ -17,7 +15,7 @@ from datamodules.small import Decoded, SmallImages
 from experiments.config import schema
 from experiments.config.hydra_versions import open_configs
 from experiments.config.schema import Settings
-from experiments.config.settings import load
+from experiments.config.settings import begin_job, load
 from experiments.evaluate import measure
 from experiments.system.checkout import ROOT
 from pruning.models import initialise
@@ -113,9 +111,4 @@ def whole_config(*overrides: str) -> DictConfig:
 
 def composed(*overrides: str) -> DictConfig:
     """Any job's."""
-    whole = whole_config(*overrides)
-    HydraConfig.instance().set_config(whole)
-    job = copy.deepcopy(whole)
-    with open_dict(job):
-        del job["hydra"]
-    return job
+    return begin_job(whole_config(*overrides))
