@@ -35,17 +35,15 @@ class LaunchingSweeper(Sweeper):
     def try_out(self, overrides: Sequence[Override]) -> None:
         """Compose each value once, before the first job. What was probably meant is said in a line; Hydra has
         paragraphs."""
-        from experiments.config import refusal, suggestions
+        from experiments.config.suggestions import refuse_with_suggestions
         from experiments.sweep import grid
-        from experiments.system.redact import redact
 
         samples = [*grid.samples(overrides)]
         try:
             for sample in samples:
                 self.compose(sample)
         except (HydraException, OmegaConfBaseException):
-            if lines := suggestions.suggestions_for(sys.argv[1:]):
-                refusal.exit_refused(redact("\n".join(lines)))
+            refuse_with_suggestions(sys.argv[1:])
             raise
 
 

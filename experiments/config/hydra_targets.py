@@ -24,14 +24,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments.config import targets, typed_overrides
+from experiments.config import switches, targets, typed_overrides
 from experiments.config.choices import CONF, config_folders
 from experiments.config.hydra_versions import open_configs
 from experiments.config.node import KEY, leaves
 from experiments.config.refusal import error_message
-from experiments.config.suggestions import suggestions_for
+from experiments.config.suggestions import refuse_with_suggestions
 from experiments.config.swept import find_sweeps
-from experiments.system import checkout
 from experiments.system.redact import redact, refuse_secret
 
 CALLED = {  # by Hydra, with the place of each
@@ -46,7 +45,6 @@ COMMANDS = ("setup", "additional_parameters", "address", "init", "options")  # o
 PATHS = ("folder", "hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")  # made before a run begins
 LOGGING = ("job_logging", "hydra_logging")
 SEARCH = "hydra.searchpath"
-FOREIGN = {"config_path": "--config-path", "config_name": "--config-name", "experimental_rerun": "--experimental-rerun"}
 
 
 def check(arguments: list[str]) -> DictConfig | None:
@@ -55,12 +53,7 @@ def check(arguments: list[str]) -> DictConfig | None:
     Returns:
         What Hydra will compose, where they ask for one run and nothing beside it.
     """
-    options, unknown = parser().parse_known_args(arguments)
-    if unknown := [*unknown, *(word for word in options.overrides if "=" not in word and word[:1] != "~")]:
-        sys.exit(redact(explain_unknown(unknown[0])))
-    for name, flag in FOREIGN.items():
-        if getattr(options, name) is not None:
-            sys.exit(f"{flag} takes another program's config: add files of your own by --config-dir=FOLDER")
+    options = switches.parse(arguments)
     if not (config_folders(arguments) or options.overrides):
         return None
     try:
@@ -75,45 +68,16 @@ def check(arguments: list[str]) -> DictConfig | None:
 
 def asks_for_one_run(options: argparse.Namespace, composition: DictConfig) -> bool:
     """And for nothing that Hydra does before it, such as another folder or variables."""
-    switches = {name for name, value in vars(options).items() if value}
     parsed = OverridesParser.create().parse_overrides(options.overrides)
     plain = not any(each.is_sweep_override() or each.key_or_group.startswith("hydra") for each in parsed)
-    return plain and switches <= {"run", "config_dir", "overrides"} and composition.hydra.mode != RunMode.MULTIRUN
+    return plain and switches.leave_a_run(options) and composition.hydra.mode != RunMode.MULTIRUN
 
 
 def exit_for(error: Exception, arguments: list[str]) -> NoReturn:
     """By what was probably meant; where that is not known, in Hydra's words."""
-    if suggestions := suggestions_for(arguments):
-        sys.exit(redact("\n".join(suggestions)))
+    refuse_with_suggestions(arguments)
     sys.stderr.write(redact(f"{error}\n" + (f"{error.__cause__}\n" if error.__cause__ else "")))
     sys.exit(1)
-
-
-def parser() -> argparse.ArgumentParser:
-    """Takes what Hydra's own takes, its abbreviations too."""
-    result = argparse.ArgumentParser(add_help=False)
-    for flags in ("--help -h", "--hydra-help", "--version", "--resolve", "--run -r", "--multirun -m"):
-        result.add_argument(*flags.split(), action="store_true")
-    result.add_argument("--shell-completion", "-sc", action="store_true")
-    files = ("--config-path -cp", "--config-name -cn", "--config-dir -cd", "--experimental-rerun")
-    for flags in ("--cfg -c", "--package -p", *files):
-        result.add_argument(*flags.split())
-    result.add_argument("--info", "-i", nargs="?", const="all")
-    result.add_argument("overrides", nargs="*")
-    return result
-
-
-def explain_unknown(argument: str) -> str:
-    """`wandb sweep` passes --key=value unless it is asked not to; Hydra takes one row of keys."""
-    if "=" not in argument and argument[:1] != "-":
-        return f"{argument}: values are given as ratio=0.5, without spaces; {checkout.command()} --help shows them"
-    if argument[:1] != "-":
-        return f"{argument}: a switch stands between the keys: put -m, --config-dir and the like before all of them"
-    key, _, value = argument.lstrip("-").partition("=")
-    return (
-        f"{argument}: keys have no hyphens here: {key}={value or 'VALUE'}; for `wandb sweep`, end the command of its "
-        f"file with ${{args_no_hyphens}} instead of ${{args}}; {checkout.command()} --help shows what there is"
-    )
 
 
 def compositions(overrides: list[str], folder: str | None, sweeps: bool) -> Iterator[DictConfig]:

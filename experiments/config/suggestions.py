@@ -8,6 +8,7 @@ from pathlib import Path
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, ValidationError
 from omegaconf.errors import OmegaConfBaseException
@@ -15,9 +16,11 @@ from omegaconf.errors import OmegaConfBaseException
 from experiments.config.choices import CONF, choices, config_folders
 from experiments.config.hydra_versions import open_configs
 from experiments.config.node import KEY, leaves
+from experiments.config.refusal import exit_refused
 from experiments.config.schema import register
 from experiments.config.typed import KINDS
 from experiments.system import checkout
+from experiments.system.redact import redact
 
 TYPED = (float, int, bool)  # any text is a text
 MAX_SUGGESTIONS = 3  # names offered
@@ -26,7 +29,6 @@ RENAMED = {  # of earlier versions
     "method=fcf_ours": "it is called method=gradual now",
     "budget=global": "it is budget=filters allocation=own now (and allocation=l1 budget.floor=0.1 budget.ceiling=0.9 "
     "ranks by mean |W| whatever the method scores, as it did)",
-    "budget.table": "it belongs to budget=layer",
     # of other launchers for Hydra
     "hydra/launcher=joblib": "hydra.launcher.n_jobs=2 runs two jobs at once",
     "hydra/launcher=submitit_slurm": "it is hydra/launcher=slurm here",
@@ -57,13 +59,19 @@ def suggestions_for(arguments: list[str]) -> list[str]:
     return lines + [line for override in overrides for line in mistyped_values(config, override)]
 
 
+def refuse_with_suggestions(arguments: list[str]) -> None:
+    """Exits with a line for each that was probably meant; returns where nothing is known."""
+    if lines := suggestions_for(arguments):
+        exit_refused(redact("\n".join(lines)))
+
+
 def is_ours(key: str) -> bool:
     return not key.startswith("hydra") or OURS_IN_HYDRA.fullmatch(key) is not None
 
 
 def unknown_choices(group: str, value: str, folders: list[Path]) -> Iterator[str]:
     names = [name for folder in folders for name, _ in choices(folder / group)]
-    for choice in value.split(","):
+    for choice in parsed_values(f"{group}={value}"):
         if choice not in (*names, "null"):
             meant = renamed(f"{group}={choice}") or did_you_mean(choice, names)
             yield f"{group}={choice}: no such choice; {meant}"
@@ -87,6 +95,8 @@ def parsed_values(override: str) -> list[str]:
         parsed = OverridesParser.create().parse_override(override)
     except HydraException:
         return []
+    if isinstance(parsed.value(), Glob):  # it names what there is
+        return []
     if parsed.is_sweep_override():
         return list(parsed.sweep_string_iterator()) if parsed.is_discrete_sweep() else []
     return [parsed.get_value_string().strip("'\"")]
@@ -95,15 +105,17 @@ def parsed_values(override: str) -> list[str]:
 def explain_key(key: str, known: list[str], typed: Mapping[str, str]) -> str:
     if f"{key.partition('.')[0]}.{KEY}" in typed:
         return f"an argument of a class of your own is added with a plus: +{key}=..."
-    return renamed(key) or belongs_to(key) or did_you_mean(key, known)
+    return renamed(key) or belongs_to(key, known) or did_you_mean(key, known)
 
 
-def belongs_to(key: str) -> str | None:
-    """The choice that a key of a launcher or sweeper needs, where another is chosen."""
+def belongs_to(key: str, known: list[str]) -> str | None:
+    """The choices of the key's group that have it, where another is chosen."""
     place, _, name = key.rpartition(".")
+    if not any(other.startswith(f"{place}.") for other in known):  # files whose keys stand elsewhere, or none
+        return None
     group = place.replace(".", "/")
-    owners = [choice for choice, path in choices(CONF / group) if name in OmegaConf.load(path)] if is_ours(key) else []
-    return f"it belongs to {' and '.join(f'{group}={owner}' for owner in owners)}" if owners else None
+    owners = [f"{group}={choice}" for choice, path in choices(CONF / group) if name in OmegaConf.load(path)]
+    return f"it belongs to {' and '.join(owners)}" if owners else None
 
 
 def renamed(name: str) -> str | None:
@@ -144,7 +156,8 @@ def number_distance(a: str, b: str) -> int:
 
 def compose_config(groups: dict[str, str], folders: list[Path]) -> DictConfig:
     """The config of these choices, those that do not exist left out."""
-    chosen = [f"{group}={value.split(',')[0]}" for group, value in groups.items() if exists(group, value, folders)]
+    firsts = {group: next(iter(parsed_values(f"{group}={value}")), "null") for group, value in groups.items()}
+    chosen = [f"{group}={value}" for group, value in firsts.items() if exists(group, value, folders)]
     added = [f"file://{folder.absolute()}" for folder in folders if folder != CONF]
     GlobalHydra.instance().clear()
     register()

@@ -48,6 +48,9 @@ from support.tiny_run import any_settings, config
         ("hydra/launcher=joblib", "hydra/launcher=joblib: no such choice; hydra.launcher.n_jobs=2 runs two jobs"),
         ("hydra.launcher.jobs=2", "hydra.launcher.jobs: no such key; did you mean hydra.launcher.n_jobs?"),
         ("hydra.launcher.tasks_per_node=2", "hydra.launcher.tasks_per_node: no such key; trainer.devices=2"),
+        ("hydra.launcher.partition=gpu", "hydra.launcher.partition: no such key; it belongs to hydra/launcher=slurm"),
+        ("lr=0.1", "lr: no such key; did you mean method.lr or recipe.baseline.lr or recipe.finetune.lr?"),
+        ("seed=choice(0,x)", "seed must be a whole number, got 'x'"),
         ("plan=perhaps", "plan must be true or false, got 'perhaps': for example plan=false"),
         ("recipe.finetune.epochs=null", "recipe.finetune.epochs must be a whole number, got 'null': for example"),
     ],
@@ -59,6 +62,7 @@ def test_a_misspelt_name_offers_the_nearest(asked: str, meant: str) -> None:
 def test_right_names_need_no_advice() -> None:
     asked = ["method=fcf,l1", "method.gate=norm", "experiment=null", "recipe=short", "data.val=0.1", "baseline=null"]
     asked += ["ratio=0.1,1e-1", "seed=range(3)", "plan=True", "trainer.devices=auto", "folder=1"]
+    asked += ["model=choice(vgg16,resnet20)", "data=glob(*)"]
     asked += ["hydra/launcher=slurm", "hydra.launcher.array_parallelism=8", "hydra/sweeper=optuna"]
     assert suggestions_for([*asked, "recipe.finetune.milestones=[0.5]", "recipe.batch='8'"]) == []
 

@@ -170,6 +170,28 @@ def test_a_misspelt_choice_is_one_line() -> None:
         hydra_targets.check(["method=fpgn"])
 
 
+@pytest.mark.parametrize("plain", [[], ["--run"], ["ratio=0.3", "experiment=l1/resnet56_a"], ["+data.death=no"]])
+def test_what_one_run_is_composed_of_is_handed_back(plain: list[str]) -> None:
+    schema.register()
+    composition = hydra_targets.check([*plain, "method=fcf"])
+    assert composition is not None
+    assert composition.hydra.runtime.choices.method == "fcf"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        *(["--info"], ["--info=config"], ["-i"], ["--cfg", "job"], ["-c", "hydra"], ["--hydra-help"], ["--version"]),
+        *(["--shell-completion"], ["--resolve"], ["--multirun"], ["-m"], ["method=fcf,l1"], ["hydra.mode=MULTIRUN"]),
+        *(["hydra.job.chdir=true"], ["hydra.run.dir=elsewhere"], ["+hydra.job.env_set.S=two"]),
+    ],
+    ids=" ".join,
+)
+def test_whoever_asks_hydra_for_more_than_a_run_is_not_answered_by_a_finished_one(more: list[str]) -> None:
+    schema.register()
+    assert hydra_targets.check([*more, "ratio=0.3"]) is None
+
+
 def test_an_argument_of_a_class_of_the_users_own_needs_a_plus() -> None:
     with pytest.raises(SystemExit, match=r"^objective\.gamma: no such key; an argument .* a plus: \+objective\.gamma="):
         hydra_targets.check(["objective._target_=myloss.Focal", "objective.gamma=1"])
